@@ -1,0 +1,79 @@
+/**
+ * Shapes, strides and element types: the vocabulary every other file of the engine speaks.
+ *
+ * @module
+ */
+
+/** Element types. Floating-point numbers are 32-bit on every device; `i32` holds labels and ids. */
+export type DType = "f32" | "i32";
+
+/** Sizes of the axes, slowest first. A scalar has the shape `[]`. */
+export type Shape = readonly number[];
+
+/** Number of elements of a shape: the product of its sizes, 1 for a scalar. */
+export function elementCount(shape: Shape): number {
+  let count = 1;
+  for (const size of shape) count *= size;
+  return count;
+}
+
+/** Strides, in elements, of a contiguous row-major tensor. */
+export function contiguousStrides(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** Whether two shapes are the same. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+/** A shape as people write it: `(8, 256, 384)`. */
+export function formatShape(shape: Shape): string {
+  return `(${shape.join(", ")})`;
+}
+
+/** Checks that every size is a positive whole number and that the element count is addressable. */
+export function checkShape(shape: Shape, what: string): void {
+  for (const size of shape) {
+    if (!Number.isInteger(size) || size < 1) {
+      throw new RangeError(`${what}: ${formatShape(shape)} has a size that is not at least 1`);
+    }
+  }
+  if (elementCount(shape) > 2 ** 30) {
+    throw new RangeError(`${what}: ${formatShape(shape)} has more than 2^30 elements`);
+  }
+}
+
+/**
+ * The shape two operands broadcast to (trailing axes aligned, sizes equal or 1).
+ *
+ * @throws RangeError naming `what` and both shapes when they do not fit.
+ */
+export function broadcastShapes(a: Shape, b: Shape, what: string): number[] {
+  const rank = Math.max(a.length, b.length);
+  const result = new Array<number>(rank);
+  for (let axis = 0; axis < rank; axis++) {
+    const sizeA = a[axis - rank + a.length] ?? 1;
+    const sizeB = b[axis - rank + b.length] ?? 1;
+    if (sizeA !== sizeB && sizeA !== 1 && sizeB !== 1) {
+      throw new RangeError(`${what}: ${formatShape(a)} and ${formatShape(b)} do not broadcast`);
+    }
+    result[axis] = sizeA === 1 ? sizeB : sizeA;
+  }
+  return result;
+}
+
+/** An axis counted from the end when negative, checked against the rank. */
+export function normalizeAxis(axis: number, rank: number, what: string): number {
+  const normalized = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || normalized < 0 || normalized >= rank) {
+    throw new RangeError(`${what}: axis ${axis} is outside a tensor of rank ${rank}`);
+  }
+  return normalized;
+}

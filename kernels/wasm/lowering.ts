@@ -1,0 +1,41 @@
+/**
+ * How a step becomes WebAssembly: generated functions and, for every thread, a list of calls.
+ *
+ * All decisions (blocking, split over threads, addresses) are taken once on the host when a program
+ * is loaded. A thread only walks its list of calls, with a barrier after every phase, so that
+ * workers know nothing of operations.
+ *
+ * @module
+ */
+import type { Step, View } from "../program.ts";
+import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
+
+/** One call of a generated function. Addresses are byte addresses in the shared memory. */
+export interface Call {
+  readonly function: string;
+  readonly arguments: readonly number[];
+}
+
+/** What all threads do between two barriers: `phase[thread]` is the list of calls of a thread. */
+export type Phase = readonly (readonly Call[])[];
+
+/** What a lowering may use. */
+export interface WasmContext {
+  readonly threads: number;
+  /** False: plain SIMD (multiply then add); true: relaxed SIMD instructions may be emitted. */
+  readonly relaxed: boolean;
+  /** Byte address of the first element of a view. */
+  address(view: { readonly buffer: number; readonly offset: number }): number;
+  /** Byte addresses of the threads' private scratch areas, 64-byte aligned. */
+  readonly scratch: readonly number[];
+  /** Size of each scratch area in bytes. */
+  readonly scratchBytes: number;
+  /**
+   * Makes sure that the program's module holds the function `name`, emitting it on first use.
+   * The name must determine the code: put every specialised constant into it.
+   */
+  define(name: string, emit: (module: ModuleBuilder, name: string) => FunctionBuilder): void;
+}
+
+/** Turns one step into phases. */
+export type WasmLowering<S extends Step = Step> = (step: S, context: WasmContext) => Phase[];
