@@ -1,0 +1,312 @@
+/**
+ * Pieces of WGSL that every kernel is made of: literals, scalar expressions, bindings, addresses of
+ * views, and grids.
+ *
+ * Kernels are text specialised to their shapes. Sizes, strides and offsets appear as constants, so
+ * that the driver's compiler folds the address arithmetic; all of it is `u32`.
+ *
+ * @module
+ */
+import { type BinaryOp, type Expression, topological, type UnaryOp } from "../expression.ts";
+import type { ScalarType } from "../expression.ts";
+import type { View } from "../program.ts";
+import type { DType, Shape } from "../shape.ts";
+import type { Access, Binding } from "./lowering.ts";
+import {
+  isMathFunction,
+  type MathFunction,
+  mathFunctions,
+  vectorType,
+  type Width,
+} from "./wgsl_math.ts";
+
+export { type MathFunction, mathFunctions, vectorType, type Width };
+
+/**
+ * `fn infinity() -> f32`. WGSL has no literal for infinity and rejects constant expressions that
+ * overflow, so it goes through a variable.
+ */
+export const infinityFunction =
+  "fn infinity() -> f32 { var bits = 0x7f800000u; return bitcast<f32>(bits); }\n" +
+  "fn notANumber() -> f32 { var bits = 0x7fc00000u; return bitcast<f32>(bits); }\n";
+
+/** A scalar constant. Infinities and NaN call functions of `infinityFunction`. */
+export function literal(value: number, type: ScalarType = "f32"): string {
+  if (type === "bool") return value ? "true" : "false";
+  if (type === "i32") return `i32(${value | 0})`;
+  if (Number.isNaN(value)) return "notANumber()";
+  const magnitude = Math.abs(Math.fround(value));
+  const digits = magnitude === Infinity ? "infinity()" : `${magnitude}f`;
+  return value < 0 || Object.is(value, -0) ? `(-${digits})` : digits;
+}
+
+/** A constant of a vector type. */
+function wideLiteral(value: number, type: ScalarType, width: Width): string {
+  const scalar = literal(value, type);
+  return width === 1 ? scalar : `${vectorType(type, width)}(${scalar})`;
+}
+
+/** An expression as WGSL. */
+export interface RenderedExpression {
+  /** `let` statements, one a line. */
+  readonly statements: string;
+  /** Name or literal of the result. */
+  readonly value: string;
+}
+
+/**
+ * Turns an expression into `let` statements.
+ *
+ * @param load code that gives the element (of type `vectorType(type, width)`) of an operand
+ * @param prefix starts the names of the statements; distinct for expressions in one scope
+ */
+export function renderExpression(
+  root: Expression,
+  load: (input: number, type: DType) => string,
+  { width = 1, prefix = "e" }: { width?: Width; prefix?: string } = {},
+): RenderedExpression {
+  const names = new Map<Expression, string>();
+  const statements: string[] = [];
+  for (const e of topological(root)) {
+    if (e.op === "constant") {
+      names.set(e, wideLiteral(e.value, e.type, width));
+      continue;
+    }
+    const name = `${prefix}${names.size}`;
+    const code = e.op === "load"
+      ? load(e.input, e.type as DType)
+      : operation(e.op, e.args.map((arg) => names.get(arg)!), e, width);
+    statements.push(`let ${name} = ${code};`);
+    names.set(e, name);
+  }
+  return { statements: statements.join("\n"), value: names.get(root)! };
+}
+
+const infix: Partial<Record<BinaryOp, string>> = {
+  add: "+",
+  subtract: "-",
+  multiply: "*",
+  divide: "/",
+  less: "<",
+  lessEqual: "<=",
+  equal: "==",
+  and: "&",
+  or: "|",
+};
+
+const builtIns: Partial<Record<UnaryOp | BinaryOp, string>> = {
+  absolute: "abs",
+  squareRoot: "sqrt",
+  floor: "floor",
+  maximum: "max",
+  minimum: "min",
+};
+
+function operation(
+  op: UnaryOp | BinaryOp | "select",
+  args: readonly string[],
+  e: Expression,
+  width: Width,
+): string {
+  if (op === "select") return `select(${args[2]}, ${args[1]}, ${args[0]})`;
+  if (op === "negate") return `-${args[0]}`;
+  if (op === "not") return `!${args[0]}`;
+  if (op === "toFloat" || op === "toInt") return `${vectorType(e.type, width)}(${args[0]})`;
+  if (isMathFunction(op)) return `${op}${width}(${args[0]})`;
+  const symbol = infix[op as BinaryOp];
+  if (symbol) return `${args[0]} ${symbol} ${args[1]}`;
+  return `${builtIns[op]!}(${args.join(", ")})`;
+}
+
+/** The functions that the rendered form of the expressions calls. */
+export function expressionFunctions(roots: readonly Expression[], width: Width = 1): string {
+  const nodes = roots.flatMap(topological);
+  const used = nodes.flatMap((e) => isMathFunction(e.op) ? [e.op] : []);
+  const special = nodes.some((e) => e.op === "constant" && !Number.isFinite(e.value));
+  return (special ? infinityFunction : "") + mathFunctions(used, width);
+}
+
+/** Element types of storage bindings. */
+export type StorageElement = DType | "u32" | "vec4<f32>" | "vec4<i32>" | "vec2<f32>";
+
+/**
+ * The bindings of a kernel. A buffer that is used several times is bound once; one that is read and
+ * written is bound as `read_write`.
+ */
+export class BindingTable {
+  readonly #entries: { buffer: number; access: Access; element: string; name: string }[] = [];
+
+  /** Name of the array through which `buffer` is used: `b0`, `b1`, ... */
+  use(buffer: number, access: "read" | "write", element: StorageElement = "f32"): string {
+    const known = this.#entries.find((entry) => entry.buffer === buffer);
+    if (!known) {
+      const name = `b${this.#entries.length}`;
+      this.#entries.push({ buffer, access, element, name });
+      return name;
+    }
+    if (known.element !== element) {
+      throw new Error(`buffer ${buffer} is bound as ${known.element} and as ${element}`);
+    }
+    if (access === "write") known.access = "write";
+    return known.name;
+  }
+
+  /** The list for a `Dispatch`. */
+  get bindings(): Binding[] {
+    return this.#entries.map(({ buffer, access }) => ({ buffer, access }));
+  }
+
+  /**
+   * The declarations in WGSL.
+   *
+   * @throws Error when there are more than `limit` bindings (8 on every device)
+   */
+  declarations(limit = 8): string {
+    if (this.#entries.length > limit) {
+      throw new Error(
+        `a kernel binds ${this.#entries.length} storage buffers; the device allows ${limit}`,
+      );
+    }
+    return this.#entries.map(({ access, element, name }, position) =>
+      `@group(0) @binding(${position}) var<storage, ${
+        access === "write" ? "read_write" : "read"
+      }> ${name}: array<${element}>;\n`
+    ).join("");
+  }
+}
+
+/** Strides and offset of a view: all that its addresses need. */
+export type Strided = Pick<View, "offset" | "strides">;
+
+/** An iteration space with as few axes as the views allow. */
+export interface CollapsedAxes {
+  readonly shape: number[];
+  /** One list of strides for each view. */
+  readonly strides: number[][];
+}
+
+/** Drops axes of size 1 and merges neighbours that every view walks through without a jump. */
+export function collapseAxes(shape: Shape, views: readonly Strided[]): CollapsedAxes {
+  const sizes: number[] = [];
+  const strides: number[][] = views.map(() => []);
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (shape[axis] === 1) continue;
+    const last = sizes.length - 1;
+    const mergeable = last >= 0 &&
+      views.every((view, v) => strides[v][last] === view.strides[axis] * shape[axis]);
+    if (mergeable) {
+      sizes[last] *= shape[axis];
+      views.forEach((view, v) => strides[v][last] = view.strides[axis]);
+    } else {
+      sizes.push(shape[axis]);
+      views.forEach((view, v) => strides[v].push(view.strides[axis]));
+    }
+  }
+  return { shape: sizes, strides };
+}
+
+/** WGSL that turns one linear index into addresses. */
+export interface ViewAddresses {
+  /** `let` statements for the coordinates. */
+  readonly statements: string;
+  /** For each view a `u32` expression: the element's place in its buffer. */
+  readonly addresses: string[];
+}
+
+/**
+ * Addresses of the element with row-major number `index` (a `u32` name) of the iteration space
+ * `shape` in several views of that shape.
+ *
+ * @param prefix starts the names of the coordinates; distinct for calls in one scope
+ */
+export function viewAddresses(
+  shape: Shape,
+  views: readonly Strided[],
+  index: string,
+  prefix = "x",
+): ViewAddresses {
+  const { shape: sizes, strides } = collapseAxes(shape, views);
+  const statements: string[] = [];
+  const coordinates: string[] = [];
+  let rest = index;
+  for (let axis = sizes.length - 1; axis >= 0; axis--) {
+    if (axis === 0) {
+      coordinates[axis] = rest;
+      continue;
+    }
+    statements.push(`let ${prefix}${axis} = ${rest} % ${sizes[axis]}u;`);
+    statements.push(`let ${prefix}r${axis} = ${rest} / ${sizes[axis]}u;`);
+    coordinates[axis] = `${prefix}${axis}`;
+    rest = `${prefix}r${axis}`;
+  }
+  const addresses = views.map((view, v) => affine(view.offset, coordinates, strides[v]));
+  return { statements: statements.join("\n"), addresses };
+}
+
+/** `offset + sum of coordinates * strides` in `u32`, constants folded. */
+export function affine(
+  offset: number,
+  coordinates: readonly string[],
+  strides: readonly number[],
+): string {
+  const terms = coordinates.flatMap((coordinate, axis) =>
+    strides[axis] === 0
+      ? []
+      : [strides[axis] === 1 ? coordinate : `${coordinate} * ${strides[axis]}u`]
+  );
+  if (offset !== 0 || terms.length === 0) terms.push(`${offset}u`);
+  return terms.join(" + ");
+}
+
+/** Whether a view's elements lie one behind the other. */
+export function isContiguous(view: Pick<View, "shape" | "strides">): boolean {
+  const { shape, strides } = collapseAxes(view.shape, [{ offset: 0, strides: view.strides }]);
+  return shape.length === 0 || (shape.length === 1 && strides[0][0] === 1);
+}
+
+/** A grid of workgroups, and how a kernel finds its place in it. */
+export interface Grid {
+  readonly workgroups: [number, number, number];
+  /** `u32` expression: number of this workgroup, given `workgroup_id` as `group`. */
+  readonly groupIndex: string;
+}
+
+/** Lays `groups` workgroups out in two dimensions, as one may hold no more than 65,535. */
+export function gridOf(groups: number): Grid {
+  const width = Math.min(groups, 32768);
+  const height = Math.ceil(groups / width);
+  const groupIndex = height === 1 ? "group.x" : `(group.y * ${width}u + group.x)`;
+  return { workgroups: [width, height, 1], groupIndex };
+}
+
+/** A kernel over a linear index. */
+export interface LinearKernel {
+  readonly code: string;
+  readonly workgroups: [number, number, number];
+}
+
+/**
+ * A kernel that runs `body` for every `index` (u32) below `count`.
+ *
+ * @param declarations bindings and functions that come before the entry point
+ * @param workgroupSize invocations a workgroup, at most 256
+ */
+export function linearKernel(
+  count: number,
+  declarations: string,
+  body: string,
+  workgroupSize = 64,
+): LinearKernel {
+  const groups = Math.ceil(count / workgroupSize);
+  const { workgroups, groupIndex } = gridOf(groups);
+  const exact = workgroups[0] * workgroups[1] * workgroupSize === count;
+  const code = `${declarations}
+@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+let index = ${groupIndex} * ${workgroupSize}u + lane;
+${exact ? "" : `if (index >= ${count}u) { return; }`}
+${body}
+}
+`;
+  return { code, workgroups };
+}
