@@ -1,0 +1,89 @@
+/**
+ * A graph: named outputs, updates of states and effects, over traced tensors.
+ *
+ * @module
+ */
+import { type Node, reachableNodes, type Tensor } from "../tensor.ts";
+import { formatShape, sameShape } from "../shape.ts";
+import { type Cost, InputNode } from "../tensor.ts";
+
+/** New contents of a state, written after everything else has read the old ones. */
+export interface Update {
+  readonly state: Tensor;
+  readonly value: Tensor;
+}
+
+/** What a program is made from. */
+export interface Graph {
+  readonly name: string;
+  /** Values that the host reads after a run. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly updates: readonly Update[];
+  /** Nodes that change states themselves (AdamW); they run after all values are computed. */
+  readonly effects: readonly Node[];
+}
+
+/** Parts of a graph that may be left out. */
+export interface GraphParts {
+  readonly outputs?: Readonly<Record<string, Tensor>>;
+  readonly updates?: readonly Update[];
+  readonly effects?: readonly Node[];
+}
+
+/**
+ * Collects what a program must compute.
+ *
+ * @throws RangeError when an update does not fit its state; Error when two sources share a name.
+ */
+export function makeGraph(name: string, parts: GraphParts): Graph {
+  const graph: Graph = {
+    name,
+    outputs: new Map(Object.entries(parts.outputs ?? {})),
+    updates: parts.updates ?? [],
+    effects: parts.effects ?? [],
+  };
+  for (const { state, value } of graph.updates) {
+    if (!(state.node instanceof InputNode) || !sameShape(state.shape, value.shape)) {
+      throw new RangeError(
+        `${name}: ${formatShape(value.shape)} cannot update a state of ${formatShape(state.shape)}`,
+      );
+    }
+  }
+  checkNames(graph);
+  return graph;
+}
+
+function checkNames(graph: Graph): void {
+  const owners = new Map<string, Node>();
+  for (const node of graphNodes(graph)) {
+    if (!(node instanceof InputNode)) continue;
+    if (owners.has(node.name)) throw new Error(`${graph.name}: two tensors are named ${node.name}`);
+    owners.set(node.name, node);
+  }
+  for (const name of graph.outputs.keys()) {
+    if (owners.has(name)) throw new Error(`${graph.name}: output ${name} has the name of an input`);
+  }
+}
+
+/** The nodes at which a graph ends. */
+export function rootNodes({ outputs, updates, effects }: Graph): Node[] {
+  const values = [...outputs.values(), ...updates.flatMap(({ state, value }) => [value, state])];
+  return [...values.map(({ node }) => node), ...effects];
+}
+
+/** Every node of a graph, inputs before their users. */
+export function graphNodes(graph: Graph): Node[] {
+  return reachableNodes(rootNodes(graph));
+}
+
+/** The sum of the costs of all nodes of a graph. */
+export function graphCost(graph: Graph): Cost {
+  const total = { multiplyAdds: 0, flops: 0, bytes: 0 };
+  for (const node of graphNodes(graph)) {
+    const cost = node.cost();
+    total.multiplyAdds += cost.multiplyAdds;
+    total.flops += cost.flops;
+    total.bytes += cost.bytes;
+  }
+  return total;
+}

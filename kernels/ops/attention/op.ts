@@ -1,0 +1,171 @@
+/**
+ * Attention: `softmax(scale Q K^T, masked by segments) V` for all heads, never storing the scores.
+ *
+ * Segment ids make full attention, windows, the identity mask and packed sequences one operation: a
+ * query sees the keys that carry its own id.
+ *
+ * @module
+ */
+import type { Step, View } from "../../program.ts";
+import { formatShape, sameShape } from "../../shape.ts";
+import { Node, type Tensor } from "../../tensor.ts";
+import { hasUnitInnerStride, isContiguous } from "../../view.ts";
+
+/** Segment ids of the queries (N, Tq) and keys (N, Tk), both i32. */
+export interface Segments {
+  readonly query: Tensor;
+  readonly key: Tensor;
+}
+
+function multiplyAddsOf(query: Tensor, key: Tensor): number {
+  const [batch, queries, heads, width] = query.shape;
+  return 2 * batch * heads * queries * key.shape[1] * width;
+}
+
+class AttentionNode extends Node {
+  readonly signature: string;
+
+  constructor(inputs: readonly Tensor[], readonly scale: number) {
+    const [query] = inputs;
+    const [batch, queries, heads] = query.shape;
+    super("attention", inputs, [
+      { shape: query.shape, dtype: "f32" },
+      { shape: [batch, heads, queries], dtype: "f32" },
+    ]);
+    this.signature = `attention ${scale}`;
+  }
+
+  override withInputs(inputs: readonly Tensor[]): Node {
+    return new AttentionNode(inputs, this.scale);
+  }
+
+  override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
+    if (!cotangent) return [];
+    const [query, key, value, ...segments] = this.inputs;
+    const [output, logSumExp] = this.outputs;
+    const operands = [query, key, value, output, logSumExp, cotangent, ...segments];
+    return new AttentionGradientNode(operands, this.scale).outputs.slice(0, 3);
+  }
+
+  protected override arithmetic() {
+    const multiplyAdds = multiplyAddsOf(this.inputs[0], this.inputs[1]);
+    // Scale, maximum, subtraction, exponential and sum of every score.
+    const scores = multiplyAdds / (2 * this.inputs[0].shape[3]);
+    return { multiplyAdds, flops: 2 * multiplyAdds + 5 * scores };
+  }
+
+  override accepts(index: number, view: View): boolean {
+    return index < 3 ? hasUnitInnerStride(view) : isContiguous(view);
+  }
+
+  override writesStrided(index: number): boolean {
+    return index === 0;
+  }
+
+  override lower(inputs: readonly View[], [output, logSumExp]: readonly View[]): Step[] {
+    const [query, key, value, querySegments, keySegments] = inputs;
+    const { scale } = this;
+    return [{
+      kind: "attention",
+      query,
+      key,
+      value,
+      querySegments,
+      keySegments,
+      scale,
+      output,
+      logSumExp,
+    }];
+  }
+}
+
+class AttentionGradientNode extends Node {
+  readonly signature: string;
+
+  constructor(inputs: readonly Tensor[], readonly scale: number) {
+    const [query, key, value, , logSumExp] = inputs;
+    super("attentionGradient", inputs, [query, key, value, logSumExp]);
+    this.signature = `attentionGradient ${scale}`;
+  }
+
+  override withInputs(inputs: readonly Tensor[]): Node {
+    return new AttentionGradientNode(inputs, this.scale);
+  }
+
+  override gradient(): never {
+    throw new Error("attention: second derivatives are not provided");
+  }
+
+  protected override arithmetic() {
+    // Five products against two of the forward pass: scores, dV, dP, dQ, dK.
+    const multiplyAdds = 2.5 * multiplyAddsOf(this.inputs[0], this.inputs[1]);
+    const scores = multiplyAdds / (5 * this.inputs[0].shape[3]);
+    return { multiplyAdds, flops: 2 * multiplyAdds + 6 * scores };
+  }
+
+  override accepts(index: number, view: View): boolean {
+    return index === 4 || index > 5 ? isContiguous(view) : hasUnitInnerStride(view);
+  }
+
+  override writesStrided(index: number): boolean {
+    return index < 3;
+  }
+
+  override lower(inputs: readonly View[], outputs: readonly View[]): Step[] {
+    const [query, key, value, output, logSumExp, outputGradient] = inputs;
+    const [querySegments, keySegments] = inputs.slice(6);
+    const [queryGradient, keyGradient, valueGradient, rowDot] = outputs;
+    return [{
+      kind: "attentionGradient",
+      query,
+      key,
+      value,
+      querySegments,
+      keySegments,
+      scale: this.scale,
+      output,
+      logSumExp,
+      outputGradient,
+      queryGradient,
+      keyGradient,
+      valueGradient,
+      rowDot,
+    }];
+  }
+}
+
+/**
+ * Multi-head attention of query (N, Tq, H, D) over key and value (N, Tk, H, D), giving (N, Tq, H, D).
+ *
+ * @param scale factor on the scores; 1 / sqrt(D) by default
+ * @param segments a query sees only keys of its own segment; one that sees none gives zeros
+ * @throws RangeError naming the shapes that do not fit
+ */
+export function attention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  { scale, segments }: { scale?: number; segments?: Segments } = {},
+): Tensor {
+  const [batch, queries, heads, width] = query.shape;
+  const keys = key.shape[1];
+  const fits = query.shape.length === 4 && sameShape(key.shape, [batch, keys, heads, width]) &&
+    sameShape(value.shape, key.shape);
+  if (!fits) {
+    const shapes = [query, key, value].map(({ shape }) => formatShape(shape)).join(", ");
+    throw new RangeError(`attention: query, key and value ${shapes} do not fit`);
+  }
+  if (segments) {
+    const { query: q, key: k } = segments;
+    const agree = sameShape(q.shape, [batch, queries]) && sameShape(k.shape, [batch, keys]) &&
+      q.dtype === "i32" && k.dtype === "i32";
+    if (!agree) {
+      throw new RangeError(
+        `attention: segments ${formatShape(q.shape)} ${q.dtype} and ${formatShape(k.shape)} ` +
+          `${k.dtype} must be i32 (${batch}, ${queries}) and (${batch}, ${keys})`,
+      );
+    }
+  }
+  const inputs = [query, key, value, ...(segments ? [segments.query, segments.key] : [])];
+  return new AttentionNode(inputs, scale ?? 1 / Math.sqrt(width)).outputs[0];
+}

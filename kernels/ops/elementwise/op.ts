@@ -1,0 +1,176 @@
+/**
+ * Element-wise operations: any scalar expression of any number of broadcast operands.
+ *
+ * Single operations (`add`, `silu`, ...) are traced one by one and merged by the fusion pass, so a
+ * model may be written plainly. Derivatives are taken symbolically on the expression.
+ *
+ * @module
+ */
+import {
+  binary,
+  type BinaryOp,
+  constant,
+  differentiate,
+  type Expression,
+  load,
+  loadedInputs,
+  select,
+  substitute,
+  topological,
+  unary,
+} from "../../expression.ts";
+import type { Step, View } from "../../program.ts";
+import { broadcastShapes, type DType, elementCount, type Shape } from "../../shape.ts";
+import { broadcastView } from "../../view.ts";
+import { Node, type Tensor } from "../../tensor.ts";
+
+/** `output = expression(inputs)`, operands broadcast against each other. */
+export class ElementwiseNode extends Node {
+  readonly signature: string;
+
+  constructor(readonly expression: Expression, inputs: readonly Tensor[], shape?: Shape) {
+    const common = shape ??
+      inputs.reduce<Shape>((a, b) => broadcastShapes(a, b.shape, "elementwise"), []);
+    super("elementwise", inputs, [{ shape: common, dtype: expression.type as DType }]);
+    this.signature = `elementwise ${expression.id} ${common}`;
+  }
+
+  override withInputs(inputs: readonly Tensor[]): Node {
+    return new ElementwiseNode(this.expression, inputs, this.outputs[0].shape);
+  }
+
+  override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
+    if (!cotangent) return [];
+    const partials = differentiate(this.expression, load(this.inputs.length));
+    return this.inputs.map((_, index) => {
+      const partial = partials.get(index);
+      return partial && mapExpression(partial, [...this.inputs, cotangent]);
+    });
+  }
+
+  protected override arithmetic() {
+    const operations = countOperations(this.expression);
+    return { multiplyAdds: 0, flops: operations * elementCount(this.outputs[0].shape) };
+  }
+
+  override writesStrided(): boolean {
+    return true;
+  }
+
+  override lower(inputs: readonly View[], [output]: readonly View[]): Step[] {
+    return [{
+      kind: "elementwise",
+      inputs: inputs.map((view) => broadcastView(view, output.shape)),
+      expression: this.expression,
+      output,
+    }];
+  }
+}
+
+/** Scalar operations of an expression, without loads and constants. */
+export function countOperations(expression: Expression): number {
+  return topological(expression).filter((e) => e.args.length > 0).length;
+}
+
+/** Applies an expression to the operands it really reads. */
+export function mapExpression(expression: Expression, operands: readonly Tensor[]): Tensor {
+  const used = loadedInputs(expression);
+  const renumbered: Expression[] = [];
+  used.forEach((index, position) => {
+    renumbered[index] = load(position, operands[index].dtype);
+  });
+  const inputs = used.map((index) => operands[index]);
+  return new ElementwiseNode(substitute(expression, renumbered), inputs).outputs[0];
+}
+
+/** An operand: a tensor, or a number that is broadcast. */
+export type Operand = Tensor | number;
+
+/**
+ * Applies a function of scalars to every element of broadcast tensors:
+ * `map((a, b) => binary("multiply", a, b), x, y)`.
+ */
+export function map(body: (...scalars: Expression[]) => Expression, ...operands: Tensor[]): Tensor {
+  return mapExpression(body(...operands.map((t, index) => load(index, t.dtype))), operands);
+}
+
+function combine(op: BinaryOp, a: Operand, b: Operand): Tensor {
+  if (typeof a === "number" && typeof b === "number") {
+    throw new TypeError(`${op}: at least one operand must be a tensor`);
+  }
+  if (typeof a === "number") return map((y) => binary(op, constant(a, y.type), y), b as Tensor);
+  if (typeof b === "number") return map((x) => binary(op, x, constant(b, x.type)), a);
+  return map((x, y) => binary(op, x, y), a, b);
+}
+
+/** Sum, element by element, with broadcasting. */
+export const add = (a: Operand, b: Operand): Tensor => combine("add", a, b);
+/** Difference, element by element, with broadcasting. */
+export const subtract = (a: Operand, b: Operand): Tensor => combine("subtract", a, b);
+/** Product, element by element, with broadcasting. */
+export const multiply = (a: Operand, b: Operand): Tensor => combine("multiply", a, b);
+/** Quotient, element by element, with broadcasting. */
+export const divide = (a: Operand, b: Operand): Tensor => combine("divide", a, b);
+/** The larger of two values. */
+export const maximum = (a: Operand, b: Operand): Tensor => combine("maximum", a, b);
+/** The smaller of two values. */
+export const minimum = (a: Operand, b: Operand): Tensor => combine("minimum", a, b);
+
+/** The negative of every element. */
+export const negate = (x: Tensor): Tensor => map((a) => unary("negate", a), x);
+/** e to the power of every element. */
+export const exponential = (x: Tensor): Tensor => map((a) => unary("exponential", a), x);
+/** Natural logarithm of every element. */
+export const logarithm = (x: Tensor): Tensor => map((a) => unary("logarithm", a), x);
+/** Square root of every element. */
+export const squareRoot = (x: Tensor): Tensor => map((a) => unary("squareRoot", a), x);
+/** Sine of every element, in radians. */
+export const sine = (x: Tensor): Tensor => map((a) => unary("sine", a), x);
+/** Cosine of every element, in radians. */
+export const cosine = (x: Tensor): Tensor => map((a) => unary("cosine", a), x);
+/** x^2. */
+export const square = (x: Tensor): Tensor => map((a) => binary("multiply", a, a), x);
+/** 1 / (1 + e^-x). */
+export const sigmoid = (x: Tensor): Tensor => map((a) => unary("sigmoid", a), x);
+/** Integers as floating-point numbers. */
+export const toFloat = (x: Tensor): Tensor => map((a) => unary("toFloat", a), x);
+
+/** Hyperbolic tangent as 2 sigmoid(2x) - 1, on scalars. */
+export function tanhExpression(x: Expression): Expression {
+  const s = unary("sigmoid", binary("multiply", constant(2), x));
+  return binary("subtract", binary("multiply", constant(2), s), constant(1));
+}
+
+/** Hyperbolic tangent. */
+export const tanh = (x: Tensor): Tensor => map(tanhExpression, x);
+
+/** x sigmoid(x), also known as swish. */
+export const silu = (x: Tensor): Tensor =>
+  map((a) => binary("multiply", a, unary("sigmoid", a)), x);
+
+/**
+ * The tanh form of GELU, `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, written with
+ * `1 + tanh z = 2 sigmoid(2 z)`.
+ */
+export function geluTanh(x: Tensor): Tensor {
+  return map((a) => {
+    const cubic = binary("multiply", binary("multiply", a, a), constant(0.044715));
+    const inner = binary("multiply", a, binary("add", constant(1), cubic));
+    const twice = binary("multiply", constant(2 * Math.sqrt(2 / Math.PI)), inner);
+    return binary("multiply", a, unary("sigmoid", twice));
+  }, x);
+}
+
+/** `condition != 0 ? whenTrue : whenFalse`, element by element; the condition is an i32 tensor. */
+export function where(condition: Tensor, whenTrue: Operand, whenFalse: Operand): Tensor {
+  const operands = [condition, whenTrue, whenFalse].filter((x): x is Tensor =>
+    typeof x !== "number"
+  );
+  return map((flag, ...values) => {
+    const next = (operand: Operand): Expression =>
+      typeof operand === "number" ? constant(operand) : values.shift()!;
+    const isZero = binary("equal", flag, constant(0, "i32"));
+    const [a, b] = [next(whenTrue), next(whenFalse)];
+    return select(isZero, b, a);
+  }, ...operands);
+}

@@ -1,0 +1,140 @@
+/**
+ * Layer norm over the last axis, with optional modulation `* (1 + scale) + shift` in the same pass.
+ *
+ * @module
+ */
+import type { Step, View } from "../../program.ts";
+import { elementCount, sameShape } from "../../shape.ts";
+import { Node, type Tensor } from "../../tensor.ts";
+import { broadcastView, hasUnitInnerStride, isContiguous } from "../../view.ts";
+import { add, multiply, subtract } from "../elementwise/op.ts";
+import { broadcastTo, reshape, slice } from "../movement/op.ts";
+
+class LayerNormNode extends Node {
+  readonly signature: string;
+
+  constructor(inputs: readonly Tensor[], readonly epsilon: number) {
+    const { shape } = inputs[0];
+    super("layerNorm", inputs, [
+      { shape, dtype: "f32" },
+      { shape: [...shape.slice(0, -1), 2], dtype: "f32" },
+    ]);
+    this.signature = `layerNorm ${epsilon}`;
+  }
+
+  override withInputs(inputs: readonly Tensor[]): Node {
+    return new LayerNormNode(inputs, this.epsilon);
+  }
+
+  override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
+    if (!cotangent) return [];
+    const [x, scale] = this.inputs;
+    const [, statistics] = this.outputs;
+    const operands = [x, statistics, cotangent, ...(scale ? [scale] : [])];
+    const gradientX = new LayerNormGradientNode(operands).outputs[0];
+    if (!scale) return [gradientX];
+    const row = (index: number): Tensor => slice(statistics, -1, index, 1);
+    const normalized = multiply(subtract(x, row(0)), row(1));
+    return [gradientX, multiply(cotangent, normalized), cotangent];
+  }
+
+  protected override arithmetic() {
+    // Mean 1, variance 3, normalisation 2, modulation 3 operations an element.
+    const perElement = this.inputs.length > 1 ? 9 : 6;
+    return { multiplyAdds: 0, flops: perElement * elementCount(this.inputs[0].shape) };
+  }
+
+  override accepts(_index: number, view: View): boolean {
+    return hasUnitInnerStride(view);
+  }
+
+  override lower([input, scale, shift]: readonly View[], outputs: readonly View[]): Step[] {
+    const [output, statistics] = outputs;
+    const full = (view: View | undefined) => view && broadcastView(view, input.shape);
+    return [{
+      kind: "layerNorm",
+      input,
+      scale: full(scale),
+      shift: full(shift),
+      epsilon: this.epsilon,
+      output,
+      statistics,
+    }];
+  }
+}
+
+/** Inputs: x, statistics, cotangent, then scale (if modulated), then an addend (if fused). */
+export class LayerNormGradientNode extends Node {
+  readonly signature: string;
+
+  constructor(inputs: readonly Tensor[], readonly addend = false) {
+    super("layerNormGradient", inputs, [inputs[0]]);
+    this.signature = `layerNormGradient ${addend}`;
+  }
+
+  /** The same gradient plus another tensor of the same shape, in one pass. */
+  withAddend(addend: Tensor): LayerNormGradientNode {
+    return new LayerNormGradientNode([...this.inputs, addend], true);
+  }
+
+  override withInputs(inputs: readonly Tensor[]): Node {
+    return new LayerNormGradientNode(inputs, this.addend);
+  }
+
+  override gradient(): never {
+    throw new Error("layerNorm: second derivatives are not provided");
+  }
+
+  protected override arithmetic() {
+    return { multiplyAdds: 0, flops: 12 * elementCount(this.inputs[0].shape) };
+  }
+
+  override accepts(index: number, view: View): boolean {
+    return index === 1 ? isContiguous(view) : hasUnitInnerStride(view);
+  }
+
+  override lower(inputs: readonly View[], [output]: readonly View[]): Step[] {
+    const [input, statistics, outputGradient, ...rest] = inputs;
+    const addend = this.addend ? rest[rest.length - 1] : undefined;
+    const scale = rest.length > (this.addend ? 1 : 0) ? rest[0] : undefined;
+    return [{
+      kind: "layerNormGradient",
+      input,
+      statistics,
+      scale: scale && broadcastView(scale, input.shape),
+      outputGradient,
+      addend,
+      output,
+    }];
+  }
+}
+
+/**
+ * Normalises the last axis of x (..., D) to mean 0 and variance 1 (the biased variance plus
+ * `epsilon` under the root). With `modulation`, whose tensors broadcast against x, the result is
+ * multiplied by `1 + scale` and `shift` is added.
+ */
+export function layerNorm(
+  x: Tensor,
+  epsilon: number,
+  modulation?: { readonly scale: Tensor; readonly shift: Tensor },
+): Tensor {
+  if (!modulation) return new LayerNormNode([x], epsilon).outputs[0];
+  const { scale, shift } = modulation;
+  const fits = scale.shape.length > 0 && sameShape(scale.shape, shift.shape) &&
+    scale.shape[scale.shape.length - 1] === x.shape[x.shape.length - 1];
+  if (!fits) throw new RangeError(`layerNorm: scale and shift must end in the width of x`);
+  broadcastTo(scale, x.shape);
+  return new LayerNormNode([x, scale, shift], epsilon).outputs[0];
+}
+
+/** A learned affine layer norm: `normalised * weight + bias`, both (D). */
+export function affineLayerNorm(
+  x: Tensor,
+  epsilon: number,
+  weight: Tensor,
+  bias?: Tensor,
+): Tensor {
+  const scaled = multiply(layerNorm(x, epsilon), reshape(weight, [-1]));
+  return bias ? add(scaled, bias) : scaled;
+}

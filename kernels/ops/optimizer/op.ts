@@ -1,0 +1,78 @@
+/**
+ * The AdamW update with the moving average of the weights: an effect on states, not a value.
+ *
+ * @module
+ */
+import type { Step, View } from "../../program.ts";
+import { elementCount, sameShape } from "../../shape.ts";
+import { Node, type Tensor } from "../../tensor.ts";
+import { isContiguous } from "../../view.ts";
+
+/** One tensor under optimisation, with the states that go with it. All of one shape. */
+export interface AdamWOperands {
+  readonly parameter: Tensor;
+  readonly gradient: Tensor;
+  readonly firstMoment: Tensor;
+  readonly secondMoment: Tensor;
+  readonly average?: Tensor;
+  /** f32 (8), see `adamwSchedule` in `program.ts`. */
+  readonly schedule: Tensor;
+  /** f32 scalar; negative or NaN skips the update. */
+  readonly gradientScale: Tensor;
+}
+
+/** Updates parameter, moments and average in place; has no value. */
+export class AdamWNode extends Node {
+  readonly signature = undefined;
+
+  constructor(inputs: readonly Tensor[], readonly decay: boolean) {
+    super("adamw", inputs, []);
+  }
+
+  override withInputs(inputs: readonly Tensor[]): Node {
+    return new AdamWNode(inputs, this.decay);
+  }
+
+  override gradient(): [] {
+    return [];
+  }
+
+  protected override arithmetic() {
+    return { multiplyAdds: 0, flops: 17 * elementCount(this.inputs[0].shape) };
+  }
+
+  override accepts(_index: number, view: View): boolean {
+    return isContiguous(view);
+  }
+
+  override lower(views: readonly View[]): Step[] {
+    const [parameter, gradient, firstMoment, secondMoment, schedule, gradientScale, average] =
+      views;
+    return [{
+      kind: "adamw",
+      parameter,
+      gradient,
+      firstMoment,
+      secondMoment,
+      average,
+      schedule,
+      gradientScale,
+      decay: this.decay,
+    }];
+  }
+}
+
+/** Makes the update of one parameter; put it among the effects of a graph. */
+export function adamw(operands: AdamWOperands, { decay = true } = {}): AdamWNode {
+  const { parameter, gradient, firstMoment, secondMoment, average, schedule, gradientScale } =
+    operands;
+  for (const tensor of [gradient, firstMoment, secondMoment, average]) {
+    if (tensor && !sameShape(tensor.shape, parameter.shape)) {
+      throw new RangeError(
+        `adamw: (${tensor.shape}) is not the parameter's shape (${parameter.shape})`,
+      );
+    }
+  }
+  const inputs = [parameter, gradient, firstMoment, secondMoment, schedule, gradientScale];
+  return new AdamWNode(average ? [...inputs, average] : inputs, decay);
+}

@@ -1,0 +1,175 @@
+/**
+ * Symbolic tensors. Calling a model on tensors *traces* a graph: every operation makes a `Node` that
+ * remembers its inputs, and hands out `Tensor`s that stand for its results. Nothing is computed.
+ *
+ * A node knows everything there is to know about its operation: its gradient, its cost and the
+ * program steps that carry it out. Gradients, fusion, memory planning and the FLOP tables are
+ * functions of the graph (see `graph/`).
+ *
+ * @module
+ */
+import type { Step, View } from "./program.ts";
+import { checkShape, type DType, elementCount, type Shape } from "./shape.ts";
+
+/** A value that a graph will compute: static shape, element type, and the node that makes it. */
+export interface Tensor {
+  readonly node: Node;
+  /** Which of the node's outputs this is. */
+  readonly output: number;
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Shape and element type of one output of a node. */
+export interface ValueType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/**
+ * What one execution of a node costs.
+ *
+ * `multiplyAdds` counts products and attention only, one multiply-add as 1: the convention of the
+ * papers. `flops` counts every arithmetic operation (a multiply-add as 2, an element of an
+ * element-wise expression as its number of scalar operations). `bytes` is the traffic of reading
+ * each operand once and writing each result once.
+ */
+export interface Cost {
+  readonly multiplyAdds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+let nextId = 0;
+
+/** One operation of a graph. Subclasses live in `ops/`, one room a family. */
+export abstract class Node {
+  /** Creation order; inputs always have smaller ids than their users. */
+  readonly id: number = nextId++;
+  readonly outputs: readonly Tensor[];
+
+  /** Checks the output shapes and makes the output tensors. */
+  constructor(
+    readonly kind: string,
+    readonly inputs: readonly Tensor[],
+    types: readonly ValueType[],
+  ) {
+    for (const type of types) checkShape(type.shape, kind);
+    this.outputs = types.map(({ shape, dtype }, output) => ({ node: this, output, shape, dtype }));
+  }
+
+  /** Everything but the inputs that determines the result: equal signatures and inputs mean equal
+   * values. Undefined for nodes that must not be merged. */
+  abstract readonly signature: string | undefined;
+
+  /** The same operation on other inputs of the same shapes. */
+  abstract withInputs(inputs: readonly Tensor[]): Node;
+
+  /**
+   * Vector-Jacobian products: for each input, the gradient given the cotangents of the outputs
+   * (undefined: no gradient flows). A gradient may have the broadcast shape of the operation; it is
+   * then summed back to the input's shape by the caller.
+   */
+  abstract gradient(cotangents: readonly (Tensor | undefined)[]): (Tensor | undefined)[];
+
+  /** Arithmetic of one execution, without memory traffic. */
+  protected abstract arithmetic(): { multiplyAdds: number; flops: number };
+
+  /** Arithmetic and memory traffic of one execution. */
+  cost(): Cost {
+    let elements = 0;
+    for (const { shape } of [...this.inputs, ...this.outputs]) elements += elementCount(shape);
+    return { ...this.arithmetic(), bytes: 4 * elements };
+  }
+
+  /** Whether the operation can read input `index` through `view`; otherwise a contiguous copy is
+   * made first. */
+  accepts(_index: number, _view: View): boolean {
+    return true;
+  }
+
+  /** Whether output `index` may be written through any view with innermost stride 1. */
+  writesStrided(_index: number): boolean {
+    return false;
+  }
+
+  /** The steps that carry the operation out. */
+  abstract lower(inputs: readonly View[], outputs: readonly View[]): Step[];
+}
+
+/** A node whose value comes from outside the graph. */
+abstract class SourceNode extends Node {
+  readonly signature = undefined;
+  constructor(kind: string, type: ValueType) {
+    super(kind, [], [type]);
+  }
+  override withInputs(): Node {
+    return this;
+  }
+  override gradient(): [] {
+    return [];
+  }
+  protected override arithmetic() {
+    return { multiplyAdds: 0, flops: 0 };
+  }
+  override cost(): Cost {
+    return { multiplyAdds: 0, flops: 0, bytes: 0 };
+  }
+  override lower(): Step[] {
+    return [];
+  }
+}
+
+/** A tensor written by the host before each run (`input`) or kept on the device (`state`). */
+export class InputNode extends SourceNode {
+  constructor(readonly name: string, readonly role: "input" | "state", type: ValueType) {
+    super(role, type);
+  }
+}
+
+/** A tensor whose contents are part of the program. */
+export class ConstantNode extends SourceNode {
+  constructor(readonly data: Float32Array | Int32Array, type: ValueType) {
+    super("constant", type);
+  }
+}
+
+/** A tensor that the host writes before each run. Names are unique within a program. */
+export function input(name: string, shape: Shape, dtype: DType = "f32"): Tensor {
+  return new InputNode(name, "input", { shape, dtype }).outputs[0];
+}
+
+/** A tensor that stays on the device between runs: a parameter, a moment, a sample in progress. */
+export function state(name: string, shape: Shape, dtype: DType = "f32"): Tensor {
+  return new InputNode(name, "state", { shape, dtype }).outputs[0];
+}
+
+/**
+ * A tensor with fixed contents, `Int32Array` giving `i32`.
+ *
+ * @throws RangeError when the data does not fill the shape exactly.
+ */
+export function constantTensor(data: Float32Array | Int32Array, shape: Shape): Tensor {
+  if (data.length !== elementCount(shape)) {
+    throw new RangeError(`constant: ${data.length} elements do not fill (${shape.join(", ")})`);
+  }
+  const dtype: DType = data instanceof Int32Array ? "i32" : "f32";
+  return new ConstantNode(data, { shape, dtype }).outputs[0];
+}
+
+/** Every node that the given tensors depend on, inputs before their users. */
+export function reachableNodes(roots: readonly Node[]): Node[] {
+  const found = new Set<Node>();
+  const pending = [...roots];
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    for (const { node: source } of node.inputs) pending.push(source);
+  }
+  return topologicalOrder(found);
+}
+
+/** Nodes ordered so that inputs come first; among ready nodes, in order of creation. */
+function topologicalOrder(nodes: ReadonlySet<Node>): Node[] {
+  return [...nodes].sort((a, b) => a.id - b.id);
+}
