@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Step, View } from "../program.ts";
+import type { Step } from "../program.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
 
 /** One call of a generated function. Addresses are byte addresses in the shared memory. */
