@@ -1,0 +1,34 @@
+/**
+ * The files beside the source that the tool reads while it runs. This is the only module that may
+ * look for them: `deno task compile` embeds what is listed here, and a lint rule refuses
+ * `import.meta.url` everywhere else.
+ *
+ * @module
+ */
+
+/** Files and folders that are read at run time, as paths from the project's root. */
+export const embeddedFiles: readonly string[] = [];
+
+/** Modules that run as workers: the compiler cannot see them through `new Worker()`. */
+export const workerModules: readonly string[] = [];
+
+/**
+ * The address of an embedded file or folder.
+ *
+ * @param path Path from the project's root; one of `embeddedFiles` or inside of one.
+ */
+export function assetUrl(path: string): URL {
+  if (!embeddedFiles.some((file) => path === file || path.startsWith(`${file}/`))) {
+    throw new Error(`${path} is not listed in cli/assets.ts, so a compiled binary would lack it`);
+  }
+  return new URL(`../${path}`, import.meta.url);
+}
+
+/** The text of a file of the checkout; undefined where there is none, or no permission to read. */
+export function repositoryFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(new URL(`../${path}`, import.meta.url));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Makes one executable of Tessera, `dist/tessera`, with everything it needs inside.
+ *
+ * `deno task compile [-- options of deno compile]`. The Deno that runs this fetches its runtime
+ * (`denort`) unless DENORT_BIN names one.
+ *
+ * @module
+ */
+import { embeddedFiles, workerModules } from "../cli/assets.ts";
+import config from "../deno.json" with { type: "json" };
+
+/** Packages of sharp for a C library that no official Deno runs on: 18 MB that nobody loads. */
+const unusedPackages = /^@img\/sharp-(?:libvips-)?linuxmusl-/;
+
+/** The part of `deno info --json cli/main.ts` that is looked at here. */
+interface PackageInfo {
+  readonly npmPackages: Readonly<Record<string, { name: string; localPath: string }>>;
+}
+
+/** Folders of the package cache that must not be embedded. */
+async function unusedFolders(): Promise<string[]> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "cli/main.ts"],
+  }).output();
+  const { npmPackages }: PackageInfo = JSON.parse(new TextDecoder().decode(stdout));
+  return Object.values(npmPackages)
+    .filter(({ name }) => unusedPackages.test(name))
+    .map(({ localPath }) => localPath);
+}
+
+/** The permissions of `deno task tessera`: a binary may do what the tool may from source. */
+function permissions(): string[] {
+  return config.tasks.tessera.command.split(" ")
+    .filter((word) => word === "--no-prompt" || word.startsWith("--allow-"));
+}
+
+/** The arguments of `deno` that make the executable `output`. */
+export async function compileArguments(output: string): Promise<string[]> {
+  return [
+    "compile",
+    ...permissions(),
+    // sharp's native library is loaded by the system, which cannot read inside of the binary.
+    "--self-extracting",
+    "--exclude-unused-npm",
+    ...[...embeddedFiles, ...workerModules].flatMap((path) => ["--include", path]),
+    ...(await unusedFolders()).flatMap((path) => ["--exclude", path]),
+    "--output",
+    output,
+    "cli/main.ts",
+  ];
+}
+
+if (import.meta.main) {
+  const args = await compileArguments("dist/tessera");
+  args.splice(1, 0, ...Deno.args);
+  const { code } = await new Deno.Command(Deno.execPath(), { args }).spawn().status;
+  Deno.exit(code);
+}

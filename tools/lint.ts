@@ -1,0 +1,153 @@
+/**
+ * Lint rules of this project: what `deno compile` and lazy start-up need, and the order of folders.
+ *
+ * - `tessera/literal-import`: the argument of `import()` is a string literal, or the binary lacks it.
+ * - `tessera/module-relative`: nothing is found relative to a module, except workers written as
+ *   `new Worker(new URL("./x.ts", import.meta.url))` and what `cli/assets.ts` embeds.
+ * - `tessera/lazy-package`: packages with native code or a long start are only loaded on use.
+ * - `tessera/folder-order`: imports point down the list of folders.
+ *
+ * Tests, tools and the scripts of `bench/peers/` never enter the binary: only the last rule is for
+ * product folders too, the others leave them alone.
+ *
+ * @module
+ */
+import { dirname, relative, resolve } from "@std/path";
+
+/** Product folders, from the top: a file may import from its own folder and from those below. */
+const folders = [
+  "cli",
+  "bench",
+  "training",
+  "evaluation",
+  "data",
+  "models",
+  "diffusion",
+  "formats",
+  "kernels",
+];
+
+/** The one file of a folder that every folder may import. */
+const shared = "formats/errors.ts";
+
+/** The one file that may look for files beside the source. */
+const assets = "cli/assets.ts";
+
+/** Packages that must be loaded by `await import()` inside the function that needs them. */
+const lazyPackages = ["sharp", "vega", "vega-lite", "mp4-muxer"];
+
+const root = resolve(import.meta.dirname!, "..");
+
+/** The path of a file inside the project, with forward slashes. */
+function projectPath(file: string): string {
+  return relative(root, file).replaceAll("\\", "/");
+}
+
+/** The product folder that a project path belongs to; undefined for tests, tools and the like. */
+function productFolder(path: string): string | undefined {
+  if (path.startsWith("bench/peers/")) return undefined;
+  const folder = path.split("/", 1)[0];
+  return folders.includes(folder) || path === "mod.ts" ? folder : undefined;
+}
+
+/** Why `file` must not import `specifier`; undefined when it may. Both are project paths. */
+function folderProblem(file: string, target: string): string | undefined {
+  const from = folders.indexOf(productFolder(file) ?? "");
+  const to = folders.indexOf(target.split("/", 1)[0]);
+  if (from < 0 || target === shared || target === "deno.json") return undefined;
+  if (to < 0) return `${folders[from]}/ may not import ${target}: it is outside the product`;
+  if (to >= from) return undefined;
+  return `${folders[from]}/ may not import from ${folders[to]}/, which stands above it`;
+}
+
+/** Whether `import.meta.url` stands in `new Worker(new URL("./x.ts", import.meta.url), ...)`. */
+function isWorkerAddress(meta: Deno.lint.MetaProperty): boolean {
+  const member = meta.parent;
+  const url = member.type === "MemberExpression" ? member.parent : undefined;
+  if (url?.type !== "NewExpression" || !isNamed(url.callee, "URL")) return false;
+  const path = url.arguments[0];
+  const literal = path?.type === "Literal" && typeof path.value === "string" &&
+    /^\.{1,2}\/.*\.ts$/.test(path.value);
+  const worker = url.parent;
+  return literal && worker.type === "NewExpression" && isNamed(worker.callee, "Worker");
+}
+
+function isNamed(node: Deno.lint.Expression, name: string): boolean {
+  return node.type === "Identifier" && node.name === name;
+}
+
+function literalImport(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  if (!productFolder(projectPath(context.filename))) return {};
+  return {
+    ImportExpression(node) {
+      if (node.source.type === "Literal" && typeof node.source.value === "string") return;
+      context.report({
+        node,
+        message: "import() needs a string literal: deno compile cannot follow anything else",
+      });
+    },
+  };
+}
+
+function moduleRelative(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const path = projectPath(context.filename);
+  if (!productFolder(path) || path === assets) return {};
+  return {
+    MetaProperty(node) {
+      const member = node.parent;
+      const property = member.type === "MemberExpression" && member.property.type === "Identifier"
+        ? member.property.name
+        : "";
+      if (property === "main" || (property === "url" && isWorkerAddress(node))) return;
+      context.report({
+        node,
+        message: "files beside the source are not in the compiled binary",
+        hint: `read it through ${assets}, or write new Worker(new URL("./x.ts", import.meta.url))`,
+      });
+    },
+  };
+}
+
+function lazyPackage(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  if (!productFolder(projectPath(context.filename))) return {};
+  return {
+    ImportDeclaration(node) {
+      if (node.importKind === "type" || !lazyPackages.includes(node.source.value)) return;
+      context.report({
+        node,
+        message: `${node.source.value} is loaded with "await import" where it is used`,
+        hint: "import type is fine",
+      });
+    },
+  };
+}
+
+function folderOrder(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const file = projectPath(context.filename);
+  const check = (node: Deno.lint.Node, source: Deno.lint.Node | null) => {
+    if (source?.type !== "Literal" || typeof source.value !== "string") return;
+    if (!source.value.startsWith(".")) return;
+    const target = projectPath(resolve(dirname(context.filename), source.value));
+    const message = folderProblem(file, target);
+    if (message) context.report({ node, message });
+  };
+  return {
+    ImportDeclaration: (node) => check(node, node.source),
+    ExportNamedDeclaration: (node) => check(node, node.source),
+    ExportAllDeclaration: (node) => check(node, node.source),
+    ImportExpression: (node) => check(node, node.source),
+  };
+}
+
+/** The rules, as `deno lint` loads them. */
+const plugin: Deno.lint.Plugin = {
+  name: "tessera",
+  rules: {
+    "literal-import": { create: literalImport },
+    "module-relative": { create: moduleRelative },
+    "lazy-package": { create: lazyPackage },
+    "folder-order": { create: folderOrder },
+  },
+};
+
+export default plugin;

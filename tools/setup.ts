@@ -1,0 +1,138 @@
+/**
+ * Makes a fresh checkout ready: checks Deno, fetches the packages, and sees to it that there is a
+ * WebGPU adapter where that is possible. Run by `deno task setup`, and before `demo` and `test`.
+ *
+ * Idempotent, and quick when nothing is missing. The only place of the project that may use the
+ * network or start programs other than Deno.
+ *
+ * @module
+ */
+import { denoProblem } from "../cli/version.ts";
+import type { AdapterSummary } from "./adapter.ts";
+
+/** What setup needs of the machine; tests put another in its place. */
+export interface Machine {
+  readonly os: typeof Deno.build.os;
+  /** Whether packages of the system may be installed. */
+  readonly isRoot: boolean;
+  /** `ID` and `ID_LIKE` of /etc/os-release, best match first; empty on other systems. */
+  readonly distributions: readonly string[];
+  /** Prints one line. */
+  say(line: string): void;
+  /** Runs a program with its output on stderr; false when it failed or does not exist. */
+  run(program: string, ...args: string[]): Promise<boolean>;
+  /** Looks for a WebGPU adapter in a new process, optionally through one graphics API only. */
+  findAdapter(backend?: "vulkan"): Promise<AdapterSummary | undefined>;
+}
+
+/** What installs Mesa's software driver for Vulkan, by distribution. */
+const driverCommands: Readonly<Record<string, string>> = {
+  debian: "sudo apt-get install -y mesa-vulkan-drivers",
+  ubuntu: "sudo apt-get install -y mesa-vulkan-drivers",
+  fedora: "sudo dnf install -y mesa-vulkan-drivers",
+  arch: "sudo pacman -S --needed vulkan-swrast",
+  alpine: "sudo apk add mesa-vulkan-swrast",
+  suse: "sudo zypper install -y libvulkan_lvp",
+};
+
+/**
+ * Runs all steps.
+ *
+ * @param requireAdapter Whether to fail where there is no adapter instead of going on with the CPU.
+ * @returns Whether the project can be used.
+ */
+export async function setup(machine: Machine, requireAdapter: boolean): Promise<boolean> {
+  if (!await machine.run(Deno.execPath(), "install", "--quiet", "--frozen")) {
+    machine.say("setup: fetching the packages failed; is the npm registry reachable?");
+    return false;
+  }
+  const adapter = await provideAdapter(machine);
+  if (adapter) {
+    const kind = adapter.software ? "software, computes on the CPU" : "hardware";
+    machine.say(`setup: ready; WebGPU adapter: ${adapter.description} (${kind})`);
+    return true;
+  }
+  machine.say(`setup: no WebGPU adapter${driverHint(machine)}`);
+  if (requireAdapter) {
+    machine.say("setup: TESSERA_REQUIRE_WEBGPU is set, so this is an error");
+    return false;
+  }
+  machine.say("setup: ready; everything runs on the CPU through WebAssembly");
+  return true;
+}
+
+/** Finds an adapter, installing Mesa's Vulkan driver where there is none and that is possible. */
+async function provideAdapter(machine: Machine): Promise<AdapterSummary | undefined> {
+  if (machine.os !== "linux") return await machine.findAdapter();
+  const vulkan = await machine.findAdapter("vulkan");
+  if (vulkan) return vulkan;
+  const usesApt = machine.distributions.some((name) => name === "debian" || name === "ubuntu");
+  if (machine.isRoot && usesApt) {
+    machine.say("setup: no Vulkan driver; installing mesa-vulkan-drivers");
+    await machine.run("apt-get", "update", "-qq");
+    const options = ["-y", "-qq", "--no-install-recommends"];
+    await machine.run("apt-get", "install", ...options, "mesa-vulkan-drivers");
+  }
+  // Without Vulkan there may still be one through OpenGL ES.
+  return await machine.findAdapter();
+}
+
+function driverHint(machine: Machine): string {
+  if (machine.os !== "linux") return "";
+  const name = machine.distributions.find((distribution) => distribution in driverCommands);
+  return name ? `; to get a software one: ${driverCommands[name]}` : "; Mesa's lavapipe is one";
+}
+
+async function run(program: string, ...args: string[]): Promise<boolean> {
+  try {
+    const child = new Deno.Command(program, {
+      args,
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    await child.stdout.pipeTo(Deno.stderr.writable, { preventClose: true });
+    return (await child.status).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** A broken driver may take its process down, so the look happens in another one. */
+async function findAdapter(backend?: string): Promise<AdapterSummary | undefined> {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", new URL("./adapter.ts", import.meta.url).href],
+    env: backend ? { DENO_WEBGPU_BACKEND: backend } : {},
+    stderr: "null",
+  }).output();
+  const answer = new TextDecoder().decode(stdout);
+  return success && answer ? JSON.parse(answer) : undefined;
+}
+
+function distributions(): string[] {
+  try {
+    const release = Deno.readTextFileSync("/etc/os-release");
+    const fields = [...release.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)];
+    return fields.flatMap(([, names]) => names.split(" "));
+  } catch {
+    return [];
+  }
+}
+
+if (import.meta.main) {
+  const problem = denoProblem();
+  if (problem) {
+    console.error(`setup: Tessera ${problem}`);
+    Deno.exit(1);
+  }
+  const machine: Machine = {
+    os: Deno.build.os,
+    isRoot: Deno.build.os === "linux" && Deno.uid() === 0,
+    distributions: distributions(),
+    say: (line) => console.error(line),
+    run,
+    findAdapter,
+  };
+  if (!await setup(machine, Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1")) Deno.exit(1);
+}

@@ -1,0 +1,90 @@
+/**
+ * Runs every documented example and every test, and ends with one line `N passed, N failed`.
+ *
+ * With arguments, hands them to one `deno test` instead: `deno task test tests/cli --filter help`.
+ *
+ * @module
+ */
+import { stripVTControlCharacters } from "node:util";
+
+/** How many tests passed and failed. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** Where examples in doc comments are looked for; folders that do not exist are left out. */
+const documented = [
+  "mod.ts",
+  "kernels",
+  "formats",
+  "diffusion",
+  "models",
+  "data",
+  "evaluation",
+  "training",
+  "bench",
+  "cli",
+];
+
+/** Reads the counts from one line of output; undefined when it is not `deno test`'s last line. */
+export function parseSummary(line: string): Counts | undefined {
+  const match = stripVTControlCharacters(line)
+    .match(/^(?:ok|FAILED) \| (\d+) passed\b.*? \| (\d+) failed\b/);
+  return match ? { passed: Number(match[1]), failed: Number(match[2]) } : undefined;
+}
+
+/** What tests may do: everything a user's run may, start Deno, and write temporary files. */
+function permissions(): string[] {
+  const temporary = ["TMPDIR", "TEMP", "TMP"].map((name) => Deno.env.get(name)).find(Boolean);
+  return [
+    "--no-prompt",
+    "--allow-read",
+    `--allow-write=${temporary ?? "/tmp"},.`,
+    "--allow-env",
+    "--allow-sys",
+    "--allow-ffi",
+    `--allow-run=${Deno.execPath()}`,
+  ];
+}
+
+/** Runs `deno test` once, passing its output on line by line. */
+async function runTests(args: readonly string[]): Promise<Counts> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "--frozen", ...permissions(), ...args],
+    env: Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  let counts: Counts | undefined;
+  let line = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    await Deno.stdout.write(new TextEncoder().encode(text));
+    const lines = (line + text).split("\n");
+    line = lines.pop()!;
+    for (const complete of lines) counts = parseSummary(complete) ?? counts;
+  }
+  const { success } = await child.status;
+  const { passed, failed } = counts ?? { passed: 0, failed: 0 };
+  // Type errors and crashes have no count of their own.
+  return { passed, failed: success ? failed : Math.max(failed, 1) };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+if (import.meta.main) {
+  const existing = await Promise.all(documented.map(exists));
+  const examples = documented.filter((_, index) => existing[index]);
+  const runs = Deno.args.length > 0
+    ? [Deno.args]
+    : [["--doc", "--permit-no-files", ...examples], ["tests"]];
+  let total: Counts = { passed: 0, failed: 0 };
+  for (const args of runs) {
+    const { passed, failed } = await runTests(args);
+    total = { passed: total.passed + passed, failed: total.failed + failed };
+  }
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  if (total.failed > 0) Deno.exit(1);
+}
