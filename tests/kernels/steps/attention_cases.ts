@@ -1,0 +1,163 @@
+/**
+ * Cases for attention and its gradient.
+ *
+ * @module
+ */
+import type { View } from "../../../kernels/program.ts";
+import { contiguousStrides, elementCount, type Shape } from "../../../kernels/shape.ts";
+import { interpret } from "../../reference/interpreter.ts";
+import { type Layout, StepBuilder, type StepCase, unitRoundoff } from "./builder.ts";
+
+interface Form {
+  readonly batch?: number;
+  readonly queries: number;
+  readonly keys?: number;
+  readonly heads?: number;
+  readonly width: number;
+  /** `packed`: slices of (N, T, 3, H, D); `headMajor`: (N, H, T, D) seen as (N, T, H, D). */
+  readonly layout?: "plain" | "packed" | "headMajor";
+  /** Segment ids of the queries and of the keys, taken cyclically over (N, T). */
+  readonly segments?: readonly [queries: readonly number[], keys: readonly number[]];
+  /** Multiplies the queries: large scores make the softmax sharp. */
+  readonly magnitude?: number;
+}
+
+const forms: Form[] = [
+  { queries: 1, width: 1 },
+  { queries: 1, keys: 17, width: 16 },
+  { queries: 17, keys: 1, width: 16 },
+  { queries: 3, width: 64, heads: 2 },
+  { queries: 17, width: 16, heads: 3, batch: 2 },
+  { queries: 64, width: 64, heads: 2 },
+  { queries: 7, keys: 33, width: 72 },
+  { queries: 61, keys: 19, width: 1 },
+  { queries: 16, width: 80, batch: 3 },
+  { queries: 130, keys: 67, width: 17 },
+  { queries: 5, keys: 1100, width: 16 },
+  { queries: 600, keys: 6, width: 8 },
+  { queries: 17, width: 16, heads: 3, batch: 2, layout: "packed" },
+  { queries: 33, width: 72, heads: 2, layout: "packed" },
+  { queries: 9, keys: 21, width: 64, heads: 2, batch: 2, layout: "headMajor" },
+  { queries: 20, width: 16, magnitude: 60 },
+  { queries: 8, width: 16, heads: 2, segments: [[0], [0]] },
+  { queries: 17, width: 16, heads: 2, batch: 2, segments: [[0, 0, 1, 2, 1], [0, 0, 1, 2, 1]] },
+  // Query segment 5 has no key at all.
+  { queries: 12, keys: 19, width: 72, heads: 2, segments: [[0, 5, 1], [0, 1, 1, 2]] },
+  { queries: 66, keys: 35, width: 16, batch: 2, segments: [[-1, 0, 1, 7], [1, 0, -1, 3, 1]] },
+  { queries: 7, keys: 5, width: 16, segments: [[1], [2]] },
+  {
+    queries: 24,
+    width: 16,
+    heads: 3,
+    layout: "packed",
+    segments: [[0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2], [0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2]],
+    magnitude: 30,
+  },
+  // Keys of a query's own segment begin only after more than a thousand foreign ones.
+  {
+    queries: 2,
+    keys: 1200,
+    width: 16,
+    segments: [[1, 0], Array.from({ length: 1200 }, (_, j) => j < 1150 ? 0 : 1)],
+  },
+];
+
+function describe(form: Form): string {
+  const { batch = 1, queries, keys = queries, heads = 1, width, layout = "plain" } = form;
+  return `${layout} N ${batch} Tq ${queries} Tk ${keys} H ${heads} D ${width}` +
+    `${form.segments ? " segments" : ""}${form.magnitude ? " sharp" : ""}`;
+}
+
+type Make = (layout: Shape | Layout, map?: (x: number) => number) => View;
+
+/** Views (N, T, H, D) of the three operands (or of their gradients), in the layout of the form. */
+function triple(
+  b: StepBuilder,
+  form: Form,
+  make: Make,
+): { query: View; key: View; value: View } {
+  const { batch = 1, queries, keys = queries, heads = 1, width } = form;
+  if (form.layout === "packed") {
+    const packedShape = [batch, queries, 3, heads, width];
+    const strides = contiguousStrides(packedShape);
+    const slice = (part: number): Layout => ({
+      shape: [batch, queries, heads, width],
+      strides: strides.filter((_, axis) => axis !== 2),
+      offset: part * strides[2],
+      elements: elementCount(packedShape),
+    });
+    const query = make(slice(0));
+    return { query, key: b.alias(query, slice(1)), value: b.alias(query, slice(2)) };
+  }
+  const layout = (length: number): Layout => ({
+    shape: [batch, length, heads, width],
+    strides: form.layout === "headMajor"
+      ? [heads * length * width, width, length * width, 1]
+      : contiguousStrides([batch, length, heads, width]),
+  });
+  const query = make(layout(queries), (x) => x * (form.magnitude ?? 1));
+  return { query, key: make(layout(keys)), value: make(layout(keys)) };
+}
+
+function operands(b: StepBuilder, form: Form) {
+  const { batch = 1, queries, keys = queries, width } = form;
+  const sharp = form.layout === "packed" ? form.magnitude ?? 1 : 1;
+  const segments = form.segments && {
+    querySegments: b.integers([batch, queries], form.segments[0]),
+    keySegments: b.integers([batch, keys], form.segments[1]),
+  };
+  const views = triple(b, form, (layout, map) => b.input(layout, map));
+  return { ...views, ...segments, scale: sharp / Math.sqrt(width) };
+}
+
+/** Two chained products, an exponential whose argument carries the first one's error. */
+function tolerance(form: Form, factor: number): number {
+  const terms = Math.max(form.width, form.keys ?? form.queries, form.queries);
+  return factor * (form.magnitude ? 8 : 1) * (8 + 2 * Math.sqrt(terms)) * unitRoundoff;
+}
+
+/** One case of the forward step. */
+function attentionCase(padding: number, form: Form): StepCase {
+  const { batch = 1, queries, heads = 1, width } = form;
+  const b = new StepBuilder(padding);
+  const step = {
+    kind: "attention",
+    ...operands(b, form),
+    output: b.output([batch, queries, heads, width]),
+    logSumExp: b.output([batch, heads, queries]),
+  } as const;
+  return b.build(describe(form), step, tolerance(form, 1));
+}
+
+/** Attention. */
+export function attentionCases(padding: number): StepCase[] {
+  return forms.map((form) => attentionCase(padding, form));
+}
+
+/** Gradient of attention; `output` and `logSumExp` come from the reference. */
+export function attentionGradientCases(padding: number): StepCase[] {
+  return forms.map((form) => {
+    const { batch = 1, queries, heads = 1, width } = form;
+    const forward = attentionCase(0, form);
+    // The states of the forward case, in the order of their creation.
+    const [output, logSumExp] = [...interpret(forward.program, forward.inputs).values()];
+    const b = new StepBuilder(padding);
+    const inputs = operands(b, form);
+    const gradients = {
+      output: b.values([batch, queries, heads, width], output),
+      logSumExp: b.values([batch, heads, queries], logSumExp),
+      outputGradient: b.input([batch, queries, heads, width]),
+      rowDot: b.output([batch, heads, queries]),
+    };
+    const { query, key, value } = triple(b, form, (layout) => b.output(layout));
+    const step = {
+      kind: "attentionGradient",
+      ...inputs,
+      ...gradients,
+      queryGradient: query,
+      keyGradient: key,
+      valueGradient: value,
+    } as const;
+    return b.build(describe(form), step, tolerance(form, 4));
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * Every step kind, on every device, against the reference interpreter.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import type { Device } from "../../../kernels/device.ts";
+import type { StepKind } from "../../../kernels/program.ts";
+import { eachDevice } from "../../devices.ts";
+import { interpret } from "../../reference/interpreter.ts";
+import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
+import type { StepCase } from "./builder.ts";
+import {
+  adamwCases,
+  gatherCases,
+  layerNormCases,
+  layerNormGradientCases,
+  randomCases,
+  scatterAddCases,
+} from "./other_cases.ts";
+import { elementwiseCases, matmulCases, reduceCases } from "./tensor_cases.ts";
+
+const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
+  elementwise: elementwiseCases,
+  reduce: reduceCases,
+  matmul: matmulCases,
+  attention: attentionCases,
+  attentionGradient: attentionGradientCases,
+  layerNorm: layerNormCases,
+  layerNormGradient: layerNormGradientCases,
+  gather: gatherCases,
+  scatterAdd: scatterAddCases,
+  random: randomCases,
+  adamw: adamwCases,
+};
+
+/** Aligned operands, and operands that start 3 elements into their buffers. */
+const paddings = [0, 3];
+
+/** Cases and expected results, computed once for all devices. */
+function withExpectations(make: (padding: number) => StepCase[]) {
+  let cached: { test: StepCase; expected: Map<string, Float64Array> }[] | undefined;
+  return () =>
+    cached ??= paddings.flatMap((padding) =>
+      make(padding).map((test) => ({
+        test: { ...test, name: `${test.name}${padding ? `, padding ${padding}` : ""}` },
+        expected: interpret(test.program, test.inputs, test.states),
+      }))
+    );
+}
+
+/** Results of a case on a device, by the name of the state. */
+async function run(device: Device, test: StepCase): Promise<Map<string, ArrayLike<number>>> {
+  const executable = await device.load(test.program);
+  try {
+    for (const [name, data] of [...test.inputs, ...test.states]) {
+      executable.buffer(name).write(data);
+    }
+    executable.run();
+    const results = new Map<string, ArrayLike<number>>();
+    for (const name of test.states.keys()) {
+      results.set(name, await executable.buffer(name).read());
+    }
+    return results;
+  } finally {
+    executable.destroy();
+  }
+}
+
+/** Largest error relative to the largest finite magnitude expected; infinite for a wrong NaN. */
+function relativeError(actual: ArrayLike<number>, expected: Float64Array): number {
+  const magnitude = expected.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
+  let worst = 0;
+  expected.forEach((x, i) => {
+    if (Object.is(actual[i], x) || actual[i] === x) return;
+    const error = Math.abs(actual[i] - x) / (magnitude || 1);
+    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+  });
+  return worst;
+}
+
+for (const [kind, make] of Object.entries(casesOf)) {
+  const cases = withExpectations(make);
+  eachDevice(`step ${kind}`, async (device, choice) => {
+    const failures: string[] = [];
+    let worst = { ratio: 0, name: "" };
+    for (const { test, expected } of cases()) {
+      try {
+        for (const [name, actual] of await run(device, test)) {
+          const error = relativeError(actual, expected.get(name)!);
+          if (error > test.tolerance) {
+            failures.push(
+              `${test.name}: ${name} is off by ${error.toExponential(2)}, ` +
+                `allowed ${test.tolerance.toExponential(2)}`,
+            );
+          }
+          const ratio = test.tolerance > 0 ? error / test.tolerance : 0;
+          if (ratio > worst.ratio) worst = { ratio, name: test.name };
+        }
+      } catch (error) {
+        failures.push(`${test.name}: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+    console.log(
+      `${kind} on ${choice.name}: ${cases().length} cases, ${failures.length} failed, ` +
+        `worst ${(100 * worst.ratio).toFixed(0)} % of the allowed error (${worst.name})`,
+    );
+    assert.equal(failures.length, 0, failures.slice(0, 20).join("\n"));
+  });
+}
