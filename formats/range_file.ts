@@ -1,0 +1,102 @@
+/**
+ * Reading parts of a file by position, for formats whose table of contents points into gigabytes.
+ *
+ * @module
+ */
+
+import { InputError } from "./errors.ts";
+
+/** One read call asks for at most this many bytes. */
+const readBlock = 1 << 26;
+
+/** A file open for reading at any position. Close it, or declare it with `using`. */
+export class RangeFile implements Disposable {
+  private constructor(
+    /** The path it was opened with, for messages. */
+    readonly path: string,
+    /** Length in bytes when it was opened. */
+    readonly size: number,
+    private readonly file: Deno.FsFile,
+  ) {}
+
+  /**
+   * Opens a regular file.
+   *
+   * @throws {InputError} when there is no such file or it is a folder
+   */
+  static async open(path: string): Promise<RangeFile> {
+    let file: Deno.FsFile;
+    try {
+      file = await Deno.open(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) throw new InputError(`${path}: no such file`);
+      if (error instanceof Deno.errors.IsADirectory) throw new InputError(`${path}: is a folder`);
+      throw error;
+    }
+    const info = await file.stat();
+    if (!info.isFile) {
+      file.close();
+      throw new InputError(`${path}: ${info.isDirectory ? "is a folder" : "is not a file"}`);
+    }
+    return new RangeFile(path, info.size, file);
+  }
+
+  /**
+   * Fills `out` with the bytes that start at `offset`.
+   *
+   * Seek and read are synchronous so that readers sharing this object cannot come between the two.
+   *
+   * @throws {InputError} when the file ends before `out` is full
+   */
+  readInto(offset: number, out: Uint8Array): void {
+    if (offset < 0 || offset + out.length > this.size) {
+      throw new InputError(
+        `${this.path}: ends at byte ${this.size}, bytes ${offset}..${offset + out.length} needed`,
+      );
+    }
+    this.file.seekSync(offset, Deno.SeekMode.Start);
+    let filled = 0;
+    while (filled < out.length) {
+      const count = this.file.readSync(out.subarray(filled, filled + readBlock));
+      if (count === null) {
+        throw new InputError(`${this.path}: became shorter while it was being read`);
+      }
+      filled += count;
+    }
+  }
+
+  /** Like {@link readInto}, into a new array. */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    // Checked before the allocation: the length may come from a damaged file.
+    if (!(length >= 0 && offset + length <= this.size)) {
+      throw new InputError(
+        `${this.path}: ends at byte ${this.size}, bytes ${offset}..${offset + length} needed`,
+      );
+    }
+    const bytes = new Uint8Array(length);
+    this.readInto(offset, bytes);
+    return bytes;
+  }
+
+  /** The bytes from `offset` on, at most `length`, as a stream of chunks of at most 1 MiB. */
+  stream(offset = 0, length = this.size - offset): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const end = offset + length;
+    return new ReadableStream({
+      pull: (controller) => {
+        if (offset >= end) return controller.close();
+        const chunk = this.read(offset, Math.min(1 << 20, end - offset));
+        offset += chunk.length;
+        controller.enqueue(chunk);
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  /** Closes the file; further reads fail. */
+  close(): void {
+    this.file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

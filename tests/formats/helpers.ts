@@ -1,0 +1,38 @@
+/** What the tests of file formats share. */
+
+import assert from "node:assert/strict";
+import { InputError } from "../../formats/errors.ts";
+
+/** Runs `body` with the path of a new folder and removes the folder afterwards. */
+export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "tessera-test-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Asserts that a promise rejects with an InputError of one line that starts with `where`. */
+export async function assertInputError(
+  promise: Promise<unknown>,
+  where: string,
+  expected: RegExp,
+): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(error instanceof InputError, String(error));
+    assert.ok(error.message.startsWith(where), `"${error.message}" does not start with "${where}"`);
+    assert.ok(!error.message.includes("\n"), error.message);
+    assert.match(error.message, expected);
+    return true;
+  });
+}
+
+/** Bytes through a compression stream. */
+export async function compress(
+  bytes: Uint8Array<ArrayBuffer>,
+  format: CompressionFormat,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream(format));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
