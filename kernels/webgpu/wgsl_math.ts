@@ -112,7 +112,7 @@ function exponentialFunction({ f, i, u, width }: Types): string {
   let rest = ${i}(n) - half;
   let low = bitcast<${f}>((half + ${i}(127)) << ${u}(23u));
   let high = bitcast<${f}>((rest + ${i}(127)) << ${u}(23u));
-  return select(y * low * high, x, x != x);
+  return select(x, y * low * high, x == x);
 }
 `;
 }
