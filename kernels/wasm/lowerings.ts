@@ -1,0 +1,25 @@
+/**
+ * The table from step kind to its lowering for WebAssembly.
+ *
+ * @module
+ */
+import type { Step, StepKind } from "../program.ts";
+import type { Phase, WasmContext, WasmLowering } from "./lowering.ts";
+
+/** One lowering for every kind of step, each with the step's own type. */
+type LoweringTable = {
+  readonly [Kind in StepKind]?: WasmLowering<Extract<Step, { readonly kind: Kind }>>;
+};
+
+const lowerings: LoweringTable = {};
+
+/**
+ * Lowers any step.
+ *
+ * @throws Error naming the kind when the device has no kernel for it.
+ */
+export function lowerStep(step: Step, context: WasmContext): Phase[] {
+  const lower = lowerings[step.kind] as WasmLowering | undefined;
+  if (!lower) throw new Error(`no WebAssembly kernel for steps of kind "${step.kind}"`);
+  return lower(step, context);
+}
