@@ -93,8 +93,12 @@ export abstract class Node {
     return false;
   }
 
-  /** The steps that carry the operation out. */
-  abstract lower(inputs: readonly View[], outputs: readonly View[]): Step[];
+  /** The steps that carry the operation out. `used[i]` tells whether anything reads output i. */
+  abstract lower(
+    inputs: readonly View[],
+    outputs: readonly View[],
+    used: readonly boolean[],
+  ): Step[];
 }
 
 /** A node whose value comes from outside the graph. */

@@ -48,8 +48,11 @@ class LayerNormNode extends Node {
     return hasUnitInnerStride(view);
   }
 
-  override lower([input, scale, shift]: readonly View[], outputs: readonly View[]): Step[] {
-    const [output, statistics] = outputs;
+  override lower(
+    [input, scale, shift]: readonly View[],
+    [output, statistics]: readonly View[],
+    [, statisticsUsed]: readonly boolean[],
+  ): Step[] {
     const full = (view: View | undefined) => view && broadcastView(view, input.shape);
     return [{
       kind: "layerNorm",
@@ -58,7 +61,7 @@ class LayerNormNode extends Node {
       shift: full(shift),
       epsilon: this.epsilon,
       output,
-      statistics,
+      statistics: statisticsUsed ? statistics : undefined,
     }];
   }
 }
