@@ -120,6 +120,25 @@ class BroadcastNode extends ViewNode {
   }
 }
 
+class DetachNode extends ViewNode {
+  readonly signature = "detach";
+  constructor(x: Tensor) {
+    super("detach", [x], [x]);
+  }
+  override withInputs([x]: readonly Tensor[]): Node {
+    return new DetachNode(x);
+  }
+  override gradient(): [] {
+    return [];
+  }
+  override forward(view: View): View {
+    return view;
+  }
+  override backward(view: View): View {
+    return view;
+  }
+}
+
 /** A copy step of one view into another. */
 export function copyStep(from: View, to: View): Step {
   return { kind: "elementwise", inputs: [from], expression: load(0, to.dtype), output: to };
@@ -296,4 +315,9 @@ export function pad(x: Tensor, axis: number, start: number, size: number): Tenso
     );
   }
   return x.shape[index] === size ? x : new PadNode(x, index, start, size).outputs[0];
+}
+
+/** The same values, through which no gradient flows. */
+export function detach(x: Tensor): Tensor {
+  return new DetachNode(x).outputs[0];
 }

@@ -1,0 +1,90 @@
+/**
+ * Parameters of a model: their names, shapes and initial values, and how a model looks them up.
+ *
+ * A model declares its parameters as a table and reads them by the same names, those of the published
+ * PyTorch checkpoints, so that weights can be exchanged.
+ *
+ * @module
+ */
+import { elementCount, formatShape, sameShape, type Shape } from "../kernels/shape.ts";
+import { state, type Tensor } from "../kernels/tensor.ts";
+
+/** How a parameter gets its first values. */
+export type Initializer =
+  | { readonly kind: "zeros" }
+  /** Normal with mean 0. */
+  | { readonly kind: "normal"; readonly deviation: number }
+  /** Uniform in [-bound, bound]. */
+  | { readonly kind: "uniform"; readonly bound: number }
+  /** Given values, row-major. */
+  | { readonly kind: "values"; readonly values: () => Float32Array };
+
+/** One parameter of a model. */
+export interface ParameterSpecification {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initial: Initializer;
+  /** False for tables that are part of the checkpoint but never trained. */
+  readonly trainable: boolean;
+}
+
+/** Looks up a parameter by its full name. */
+export type Parameters = (name: string) => Tensor;
+
+/** All parameters of a model as states on a device, in declaration order. */
+export function parameterStates(
+  specifications: readonly ParameterSpecification[],
+): Map<string, Tensor> {
+  return new Map(specifications.map(({ name, shape }) => [name, state(name, shape)]));
+}
+
+/** A lookup over a map, with an error that names what is missing. */
+export function lookup(tensors: ReadonlyMap<string, Tensor>): Parameters {
+  return (name) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`the model has no parameter named ${name}`);
+    return tensor;
+  };
+}
+
+/** The same lookup with a prefix, for a part of a model: `within(parameters, "blocks.0")`. */
+export function within(parameters: Parameters, prefix: string): Parameters {
+  return (name) => parameters(`${prefix}.${name}`);
+}
+
+/** Number of elements of all parameters, and of those that are trained. */
+export function countParameters(
+  specifications: readonly ParameterSpecification[],
+): { parameters: number; trainableParameters: number } {
+  let parameters = 0;
+  let trainableParameters = 0;
+  for (const { shape, trainable } of specifications) {
+    parameters += elementCount(shape);
+    if (trainable) trainableParameters += elementCount(shape);
+  }
+  return { parameters, trainableParameters };
+}
+
+/**
+ * Checks that tensors found in a file are exactly a model's parameters.
+ *
+ * @param found shapes by name
+ * @returns undefined, or a sentence that says what is missing, unknown or of another shape
+ */
+export function mismatch(
+  specifications: readonly ParameterSpecification[],
+  found: ReadonlyMap<string, Shape>,
+): string | undefined {
+  for (const { name, shape } of specifications) {
+    const actual = found.get(name);
+    if (!actual) return `the parameter ${name} is missing`;
+    if (!sameShape(actual, shape)) {
+      return `the parameter ${name} has the shape ${formatShape(actual)}, not ${
+        formatShape(shape)
+      }`;
+    }
+  }
+  const known = new Set(specifications.map(({ name }) => name));
+  const unknown = [...found.keys()].find((name) => !known.has(name));
+  return unknown && `the model has no parameter ${unknown}`;
+}

@@ -1,0 +1,37 @@
+/**
+ * Fixed tables of sines and cosines for positions and time steps.
+ *
+ * @module
+ */
+
+/**
+ * Two-dimensional sine-cosine positions of a grid: (rows * columns, width), row-major.
+ *
+ * With k = width / 4 frequencies w_i = 10000^(-i / k), the entry of (row, column) is
+ * `[sin(column w); cos(column w); sin(row w); cos(row w)]`: the column comes first (DiT, 1.3).
+ *
+ * @throws RangeError when the width is not a multiple of 4
+ */
+export function sineCosinePositions(rows: number, columns: number, width: number): Float32Array {
+  if (width % 4 !== 0) throw new RangeError(`positions: width ${width} is not a multiple of 4`);
+  const quarter = width / 4;
+  const table = new Float32Array(rows * columns * width);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const start = (row * columns + column) * width;
+      for (let i = 0; i < quarter; i++) {
+        const frequency = 10000 ** (-i / quarter);
+        table[start + i] = Math.sin(column * frequency);
+        table[start + quarter + i] = Math.cos(column * frequency);
+        table[start + 2 * quarter + i] = Math.sin(row * frequency);
+        table[start + 3 * quarter + i] = Math.cos(row * frequency);
+      }
+    }
+  }
+  return table;
+}
+
+/** Frequencies of the time-step features: f_i = exp(-ln(10000) i / half), i = 0 .. half - 1. */
+export function timestepFrequencies(half: number): Float32Array {
+  return Float32Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / half));
+}
