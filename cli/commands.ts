@@ -1,0 +1,29 @@
+/**
+ * The subcommands. Each module is loaded when its command is called, so that the tool starts fast;
+ * the imports are literals, so that a compiled binary contains them.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import type { Io } from "./io.ts";
+
+/** What a subcommand's module exports. */
+export interface CommandModule {
+  /** Builds the command; its actions write to `io`. */
+  command(io: Io): Command;
+}
+
+/** One subcommand. */
+export interface CommandEntry {
+  /** What the list of commands says about it. */
+  readonly summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** All subcommands, in the order of the help. */
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  info: {
+    summary: "what this machine offers",
+    load: () => import("./info.ts"),
+  },
+};

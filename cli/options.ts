@@ -1,0 +1,67 @@
+/**
+ * Groups of flags that several subcommands share.
+ *
+ * @module
+ */
+import { flag, group, optional, toggle } from "./flags.ts";
+import { choice, integer, text } from "./parsers.ts";
+
+/** Where the computation runs. */
+export const deviceFlags = group("Device:", {
+  device: flag(
+    "--device <auto|webgpu|wasm>",
+    "where to compute; auto takes a hardware GPU, else WebAssembly",
+    choice("auto", "webgpu", "wasm"),
+    "auto",
+  ),
+  threads: optional(
+    "--threads <n>",
+    "worker threads of the wasm device",
+    integer({ min: 1, max: 256 }),
+    "one a core",
+  ),
+  strictMath: toggle(
+    "--strict-math",
+    "no relaxed multiply-add on wasm: the same bits on every processor",
+  ),
+});
+
+/** The seed of everything random. */
+export const seedFlags = group("Randomness:", {
+  seed: flag(
+    "--seed <n>",
+    "seed of all random numbers",
+    integer({ min: 0, max: 2 ** 32 - 1 }),
+    0,
+  ),
+});
+
+/** What a long run shows while it runs. */
+export const progressFlags = group("Output:", {
+  quiet: toggle("-q, --quiet", "no progress, only warnings and errors"),
+  logFormat: flag(
+    "--log-format <text|json>",
+    "how progress is written to stderr; json is one object a line",
+    choice("text", "json"),
+    "text",
+  ),
+});
+
+/** One JSON document on stdout in place of text. */
+export const jsonFlags = group("Output:", {
+  json: toggle("--json", "print one JSON document on stdout and nothing else there"),
+});
+
+const size = integer({ min: 1, max: 65536 });
+
+/** A model described by a file, changed field by field. */
+export const modelFlags = group("Model:", {
+  config: optional("--config <file>", "model config as JSON; flags override its fields", text),
+  depth: optional("--depth <n>", "transformer blocks", integer({ min: 1, max: 1024 })),
+  hidden: optional("--hidden <n>", "width of a token; a multiple of --heads", size),
+  heads: optional("--heads <n>", "attention heads", integer({ min: 1, max: 1024 })),
+  patch: optional("--patch <n>", "side of a patch; divides the side of the input", size),
+  channels: optional("--channels <n>", "channels of the input: 1 grey, 3 RGB, 4 latent", size),
+  imageSize: optional("--image-size <pixels>", "side of the pictures", size),
+  numClasses: optional("--num-classes <n>", "classes, without the null class", size),
+});

@@ -1,0 +1,169 @@
+/**
+ * Progress of long runs on stderr: one live line on a terminal, plain lines elsewhere, or one JSON
+ * object a line. Results never go through here.
+ *
+ * @module
+ */
+import type { Io } from "./io.ts";
+
+/** One quantity of the progress line. */
+export interface Column {
+  /** How a line names it, such as `loss` or `images/s`. */
+  readonly label: string;
+  /** Whether the label stands behind the value, as a unit does. */
+  readonly unit?: boolean;
+  /** How a line shows its value. */
+  format(value: number): string;
+}
+
+/** What a progress shows and how. `K` are the names of the quantities, which JSON lines use. */
+export interface ProgressOptions<K extends string> {
+  /** What is counted: `step`, `image`. */
+  readonly noun: string;
+  /** The count at the end; also sets how many digits the count is padded to. */
+  readonly total: number;
+  /** The count when the run starts: not 0 after a resume. */
+  readonly start?: number;
+  readonly columns: Readonly<Record<K, Column>>;
+  readonly quiet?: boolean;
+  readonly logFormat?: "text" | "json";
+  /** Milliseconds, for the rate and for throttling; the process's clock when absent. */
+  readonly clock?: () => number;
+}
+
+/** Values of one moment. Absent ones are left out of the line. */
+export type Values<K extends string> = Readonly<Partial<Record<K, number>>>;
+
+/** A live line is redrawn at most this often, in milliseconds. */
+const redrawInterval = 100;
+
+/** Clears the line that the cursor stands in. */
+const clearLine = "\r\x1b[K";
+
+/** Numbers with a fixed number of decimals; very small and very large ones in scientific notation. */
+export function fixed(label: string, digits: number): Column {
+  return {
+    label,
+    format: (value) => {
+      const size = Math.abs(value);
+      const fits = size === 0 || !Number.isFinite(size) || (size >= 10 ** -digits && size < 1e6);
+      return fits ? value.toFixed(digits) : value.toExponential(2);
+    },
+  };
+}
+
+/** Rates and amounts, three significant digits, the label behind as a unit. */
+export function amount(label: string): Column {
+  return {
+    label,
+    unit: true,
+    format: (value) => value >= 100 ? value.toFixed(0) : value.toPrecision(3),
+  };
+}
+
+/** A time span as people say it: `4.2 s`, `3m05s`, `2h07m`, `3d04h`. */
+export function describeSeconds(seconds: number): string {
+  const pad = (value: number) => String(value).padStart(2, "0");
+  if (!Number.isFinite(seconds)) return "unknown";
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const [minutes, hours, days] = [60, 3600, 86400].map((unit) => Math.floor(whole / unit));
+  if (minutes < 1) return `${whole} s`;
+  if (hours < 1) return `${minutes}m${pad(whole % 60)}s`;
+  return days < 1 ? `${hours}h${pad(minutes % 60)}m` : `${days}d${pad(hours % 24)}h`;
+}
+
+/** The progress of one run. */
+export class Progress<K extends string> {
+  readonly #io: Io;
+  readonly #options: ProgressOptions<K>;
+  readonly #clock: () => number;
+  readonly #startTime: number;
+  #firstCount?: number;
+  #firstTime = 0;
+  #drawnAt = -Infinity;
+  #live = "";
+
+  constructor(io: Io, options: ProgressOptions<K>) {
+    this.#io = io;
+    this.#options = options;
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#startTime = this.#clock();
+  }
+
+  /** Moves the live line on a terminal; does nothing elsewhere. Cheap enough for every step. */
+  update(count: number, values: Values<K> = {}): void {
+    this.#observe(count);
+    const { quiet, logFormat, total } = this.#options;
+    if (quiet || logFormat === "json" || !this.#io.live) return;
+    const now = this.#clock();
+    if (now - this.#drawnAt < redrawInterval && count < total) return;
+    this.#drawnAt = now;
+    this.#draw(this.#describe(count, values));
+  }
+
+  /** Writes a line that stays. */
+  log(count: number, values: Values<K> = {}): void {
+    this.#observe(count);
+    const { quiet, logFormat, noun } = this.#options;
+    if (quiet) return;
+    if (logFormat === "json") {
+      const seconds = Number(((this.#clock() - this.#startTime) / 1000).toFixed(3));
+      this.note(JSON.stringify({ [noun]: count, ...values, seconds }));
+    } else {
+      this.note(this.#describe(count, values));
+    }
+  }
+
+  /** Writes a message above the live line. Text only: with JSON lines, use it for nothing else. */
+  note(message: string): void {
+    if (this.#options.quiet) return;
+    const live = this.#live;
+    this.clear();
+    this.#io.err(`${message}\n`);
+    if (live) this.#draw(live);
+  }
+
+  /** Takes the live line away: at the end, and before anything else writes to stderr. */
+  clear(): void {
+    if (this.#live) this.#io.err(clearLine);
+    this.#live = "";
+  }
+
+  /** Seconds until the end at the pace so far; undefined before there is one. */
+  remainingSeconds(count: number): number | undefined {
+    const done = count - (this.#firstCount ?? count);
+    if (done <= 0) return undefined;
+    const seconds = (this.#clock() - this.#firstTime) / 1000;
+    return seconds / done * (this.#options.total - count);
+  }
+
+  /** The first count starts the clock of the pace: what came before was compiling and tuning. */
+  #observe(count: number): void {
+    if (this.#firstCount !== undefined || count <= (this.#options.start ?? 0)) return;
+    this.#firstCount = count;
+    this.#firstTime = this.#clock();
+  }
+
+  #describe(count: number, values: Values<K>): string {
+    const { noun, total, columns } = this.#options;
+    const digits = String(total).length;
+    const parts = [`${noun} ${String(count).padStart(digits, "0")}/${total}`];
+    for (const name of Object.keys(columns) as K[]) {
+      const value = values[name];
+      if (value === undefined) continue;
+      const { label, unit, format } = columns[name];
+      parts.push(unit ? `${format(value)} ${label}` : `${label} ${format(value)}`);
+    }
+    const remaining = this.remainingSeconds(count);
+    if (remaining !== undefined && count < total) parts.push(`ETA ${describeSeconds(remaining)}`);
+    return parts.join("  ");
+  }
+
+  #draw(line: string): void {
+    // The last column stays free: writing there makes some terminals start a new line.
+    const cut = line.slice(0, Math.max(this.#io.columns() - 1, 10));
+    this.#live = line;
+    this.#io.err(clearLine + (this.#io.colour ? `\x1b[36m${cut}\x1b[0m` : cut));
+  }
+}
