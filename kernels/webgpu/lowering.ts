@@ -11,13 +11,22 @@ export type Access = "read" | "write" | "uniform";
 
 /** One binding of a dispatch: `@group(0) @binding(position in the list)`. */
 export interface Binding {
-  /** Index into `Program.buffers`, or an index handed out by `WebGPUContext.scratch`. */
+  /**
+   * Index into `Program.buffers`, or an index handed out by `WebGPUContext.scratch` or
+   * `WebGPUContext.constant`.
+   */
   readonly buffer: number;
-  /** `read` is `var<storage, read>`, `write` is `var<storage, read_write>`, `uniform` is a window of
-   * at most 64 KiB. A buffer appears once in a dispatch. */
+  /**
+   * `read` is `var<storage, read>`, `write` is `var<storage, read_write>`, `uniform` is a window of
+   * at most 64 KiB. A buffer appears once in a dispatch, except as several uniform windows.
+   */
   readonly access: Access;
-  /** Window in bytes (multiples of 256); the whole buffer when absent. */
+  /**
+   * First byte of a uniform window (a multiple of 256, 0 when absent). It is set when the dispatch
+   * is recorded, so that dispatches which differ only in their windows share one bind group.
+   */
   readonly offset?: number;
+  /** Bytes of a uniform window: required there, absent elsewhere. */
   readonly size?: number;
 }
 
@@ -44,6 +53,8 @@ export interface WebGPUContext {
   readonly software: boolean;
   /** Scratch memory of at least `bytes`, good until the step ends; an index for `Binding.buffer`. */
   scratch(bytes: number): number;
+  /** A buffer that holds `data` for ever; an index for `Binding.buffer`. Equal data are shared. */
+  constant(data: Uint32Array): number;
   /** Name of the variant the tuner (or the user) chose for a family of kernels, if any. */
   variant(family: string): string | undefined;
 }
