@@ -1,0 +1,233 @@
+/**
+ * Layer norm and its gradient in WebAssembly: one pass over a row for the mean, one for the
+ * variance, one for the result, all while the row sits in the first-level cache. Sums run in four
+ * vector accumulators, which also keeps their rounding errors small. Rows are divided over the
+ * threads.
+ *
+ * @module
+ */
+import type { LayerNormGradientStep, LayerNormStep, View } from "../../program.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import {
+  accumulators,
+  combine,
+  forEachVector,
+  loadRow,
+  maskRow,
+  type RowVector,
+  storeRow,
+} from "../../wasm/lanes.ts";
+import type { Call, Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
+import { horizontalSum } from "../../wasm/math.ts";
+import { rowRuns, rowsOfThread } from "../../wasm/split.ts";
+
+const unroll = 4;
+
+/** What a function is specialised to. */
+interface RowKernel {
+  readonly width: number;
+  /** Operands by role; the value is the distance of rows in bytes. */
+  readonly strides: ReadonlyMap<string, number>;
+}
+
+/** Emits the loop over rows; `row` gets the address of the current row in every operand. */
+function rowFunction(
+  module: ModuleBuilder,
+  name: string,
+  kernel: RowKernel,
+  row: (f: FunctionBuilder, operand: ReadonlyMap<string, Local>) => void,
+): FunctionBuilder {
+  const roles = [...kernel.strides.keys()];
+  const f = module.function(name, [...roles.map(() => "i32" as const), "i32"], []);
+  const operands = new Map(roles.map((role, i) => [role, f.parameters[i]]));
+  f.repeat(f.parameters[roles.length], () => {
+    row(f, operands);
+    for (const [role, stride] of kernel.strides) f.increment(operands.get(role)!, stride);
+  });
+  return f;
+}
+
+/** Pushes the sum of the accumulators divided by the width, as a scalar. */
+function mean(f: FunctionBuilder, sums: readonly Local[], width: number): void {
+  combine(f, sums, "f32x4Add");
+  horizontalSum(f).f32Const(width).f32Div();
+}
+
+/** Sums `term` (which pushes a vector) over the row into fresh accumulators. */
+function rowSums(
+  f: FunctionBuilder,
+  sums: readonly Local[],
+  width: number,
+  starts: readonly Local[],
+  term: (vector: RowVector, pointers: readonly Local[], sum: Local) => void,
+): void {
+  for (const sum of sums) f.f32x4Const(0).set(sum);
+  forEachVector(f, width, starts, unroll, (vector, pointers) => {
+    const sum = sums[vector.slot % sums.length];
+    term(vector, pointers, sum);
+    f.set(sum);
+  });
+}
+
+/** Emits the forward kernel. */
+function emitLayerNorm(
+  module: ModuleBuilder,
+  name: string,
+  kernel: RowKernel & { readonly epsilon: number },
+): FunctionBuilder {
+  const { width, epsilon } = kernel;
+  return rowFunction(module, name, kernel, (f, operand) => {
+    const input = operand.get("input")!;
+    const statistics = operand.get("statistics");
+    const sums = accumulators(f, unroll, 0);
+    const [average, deviation, x] = f.locals("v128", 3);
+    const scalar = f.local("f32");
+
+    rowSums(f, sums, width, [input], (vector, [p], sum) => {
+      loadRow(f, p, vector);
+      f.get(sum).f32x4Add();
+    });
+    mean(f, sums, width);
+    f.tee(scalar).f32x4Splat().set(average);
+    if (statistics) f.get(statistics).get(scalar).f32Store(0);
+
+    rowSums(f, sums, width, [input], (vector, [p], sum) => {
+      loadRow(f, p, vector);
+      f.get(average).f32x4Sub();
+      maskRow(f, vector);
+      f.tee(x).get(x).get(sum).f32x4MultiplyAdd();
+    });
+    f.f32Const(1);
+    mean(f, sums, width);
+    f.f32Const(epsilon).f32Add().f32Sqrt().f32Div().tee(scalar).f32x4Splat().set(deviation);
+    if (statistics) f.get(statistics).get(scalar).f32Store(4);
+
+    const modulation = operand.has("scale") ? [operand.get("scale")!, operand.get("shift")!] : [];
+    const starts = [input, operand.get("output")!, ...modulation];
+    forEachVector(f, width, starts, unroll, (vector, [from, to, scale, shift]) => {
+      storeRow(f, to, vector, () => {
+        loadRow(f, from, vector);
+        f.get(average).f32x4Sub().get(deviation).f32x4Mul();
+        if (!scale) return;
+        loadRow(f, scale, vector);
+        f.f32x4Const(1).f32x4Add();
+        loadRow(f, shift, vector);
+        f.f32x4MultiplyAdd();
+      });
+    });
+  });
+}
+
+/** Emits the gradient kernel. */
+function emitLayerNormGradient(
+  module: ModuleBuilder,
+  name: string,
+  kernel: RowKernel,
+): FunctionBuilder {
+  const { width } = kernel;
+  return rowFunction(module, name, kernel, (f, operand) => {
+    const [input, statistics] = [operand.get("input")!, operand.get("statistics")!];
+    const scaleRow = operand.has("scale") ? [operand.get("scale")!] : [];
+    const gradientSums = accumulators(f, 2, 0);
+    const productSums = accumulators(f, 2, 0);
+    const [average, deviation, meanGradient, meanProduct, g, normalized] = f.locals("v128", 6);
+    f.get(statistics).v128Load32Splat(0).set(average);
+    f.get(statistics).v128Load32Splat(4).set(deviation);
+
+    // Leaves g = outputGradient * (1 + scale) and the normalised input in their locals.
+    const terms = (vector: RowVector, x: Local, gradient: Local, scale: Local | undefined) => {
+      loadRow(f, gradient, vector);
+      if (scale) {
+        loadRow(f, scale, vector);
+        f.f32x4Const(1).f32x4Add().f32x4Mul();
+      }
+      f.set(g);
+      loadRow(f, x, vector);
+      f.get(average).f32x4Sub().get(deviation).f32x4Mul().set(normalized);
+    };
+
+    for (const sum of [...gradientSums, ...productSums]) f.f32x4Const(0).set(sum);
+    const read = [input, operand.get("outputGradient")!, ...scaleRow];
+    forEachVector(f, width, read, unroll, (vector, [x, gradient, scale]) => {
+      terms(vector, x, gradient, scale);
+      const [sum, product] = [gradientSums[vector.slot % 2], productSums[vector.slot % 2]];
+      // Lanes past the row have g = 0 and add nothing.
+      f.get(g).get(sum).f32x4Add().set(sum);
+      f.get(g).get(normalized).get(product).f32x4MultiplyAdd().set(product);
+    });
+    mean(f, gradientSums, width);
+    f.f32x4Splat().set(meanGradient);
+    mean(f, productSums, width);
+    f.f32x4Splat().set(meanProduct);
+
+    const addendRow = operand.has("addend") ? [operand.get("addend")!] : [];
+    const starts = [operand.get("output")!, ...read, ...addendRow];
+    forEachVector(f, width, starts, unroll, (vector, [to, x, gradient, ...others]) => {
+      const scale = scaleRow.length > 0 ? others[0] : undefined;
+      const addend = addendRow.length > 0 ? others.at(-1) : undefined;
+      terms(vector, x, gradient, scale);
+      storeRow(f, to, vector, () => {
+        f.get(normalized).get(meanProduct).get(g).get(meanGradient).f32x4Sub();
+        f.f32x4NegativeMultiplyAdd().get(deviation);
+        if (!addend) {
+          f.f32x4Mul();
+          return;
+        }
+        loadRow(f, addend, vector);
+        f.f32x4MultiplyAdd();
+      });
+    });
+  });
+}
+
+/** Divides the rows of the operands over the threads and calls the kernel on each stretch. */
+function lowerRows(
+  operands: ReadonlyMap<string, View>,
+  context: WasmContext,
+  kind: string,
+  emit: (module: ModuleBuilder, name: string, kernel: RowKernel) => FunctionBuilder,
+): Phase[] {
+  const views = [...operands.values()];
+  const runs = rowRuns(views);
+  const width = views[0].shape.at(-1)!;
+  const roles = [...operands.keys()];
+  const strides = new Map(roles.map((role, i) => [role, 4 * runs.strides[i]]));
+  const name = `${kind} ${width} ${[...strides].map(([role, s]) => `${role} ${s}`).join(" ")}`;
+  context.define(name, (module) => emit(module, name, { width, strides }));
+  const bases = views.map((view) => context.address(view));
+  const phase = Array.from(
+    { length: context.threads },
+    (_, thread): Call[] =>
+      rowsOfThread(runs, bases, context.threads, thread).map(({ addresses, rows }) => ({
+        function: name,
+        arguments: [...addresses, rows],
+      })),
+  );
+  return [phase];
+}
+
+/** The operands that are there, by role. */
+function present(views: Record<string, View | undefined>): Map<string, View> {
+  return new Map(
+    Object.entries(views).filter((entry): entry is [string, View] => entry[1] !== undefined),
+  );
+}
+
+/** Layer norm over the last axis, optionally modulated and with statistics. */
+export const lowerLayerNorm: WasmLowering<LayerNormStep> = (step, context) => {
+  const { input, output, scale, shift, statistics, epsilon } = step;
+  const operands = present({ input, output, scale, shift, statistics });
+  return lowerRows(
+    operands,
+    context,
+    `layerNorm ${epsilon}`,
+    (module, name, kernel) => emitLayerNorm(module, name, { ...kernel, epsilon }),
+  );
+};
+
+/** Gradient of a layer norm with respect to its input, plus the addend. */
+export const lowerLayerNormGradient: WasmLowering<LayerNormGradientStep> = (step, context) => {
+  const { input, output, statistics, scale, outputGradient, addend } = step;
+  const operands = present({ input, output, statistics, scale, outputGradient, addend });
+  return lowerRows(operands, context, "layerNormGradient", emitLayerNormGradient);
+};

@@ -1,0 +1,167 @@
+/**
+ * AdamW in WebAssembly: one fused pass over parameter, gradient, both moments and the moving
+ * average. It is bound by memory, so every number is read and written once. All of the schedule is
+ * read at run time; the program stays the same from step to step.
+ *
+ * @module
+ */
+import { adamwSchedule, type AdamWStep } from "../../program.ts";
+import { elementCount } from "../../shape.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { loadRow, type RowVector, storeRow } from "../../wasm/lanes.ts";
+import type { Call, WasmLowering } from "../../wasm/lowering.ts";
+import { part } from "../../wasm/split.ts";
+
+const unroll = 4;
+const groupElements = 4 * unroll;
+
+/** Operands that are walked, in the order of the parameters. */
+type Operands = readonly [
+  parameter: Local,
+  gradient: Local,
+  firstMoment: Local,
+  secondMoment: Local,
+  average?: Local,
+];
+
+/** Run-time factors of the update, splat over vectors. */
+interface Factors {
+  readonly gradientScale: Local;
+  readonly beta1: Local;
+  readonly rest1: Local;
+  readonly beta2: Local;
+  readonly rest2: Local;
+  readonly epsilon: Local;
+  /** 1 - learning rate * weight decay. */
+  readonly kept: Local;
+  /** Learning rate / (1 - beta1^t). */
+  readonly rate: Local;
+  readonly correction2: Local;
+  readonly averageDecay: Local;
+  readonly averageRest: Local;
+}
+
+/** Reads the schedule and computes what all elements share. */
+function loadFactors(
+  f: FunctionBuilder,
+  schedule: Local,
+  gradientScale: Local,
+  decay: boolean,
+): Factors {
+  const entry = (name: keyof typeof adamwSchedule): FunctionBuilder =>
+    f.get(schedule).v128Load32Splat(4 * adamwSchedule[name]);
+  const store = (push: () => void): Local => {
+    const local = f.local("v128");
+    push();
+    f.set(local);
+    return local;
+  };
+  /** 1 - x */
+  const rest = (x: Local): Local => store(() => f.f32x4Const(1).get(x).f32x4Sub());
+  const beta1 = store(() => entry("beta1"));
+  const beta2 = store(() => entry("beta2"));
+  const averageDecay = store(() => entry("averageDecay"));
+  return {
+    gradientScale: store(() => f.get(gradientScale).v128Load32Splat()),
+    beta1,
+    rest1: rest(beta1),
+    beta2,
+    rest2: rest(beta2),
+    epsilon: store(() => entry("epsilon")),
+    kept: store(() => {
+      f.f32x4Const(1);
+      if (!decay) return;
+      entry("learningRate");
+      entry("weightDecay").f32x4Mul().f32x4Sub();
+    }),
+    rate: store(() => {
+      entry("learningRate");
+      entry("correction1").f32x4Mul();
+    }),
+    correction2: store(() => entry("correction2")),
+    averageDecay,
+    averageRest: rest(averageDecay),
+  };
+}
+
+/** Updates one vector of elements. */
+function update(f: FunctionBuilder, operands: Operands, factors: Factors, vector: RowVector): void {
+  const [parameter, gradient, firstMoment, secondMoment, average] = operands;
+  f.withLocals(["v128", "v128", "v128"], (g, m, v) => {
+    loadRow(f, gradient, vector);
+    f.get(factors.gradientScale).f32x4Mul().set(g);
+    loadRow(f, firstMoment, vector);
+    f.get(factors.beta1).get(g).get(factors.rest1).f32x4Mul().f32x4MultiplyAdd().set(m);
+    storeRow(f, firstMoment, vector, () => f.get(m));
+    loadRow(f, secondMoment, vector);
+    f.get(factors.beta2).get(g).get(g).f32x4Mul().get(factors.rest2).f32x4Mul();
+    f.f32x4MultiplyAdd().set(v);
+    storeRow(f, secondMoment, vector, () => f.get(v));
+
+    const p = g;
+    loadRow(f, parameter, vector);
+    f.get(factors.kept).f32x4Mul();
+    f.get(m).get(factors.rate).f32x4Mul();
+    f.get(v).f32x4Sqrt().get(factors.correction2).get(factors.epsilon).f32x4MultiplyAdd();
+    f.f32x4Div().f32x4Sub().set(p);
+    storeRow(f, parameter, vector, () => f.get(p));
+    if (!average) return;
+    storeRow(f, average, vector, () => {
+      loadRow(f, average, vector);
+      f.get(factors.averageDecay).get(p).get(factors.averageRest).f32x4Mul().f32x4MultiplyAdd();
+    });
+  });
+}
+
+/** Emits (operands..., schedule, gradientScale, groups, rest): groups of 16 elements, then single ones. */
+function emitAdamW(
+  module: ModuleBuilder,
+  name: string,
+  { average, decay }: { readonly average: boolean; readonly decay: boolean },
+): FunctionBuilder {
+  const operandCount = average ? 5 : 4;
+  const f = module.function(name, new Array<"i32">(operandCount + 4).fill("i32"), []);
+  const operands = f.parameters.slice(0, operandCount) as [Local, Local, Local, Local, Local?];
+  const [schedule, gradientScale, groups, rest] = f.parameters.slice(operandCount);
+  const advance = (elements: number): void => {
+    for (const operand of operands) f.increment(operand!, 4 * elements);
+  };
+  // The negated comparison also catches not-a-number.
+  f.get(gradientScale).f32Load().f32Const(0).f32Ge().i32Eqz().if(() => f.return());
+  const factors = loadFactors(f, schedule, gradientScale, decay);
+  f.repeat(groups, () => {
+    for (let slot = 0; slot < unroll; slot++) {
+      update(f, operands, factors, { lanes: 4, offset: 16 * slot, slot });
+    }
+    advance(groupElements);
+  });
+  f.repeat(rest, () => {
+    update(f, operands, factors, { lanes: 1, offset: 0, slot: 0 });
+    advance(1);
+  });
+  return f;
+}
+
+/** One AdamW update of a tensor, divided over the threads. */
+export const lowerAdamW: WasmLowering<AdamWStep> = (step, context) => {
+  const { parameter, gradient, firstMoment, secondMoment, average, decay } = step;
+  const name = `adamw${average ? " average" : ""}${decay ? " decay" : ""}`;
+  context.define(name, (module) => emitAdamW(module, name, { average: !!average, decay }));
+  const operands = [parameter, gradient, firstMoment, secondMoment, ...average ? [average] : []]
+    .map((view) => context.address(view));
+  const shared = [context.address(step.schedule), context.address(step.gradientScale)];
+  const count = elementCount(parameter.shape);
+  return [
+    Array.from({ length: context.threads }, (_, thread): Call[] => {
+      const { begin, end } = part(count, context.threads, thread, groupElements);
+      if (begin === end) return [];
+      const elements = end - begin;
+      const addresses = operands.map((address) => address + 4 * begin);
+      const groups = Math.floor(elements / groupElements);
+      return [{
+        function: name,
+        arguments: [...addresses, ...shared, groups, elements - groups * groupElements],
+      }];
+    }),
+  ];
+};
