@@ -8,10 +8,10 @@
  *
  * @module
  */
-import { add, cosine, multiply, silu, sine, toFloat } from "../kernels/ops/elementwise/op.ts";
+import { add, multiply, silu } from "../kernels/ops/elementwise/op.ts";
 import { gather } from "../kernels/ops/embedding/op.ts";
 import { layerNorm } from "../kernels/ops/layer_norm/op.ts";
-import { concatenate, reshape, split } from "../kernels/ops/movement/op.ts";
+import { reshape, split } from "../kernels/ops/movement/op.ts";
 import { linear as linearOp } from "../kernels/ops/matmul/op.ts";
 import { constantTensor, type Tensor } from "../kernels/tensor.ts";
 import {
@@ -25,7 +25,7 @@ import {
   xavierUniform,
 } from "./layers.ts";
 import { type Parameters, type ParameterSpecification, within } from "./parameters.ts";
-import { sineCosinePositions, timestepFrequencies } from "./positions.ts";
+import { sineCosinePositions, timestepFeatureTable } from "./positions.ts";
 
 /** Size and shape of a DiT. */
 export interface DiTConfig {
@@ -50,6 +50,8 @@ export interface DiTConfig {
 
 /** Epsilon of all layer norms. */
 const epsilon = 1e-6;
+/** Number of diffusion steps the model is trained on: t is in 0 .. 999. */
+const timesteps = 1000;
 /** Number of sinusoidal time-step features. */
 const timestepFeatureCount = 256;
 
@@ -58,7 +60,7 @@ export const outputChannels = (config: DiTConfig): number =>
   config.learnSigma ? 2 * config.channels : config.channels;
 
 /**
- * The network: noised pictures x (N, C, I, I), time steps t (N) and labels y (N, i32, K for "no
+ * The network: noised pictures x (N, C, I, I), time steps t (N, i32, 0 .. 999) and labels y (N, i32, K for "no
  * class") to (N, C or 2 C, I, I): the noise, then (if learned) the interpolation of the variance.
  */
 export function dit(
@@ -92,12 +94,10 @@ function embedPatches(config: DiTConfig, parameters: Parameters, x: Tensor): Ten
   return linearOp(patchify(x, config.patch), weight, parameters("x_embedder.proj.bias"));
 }
 
-/** Sinusoidal features of the time steps: `[cos(t f); sin(t f)]`, (N) to (N, 256). */
-export function timestepFeatures(t: Tensor): Tensor {
-  const half = timestepFeatureCount / 2;
-  const frequencies = constantTensor(timestepFrequencies(half), [1, half]);
-  const angles = multiply(reshape(toFloat(t), [-1, 1]), frequencies);
-  return concatenate([cosine(angles), sine(angles)], 1);
+/** Sinusoidal features of the time steps: i32 (N), each in 0 .. 999, to (N, 256). */
+function timestepFeatures(t: Tensor): Tensor {
+  const table = timestepFeatureTable(timesteps, timestepFeatureCount);
+  return gather(constantTensor(table, [timesteps, timestepFeatureCount]), t);
 }
 
 /** The adaLN-Zero block: both branches modulated by shift and scale, and gated. */

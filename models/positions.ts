@@ -31,7 +31,22 @@ export function sineCosinePositions(rows: number, columns: number, width: number
   return table;
 }
 
-/** Frequencies of the time-step features: f_i = exp(-ln(10000) i / half), i = 0 .. half - 1. */
-export function timestepFrequencies(half: number): Float32Array {
-  return Float32Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / half));
+/**
+ * Sinusoidal features of the time steps 0 .. steps - 1: (steps, width), `[cos(t f); sin(t f)]` with
+ * f_i = exp(-ln(10000) i / half), half = width / 2 (DiT, 1.4).
+ *
+ * A table, because single-precision sines of angles up to 999 would be off by 6e-5 and would differ
+ * from device to device.
+ */
+export function timestepFeatureTable(steps: number, width: number): Float32Array {
+  const half = width / 2;
+  const table = new Float32Array(steps * width);
+  for (let t = 0; t < steps; t++) {
+    for (let i = 0; i < half; i++) {
+      const angle = t * Math.exp(-Math.log(10000) * i / half);
+      table[t * width + i] = Math.cos(angle);
+      table[t * width + half + i] = Math.sin(angle);
+    }
+  }
+  return table;
 }

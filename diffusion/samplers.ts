@@ -1,0 +1,206 @@
+/**
+ * Samplers: one step from x_t to the next, less noisy x, as a graph over device states.
+ *
+ * A step's numbers (noise levels, posterior factors) are a small vector that the host writes before
+ * each run, computed in double precision; the graph is the same for all steps, so one program samples
+ * from beginning to end.
+ *
+ * @module
+ */
+import { add, exponential, multiply, subtract } from "../kernels/ops/elementwise/op.ts";
+import { reshape, slice } from "../kernels/ops/movement/op.ts";
+import { input, state, type Tensor } from "../kernels/tensor.ts";
+import type { Update } from "../kernels/graph/graph.ts";
+import type { Prediction } from "./guidance.ts";
+import { interpolatedLogVariance } from "./objective.ts";
+import {
+  linearSchedule,
+  respace,
+  type Schedule,
+  spacedTimesteps,
+  type Spacing,
+} from "./schedule.ts";
+
+/** Names of the samplers on the command line. */
+export const samplerNames = ["ddpm", "ddim", "dpm++"] as const;
+export type SamplerName = typeof samplerNames[number];
+
+/** Settings of a sampler. */
+export interface SamplerOptions {
+  readonly sampler: SamplerName;
+  /** Number of steps, 1 to 1000. */
+  readonly steps: number;
+  /** DDIM only: 0 is deterministic, 1 as noisy as ancestral sampling. */
+  readonly eta?: number;
+  /** By default the reference's choice: ddpm and dpm++ both ends, ddim a stride from 0. */
+  readonly spacing?: Spacing;
+}
+
+/** Length of the coefficient vector of a step. */
+export const coefficientCount = 8;
+
+/** One step as the host prepares it. */
+export interface SamplerStep {
+  /** What the network is told, 0 .. 999. */
+  readonly timestep: number;
+  readonly coefficients: Float32Array;
+}
+
+/** A sampler made ready: the steps in order, and the graph of one step. */
+export interface Sampler {
+  readonly name: SamplerName;
+  readonly steps: readonly SamplerStep[];
+  /** Whether the step adds fresh noise. */
+  readonly usesNoise: boolean;
+  /**
+   * Graph of one step.
+   *
+   * @param x the sample (N, C, H, W), a state @param coefficients the input vector (8)
+   * @param noise standard normal deviates of x's shape; called only when the sampler uses noise
+   * @returns updates of x and of the sampler's own states
+   */
+  step(x: Tensor, prediction: Prediction, coefficients: Tensor, noise: () => Tensor): Update[];
+}
+
+/** The reference spacing of a sampler. */
+export function defaultSpacing(sampler: SamplerName): Spacing {
+  return sampler === "ddim" ? "stride-from-zero" : "both-ends";
+}
+
+/** Makes a sampler for the linear training schedule. */
+export function createSampler(options: SamplerOptions): Sampler {
+  const { sampler, steps, eta = 0 } = options;
+  const timesteps = spacedTimesteps(steps, options.spacing ?? defaultSpacing(sampler));
+  const schedule = respace(linearSchedule(), timesteps);
+  switch (sampler) {
+    case "ddpm":
+      return ancestral(schedule);
+    case "ddim":
+      return ddim(schedule, eta);
+    case "dpm++":
+      return dpmSolver(schedule);
+  }
+}
+
+/** The coefficient vector as scalars that broadcast against pictures. */
+function scalars(coefficients: Tensor): Tensor[] {
+  return Array.from(
+    { length: coefficientCount },
+    (_, index) => reshape(slice(coefficients, 0, index, 1), [1, 1, 1, 1]),
+  );
+}
+
+/** Steps from the noisiest to the least noisy. */
+function descending(
+  schedule: Schedule,
+  coefficients: (index: number) => number[],
+): SamplerStep[] {
+  return Array.from({ length: schedule.length }, (_, position) => {
+    const index = schedule.length - 1 - position;
+    const vector = new Float32Array(coefficientCount);
+    vector.set(coefficients(index));
+    return { timestep: schedule.timesteps[index], coefficients: vector };
+  });
+}
+
+/** Predicted x0: `x / sqrt(alphaBar) - sqrt(1 / alphaBar - 1) noise`, factors precomputed. */
+function predictClean(x: Tensor, noise: Tensor, factorX: Tensor, factorNoise: Tensor): Tensor {
+  return subtract(multiply(factorX, x), multiply(factorNoise, noise));
+}
+
+const cleanFactors = (alphaBar: number): [number, number] => [
+  Math.sqrt(1 / alphaBar),
+  Math.sqrt(1 / alphaBar - 1),
+];
+
+/** Ancestral sampling (DDPM) with learned variance, or the posterior variance if none is learned. */
+function ancestral(schedule: Schedule): Sampler {
+  return {
+    name: "ddpm",
+    usesNoise: true,
+    steps: descending(schedule, (i) => [
+      ...cleanFactors(schedule.alphaBars[i]),
+      schedule.posteriorMeanClean[i],
+      schedule.posteriorMeanNoised[i],
+      Math.log(schedule.betas[i]),
+      schedule.logPosteriorVariances[i],
+      i > 0 ? 1 : 0,
+    ]),
+    step(x, prediction, coefficients, noise) {
+      const [factorX, factorNoise, meanClean, meanNoised, logBeta, logPosterior, noisy] = scalars(
+        coefficients,
+      );
+      const clean = predictClean(x, prediction.noise, factorX, factorNoise);
+      const mean = add(multiply(meanClean, clean), multiply(meanNoised, x));
+      const logVariance = prediction.variance
+        ? interpolatedLogVariance(prediction.variance, logBeta, logPosterior)
+        : logPosterior;
+      const deviation = multiply(noisy, exponential(multiply(0.5, logVariance)));
+      return [{ state: x, value: add(mean, multiply(deviation, noise())) }];
+    },
+  };
+}
+
+/** DDIM (Song et al., 2021): `sqrt(a') x0 + sqrt(1 - a' - s^2) noise + s z`. */
+function ddim(schedule: Schedule, eta: number): Sampler {
+  return {
+    name: "ddim",
+    usesNoise: eta > 0,
+    steps: descending(schedule, (i) => {
+      const [alphaBar, previous] = [schedule.alphaBars[i], schedule.previousAlphaBars[i]];
+      const sigma = eta * Math.sqrt((1 - previous) / (1 - alphaBar) * (1 - alphaBar / previous));
+      const direction = Math.sqrt(Math.max(0, 1 - previous - sigma * sigma));
+      return [
+        ...cleanFactors(alphaBar),
+        Math.sqrt(previous),
+        direction,
+        i > 0 ? sigma : 0,
+      ];
+    }),
+    step(x, prediction, coefficients, noise) {
+      const [factorX, factorNoise, signal, direction, sigma] = scalars(coefficients);
+      const clean = predictClean(x, prediction.noise, factorX, factorNoise);
+      const value = add(multiply(signal, clean), multiply(direction, prediction.noise));
+      return [{ state: x, value: eta > 0 ? add(value, multiply(sigma, noise())) : value }];
+    },
+  };
+}
+
+/**
+ * DPM-Solver++(2M) (Lu et al., 2022) in data prediction: second order from the second step on, first
+ * order in the first and the last step, which ends at alpha = 1, sigma = 0 and returns x0.
+ */
+function dpmSolver(schedule: Schedule): Sampler {
+  const alpha = (i: number) => i < 0 ? 1 : Math.sqrt(schedule.alphaBars[i]);
+  const sigma = (i: number) => i < 0 ? 0 : Math.sqrt(1 - schedule.alphaBars[i]);
+  const lambda = (i: number) => Math.log(alpha(i) / sigma(i));
+  return {
+    name: "dpm++",
+    usesNoise: false,
+    steps: descending(schedule, (i) => {
+      const step = lambda(i - 1) - lambda(i);
+      const isFirst = i === schedule.length - 1;
+      const ratio = isFirst || i === 0 ? Infinity : (lambda(i) - lambda(i + 1)) / step;
+      return [
+        ...cleanFactors(schedule.alphaBars[i]),
+        sigma(i - 1) / sigma(i),
+        -alpha(i - 1) * Math.expm1(-step),
+        1 + 1 / (2 * ratio),
+        -1 / (2 * ratio),
+      ];
+    }),
+    step(x, prediction, coefficients) {
+      const [factorX, factorNoise, keep, move, current, before] = scalars(coefficients);
+      const clean = predictClean(x, prediction.noise, factorX, factorNoise);
+      const previousClean = state("previous clean", x.shape);
+      const extrapolated = add(multiply(current, clean), multiply(before, previousClean));
+      return [
+        { state: x, value: add(multiply(keep, x), multiply(move, extrapolated)) },
+        { state: previousClean, value: clean },
+      ];
+    },
+  };
+}
+
+/** The input vector of a sampler step. */
+export const coefficientInput = (): Tensor => input("coefficients", [coefficientCount]);

@@ -1,0 +1,114 @@
+/**
+ * The Gaussian diffusion process: noise schedule, its respacing, and the tables that follow from them
+ * (DiT, 1.10 and 1.12). All tables are in double precision.
+ *
+ * @module
+ */
+
+/** A discrete schedule and everything derived from its betas. Index 0 is the least noisy step. */
+export interface Schedule {
+  /** Number of steps. */
+  readonly length: number;
+  /** The time step of the training schedule that each step stands for: what the network is told. */
+  readonly timesteps: Int32Array;
+  /** Variance added in each step. */
+  readonly betas: Float64Array;
+  /** Product of (1 - beta) up to and including each step. */
+  readonly alphaBars: Float64Array;
+  /** `alphaBars` of the step before; 1 for the first. */
+  readonly previousAlphaBars: Float64Array;
+  /** Logarithm of the variance of q(x_{t-1} | x_t, x_0); the first is replaced by the second. */
+  readonly logPosteriorVariances: Float64Array;
+  /** Factors of x_0 and x_t in the mean of q(x_{t-1} | x_t, x_0). */
+  readonly posteriorMeanClean: Float64Array;
+  readonly posteriorMeanNoised: Float64Array;
+}
+
+/** Number of steps of the training schedule. */
+export const trainingSteps = 1000;
+
+/** Everything that follows from betas. */
+export function scheduleFromBetas(betas: Float64Array, timesteps: Int32Array): Schedule {
+  const { length } = betas;
+  const alphaBars = new Float64Array(length);
+  const previousAlphaBars = new Float64Array(length);
+  let product = 1;
+  for (let t = 0; t < length; t++) {
+    previousAlphaBars[t] = product;
+    product *= 1 - betas[t];
+    alphaBars[t] = product;
+  }
+  const table = (entry: (t: number) => number) => Float64Array.from({ length }, (_, t) => entry(t));
+  const posteriorVariance = (t: number) =>
+    betas[t] * (1 - previousAlphaBars[t]) / (1 - alphaBars[t]);
+  return {
+    length,
+    timesteps,
+    betas,
+    alphaBars,
+    previousAlphaBars,
+    logPosteriorVariances: table((t) => Math.log(posteriorVariance(Math.max(t, 1) % length))),
+    posteriorMeanClean: table((t) =>
+      betas[t] * Math.sqrt(previousAlphaBars[t]) / (1 - alphaBars[t])
+    ),
+    posteriorMeanNoised: table((t) =>
+      (1 - previousAlphaBars[t]) * Math.sqrt(1 - betas[t]) / (1 - alphaBars[t])
+    ),
+  };
+}
+
+/** The linear schedule: betas from 1e-4 to 2e-2 in 1000 steps. */
+export function linearSchedule(): Schedule {
+  const last = trainingSteps - 1;
+  const betas = Float64Array.from(
+    { length: trainingSteps },
+    (_, t) => 1e-4 + (2e-2 - 1e-4) * t / last,
+  );
+  return scheduleFromBetas(betas, Int32Array.from(betas, (_, t) => t));
+}
+
+/** How sampling steps are picked from the training schedule. */
+export type Spacing =
+  /** Evenly, with the first and the last time step (ancestral sampling). */
+  | "both-ends"
+  /** A whole-numbered stride from 0 (DDIM). */
+  | "stride-from-zero";
+
+/**
+ * Time steps of a schedule of `count` sampling steps, ascending.
+ *
+ * @throws RangeError when `count` is not between 1 and 1000
+ */
+export function spacedTimesteps(count: number, spacing: Spacing): Int32Array {
+  if (!Number.isInteger(count) || count < 1 || count > trainingSteps) {
+    throw new RangeError(`sampling steps: ${count} is not between 1 and ${trainingSteps}`);
+  }
+  const last = trainingSteps - 1;
+  if (spacing === "stride-from-zero") {
+    const stride = Math.floor(trainingSteps / count);
+    return Int32Array.from({ length: count }, (_, i) => i * stride);
+  }
+  const gap = count > 1 ? last / (count - 1) : 0;
+  return Int32Array.from({ length: count }, (_, i) => roundHalfToEven(i * gap));
+}
+
+function roundHalfToEven(value: number): number {
+  const floor = Math.floor(value);
+  const fraction = value - floor;
+  if (fraction !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/**
+ * A shorter schedule through the given time steps of a longer one: the noise levels at the kept steps
+ * stay as they are, the betas between them are recomputed.
+ */
+export function respace(schedule: Schedule, timesteps: Int32Array): Schedule {
+  let previous = 1;
+  const betas = Float64Array.from(timesteps, (t) => {
+    const beta = 1 - schedule.alphaBars[t] / previous;
+    previous = schedule.alphaBars[t];
+    return beta;
+  });
+  return scheduleFromBetas(betas, timesteps);
+}
