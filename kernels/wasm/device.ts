@@ -1,0 +1,318 @@
+/**
+ * The CPU device: programs as generated WebAssembly on a pool of threads over one shared memory.
+ *
+ * Loading a program does all the thinking: every step is lowered to phases of calls, the functions
+ * they name are emitted into one module, compiled, and linked on every thread. A run only walks the
+ * lists of calls.
+ *
+ * @module
+ */
+import os from "node:os";
+import type { Device, DeviceBuffer, Executable, HostArray } from "../device.ts";
+import type { BufferSpecification, Program } from "../program.ts";
+import type { DType } from "../shape.ts";
+import { ModuleBuilder } from "./assembler.ts";
+import type { Phase, WasmContext } from "./lowering.ts";
+import { lowerStep } from "./lowerings.ts";
+import { SharedMemory } from "./memory.ts";
+import { type PooledProgram, ThreadPool } from "./pool.ts";
+import { controlBytes } from "./team.ts";
+
+/** Private scratch memory of every thread: packed panels, score tiles. */
+const scratchBytes = 8 * 2 ** 20;
+
+/** Choices for the CPU device. */
+export interface WasmDeviceOptions {
+  /** Number of threads, the calling one included; all processors when absent. */
+  readonly threads?: number;
+  /** Never use relaxed SIMD: products and sums are rounded one by one, alike on every machine. */
+  readonly strictMath?: boolean;
+  /** Seconds without any progress after which a run is given up. */
+  readonly stallSeconds?: number;
+}
+
+/** Whether this engine accepts relaxed SIMD instructions. */
+function supportsRelaxedSimd(): boolean {
+  const probe = new ModuleBuilder({ relaxed: true });
+  probe.function("probe", ["v128"], ["v128"]);
+  const f = probe.function("multiplyAdd", ["v128"], ["v128"]);
+  const [x] = f.parameters;
+  f.get(x).get(x).get(x).f32x4MultiplyAdd();
+  return WebAssembly.validate(probe.bytes());
+}
+
+/** The processor's name, where the permission to ask for it has been given. */
+function processorName(): string {
+  const permission = Deno.permissions.querySync({ name: "sys", kind: "cpus" });
+  return (permission.state === "granted" && os.cpus()[0]?.model.trim()) || "CPU";
+}
+
+/**
+ * Opens the CPU device.
+ *
+ * @throws RangeError when the number of threads is not at least 1.
+ */
+export function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
+  const threads = options.threads ?? navigator.hardwareConcurrency;
+  const relaxed = !options.strictMath && supportsRelaxedSimd();
+  return Promise.resolve(new WasmDevice(threads, relaxed, options.stallSeconds));
+}
+
+/** A tensor in the shared memory. */
+class WasmBuffer implements DeviceBuffer {
+  #address: number | undefined;
+
+  constructor(
+    readonly memory: SharedMemory,
+    readonly name: string,
+    readonly dtype: DType,
+    readonly elements: number,
+  ) {
+    this.#address = memory.allocate(name, 4 * elements);
+  }
+
+  get address(): number {
+    if (this.#address === undefined) throw new Error(`buffer ${this.name} has been destroyed`);
+    return this.#address;
+  }
+
+  get #view(): HostArray {
+    return this.dtype === "f32"
+      ? this.memory.floats(this.address, this.elements)
+      : this.memory.integers(this.address, this.elements);
+  }
+
+  write(data: HostArray, offset = 0): void {
+    const expected = this.dtype === "f32" ? Float32Array : Int32Array;
+    if (!(data instanceof expected)) {
+      throw new TypeError(`${this.name} holds ${this.dtype}, not ${data.constructor.name}`);
+    }
+    if (offset < 0 || offset + data.length > this.elements) {
+      throw new RangeError(
+        `${this.name}: ${data.length} elements at ${offset} do not fit ${this.elements}`,
+      );
+    }
+    this.#view.set(data, offset);
+  }
+
+  read(): Promise<HostArray> {
+    return Promise.resolve(this.#view.slice());
+  }
+
+  destroy(): void {
+    this.memory.release(this.address);
+    this.#address = undefined;
+  }
+}
+
+class WasmDevice implements Device {
+  readonly kind = "wasm";
+  readonly description: string;
+  readonly #memory = new SharedMemory(controlBytes);
+  readonly #pool: ThreadPool;
+  readonly #scratch: readonly number[];
+
+  constructor(readonly threads: number, readonly relaxed: boolean, stallSeconds?: number) {
+    this.#pool = new ThreadPool(this.#memory.memory, threads, stallSeconds);
+    this.#scratch = Array.from(
+      { length: threads },
+      (_, thread) => this.#memory.allocate(`scratch memory of thread ${thread}`, scratchBytes),
+    );
+    const instructions = relaxed ? "SIMD with relaxed multiply-add" : "strict SIMD";
+    const count = `${threads} thread${threads === 1 ? "" : "s"}`;
+    this.description = `${processorName()}, ${count}, WebAssembly ${instructions}`;
+  }
+
+  get allocatedBytes(): number {
+    return this.#memory.allocatedBytes;
+  }
+
+  get peakBytes(): number {
+    return this.#memory.peakBytes;
+  }
+
+  createBuffer(name: string, dtype: DType, elements: number): DeviceBuffer {
+    if (!Number.isInteger(elements) || elements < 1) {
+      throw new RangeError(`buffer ${name} cannot have ${elements} elements`);
+    }
+    return new WasmBuffer(this.#memory, name, dtype, elements);
+  }
+
+  async load(
+    program: Program,
+    bindings: ReadonlyMap<string, DeviceBuffer> = new Map(),
+  ): Promise<Executable> {
+    const memory = new ProgramMemory(this.#memory, program, bindings);
+    try {
+      const module = new ModuleBuilder({ relaxed: this.relaxed });
+      const { phases, describePhase } = lowerProgram(program, this.#context(module, memory));
+      const compiled = await WebAssembly.compile(module.bytes());
+      const pooled = await this.#pool.load(compiled, phases, describePhase);
+      return new WasmExecutable(this.#pool, pooled, memory);
+    } catch (error) {
+      memory.release();
+      throw error;
+    }
+  }
+
+  #context(module: ModuleBuilder, memory: ProgramMemory): WasmContext {
+    return {
+      threads: this.threads,
+      relaxed: this.relaxed,
+      address: (view) => memory.address(view.buffer) + 4 * view.offset,
+      scratch: this.#scratch,
+      scratchBytes,
+      define: (name, emit) => void module.define(name, emit),
+    };
+  }
+
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+}
+
+/** The addresses of a program's buffers, and the memory it owns. */
+class ProgramMemory {
+  readonly #owned: WasmBuffer[] = [];
+  readonly #addresses: number[] = [];
+  readonly #named = new Map<string, WasmBuffer>();
+
+  constructor(
+    readonly memory: SharedMemory,
+    readonly program: Program,
+    bindings: ReadonlyMap<string, DeviceBuffer>,
+  ) {
+    try {
+      const arena = program.arenaBytes > 0
+        ? this.#own(`temporaries of ${program.name}`, "f32", Math.ceil(program.arenaBytes / 4))
+        : undefined;
+      for (const specification of program.buffers) {
+        this.#addresses.push(
+          specification.kind === "temporary"
+            ? arena!.address + specification.arenaOffset!
+            : this.#place(specification, bindings).address,
+        );
+      }
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+  }
+
+  #own(name: string, dtype: DType, elements: number): WasmBuffer {
+    const buffer = new WasmBuffer(this.memory, name, dtype, elements);
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  #place(
+    { name, kind, dtype, elements, data }: BufferSpecification,
+    bindings: ReadonlyMap<string, DeviceBuffer>,
+  ): WasmBuffer {
+    if (kind === "constant") {
+      const buffer = this.#own(name, dtype, elements);
+      buffer.write(data!);
+      return buffer;
+    }
+    const bound = kind === "output" ? undefined : bindings.get(name);
+    const buffer = bound
+      ? this.#bind(name, dtype, elements, bound)
+      : this.#own(name, dtype, elements);
+    this.#named.set(name, buffer);
+    return buffer;
+  }
+
+  #bind(name: string, dtype: DType, elements: number, bound: DeviceBuffer): WasmBuffer {
+    if (!(bound instanceof WasmBuffer) || bound.memory !== this.memory) {
+      throw new TypeError(`${name}: the bound buffer belongs to another device`);
+    }
+    if (bound.dtype !== dtype || bound.elements !== elements) {
+      throw new TypeError(
+        `${name}: bound to ${bound.elements} elements of ${bound.dtype}, ` +
+          `needs ${elements} of ${dtype}`,
+      );
+    }
+    return bound;
+  }
+
+  address(buffer: number): number {
+    return this.#addresses[buffer];
+  }
+
+  buffer(name: string): WasmBuffer {
+    const buffer = this.#named.get(name);
+    if (!buffer) {
+      throw new Error(`program ${this.program.name} has no input, state or output ${name}`);
+    }
+    return buffer;
+  }
+
+  release(): void {
+    for (const buffer of this.#owned.splice(0)) buffer.destroy();
+  }
+}
+
+class WasmExecutable implements Executable {
+  readonly #pool: ThreadPool;
+  readonly #memory: ProgramMemory;
+  #pooled: PooledProgram | undefined;
+
+  constructor(pool: ThreadPool, pooled: PooledProgram, memory: ProgramMemory) {
+    this.#pool = pool;
+    this.#pooled = pooled;
+    this.#memory = memory;
+  }
+
+  run(): void {
+    if (!this.#pooled) throw new Error(`program ${this.#memory.program.name} has been destroyed`);
+    this.#pool.run(this.#pooled);
+  }
+
+  buffer(name: string): DeviceBuffer {
+    return this.#memory.buffer(name);
+  }
+
+  destroy(): void {
+    if (!this.#pooled) return;
+    this.#pool.forget(this.#pooled);
+    this.#pooled = undefined;
+    this.#memory.release();
+  }
+}
+
+/** Lowers all steps to one list of phases, remembering which step each phase came from. */
+function lowerProgram(
+  program: Program,
+  context: WasmContext,
+): { phases: Phase[]; describePhase: (phase: number) => string } {
+  const phases: Phase[] = [];
+  const firstSteps: number[] = [];
+  program.steps.forEach((step, index) => {
+    for (const phase of lowerStep(step, context)) {
+      const last = phases.at(-1);
+      if (last && onlyFirstThread(last) && onlyFirstThread(phase)) {
+        // One thread sees its own writes: no barrier needed in between.
+        phases[phases.length - 1] = last.map((calls, thread) => [...calls, ...phase[thread]]);
+      } else {
+        phases.push(phase);
+        firstSteps.push(index);
+      }
+    }
+  });
+  const describePhase = (phase: number) => {
+    const first = firstSteps[phase];
+    const next = Math.max(first + 1, firstSteps[phase + 1] ?? program.steps.length);
+    const kinds = program.steps.slice(first, next).map((step) => step.kind).join(", ");
+    const steps = next - first === 1 ? `step ${first}` : `steps ${first} to ${next - 1}`;
+    return `program ${program.name}, ${steps} (${kinds})`;
+  };
+  return { phases, describePhase };
+}
+
+function onlyFirstThread(phase: Phase): boolean {
+  return phase.every((calls, thread) => thread === 0 || calls.length === 0);
+}

@@ -1,0 +1,189 @@
+/**
+ * What the threads of the device share: control words at the start of the shared memory, a barrier,
+ * and the loop in which every thread walks its own list of calls. The main thread (thread 0) and the
+ * workers run the same code.
+ *
+ * Waiting spins for a bounded time, because a sleeping thread needs up to half a millisecond to wake,
+ * and then sleeps in `Atomics.wait`, so that idle workers cost nothing. Nothing waits without looking
+ * at the abort flag: a thread whose kernel traps raises it, records where it was, and every other
+ * thread leaves its loop at the next barrier.
+ *
+ * @module
+ */
+import type { Call } from "./lowering.ts";
+
+/** Bytes at address 0 that hold the control words and the text of an error. */
+export const controlBytes = 65536;
+
+/** Positions of the control words (32-bit, each on its own cache line). */
+export const controlWord = {
+  /** Incremented whenever workers have something to look at: a run, a message, the end. */
+  generation: 0,
+  /** Number of runs started so far. */
+  runs: 16,
+  /** Number of messages posted to the workers so far. */
+  messages: 32,
+  /** 1 when workers shall end. */
+  quit: 48,
+  /** Identifier of the program to run. */
+  program: 64,
+  /** Threads that have reached the current barrier. */
+  arrived: 80,
+  /** Number of barriers passed so far. */
+  barriers: 96,
+  /** 1 after an error: the run is over. */
+  aborted: 112,
+  /** Thread, phase and bytes of text of the error. */
+  errorThread: 128,
+  errorPhase: 129,
+  errorLength: 130,
+  /** From here on one line a thread: calls begun so far, a sign of life. */
+  progress: 1024,
+} as const;
+
+/** Most threads there is room for. */
+export const maximumThreads = 256;
+
+const progressStride = 16;
+const errorTextOffset = 32768;
+const errorTextBytes = 4096;
+
+/** Polls before a waiting thread goes to sleep: some 50 to 100 microseconds. */
+const spins = 20000;
+
+/** A sleeping thread looks around this often. */
+const sleepMilliseconds = 100;
+
+type Kernel = (...args: number[]) => void;
+
+/** A call with its function looked up. */
+interface LinkedCall {
+  readonly name: string;
+  readonly kernel: Kernel;
+  readonly arguments: readonly number[];
+}
+
+/** The lists of calls of one thread, one list a phase. */
+export type LinkedPhases = readonly (readonly LinkedCall[])[];
+
+/** Instantiates a module on this thread and looks up the functions its calls name. */
+export function link(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  phases: readonly (readonly Call[])[],
+): LinkedPhases {
+  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
+  return phases.map((calls) =>
+    calls.map((call) => ({
+      name: call.function,
+      kernel: kernels[call.function] as Kernel,
+      arguments: call.arguments,
+    }))
+  );
+}
+
+/** One thread's end of the team. */
+export class TeamMember {
+  readonly words: Int32Array<ArrayBufferLike>;
+  readonly #progressWord: number;
+
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly thread: number,
+    readonly threads: number,
+  ) {
+    this.words = new Int32Array(memory.buffer, 0, controlBytes / 4);
+    this.#progressWord = controlWord.progress + thread * progressStride;
+  }
+
+  /** Whether a thread has reported an error. */
+  get aborted(): boolean {
+    return Atomics.load(this.words, controlWord.aborted) !== 0;
+  }
+
+  /** Sum over all threads of the calls begun: changes as long as anything happens. */
+  get teamProgress(): number {
+    let sum = 0;
+    for (let thread = 0; thread < this.threads; thread++) {
+      sum += this.words[controlWord.progress + thread * progressStride];
+    }
+    return sum;
+  }
+
+  /**
+   * Waits until a control word differs from `value` or the run is aborted.
+   *
+   * @param onSleep Called before every nap.
+   */
+  waitForChange(word: number, value: number, onSleep?: () => void): void {
+    for (let spin = 0; spin < spins; spin++) {
+      if (Atomics.load(this.words, word) !== value) return;
+    }
+    while (Atomics.load(this.words, word) === value && !this.aborted) {
+      onSleep?.();
+      Atomics.wait(this.words, word, value, sleepMilliseconds);
+    }
+  }
+
+  /** Waits for all threads. */
+  barrier(onSleep?: () => void): void {
+    const passed = Atomics.load(this.words, controlWord.barriers);
+    if (Atomics.add(this.words, controlWord.arrived, 1) === this.threads - 1) {
+      Atomics.store(this.words, controlWord.arrived, 0);
+      Atomics.store(this.words, controlWord.barriers, passed + 1);
+      Atomics.notify(this.words, controlWord.barriers);
+    } else {
+      this.waitForChange(controlWord.barriers, passed, onSleep);
+    }
+  }
+
+  /** Makes all calls of this thread, with a barrier after every phase; stops early after an abort. */
+  walk(phases: LinkedPhases, onSleep?: (phase: number) => void): void {
+    for (let phase = 0; phase < phases.length; phase++) {
+      if (!this.#callAll(phases[phase], phase)) return;
+      if (this.threads === 1) continue;
+      this.barrier(onSleep && (() => onSleep(phase)));
+      if (this.aborted) return;
+    }
+  }
+
+  #callAll(calls: readonly LinkedCall[], phase: number): boolean {
+    let name = "";
+    try {
+      for (const call of calls) {
+        name = call.name;
+        this.words[this.#progressWord]++;
+        call.kernel(...call.arguments);
+      }
+      return true;
+    } catch (error) {
+      this.abort(`function ${name}: ${error instanceof Error ? error.message : error}`, phase);
+      return false;
+    }
+  }
+
+  /** Ends the run of all threads; the first report is kept. */
+  abort(message: string, phase: number): void {
+    if (Atomics.compareExchange(this.words, controlWord.aborted, 0, 2) !== 0) return;
+    const text = new TextEncoder().encode(message).subarray(0, errorTextBytes);
+    new Uint8Array(this.memory.buffer, errorTextOffset, errorTextBytes).set(text);
+    this.words[controlWord.errorThread] = this.thread;
+    this.words[controlWord.errorPhase] = phase;
+    this.words[controlWord.errorLength] = text.length;
+    Atomics.store(this.words, controlWord.aborted, 1);
+    Atomics.notify(this.words, controlWord.barriers);
+  }
+
+  /** What the first reporting thread wrote. */
+  abortReport(): { readonly thread: number; readonly phase: number; readonly message: string } {
+    // The flag is 2 while the reporting thread is still writing.
+    while (Atomics.load(this.words, controlWord.aborted) === 2);
+    const length = this.words[controlWord.errorLength];
+    const text = new Uint8Array(this.memory.buffer, errorTextOffset, length).slice();
+    return {
+      thread: this.words[controlWord.errorThread],
+      phase: this.words[controlWord.errorPhase],
+      message: new TextDecoder().decode(text),
+    };
+  }
+}
