@@ -1,0 +1,158 @@
+/**
+ * Single pictures: decoding, the centre crop of ADM, channels. Decoding and interpolation are
+ * sharp's, which is loaded on first use only.
+ *
+ * @module
+ */
+
+import { InputError } from "../formats/errors.ts";
+
+/** A decoded picture: `data` holds (height, width, channels) bytes, row-major. */
+export interface Picture {
+  /** Rows. */
+  readonly height: number;
+  /** Columns. */
+  readonly width: number;
+  /** 1 (grey) or 3 (red, green, blue). */
+  readonly channels: number;
+  /** Values 0..255. */
+  readonly data: Uint8Array;
+}
+
+/** The sharp library, loaded when the first picture is touched. */
+async function loadSharp() {
+  try {
+    return (await import("sharp")).default;
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+    throw new InputError(`pictures cannot be read or resized: sharp did not load: ${reason}`);
+  }
+}
+
+/**
+ * Decodes a picture to sRGB: upright as its EXIF tag says, transparency on white, the first frame of
+ * an animation.
+ *
+ * @param source path or contents of a file in any format sharp reads
+ * @param where the file, for messages
+ * @throws {InputError} when it cannot be decoded
+ */
+export async function decodePicture(source: string | Uint8Array, where: string): Promise<Picture> {
+  const sharp = await loadSharp();
+  try {
+    const { data, info } = await sharp(source)
+      .autoOrient()
+      .flatten({ background: "#ffffff" })
+      .toColourspace("srgb")
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    const picture = { height: info.height, width: info.width, channels: info.channels, data };
+    return withChannels(picture, 3);
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+    throw new InputError(`${where}: cannot be decoded as a picture: ${reason}`);
+  }
+}
+
+/**
+ * A picture with another number of channels: grey is repeated, colours are weighted as in ITU-R
+ * BT.601 (0.299, 0.587, 0.114).
+ */
+export function withChannels(picture: Picture, channels: number): Picture {
+  if (picture.channels === channels) return picture;
+  const { height, width, data } = picture;
+  const converted = new Uint8Array(height * width * channels);
+  if (channels === 3) {
+    for (let index = 0; index < converted.length; index++) {
+      converted[index] = data[Math.floor(index / 3)];
+    }
+  } else {
+    for (let index = 0; index < converted.length; index++) {
+      const [red, green, blue] = [data[3 * index], data[3 * index + 1], data[3 * index + 2]];
+      converted[index] = Math.round(0.299 * red + 0.587 * green + 0.114 * blue);
+    }
+  }
+  return { height, width, channels, data: converted };
+}
+
+/** First source pixel of each output pixel, and the end: a box filter's share of an axis. */
+function boxEdges(size: number, halved: number): number[] {
+  const scale = size / halved;
+  return Array.from({ length: halved + 1 }, (_, index) => Math.floor(index * scale + 0.5));
+}
+
+/** A picture at half its size, rounded down; every output pixel is the mean of 2 or 3 by 2 or 3. */
+function halve({ height, width, channels, data }: Picture): Picture {
+  const rows = boxEdges(height, Math.floor(height / 2));
+  const columns = boxEdges(width, Math.floor(width / 2));
+  const result = new Uint8Array((rows.length - 1) * (columns.length - 1) * channels);
+  let position = 0;
+  for (let row = 0; row + 1 < rows.length; row++) {
+    for (let column = 0; column + 1 < columns.length; column++) {
+      const area = (rows[row + 1] - rows[row]) * (columns[column + 1] - columns[column]);
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0;
+        for (let y = rows[row]; y < rows[row + 1]; y++) {
+          for (let x = columns[column]; x < columns[column + 1]; x++) {
+            sum += data[(y * width + x) * channels + channel];
+          }
+        }
+        result[position++] = Math.round(sum / area);
+      }
+    }
+  }
+  return { height: rows.length - 1, width: columns.length - 1, channels, data: result };
+}
+
+/**
+ * The centre crop of ADM, which DiT trains on: halve with a box filter while the short side is at
+ * least twice `size`, resize bicubically so that the short side is `size`, cut the central square.
+ */
+export async function centerCrop(picture: Picture, size: number): Promise<Picture> {
+  while (Math.min(picture.height, picture.width) >= 2 * size) picture = halve(picture);
+  const { height, width, channels, data } = picture;
+  if (height === size && width === size) return picture;
+  const scale = size / Math.min(height, width);
+  const resized = { height: Math.round(height * scale), width: Math.round(width * scale) };
+  const sharp = await loadSharp();
+  const cropped = await sharp(data, { raw: { height, width, channels: channels as 1 | 3 } })
+    .resize(resized.width, resized.height, { kernel: "cubic", fit: "fill" })
+    .extract({
+      left: Math.floor((resized.width - size) / 2),
+      top: Math.floor((resized.height - size) / 2),
+      width: size,
+      height: size,
+    })
+    .toColourspace(channels === 1 ? "b-w" : "srgb")
+    .raw()
+    .toBuffer();
+  return { height: size, width: size, channels, data: cropped };
+}
+
+/** Copies a picture into `out` from `start` on as (channels, height, width). */
+export function copyPlanar(picture: Picture, out: Uint8Array, start: number): void {
+  const { channels, data } = picture;
+  const plane = picture.height * picture.width;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let pixel = 0; pixel < plane; pixel++) {
+      out[start + channel * plane + pixel] = data[pixel * channels + channel];
+    }
+  }
+}
+
+/** Makes a picture of (channels, height, width) bytes. */
+export function fromPlanar(
+  bytes: Uint8Array,
+  channels: number,
+  height: number,
+  width: number,
+): Picture {
+  const plane = height * width;
+  const data = new Uint8Array(bytes.length);
+  for (let channel = 0; channel < channels; channel++) {
+    for (let pixel = 0; pixel < plane; pixel++) {
+      data[pixel * channels + channel] = bytes[channel * plane + pixel];
+    }
+  }
+  return { height, width, channels, data };
+}

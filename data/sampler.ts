@@ -1,0 +1,114 @@
+/**
+ * The order in which training sees its pictures, as a pure function of (seed, step).
+ *
+ * Training reads an endless stream: permutation 0 of the data set, then permutation 1, and so on.
+ * Element k of the stream is at position k mod n of permutation floor(k / n); step s takes elements
+ * s * batch .. (s + 1) * batch - 1. So a resumed run needs no sampler state, no picture is dropped at
+ * the end of an epoch, and a data set smaller than the batch works.
+ *
+ * @module
+ */
+
+import { philox } from "../kernels/random.ts";
+
+/** Streams of random words under one seed that belong to the data: order, and flips. */
+const orderStream = 0x6f726472;
+const flipStream = 0x666c6970;
+
+/** The two key words of a seed. */
+function keyOf(seed: number): [number, number] {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new RangeError(`seed ${seed} is not a whole number from 0 to 2^53 - 1`);
+  }
+  return [seed >>> 0, Math.floor(seed / 2 ** 32)];
+}
+
+/** Words 4 * block .. 4 * block + 3 of a stream; `draw` is any whole number below 2^53. */
+function words(seed: number, stream: number, draw: number, block: number) {
+  const [key0, key1] = keyOf(seed);
+  return philox([block, draw >>> 0, Math.floor(draw / 2 ** 32), stream], key0, key1);
+}
+
+/**
+ * The order of one epoch: a permutation of 0 .. length - 1 (Fisher and Yates), every one equally
+ * likely up to 2^-32 times the length.
+ */
+export function epochOrder(seed: number, epoch: number, length: number): Uint32Array {
+  const order = Uint32Array.from({ length }, (_, index) => index);
+  let block: readonly number[] = [];
+  for (let last = length - 1, drawn = 0; last > 0; last--, drawn++) {
+    if (drawn % 4 === 0) block = words(seed, orderStream, epoch, drawn / 4);
+    const other = Math.floor(block[drawn % 4] * 2 ** -32 * (last + 1));
+    [order[last], order[other]] = [order[other], order[last]];
+  }
+  return order;
+}
+
+/**
+ * Whether element `position` of the stream is mirrored: a fair coin that depends on the seed and the
+ * position alone, so that a picture may be mirrored in one epoch and not in another.
+ */
+export function isFlipped(seed: number, position: number): boolean {
+  return (words(seed, flipStream, Math.floor(position / 4), 0)[position % 4] >>> 31) === 1;
+}
+
+/** Tells which pictures each training step takes. Keeps the order of the latest epoch. */
+export class EpochSampler {
+  private epoch = -1;
+  private order: Uint32Array = new Uint32Array(0);
+
+  /**
+   * @param seed a whole number from 0 to 2^53 - 1
+   * @param length pictures in the data set, at least 1
+   * @param batchSize pictures a step, at least 1
+   */
+  constructor(
+    private readonly seed: number,
+    private readonly length: number,
+    private readonly batchSize: number,
+  ) {
+    for (const [what, value] of [["length", length], ["batch size", batchSize]] as const) {
+      if (!Number.isSafeInteger(value) || value < 1) {
+        throw new RangeError(`${what} ${value} is not a whole number from 1 up`);
+      }
+    }
+    keyOf(seed);
+  }
+
+  /** Position in the stream of a step's first picture. */
+  firstPosition(step: number): number {
+    return step * this.batchSize;
+  }
+
+  /** The data set index at a position of the stream. */
+  at(position: number): number {
+    const epoch = Math.floor(position / this.length);
+    if (epoch !== this.epoch) {
+      this.order = epochOrder(this.seed, epoch, this.length);
+      this.epoch = epoch;
+    }
+    return this.order[position % this.length];
+  }
+
+  /** Fills `out` (batch size) with the data set indices of a step. */
+  fillBatch(step: number, out: Uint32Array): void {
+    const first = this.firstPosition(step);
+    for (let index = 0; index < this.batchSize; index++) out[index] = this.at(first + index);
+  }
+}
+
+/**
+ * The data set indices of one step, without keeping anything: see {@link EpochSampler} for loops.
+ *
+ * @param length pictures in the data set
+ */
+export function batchIndices(
+  seed: number,
+  length: number,
+  step: number,
+  batchSize: number,
+): Uint32Array {
+  const out = new Uint32Array(batchSize);
+  new EpochSampler(seed, length, batchSize).fillBatch(step, out);
+  return out;
+}
