@@ -10,8 +10,8 @@
 import type { GatherStep, ScatterAddStep } from "../../program.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
-import type { Call, WasmLowering } from "../../wasm/lowering.ts";
-import { part } from "../../wasm/split.ts";
+import type { WasmLowering } from "../../wasm/lowering.ts";
+import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 
 const unroll = 4;
 
@@ -58,14 +58,10 @@ export const lowerGather: WasmLowering<GatherStep> = (step, context) => {
   const indices = context.address(step.indices);
   const output = context.address(step.output);
   return [
-    Array.from({ length: context.threads }, (_, thread): Call[] => {
-      const { begin, end } = part(count, context.threads, thread);
-      if (begin === end) return [];
-      return [{
-        function: name,
-        arguments: [table, indices + 4 * begin, output + 4 * width * begin, end - begin],
-      }];
-    }),
+    splitPhase(splitEvenly(count, context.threads), ({ start, end }) => [{
+      function: name,
+      arguments: [table, indices + 4 * start, output + 4 * width * start, end - start],
+    }]),
   ];
 };
 
@@ -122,13 +118,11 @@ export const lowerScatterAdd: WasmLowering<ScatterAddStep> = (step, context) => 
   const source = context.address(step.source);
   const output = context.address(step.output);
   return [
-    Array.from({ length: context.threads }, (_, thread): Call[] => {
-      const { begin, end } = part(width, context.threads, thread, columnGrain);
-      if (begin === end) return [];
-      const columns = end - begin;
+    splitPhase(splitEvenly(width, context.threads, columnGrain), ({ start, end }) => {
+      const columns = end - start;
       const name = `scatterAdd ${rows} ${width} ${columns}`;
       context.define(name, (module) => emitScatterAdd(module, name, { rows, width, columns }));
-      const first = 4 * begin;
+      const first = 4 * start;
       return [{ function: name, arguments: [indices, source + first, output + first, count] }];
     }),
   ];

@@ -17,9 +17,10 @@ import {
   type RowVector,
   storeRow,
 } from "../../wasm/lanes.ts";
-import type { Call, Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
+import type { Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
 import { horizontalSum } from "../../wasm/math.ts";
-import { rowRuns, rowsOfThread } from "../../wasm/split.ts";
+import { rowRuns, rowStretches } from "../../wasm/row_runs.ts";
+import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 
 const unroll = 4;
 
@@ -195,15 +196,14 @@ function lowerRows(
   const name = `${kind} ${width} ${[...strides].map(([role, s]) => `${role} ${s}`).join(" ")}`;
   context.define(name, (module) => emit(module, name, { width, strides }));
   const bases = views.map((view) => context.address(view));
-  const phase = Array.from(
-    { length: context.threads },
-    (_, thread): Call[] =>
-      rowsOfThread(runs, bases, context.threads, thread).map(({ addresses, rows }) => ({
+  const ranges = splitEvenly(runs.length * runs.count, context.threads);
+  return [
+    splitPhase(ranges, (range) =>
+      rowStretches(runs, bases, range).map(({ addresses, rows }) => ({
         function: name,
         arguments: [...addresses, rows],
-      })),
-  );
-  return [phase];
+      }))),
+  ];
 }
 
 /** The operands that are there, by role. */

@@ -9,8 +9,8 @@ import { adamwSchedule, type AdamWStep } from "../../program.ts";
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { loadRow, type RowVector, storeRow } from "../../wasm/lanes.ts";
-import type { Call, WasmLowering } from "../../wasm/lowering.ts";
-import { part } from "../../wasm/split.ts";
+import type { WasmLowering } from "../../wasm/lowering.ts";
+import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 
 const unroll = 4;
 const groupElements = 4 * unroll;
@@ -152,11 +152,9 @@ export const lowerAdamW: WasmLowering<AdamWStep> = (step, context) => {
   const shared = [context.address(step.schedule), context.address(step.gradientScale)];
   const count = elementCount(parameter.shape);
   return [
-    Array.from({ length: context.threads }, (_, thread): Call[] => {
-      const { begin, end } = part(count, context.threads, thread, groupElements);
-      if (begin === end) return [];
-      const elements = end - begin;
-      const addresses = operands.map((address) => address + 4 * begin);
+    splitPhase(splitEvenly(count, context.threads, groupElements), ({ start, end }) => {
+      const elements = end - start;
+      const addresses = operands.map((address) => address + 4 * start);
       const groups = Math.floor(elements / groupElements);
       return [{
         function: name,

@@ -9,9 +9,9 @@ import type { RandomStep } from "../../program.ts";
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { storeRow } from "../../wasm/lanes.ts";
-import type { Call, WasmLowering } from "../../wasm/lowering.ts";
+import type { WasmLowering } from "../../wasm/lowering.ts";
 import { cosine, logarithm, sine } from "../../wasm/math.ts";
-import { part } from "../../wasm/split.ts";
+import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 
 const rounds = 10;
 const multipliers = [0xd2511f53, 0xcd9e8d57] as const;
@@ -182,20 +182,14 @@ export const lowerRandom: WasmLowering<RandomStep> = (step, context) => {
   const rows = context.address(step.rows);
   const draw = context.address(step.draw);
   const target = context.address(output);
-  const byRows = rowCount >= context.threads;
-  return [
-    Array.from({ length: context.threads }, (_, thread): Call[] => {
-      const { begin, end } = byRows
-        ? part(rowCount, context.threads, thread)
-        : part(width, context.threads, thread, groupElements);
-      if (begin === end) return [];
-      const [row, count, range] = byRows
-        ? [begin, end - begin, [0, width]]
-        : [0, rowCount, [begin, end]];
-      return [{
-        function: name,
-        arguments: [seed, rows + 4 * row, draw, target + 4 * width * row, count, ...range],
-      }];
-    }),
-  ];
+  const call = (row: number, count: number, start: number, end: number) => [{
+    function: name,
+    arguments: [seed, rows + 4 * row, draw, target + 4 * width * row, count, start, end],
+  }];
+  if (rowCount >= context.threads) {
+    const ranges = splitEvenly(rowCount, context.threads);
+    return [splitPhase(ranges, ({ start, end }) => call(start, end - start, 0, width))];
+  }
+  const ranges = splitEvenly(width, context.threads, groupElements);
+  return [splitPhase(ranges, ({ start, end }) => call(0, rowCount, start, end))];
 };
