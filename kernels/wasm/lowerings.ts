@@ -3,6 +3,10 @@
  *
  * @module
  */
+import { lowerGather, lowerScatterAdd } from "../ops/embedding/wasm.ts";
+import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wasm.ts";
+import { lowerAdamW } from "../ops/optimizer/wasm.ts";
+import { lowerRandom } from "../ops/random/wasm.ts";
 import type { Step, StepKind } from "../program.ts";
 import type { Phase, WasmContext, WasmLowering } from "./lowering.ts";
 
@@ -11,7 +15,14 @@ type LoweringTable = {
   readonly [Kind in StepKind]?: WasmLowering<Extract<Step, { readonly kind: Kind }>>;
 };
 
-const lowerings: LoweringTable = {};
+const lowerings: LoweringTable = {
+  layerNorm: lowerLayerNorm,
+  layerNormGradient: lowerLayerNormGradient,
+  gather: lowerGather,
+  scatterAdd: lowerScatterAdd,
+  random: lowerRandom,
+  adamw: lowerAdamW,
+};
 
 /**
  * Lowers any step.
