@@ -41,13 +41,16 @@ export function scheduleFromBetas(betas: Float64Array, timesteps: Int32Array): S
   const table = (entry: (t: number) => number) => Float64Array.from({ length }, (_, t) => entry(t));
   const posteriorVariance = (t: number) =>
     betas[t] * (1 - previousAlphaBars[t]) / (1 - alphaBars[t]);
+  // The first step's is zero, so the second's logarithm stands in; a single step adds no noise.
+  const logPosteriorVariance = (t: number) =>
+    Math.log(length === 1 ? betas[0] : posteriorVariance(Math.max(t, 1)));
   return {
     length,
     timesteps,
     betas,
     alphaBars,
     previousAlphaBars,
-    logPosteriorVariances: table((t) => Math.log(posteriorVariance(Math.max(t, 1) % length))),
+    logPosteriorVariances: table(logPosteriorVariance),
     posteriorMeanClean: table((t) =>
       betas[t] * Math.sqrt(previousAlphaBars[t]) / (1 - alphaBars[t])
     ),
@@ -88,8 +91,8 @@ export function spacedTimesteps(count: number, spacing: Spacing): Int32Array {
     const stride = Math.floor(trainingSteps / count);
     return Int32Array.from({ length: count }, (_, i) => i * stride);
   }
-  const gap = count > 1 ? last / (count - 1) : 0;
-  return Int32Array.from({ length: count }, (_, i) => roundHalfToEven(i * gap));
+  const gaps = Math.max(count - 1, 1);
+  return Int32Array.from({ length: count }, (_, i) => roundHalfToEven(i * last / gaps));
 }
 
 function roundHalfToEven(value: number): number {
