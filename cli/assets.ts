@@ -10,7 +10,7 @@
 export const embeddedFiles: readonly string[] = [];
 
 /** Modules that run as workers: the compiler cannot see them through `new Worker()`. */
-export const workerModules: readonly string[] = [];
+export const workerModules: readonly string[] = ["kernels/wasm/worker.ts"];
 
 /**
  * The address of an embedded file or folder.

@@ -64,7 +64,7 @@ function readNumber(text: string, flag: string, kind: string, range: Range): num
   const value = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
   if (Number.isFinite(value)) return value;
   const bounds = describeRange(range);
-  throw new UsageError(`${flag} ${quoted(text)} is not ${kind}${bounds && ` ${bounds}`}`);
+  throw new UsageError(`${flag} ${quoted(text)} is not ${kind}${bounds && ` (${bounds})`}`);
 }
 
 function inRange(value: number, text: string, flag: string, range: Range): number {
@@ -80,8 +80,8 @@ function inRange(value: number, text: string, flag: string, range: Range): numbe
 function describeRange({ min, max, above }: Range): string {
   if (min !== undefined && max !== undefined) return `from ${min} to ${max}`;
   if (above !== undefined) return `above ${above}${max === undefined ? "" : ` and at most ${max}`}`;
-  if (min !== undefined) return `of at least ${min}`;
-  return max === undefined ? "" : `of at most ${max}`;
+  if (min !== undefined) return `at least ${min}`;
+  return max === undefined ? "" : `at most ${max}`;
 }
 
 function alternatives(words: readonly string[]): string {

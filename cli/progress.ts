@@ -31,8 +31,8 @@ export interface ProgressOptions<K extends string> {
   readonly clock?: () => number;
 }
 
-/** Values of one moment. Absent ones are left out of the line. */
-export type Values<K extends string> = Readonly<Partial<Record<K, number>>>;
+/** What was measured at one moment. Absent ones are left out of the line. */
+export type Readings<K extends string> = Readonly<Partial<Record<K, number>>>;
 
 /** A live line is redrawn at most this often, in milliseconds. */
 const redrawInterval = 100;
@@ -92,41 +92,49 @@ export class Progress<K extends string> {
   }
 
   /** Moves the live line on a terminal; does nothing elsewhere. Cheap enough for every step. */
-  update(count: number, values: Values<K> = {}): void {
+  update(count: number, values?: Readings<K>): void {
     this.#observe(count);
-    const { quiet, logFormat, total } = this.#options;
-    if (quiet || logFormat === "json" || !this.#io.live) return;
+    if (!this.#drawsLive()) return;
     const now = this.#clock();
-    if (now - this.#drawnAt < redrawInterval && count < total) return;
+    if (now - this.#drawnAt < redrawInterval && count < this.#options.total) return;
     this.#drawnAt = now;
     this.#draw(this.#describe(count, values));
   }
 
-  /** Writes a line that stays. */
-  log(count: number, values: Values<K> = {}): void {
+  /** Writes a line of its own, or moves the live line where there is one. */
+  log(count: number, values?: Readings<K>): void {
     this.#observe(count);
     const { quiet, logFormat, noun } = this.#options;
     if (quiet) return;
     if (logFormat === "json") {
       const seconds = Number(((this.#clock() - this.#startTime) / 1000).toFixed(3));
-      this.note(JSON.stringify({ [noun]: count, ...values, seconds }));
+      this.#io.err(`${JSON.stringify({ [noun]: count, ...values, seconds })}\n`);
+    } else if (this.#io.live) {
+      this.#draw(this.#describe(count, values));
     } else {
-      this.note(this.#describe(count, values));
+      this.#io.err(`${this.#describe(count, values)}\n`);
     }
   }
 
-  /** Writes a message above the live line. Text only: with JSON lines, use it for nothing else. */
+  /** Writes a message above the live line; a JSON line `{"message": ...}` in that format. */
   note(message: string): void {
-    if (this.#options.quiet) return;
+    const { quiet, logFormat } = this.#options;
+    if (quiet) return;
     const live = this.#live;
     this.clear();
-    this.#io.err(`${message}\n`);
+    this.#io.err(`${logFormat === "json" ? JSON.stringify({ message }) : message}\n`);
     if (live) this.#draw(live);
   }
 
-  /** Takes the live line away: at the end, and before anything else writes to stderr. */
+  /** Takes the live line away, before anything else writes to stderr. */
   clear(): void {
     if (this.#live) this.#io.err(clearLine);
+    this.#live = "";
+  }
+
+  /** Leaves the live line where it stands and goes to the next: the run has ended. */
+  end(): void {
+    if (this.#live) this.#io.err("\n");
     this.#live = "";
   }
 
@@ -145,12 +153,16 @@ export class Progress<K extends string> {
     this.#firstTime = this.#clock();
   }
 
-  #describe(count: number, values: Values<K>): string {
+  #drawsLive(): boolean {
+    return this.#io.live && !this.#options.quiet && this.#options.logFormat !== "json";
+  }
+
+  #describe(count: number, values?: Readings<K>): string {
     const { noun, total, columns } = this.#options;
     const digits = String(total).length;
     const parts = [`${noun} ${String(count).padStart(digits, "0")}/${total}`];
     for (const name of Object.keys(columns) as K[]) {
-      const value = values[name];
+      const value = values?.[name];
       if (value === undefined) continue;
       const { label, unit, format } = columns[name];
       parts.push(unit ? `${format(value)} ${label}` : `${label} ${format(value)}`);

@@ -1,0 +1,56 @@
+/**
+ * A terminal that remembers, and the tool as a process with the permissions of its task.
+ *
+ * @module
+ */
+import type { Io } from "../../cli/io.ts";
+import config from "../../deno.json" with { type: "json" };
+
+/** An `Io` that keeps what was written. */
+export interface RecordedIo extends Io {
+  readonly written: { out: string; err: string };
+}
+
+/** A terminal for tests; not live unless asked for. */
+export function recordedIo(options: Partial<Pick<Io, "live" | "colour" | "columns">> = {}) {
+  const written = { out: "", err: "" };
+  const io: RecordedIo = {
+    live: false,
+    colour: false,
+    columns: () => 80,
+    ...options,
+    written,
+    out: (text) => {
+      written.out += `${text}\n`;
+    },
+    err: (text) => {
+      written.err += text;
+    },
+  };
+  return io;
+}
+
+/** What a finished process said. */
+export interface Finished {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The permission flags of `deno task tessera`. */
+export const taskPermissions: readonly string[] = config.tasks.tessera.command.split(" ")
+  .filter((word) => word === "--no-prompt" || word.startsWith("--allow-"));
+
+/** Runs `tessera` with the permissions of its task, or with others. */
+export async function runTessera(
+  args: readonly string[],
+  permissions: readonly string[] = taskPermissions,
+): Promise<Finished> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...permissions, "cli/main.ts", ...args],
+    env: { XDG_RUNTIME_DIR: "/tmp", NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decode = (bytes: Uint8Array<ArrayBuffer>) => new TextDecoder().decode(bytes);
+  return { code, out: decode(stdout), err: decode(stderr) };
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
+import { parseSummary } from "../../tools/test.ts";
+
+const tasks: Record<string, { command: string; dependencies?: string[] }> = config.tasks;
+
+Deno.test("every task of the project exists, and demo and test prepare the machine first", () => {
+  const names = "setup demo test check tessera train sample eval bench compile".split(" ");
+  assert.deepEqual(Object.keys(tasks).sort(), names.sort());
+  assert.deepEqual(tasks.demo.dependencies, ["setup"]);
+  assert.deepEqual(tasks.test.dependencies, ["setup"]);
+});
+
+Deno.test("no task may use the network, all permissions, or ask for some", () => {
+  for (const [name, { command }] of Object.entries(tasks)) {
+    assert.doesNotMatch(command, /--allow-(?:net|all|import)|\s-\w*A/, name);
+    for (const run of command.match(/deno run [^|&]*/g) ?? []) {
+      assert.match(run, /--no-prompt/, name);
+    }
+  }
+  assert.doesNotMatch(tasks.tessera.command, /--allow-run|--allow-env(?!=)|--allow-sys(?!=)/);
+});
+
+Deno.test("packages are pinned, and nothing comes from elsewhere than npm and Node", () => {
+  for (const [name, target] of Object.entries(config.imports)) {
+    assert.match(target, /^(?:npm:.+@\d+\.\d+\.\d+|node:\w+)$/, name);
+  }
+});
+
+Deno.test("the lock file names no registry but npm's", async () => {
+  const lock = await Deno.readTextFile("deno.lock");
+  assert.doesNotMatch(lock, /"jsr:|"(?:tarball|resolved)":/);
+  for (const [, host] of lock.matchAll(/https?:\/\/([^/"]+)/g)) {
+    assert.equal(host, "registry.npmjs.org");
+  }
+});
+
+Deno.test("the test runner reads deno test's last line", () => {
+  const cases: [string, ReturnType<typeof parseSummary>][] = [
+    ["ok | 12 passed | 0 failed (3s)", { passed: 12, failed: 0 }],
+    ["ok | 1 passed (4 steps) | 0 failed | 2 ignored (8ms)", { passed: 1, failed: 0 }],
+    ["FAILED | 3 passed (1 step) | 2 failed (1 step) | 1 filtered out (3s)", {
+      passed: 3,
+      failed: 2,
+    }],
+    ["\x1b[31mFAILED\x1b[0m | 0 passed | 1 failed \x1b[90m(1s)\x1b[0m", { passed: 0, failed: 1 }],
+    ["the test prints: ok | 12 passed | 0 failed", undefined],
+    ["12 passed, 0 failed", undefined],
+  ];
+  for (const [line, counts] of cases) assert.deepEqual(parseSummary(line), counts, line);
+});

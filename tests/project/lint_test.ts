@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { resolve } from "@std/path";
+import plugin from "../../tools/lint.ts";
+
+/** The messages of the project's rules about `source`, as if it were the project file `path`. */
+function lint(path: string, source: string): string[] {
+  return Deno.lint.runPlugin(plugin, resolve(path), source)
+    .map(({ id, message }) => `${id}: ${message}`);
+}
+
+Deno.test("import() takes a string literal in what is compiled", () => {
+  assert.deepEqual(lint("models/a.ts", 'await import("./b.ts");'), []);
+  const [problem, ...others] = lint("models/a.ts", "await import(name);");
+  assert.match(problem, /^tessera\/literal-import:/);
+  assert.deepEqual(others, []);
+  assert.equal(lint("models/a.ts", "await import(`./${name}.ts`);").length, 1);
+  assert.deepEqual(lint("tests/a_test.ts", "await import(name);"), []);
+});
+
+Deno.test("nothing is found relative to a module, except workers and assets", () => {
+  const refused = [
+    'Deno.readFileSync(new URL("./a.bin", import.meta.url));',
+    "const here = import.meta.dirname;",
+    'const path = import.meta.resolve("./a.ts");',
+    "new Worker(new URL(path, import.meta.url));",
+    'new Worker(new URL("a.ts", import.meta.url));',
+    "const meta = import.meta;",
+  ];
+  for (const source of refused) {
+    const [problem, ...others] = lint("kernels/a.ts", source);
+    assert.match(problem, /^tessera\/module-relative:/, source);
+    assert.deepEqual(others, []);
+    assert.deepEqual(lint("tools/a.ts", source), []);
+  }
+  const worker = 'new Worker(new URL("./a.ts", import.meta.url), { type: "module" });';
+  assert.deepEqual(lint("kernels/wasm/a.ts", worker), []);
+  assert.deepEqual(lint("cli/main.ts", "if (import.meta.main) run();"), []);
+  assert.deepEqual(lint("cli/assets.ts", refused[0]), []);
+});
+
+Deno.test("heavy packages are imported where they are used", () => {
+  assert.match(lint("formats/a.ts", 'import sharp from "sharp";')[0], /^tessera\/lazy-package:/);
+  assert.deepEqual(lint("formats/a.ts", 'import type { Sharp } from "sharp";'), []);
+  assert.deepEqual(lint("formats/a.ts", 'const sharp = await import("sharp");'), []);
+  assert.deepEqual(lint("formats/a.ts", 'import { gunzipSync } from "fflate";'), []);
+});
+
+Deno.test("imports point down the list of folders", () => {
+  const allowed: [string, string][] = [
+    ["cli/a.ts", "../training/b.ts"],
+    ["training/a.ts", "../kernels/webgpu/b.ts"],
+    ["kernels/wasm/a.ts", "../graph/b.ts"],
+    ["kernels/a.ts", "../formats/errors.ts"],
+    ["cli/a.ts", "../deno.json"],
+    ["tests/kernels/a_test.ts", "../../cli/main.ts"],
+    ["bench/peers/a.ts", "../../cli/main.ts"],
+    ["mod.ts", "./kernels/mod.ts"],
+  ];
+  for (const [file, target] of allowed) {
+    assert.deepEqual(lint(file, `import { b } from "${target}";`), [], `${file} ${target}`);
+  }
+  const refused: [string, string][] = [
+    ["kernels/a.ts", "../formats/npz.ts"],
+    ["kernels/webgpu/a.ts", "../../models/dit.ts"],
+    ["models/a.ts", "../data/b.ts"],
+    ["diffusion/a.ts", "../models/dit.ts"],
+    ["training/a.ts", "../cli/progress.ts"],
+    ["cli/a.ts", "../tests/reference/b.ts"],
+    ["models/a.ts", "../mod.ts"],
+  ];
+  for (const [file, target] of refused) {
+    for (const source of [`import { b } from "${target}";`, `export * from "${target}";`]) {
+      const [problem, ...others] = lint(file, source);
+      assert.match(problem, /^tessera\/folder-order:/, `${file} ${target}`);
+      assert.deepEqual(others, []);
+    }
+  }
+});
