@@ -34,7 +34,6 @@ export interface WasmDeviceOptions {
 /** Whether this engine accepts relaxed SIMD instructions. */
 function supportsRelaxedSimd(): boolean {
   const probe = new ModuleBuilder({ relaxed: true });
-  probe.function("probe", ["v128"], ["v128"]);
   const f = probe.function("multiplyAdd", ["v128"], ["v128"]);
   const [x] = f.parameters;
   f.get(x).get(x).get(x).f32x4MultiplyAdd();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lowerElementwise } from "../ops/elementwise/wasm.ts";
 import { lowerGather, lowerScatterAdd } from "../ops/embedding/wasm.ts";
 import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wasm.ts";
 import { lowerAdamW } from "../ops/optimizer/wasm.ts";
@@ -16,6 +17,7 @@ type LoweringTable = {
 };
 
 const lowerings: LoweringTable = {
+  elementwise: lowerElementwise,
   layerNorm: lowerLayerNorm,
   layerNormGradient: lowerLayerNormGradient,
   gather: lowerGather,

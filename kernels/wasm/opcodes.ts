@@ -43,6 +43,7 @@ export const plainOpcodes = {
   i32WrapI64: [0xa7],
   i32ReinterpretF32: [0xbc],
   i32TruncSatF32S: [0xfc, 0x00],
+  i32TruncSatF64S: [0xfc, 0x02],
   i64ExtendI32U: [0xad],
   i64Add: [0x7c],
   i64Mul: [0x7e],
@@ -72,6 +73,7 @@ export const plainOpcodes = {
   f64Sub: [0xa1],
   f64Mul: [0xa2],
   f64Div: [0xa3],
+  f64ConvertI32S: [0xb7],
   f64PromoteF32: [0xbb],
 
   v128Not: [simd, 0x4d],

@@ -1,0 +1,162 @@
+/**
+ * Element-wise steps in WebAssembly.
+ *
+ * The step's axes are collapsed, the innermost one is walked with vectors of four elements (several
+ * a turn), the others form rows whose addresses are computed once a row. Every operand is read by
+ * the cheapest means its innermost stride allows: a vector load, one value for the whole row, or
+ * four lane loads. The generated function works on a rectangle of rows and columns, so that matrix
+ * products can apply it to a block they have just finished.
+ *
+ * @module
+ */
+import type { Expression } from "../../expression.ts";
+import { loadedInputs } from "../../expression.ts";
+import type { ElementwiseStep, View } from "../../program.ts";
+import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
+import type { Phase, WasmContext } from "../../wasm/lowering.ts";
+import { type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
+import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
+
+/**
+ * What an element-wise function is specialised to. Operands are numbered as the expression's loads,
+ * the output comes last. The last axis holds the columns.
+ */
+export interface ElementwiseKernel {
+  readonly nest: LoopNest;
+  readonly expression: Expression;
+}
+
+/** Fewer elements than this are not worth a second thread. */
+const elementsPerThread = 4096;
+
+/** The name of the function for a kernel. */
+export function elementwiseName({ nest, expression }: ElementwiseKernel): string {
+  return `elementwise_${expression.id}_${nestName(nest)}`;
+}
+
+/**
+ * Emits `name(rowStart, rowEnd, columnStart, columnEnd, ...operand addresses, output address)`.
+ *
+ * Addresses are those of the operands' first elements, whatever the rectangle.
+ */
+export function emitElementwise(
+  module: ModuleBuilder,
+  name: string,
+  { nest, expression }: ElementwiseKernel,
+): FunctionBuilder {
+  const operands = nest.strides.length;
+  const f = module.function(name, new Array(4 + operands).fill("i32"), []);
+  const [row, rowEnd, columnStart, columnEnd, ...bases] = f.parameters;
+  const outer = nest.sizes.slice(0, -1);
+  const inner = nest.strides.map((strides) => strides[strides.length - 1] ?? 1);
+  const outerStrides = nest.strides.map((strides) => strides.slice(0, -1));
+  const pointers = f.locals("i32", operands);
+  const used = loadedInputs(expression);
+  const walker = new RowWalker(f, expression, inner, pointers, used);
+  for (const k of [...used, operands - 1]) {
+    if (inner[k] === 0) continue;
+    f.get(bases[k]).get(columnStart).i32Const(4 * inner[k]).i32Mul().i32Add().set(bases[k]);
+  }
+  f.forRange(row, rowEnd, 1, () => {
+    const pick = <T>(list: readonly T[]): T[] => [...used, operands - 1].map((k) => list[k]);
+    setRowPointers(f, row, outer, pick(outerStrides), pick(bases), pick(pointers));
+    walker.emitRow(() => f.get(columnEnd).get(columnStart).i32Sub());
+  });
+  return f;
+}
+
+/** Emits the walk along one row. */
+class RowWalker {
+  readonly #unroll: number;
+  /** Operands with one value a row. */
+  readonly #splats = new Map<number, Local>();
+  readonly #output: number;
+
+  constructor(
+    readonly f: FunctionBuilder,
+    readonly expression: Expression,
+    readonly strides: readonly number[],
+    readonly pointers: readonly Local[],
+    readonly used: readonly number[],
+  ) {
+    const weight = expressionWeight(expression);
+    this.#unroll = weight <= 12 ? 4 : weight <= 48 ? 2 : 1;
+    this.#output = pointers.length - 1;
+    for (const k of used) if (strides[k] === 0) this.#splats.set(k, f.local("v128"));
+  }
+
+  emitRow(pushCount: () => void): void {
+    const { f } = this;
+    for (const [k, splat] of this.#splats) f.get(this.pointers[k]).v128Load32Splat().set(splat);
+    f.withLocals(["i32"], (remaining) => {
+      pushCount();
+      f.set(remaining);
+      this.#walk(remaining, this.#unroll, 4);
+      if (this.#unroll > 1) this.#walk(remaining, 1, 4);
+      this.#walk(remaining, 1, 1);
+    });
+  }
+
+  /** `while (remaining >= vectors * lanes)`: that many elements a turn. */
+  #walk(remaining: Local, vectors: number, lanes: 1 | 4): void {
+    const { f } = this;
+    const step = vectors * lanes;
+    f.get(remaining).i32Const(step).i32GeU().if(() =>
+      f.loop((again) => {
+        for (let vector = 0; vector < vectors; vector++) this.#compute(4 * vector, lanes);
+        for (const k of [...this.used, this.#output]) {
+          f.increment(this.pointers[k], 4 * step * this.strides[k]);
+        }
+        f.get(remaining).i32Const(step).i32Sub().tee(remaining);
+        f.i32Const(step).i32GeU().branchIf(again);
+      })
+    );
+  }
+
+  #compute(first: number, lanes: 1 | 4): void {
+    const { f } = this;
+    f.get(this.pointers[this.#output]);
+    emitExpression(f, this.expression, (k) => {
+      const splat = this.#splats.get(k);
+      if (splat) f.get(splat);
+      else loadStrided(f, this.pointers[k], this.strides[k], first, lanes);
+    });
+    if (lanes === 4) f.v128Store(4 * first);
+    else f.v128Store32Lane(0, 4 * first);
+  }
+}
+
+/** The kernel of a step whose operands (output last) are read through views. */
+function kernelOf(operands: readonly View[], expression: Expression): ElementwiseKernel {
+  const shape = operands[operands.length - 1].shape;
+  return { nest: collapseAxes(shape, operands.map((view) => view.strides)), expression };
+}
+
+/** Turns an element-wise step into one phase: rows, or else columns, are divided over threads. */
+export function lowerElementwise(step: ElementwiseStep, context: WasmContext): Phase[] {
+  const operands = [...step.inputs, step.output];
+  const kernel = kernelOf(operands, step.expression);
+  const name = elementwiseName(kernel);
+  context.define(name, (module) => emitElementwise(module, name, kernel));
+  const { sizes } = kernel.nest;
+  const columns = sizes[sizes.length - 1] ?? 1;
+  const rows = sizes.slice(0, -1).reduce((a, b) => a * b, 1);
+  const addresses = operands.map((view) => context.address(view));
+  const workers = Math.min(context.threads, Math.ceil(rows * columns / elementsPerThread));
+  const byRows = rows >= 4 * workers;
+  const ranges = padRanges(
+    byRows ? splitEvenly(rows, workers) : splitEvenly(columns, workers, 16),
+    context.threads,
+  );
+  return [splitPhase(ranges, ({ start, end }) => {
+    const rectangle = byRows ? [start, end, 0, columns] : [0, rows, start, end];
+    return [{ function: name, arguments: [...rectangle, ...addresses] }];
+  })];
+}
+
+/** Gives threads without work an empty range. */
+function padRanges(ranges: readonly Range[], threads: number): Range[] {
+  return Array.from({ length: threads }, (_, thread) => ranges[thread] ?? { start: 0, end: 0 });
+}
