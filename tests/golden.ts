@@ -4,7 +4,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { fromFileUrl } from "@std/path";
 import { openSafetensors } from "../formats/safetensors.ts";
 import type { HostArray } from "../kernels/device.ts";
 import type { DiTConfig } from "../models/dit.ts";
@@ -18,7 +17,7 @@ export interface Golden {
   integers(name: string): Int32Array;
 }
 
-const folder = fromFileUrl(new URL("./fixtures/", import.meta.url));
+const folder = `${import.meta.dirname}/fixtures/`;
 
 /** Loads `tests/fixtures/<name>.safetensors`. */
 export async function loadGolden(name: string): Promise<Golden> {

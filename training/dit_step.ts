@@ -16,7 +16,7 @@ import { linearSchedule, trainingSteps } from "../diffusion/schedule.ts";
 import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
 import { lookup, parameterStates } from "../models/parameters.ts";
 import { accumulate, optimizerGraph, unlessSkipped } from "./optimizer.ts";
-import { streams } from "./streams.ts";
+import { streams } from "../diffusion/streams.ts";
 
 /** Settings that shape the graph. */
 export interface DiTStepSettings {

@@ -14,7 +14,7 @@ import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
 import type { Initializer, ParameterSpecification } from "../models/parameters.ts";
-import { seedWords, streams } from "./streams.ts";
+import { seedWords, streams } from "../diffusion/streams.ts";
 
 /** Writes the first values of all parameters into their buffers. */
 export async function initializeParameters(

@@ -17,7 +17,7 @@ import {
 import { Node, type Tensor } from "../../tensor.ts";
 import { broadcastView, permuteView } from "../../view.ts";
 import { countOperations, divide, map, multiply, toFloat } from "../elementwise/op.ts";
-import { reshape } from "../movement/op.ts";
+import { broadcastTo, reshape } from "../movement/op.ts";
 
 /** How elements are combined. */
 export type ReduceOperator = "sum" | "maximum";
@@ -52,7 +52,7 @@ export class ReduceNode extends Node {
   override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
     if (!cotangent) return [];
     const keep = this.fullShape.map((size, axis) => this.axes.includes(axis) ? 1 : size);
-    const spread = reshape(cotangent, keep);
+    const spread = broadcastTo(reshape(cotangent, keep), this.fullShape);
     if (this.operator === "sum") return [spread];
     const [x] = this.inputs;
     const isMaximum = toFloat(

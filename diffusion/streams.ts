@@ -10,6 +10,8 @@ export const streams = {
   timestep: 2,
   noise: 3,
   labelDropout: 4,
+  samplingStart: 5,
+  samplingStep: 6,
 } as const;
 
 /** A seed (a whole number up to 2^53) as the two 32-bit words of the generator's key. */
