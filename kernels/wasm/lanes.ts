@@ -118,3 +118,18 @@ export function combine(
   combine(f, sums.slice(half), operation);
   f[operation]();
 }
+
+/** Turns four vectors that are the rows of a 4 x 4 matrix into its columns. */
+export function transpose(f: FunctionBuilder, rows: readonly Local[]): void {
+  const [a, b, c, d] = rows;
+  f.withLocals(["v128", "v128", "v128", "v128"], (ab0, ab1, cd0, cd1) => {
+    f.get(a).get(b).i32x4Shuffle([0, 4, 1, 5]).set(ab0);
+    f.get(a).get(b).i32x4Shuffle([2, 6, 3, 7]).set(ab1);
+    f.get(c).get(d).i32x4Shuffle([0, 4, 1, 5]).set(cd0);
+    f.get(c).get(d).i32x4Shuffle([2, 6, 3, 7]).set(cd1);
+    f.get(ab0).get(cd0).i32x4Shuffle([0, 1, 4, 5]).set(a);
+    f.get(ab0).get(cd0).i32x4Shuffle([2, 3, 6, 7]).set(b);
+    f.get(ab1).get(cd1).i32x4Shuffle([0, 1, 4, 5]).set(c);
+    f.get(ab1).get(cd1).i32x4Shuffle([2, 3, 6, 7]).set(d);
+  });
+}

@@ -8,7 +8,7 @@
 import type { RandomStep } from "../../program.ts";
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { storeRow } from "../../wasm/lanes.ts";
+import { storeRow, transpose } from "../../wasm/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { cosine, logarithm, sine } from "../../wasm/math.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
@@ -87,21 +87,6 @@ function toNormals(f: FunctionBuilder, word0: Local, word1: Local): void {
     cosine(f).get(radius).f32x4Mul().set(word0);
     f.get(word1);
     sine(f).get(radius).f32x4Mul().set(word1);
-  });
-}
-
-/** Turns four vectors of rows into four vectors of columns. */
-function transpose(f: FunctionBuilder, rows: readonly Local[]): void {
-  const [a, b, c, d] = rows;
-  f.withLocals(["v128", "v128", "v128", "v128"], (ab0, ab1, cd0, cd1) => {
-    f.get(a).get(b).i32x4Shuffle([0, 4, 1, 5]).set(ab0);
-    f.get(a).get(b).i32x4Shuffle([2, 6, 3, 7]).set(ab1);
-    f.get(c).get(d).i32x4Shuffle([0, 4, 1, 5]).set(cd0);
-    f.get(c).get(d).i32x4Shuffle([2, 6, 3, 7]).set(cd1);
-    f.get(ab0).get(cd0).i32x4Shuffle([0, 1, 4, 5]).set(a);
-    f.get(ab0).get(cd0).i32x4Shuffle([2, 3, 6, 7]).set(b);
-    f.get(ab1).get(cd1).i32x4Shuffle([0, 1, 4, 5]).set(c);
-    f.get(ab1).get(cd1).i32x4Shuffle([2, 3, 6, 7]).set(d);
   });
 }
 

@@ -138,9 +138,10 @@ export function attentionCases(padding: number): StepCase[] {
 export function attentionGradientCases(padding: number): StepCase[] {
   return forms.map((form) => {
     const { batch = 1, queries, heads = 1, width } = form;
-    const forward = attentionCase(0, form);
+    const forward = attentionCase(padding, form);
     // The states of the forward case, in the order of their creation.
-    const [output, logSumExp] = [...interpret(forward.program, forward.inputs).values()];
+    const [output, logSumExp] = [...interpret(forward.program, forward.inputs).values()]
+      .map((padded) => padded.slice(padding, padded.length - padding));
     const b = new StepBuilder(padding);
     const inputs = operands(b, form);
     const gradients = {

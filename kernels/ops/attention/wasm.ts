@@ -1,0 +1,262 @@
+/**
+ * Attention and its gradient in WebAssembly: the work is divided into tasks of one head each (parts
+ * of one where there are few heads), and every task is one call of a generated function that loops
+ * over blocks of queries and keys (`wasm_forward.ts`, `wasm_gradient.ts`). The matrix products are
+ * those of the matmul family.
+ *
+ * @module
+ */
+import type {
+  AttentionGradientStep,
+  AttentionOperands,
+  AttentionStep,
+  View,
+} from "../../program.ts";
+import type { Call, Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
+import {
+  emitGradient,
+  type GradientBlocks,
+  type GradientKernel,
+  type GradientPart,
+  gradientScratch,
+} from "./wasm_gradient.ts";
+import { rowDots } from "./wasm_rows.ts";
+import { type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
+import {
+  emitForward,
+  type ForwardBlocks,
+  type ForwardKernel,
+  forwardScratch,
+} from "./wasm_forward.ts";
+
+/** A call keeps at least this many queries: packing the keys costs as much as some rows. */
+const smallestPart = 32;
+
+/** Upper limits of block sizes; the tile of scores should stay in the second-level cache. */
+const largestForwardBlocks = { queries: 72, keys: 512 };
+
+/** Upper limits of block sizes for the gradient, which keeps more tiles at a time. */
+const largestGradientBlocks = { queries: 256, keys: 66 };
+
+/** Work of one call: queries (or keys) of one head. */
+interface Task {
+  readonly batch: number;
+  readonly head: number;
+  readonly range: Range;
+}
+
+/** Bytes from one row to the next. */
+function rowStride(view: View): number {
+  return view.shape[1] === 1 ? 0 : 4 * view.strides[1];
+}
+
+/** Byte address of row `row` of one head. */
+function rowAddress(
+  context: WasmContext,
+  view: View,
+  { batch, head }: Task,
+  row: number,
+): number {
+  const { strides } = view;
+  return context.address(view) +
+    4 * (batch * strides[0] + row * strides[1] + head * strides[2]);
+}
+
+/** Byte address of an element of a contiguous (N, H, T) tensor. */
+function headAddress(context: WasmContext, view: View, task: Task, row: number): number {
+  const [, heads, length] = view.shape;
+  return context.address(view) + 4 * ((task.batch * heads + task.head) * length + row);
+}
+
+/** Byte address of an id; 0 where there are no segments. */
+function segmentAddress(
+  context: WasmContext,
+  view: View | undefined,
+  { batch }: Task,
+  row: number,
+): number {
+  return view ? context.address(view) + 4 * (batch * view.shape[1] + row) : 0;
+}
+
+/**
+ * One task a head, or several equal ranges of `length` rows a head when there are so few heads that
+ * threads would wait for each other.
+ */
+function headTasks(step: AttentionOperands, length: number, threads: number): Task[] {
+  const [batch, , heads] = step.query.shape;
+  const wanted = threads === 1 ? 1 : Math.ceil((2 * threads) / (batch * heads));
+  const parts = Math.max(1, Math.min(wanted, Math.floor(length / smallestPart)));
+  return Array.from({ length: batch * heads }, (_, i) => i).flatMap((i) =>
+    splitEvenly(length, parts).map((range) => ({
+      batch: Math.floor(i / heads),
+      head: i % heads,
+      range,
+    }))
+  );
+}
+
+/** A block size of at most `limit` that divides `length` into nearly equal blocks. */
+function evenBlock(length: number, limit: number, unit: number): number {
+  const blocks = Math.ceil(length / limit);
+  return Math.ceil(length / blocks / unit) * unit;
+}
+
+/** Distributes tasks over the threads. */
+function taskPhase(
+  tasks: readonly Task[],
+  context: WasmContext,
+  call: (task: Task, scratch: number) => Call,
+): Phase {
+  return splitPhase(
+    splitEvenly(tasks.length, context.threads),
+    ({ start, end }, thread) =>
+      tasks.slice(start, end).map((task) => call(task, context.scratch[thread])),
+  );
+}
+
+/** Block sizes that fit the scratch memory. */
+function forwardBlocks(
+  width: number,
+  keys: number,
+  callQueries: number,
+  scratchBytes: number,
+): ForwardBlocks {
+  const queries = evenBlock(callQueries, largestForwardBlocks.queries, 6);
+  for (let limit = largestForwardBlocks.keys; limit >= 4; limit = Math.floor(limit / 2)) {
+    const blocks = { queries, keys: evenBlock(keys, limit, 4), callQueries };
+    if (forwardScratch(width, blocks).bytes <= scratchBytes) return blocks;
+  }
+  throw new RangeError(`attention: heads of width ${width} need more scratch memory`);
+}
+
+/** Scaled dot-product attention. */
+export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
+  const { query, key, value, output, logSumExp, querySegments, keySegments, scale } = step;
+  const [, queries, , width] = query.shape;
+  const keys = key.shape[1];
+  const tasks = headTasks(step, queries, context.threads);
+  const callQueries = Math.max(...tasks.map(({ range }) => range.end - range.start));
+  const kernel: ForwardKernel = {
+    width,
+    keys,
+    scale,
+    segmented: querySegments !== undefined,
+    queryStride: rowStride(query),
+    keyStride: rowStride(key),
+    valueStride: rowStride(value),
+    outputStride: rowStride(output),
+    blocks: forwardBlocks(width, keys, callQueries, context.scratchBytes),
+  };
+  const name = `attention ${JSON.stringify(kernel)}`;
+  context.define(name, (module) => emitForward(module, name, kernel));
+  const call = (task: Task, scratch: number): Call => {
+    const { start, end } = task.range;
+    return {
+      function: name,
+      arguments: [
+        rowAddress(context, query, task, start),
+        rowAddress(context, key, task, 0),
+        rowAddress(context, value, task, 0),
+        rowAddress(context, output, task, start),
+        headAddress(context, logSumExp, task, start),
+        segmentAddress(context, querySegments, task, start),
+        segmentAddress(context, keySegments, task, 0),
+        end - start,
+        scratch,
+      ],
+    };
+  };
+  return [taskPhase(tasks, context, call)];
+};
+
+/** Block sizes of the gradient that fit the scratch memory. */
+function gradientBlocks(
+  width: number,
+  queries: number,
+  keys: number,
+  scratchBytes: number,
+): GradientBlocks {
+  for (let limit = largestGradientBlocks.queries; limit >= 4; limit = Math.floor(limit / 2)) {
+    const blocks = {
+      queries: evenBlock(queries, limit, 4),
+      keys: evenBlock(keys, Math.min(limit, largestGradientBlocks.keys), 1),
+    };
+    if (gradientScratch(width, blocks).bytes <= scratchBytes) return blocks;
+  }
+  throw new RangeError(`attention gradient: heads of width ${width} need more scratch memory`);
+}
+
+/** The phase that computes `rowDot`, divided into the same kind of tasks as the forward pass. */
+function rowDotPhase(step: AttentionGradientStep, context: WasmContext): Phase {
+  const { output, outputGradient, rowDot } = step;
+  const [, queries, , width] = output.shape;
+  const strides = [rowStride(output), rowStride(outputGradient)] as const;
+  const name = `attention row dots ${width} ${strides.join(" ")}`;
+  context.define(name, (module) => rowDots(module, { width, strides }));
+  const tasks = headTasks(step, queries, context.threads);
+  return taskPhase(tasks, context, (task) => ({
+    function: name,
+    arguments: [
+      rowAddress(context, output, task, task.range.start),
+      rowAddress(context, outputGradient, task, task.range.start),
+      task.range.end - task.range.start,
+      headAddress(context, rowDot, task, task.range.start),
+    ],
+  }));
+}
+
+/** Gradients of attention for queries, keys and values. */
+export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step, context) => {
+  const { query, key, value, outputGradient, querySegments, keySegments } = step;
+  const { queryGradient, keyGradient, valueGradient } = step;
+  const [batch, queries, heads, width] = query.shape;
+  const keys = key.shape[1];
+  const kernel: Omit<GradientKernel, "part"> = {
+    width,
+    scale: step.scale,
+    segmented: querySegments !== undefined,
+    queryStride: rowStride(query),
+    keyStride: rowStride(key),
+    valueStride: rowStride(value),
+    outputGradientStride: rowStride(outputGradient),
+    queryGradientStride: rowStride(queryGradient),
+    keyGradientStride: rowStride(keyGradient),
+    valueGradientStride: rowStride(valueGradient),
+    blocks: gradientBlocks(width, queries, keys, context.scratchBytes),
+  };
+  const call = (part: GradientPart, task: Task, scratch: number): Call => {
+    const name = `attentionGradient ${JSON.stringify({ part, ...kernel })}`;
+    context.define(name, (module) => emitGradient(module, name, { part, ...kernel }));
+    const i = part === "queries" ? task.range : { start: 0, end: queries };
+    const j = part === "keys" ? task.range : { start: 0, end: keys };
+    return {
+      function: name,
+      arguments: [
+        rowAddress(context, query, task, i.start),
+        rowAddress(context, key, task, j.start),
+        rowAddress(context, value, task, j.start),
+        rowAddress(context, outputGradient, task, i.start),
+        headAddress(context, step.logSumExp, task, i.start),
+        headAddress(context, step.rowDot, task, i.start),
+        segmentAddress(context, querySegments, task, i.start),
+        segmentAddress(context, keySegments, task, j.start),
+        rowAddress(context, queryGradient, task, i.start),
+        rowAddress(context, keyGradient, task, j.start),
+        rowAddress(context, valueGradient, task, j.start),
+        i.end - i.start,
+        j.end - j.start,
+        scratch,
+      ],
+    };
+  };
+  const phase = (part: GradientPart, tasks: readonly Task[]): Phase =>
+    taskPhase(tasks, context, (task, scratch) => call(part, task, scratch));
+  const first = rowDotPhase(step, context);
+  const byQueries = headTasks(step, queries, context.threads);
+  const byKeys = headTasks(step, keys, context.threads);
+  // Five products a head rather than seven, unless threads would be idle for longer than that costs.
+  const idle = Math.ceil(batch * heads / context.threads) * context.threads / (batch * heads);
+  const divided = byQueries.length > batch * heads && byKeys.length > batch * heads;
+  if (!divided || idle < 7 / 5) return [first, phase("all", headTasks(step, 1, context.threads))];
+  return [first, phase("keys", byKeys), phase("queries", byQueries)];
+};

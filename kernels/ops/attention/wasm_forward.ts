@@ -1,0 +1,152 @@
+/**
+ * The forward pass of attention for some queries of one head, as one generated function.
+ *
+ * Keys and values are packed a block at a time; for every block of queries a tile of scores is
+ * formed by a matrix product, turned into softmax weights in place, and multiplied with the values.
+ * Where all keys fit one block the softmax is exact at once; otherwise running maxima and sums are
+ * kept, and the partial results in the output are rescaled from block to block (online softmax).
+ * Scratch memory is bounded by the block sizes, not by the lengths.
+ *
+ * @module
+ */
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { packStraight, packTransposed } from "./wasm_pack.ts";
+import { product } from "./wasm_product.ts";
+import { mergeRows, softmaxRows, wholeVectors } from "./wasm_rows.ts";
+
+/** What the function is specialised to; strides are bytes from row to row. */
+export interface ForwardKernel {
+  readonly width: number;
+  readonly keys: number;
+  readonly scale: number;
+  readonly segmented: boolean;
+  readonly queryStride: number;
+  readonly keyStride: number;
+  readonly valueStride: number;
+  readonly outputStride: number;
+  readonly blocks: ForwardBlocks;
+}
+
+/** Sizes of blocks. */
+export interface ForwardBlocks {
+  readonly queries: number;
+  readonly keys: number;
+  /** Most queries of one call. */
+  readonly callQueries: number;
+}
+
+/** Elements a row of scores takes: padded so that rows do not all start in one cache set. */
+function scoreRowElements(keys: number): number {
+  return wholeVectors(keys) + 16;
+}
+
+/** Where things are in the scratch area, in bytes. */
+export function forwardScratch(width: number, blocks: ForwardBlocks) {
+  const columns = wholeVectors(width);
+  const keys = wholeVectors(blocks.keys);
+  let end = 0;
+  const take = (elements: number): number => {
+    const start = end;
+    end += Math.ceil(elements / 16) * 64;
+    return start;
+  };
+  return {
+    keyPanels: take(keys * width),
+    valuePanels: take(keys * columns),
+    scores: take(blocks.queries * scoreRowElements(blocks.keys)),
+    tile: take(blocks.queries * columns),
+    factors: take(2 * blocks.queries),
+    state: take(2 * blocks.callQueries),
+    bytes: end,
+  };
+}
+
+/** Pushes `base + offset`. */
+export function pushAddress(f: FunctionBuilder, base: Local, offset: number): FunctionBuilder {
+  f.get(base);
+  if (offset) f.i32Const(offset).i32Add();
+  return f;
+}
+
+/** Pushes the smaller of a local and a constant, unsigned. */
+export function pushMinimum(f: FunctionBuilder, x: Local, limit: number): FunctionBuilder {
+  return f.get(x).i32Const(limit).get(x).i32Const(limit).i32LtU().select();
+}
+
+/**
+ * Emits (query, key, value, output, logSumExp, querySegments, keySegments, queries, scratch):
+ * addresses of the first row of each operand, number of queries, address of the scratch area.
+ */
+export function emitForward(
+  module: ModuleBuilder,
+  name: string,
+  kernel: ForwardKernel,
+): FunctionBuilder {
+  const { width, keys, scale, segmented, blocks } = kernel;
+  const columns = wholeVectors(width);
+  const place = forwardScratch(width, blocks);
+  const scoreStride = 4 * scoreRowElements(blocks.keys);
+  const tileStride = 4 * columns;
+  const single = keys <= blocks.keys;
+
+  const packKeys = packTransposed(module, { width, stride: kernel.keyStride });
+  const packValues = packStraight(module, { width, stride: kernel.valueStride });
+  const multiply = product(module);
+  const softmax = softmaxRows(module, { scale, stride: scoreStride, segmented, single });
+  const merge = mergeRows(module, { width, tileStride, resultStride: kernel.outputStride });
+
+  const f = module.function(name, new Array<"i32">(9).fill("i32"), []);
+  const [query, key, value, output, logSumExp, querySegments, keySegments] = f.parameters;
+  const [queries, scratch] = f.parameters.slice(7);
+  const [keysLeft, keyCount, first, last] = f.locals("i32", 4);
+  const [q, o, lse, segments, state, left, rows] = f.locals("i32", 7);
+  const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
+
+  /** One tile: some queries against the packed keys. */
+  const tile = (): void => {
+    f.get(q).i32Const(kernel.queryStride);
+    address(place.keyPanels);
+    address(place.scores).i32Const(scoreStride);
+    f.get(rows).get(keyCount).i32Const(3).i32Add().i32Const(-4).i32And();
+    f.i32Const(width).i32Const(0).call(multiply);
+
+    address(place.scores).get(rows).get(keyCount).get(first).get(last);
+    f.get(segments).get(keySegments).get(state);
+    address(place.factors).get(lse).call(softmax);
+
+    address(place.scores).i32Const(scoreStride);
+    address(place.valuePanels);
+    address(place.tile).i32Const(tileStride);
+    f.get(rows).i32Const(columns).get(keyCount).i32Const(0).call(multiply);
+
+    address(place.tile).get(o).get(rows);
+    address(place.factors).get(first).call(merge);
+  };
+
+  f.i32Const(keys).set(keysLeft).i32Const(1).set(first);
+  f.loop((nextKeys) => {
+    pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
+    f.get(keysLeft).i32Const(blocks.keys).i32LeU().set(last);
+    f.get(key);
+    address(place.keyPanels).get(keyCount).call(packKeys);
+    f.get(value);
+    address(place.valuePanels).get(keyCount).call(packValues);
+    f.get(query).set(q).get(output).set(o).get(logSumExp).set(lse).get(querySegments).set(segments);
+    address(place.state).set(state).get(queries).set(left);
+    f.loop((nextQueries) => {
+      pushMinimum(f, left, blocks.queries).set(rows);
+      tile();
+      f.increment(q, blocks.queries * kernel.queryStride);
+      f.increment(o, blocks.queries * kernel.outputStride);
+      f.increment(lse, 4 * blocks.queries).increment(segments, 4 * blocks.queries);
+      f.increment(state, 8 * blocks.queries);
+      f.get(left).get(rows).i32Sub().tee(left).branchIf(nextQueries);
+    });
+    f.increment(key, blocks.keys * kernel.keyStride);
+    f.increment(value, blocks.keys * kernel.valueStride);
+    f.increment(keySegments, 4 * blocks.keys);
+    f.i32Const(0).set(first);
+    f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(nextKeys);
+  });
+  return f;
+}

@@ -1,0 +1,214 @@
+/**
+ * The backward pass of attention for one head, as one generated function.
+ *
+ * Tiles of scores are formed transposed, keys as rows and queries as columns: then the softmax
+ * statistics of the queries lie along the vectors, the weights P^T and the score gradients dS^T are
+ * ready as left operands of `dV = P^T dO` and `dK = dS^T Q`, and only `dQ = dS K` needs a
+ * transposed copy. The loop over blocks of queries is outside, the one over blocks of keys inside;
+ * sums over blocks are added in that fixed order, dQ in scratch memory, dK and dV in the results.
+ *
+ * Where there are fewer heads than threads, two kinds of calls share the work instead: some compute
+ * dK and dV for a range of keys, some dQ for a range of queries. Both form the score tiles, which
+ * makes seven products instead of five.
+ *
+ * @module
+ */
+import type { FunctionBuilder, ModuleBuilder } from "../../wasm/assembler.ts";
+import { pushAddress, pushMinimum } from "./wasm_forward.ts";
+import { packStraight, packTransposed } from "./wasm_pack.ts";
+import { product } from "./wasm_product.ts";
+import { scoreGradientRows, transposeTile, wholeVectors, writeRows } from "./wasm_rows.ts";
+
+/** Which results a call computes. */
+export type GradientPart = "all" | "keys" | "queries";
+
+/** What the function is specialised to; strides are bytes from row to row. */
+export interface GradientKernel {
+  readonly part: GradientPart;
+  readonly width: number;
+  readonly scale: number;
+  readonly segmented: boolean;
+  readonly queryStride: number;
+  readonly keyStride: number;
+  readonly valueStride: number;
+  readonly outputGradientStride: number;
+  readonly queryGradientStride: number;
+  readonly keyGradientStride: number;
+  readonly valueGradientStride: number;
+  readonly blocks: GradientBlocks;
+}
+
+/** Sizes of blocks. */
+export interface GradientBlocks {
+  readonly queries: number;
+  readonly keys: number;
+}
+
+/** Elements a row of a score tile takes: padded so that rows do not all start in one cache set. */
+function tileRowElements(columns: number): number {
+  return wholeVectors(columns) + 16;
+}
+
+/** Where things are in the scratch area, in bytes. */
+export function gradientScratch(width: number, blocks: GradientBlocks) {
+  const columns = wholeVectors(width);
+  const queries = wholeVectors(blocks.queries);
+  const keys = wholeVectors(blocks.keys);
+  let end = 0;
+  const take = (elements: number): number => {
+    const start = end;
+    end += Math.ceil(elements / 16) * 64;
+    return start;
+  };
+  return {
+    queryColumns: take(queries * width),
+    gradientColumns: take(queries * width),
+    queryPanels: take(queries * columns),
+    gradientPanels: take(queries * columns),
+    keyPanels: take(keys * columns),
+    weights: take(keys * tileRowElements(queries)),
+    scoreGradients: take(keys * tileRowElements(queries)),
+    transposed: take(queries * tileRowElements(keys)),
+    keyTile: take(keys * columns),
+    queryTile: take(queries * columns),
+    bytes: end,
+  };
+}
+
+/**
+ * Emits (query, key, value, outputGradient, logSumExp, rowDot, querySegments, keySegments,
+ * queryGradient, keyGradient, valueGradient, queries, keys, scratch): addresses of the first row of
+ * each operand, numbers of queries and keys, address of the scratch area.
+ */
+export function emitGradient(
+  module: ModuleBuilder,
+  name: string,
+  kernel: GradientKernel,
+): FunctionBuilder {
+  const { part, width, scale, segmented, blocks } = kernel;
+  const columns = wholeVectors(width);
+  const place = gradientScratch(width, blocks);
+  const tileStride = 4 * tileRowElements(wholeVectors(blocks.queries));
+  const transposedStride = 4 * tileRowElements(wholeVectors(blocks.keys));
+  const resultStride = 4 * columns;
+
+  const gradientLayout = { width, stride: kernel.outputGradientStride };
+  const queryLayout = { width, stride: kernel.queryStride };
+  const multiply = product(module);
+  const scoreGradient = scoreGradientRows(module, { scale, stride: tileStride, segmented });
+  const turn = transposeTile(module, {
+    sourceStride: tileStride,
+    targetStride: transposedStride,
+  });
+  const writer = (stride: number): FunctionBuilder =>
+    writeRows(module, { width, tileStride: resultStride, resultStride: stride });
+  const writeQueries = writer(kernel.queryGradientStride);
+  const writeKeys = writer(kernel.keyGradientStride);
+  const writeValues = writer(kernel.valueGradientStride);
+  const packQueryColumns = packTransposed(module, queryLayout);
+  const packGradientColumns = packTransposed(module, gradientLayout);
+  const packQueryPanels = packStraight(module, queryLayout);
+  const packGradientPanels = packStraight(module, gradientLayout);
+  const packKeyPanels = packStraight(module, { width, stride: kernel.keyStride });
+
+  const f = module.function(name, new Array<"i32">(14).fill("i32"), []);
+  const [query, key, value, outputGradient, logSumExp, rowDot] = f.parameters;
+  const [querySegments, keySegments] = f.parameters.slice(6);
+  const [queryGradient, keyGradient, valueGradient] = f.parameters.slice(8);
+  const [queries, keys, scratch] = f.parameters.slice(11);
+  const [queryCount, queryVectors, keyCount, keysLeft, laterQueries, laterKeys] = f.locals(
+    "i32",
+    6,
+  );
+  const [k, v, segments, dK, dV] = f.locals("i32", 5);
+  const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
+
+  /** Packs a block of queries in the forms in which the products need it. */
+  const packQueries = (): void => {
+    f.get(query);
+    address(place.queryColumns).get(queryCount).call(packQueryColumns);
+    f.get(outputGradient);
+    address(place.gradientColumns).get(queryCount).call(packGradientColumns);
+    if (part === "queries") return;
+    f.get(query);
+    address(place.queryPanels).get(queryCount).call(packQueryPanels);
+    f.get(outputGradient);
+    address(place.gradientPanels).get(queryCount).call(packGradientPanels);
+  };
+
+  /** P^T and dS^T of a block of keys against the block of queries. */
+  const scoreTiles = (): void => {
+    f.get(k).i32Const(kernel.keyStride);
+    address(place.queryColumns);
+    address(place.weights).i32Const(tileStride);
+    f.get(keyCount).get(queryVectors).i32Const(width).i32Const(0).call(multiply);
+    f.get(v).i32Const(kernel.valueStride);
+    address(place.gradientColumns);
+    address(place.scoreGradients).i32Const(tileStride);
+    f.get(keyCount).get(queryVectors).i32Const(width).i32Const(0).call(multiply);
+    address(place.weights);
+    address(place.scoreGradients).get(keyCount).get(queryCount);
+    f.get(logSumExp).get(rowDot).get(segments).get(querySegments).call(scoreGradient);
+  };
+
+  /** dV or dK of the block of keys: a tile times packed queries, added to the result. */
+  const keyResult = (
+    tile: number,
+    panels: number,
+    result: typeof dK,
+    write: FunctionBuilder,
+  ): void => {
+    address(tile).i32Const(tileStride);
+    address(panels);
+    address(place.keyTile).i32Const(resultStride);
+    f.get(keyCount).i32Const(columns).get(queryCount).i32Const(0).call(multiply);
+    address(place.keyTile).get(result).get(keyCount).get(laterQueries).call(write);
+  };
+
+  /** Adds the part of the block of keys to dQ of the block of queries. */
+  const queryResult = (): void => {
+    address(place.scoreGradients);
+    address(place.transposed).get(keyCount).get(queryCount).call(turn);
+    f.get(k);
+    address(place.keyPanels).get(keyCount).call(packKeyPanels);
+    address(place.transposed).i32Const(transposedStride);
+    address(place.keyPanels);
+    address(place.queryTile).i32Const(resultStride);
+    f.get(queryCount).i32Const(columns).get(keyCount).get(laterKeys).call(multiply);
+  };
+
+  f.loop((nextQueries) => {
+    pushMinimum(f, queries, blocks.queries).tee(queryCount);
+    f.i32Const(3).i32Add().i32Const(-4).i32And().set(queryVectors);
+    packQueries();
+    f.get(key).set(k).get(value).set(v).get(keySegments).set(segments);
+    f.get(keyGradient).set(dK).get(valueGradient).set(dV);
+    f.get(keys).set(keysLeft).i32Const(0).set(laterKeys);
+    f.loop((nextKeys) => {
+      pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
+      scoreTiles();
+      if (part !== "queries") {
+        keyResult(place.weights, place.gradientPanels, dV, writeValues);
+        keyResult(place.scoreGradients, place.queryPanels, dK, writeKeys);
+      }
+      if (part !== "keys") queryResult();
+      f.increment(k, blocks.keys * kernel.keyStride);
+      f.increment(v, blocks.keys * kernel.valueStride);
+      f.increment(dK, blocks.keys * kernel.keyGradientStride);
+      f.increment(dV, blocks.keys * kernel.valueGradientStride);
+      f.increment(segments, 4 * blocks.keys);
+      f.i32Const(1).set(laterKeys);
+      f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(nextKeys);
+    });
+    if (part !== "keys") {
+      address(place.queryTile).get(queryGradient).get(queryCount).i32Const(0).call(writeQueries);
+    }
+    f.increment(query, blocks.queries * kernel.queryStride);
+    f.increment(outputGradient, blocks.queries * kernel.outputGradientStride);
+    f.increment(queryGradient, blocks.queries * kernel.queryGradientStride);
+    for (const rows of [logSumExp, rowDot, querySegments]) f.increment(rows, 4 * blocks.queries);
+    f.i32Const(1).set(laterQueries);
+    f.get(queries).get(queryCount).i32Sub().tee(queries).branchIf(nextQueries);
+  });
+  return f;
+}
