@@ -42,7 +42,7 @@ const driverCommands: Readonly<Record<string, string>> = {
  * @returns Whether the project can be used.
  */
 export async function setup(machine: Machine, requireAdapter: boolean): Promise<boolean> {
-  if (!await machine.run(Deno.execPath(), "install", "--quiet", "--frozen")) {
+  if (!await fetchPackages(machine)) {
     machine.say("setup: fetching the packages failed; is the npm registry reachable?");
     return false;
   }
@@ -59,6 +59,15 @@ export async function setup(machine: Machine, requireAdapter: boolean): Promise<
   }
   machine.say("setup: ready; everything runs on the CPU through WebAssembly");
   return true;
+}
+
+/** Fetches everything that a run needs, so that no run needs the network. */
+async function fetchPackages(machine: Machine): Promise<boolean> {
+  const deno = Deno.execPath();
+  return await machine.run(deno, "install", "--quiet", "--frozen") &&
+    // A task finds the packages installed already, but not the index that names their versions;
+    // without this the first run would ask for it.
+    await machine.run(deno, "cache", "--quiet", "--frozen", "cli/main.ts");
 }
 
 /** Finds an adapter, installing Mesa's Vulkan driver where there is none and that is possible. */

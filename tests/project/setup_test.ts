@@ -29,14 +29,17 @@ function fakeMachine(options: {
   return { machine, ran, said };
 }
 
-const install = "deno install --quiet --frozen";
+const packages = [
+  "deno install --quiet --frozen",
+  "deno cache --quiet --frozen cli/main.ts",
+];
 const aptUpdate = "apt-get update -qq";
 const aptInstall = "apt-get install -y -qq --no-install-recommends mesa-vulkan-drivers";
 
 Deno.test("nothing is installed where there is an adapter", async () => {
   const { machine, ran, said } = fakeMachine({ isRoot: true, adapter: () => software });
   assert.equal(await setup(machine, true), true);
-  assert.deepEqual(ran, [install]);
+  assert.deepEqual(ran, packages);
   assert.deepEqual(said, [
     "setup: ready; WebGPU adapter: llvmpipe (software, computes on the CPU)",
   ]);
@@ -49,14 +52,14 @@ Deno.test("root on Debian gets the driver", async () => {
     adapter: (ran) => ran.includes(aptInstall) ? software : undefined,
   });
   assert.equal(await setup(machine, true), true);
-  assert.deepEqual(ran, [install, aptUpdate, aptInstall]);
+  assert.deepEqual(ran, [...packages, aptUpdate, aptInstall]);
   assert.equal(said.length, 2);
 });
 
 Deno.test("a user without rights is told the one command and goes on with the CPU", async () => {
   const { machine, ran, said } = fakeMachine({});
   assert.equal(await setup(machine, false), true);
-  assert.deepEqual(ran, [install]);
+  assert.deepEqual(ran, packages);
   assert.deepEqual(said, [
     "setup: no WebGPU adapter; to get a software one: sudo apt-get install -y mesa-vulkan-drivers",
     "setup: ready; everything runs on the CPU through WebAssembly",
