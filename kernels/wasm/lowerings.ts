@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { lowerAttention, lowerAttentionGradient } from "../ops/attention/wasm.ts";
 import { lowerElementwise } from "../ops/elementwise/wasm.ts";
 import { lowerGather, lowerScatterAdd } from "../ops/embedding/wasm.ts";
 import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wasm.ts";
 import { lowerAdamW } from "../ops/optimizer/wasm.ts";
 import { lowerRandom } from "../ops/random/wasm.ts";
+import { lowerReduce } from "../ops/reduce/wasm.ts";
 import type { Step, StepKind } from "../program.ts";
 import type { Phase, WasmContext, WasmLowering } from "./lowering.ts";
 
@@ -18,6 +20,9 @@ type LoweringTable = {
 
 const lowerings: LoweringTable = {
   elementwise: lowerElementwise,
+  reduce: lowerReduce,
+  attention: lowerAttention,
+  attentionGradient: lowerAttentionGradient,
   layerNorm: lowerLayerNorm,
   layerNormGradient: lowerLayerNormGradient,
   gather: lowerGather,

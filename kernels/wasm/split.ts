@@ -24,6 +24,12 @@ export function splitEvenly(count: number, parts: number, unit = 1): Range[] {
   }));
 }
 
+/** As `splitEvenly` for the first `workers` of all threads; the others get empty ranges. */
+export function splitAmong(workers: number, threads: number, count: number, unit = 1): Range[] {
+  const ranges = splitEvenly(count, workers, unit);
+  return Array.from({ length: threads }, (_, thread) => ranges[thread] ?? { start: 0, end: 0 });
+}
+
 /** Consecutive ranges of at most `size`. */
 export function chunks(range: Range, size: number): Range[] {
   const result: Range[] = [];

@@ -16,8 +16,9 @@ import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
-import { type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
+import { splitAmong, splitPhase } from "../../wasm/split.ts";
 import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
+import { walkElements } from "../../wasm/walk.ts";
 
 /**
  * What an element-wise function is specialised to. Operands are numbered as the expression's loads,
@@ -93,26 +94,13 @@ class RowWalker {
     f.withLocals(["i32"], (remaining) => {
       pushCount();
       f.set(remaining);
-      this.#walk(remaining, this.#unroll, 4);
-      if (this.#unroll > 1) this.#walk(remaining, 1, 4);
-      this.#walk(remaining, 1, 1);
-    });
-  }
-
-  /** `while (remaining >= vectors * lanes)`: that many elements a turn. */
-  #walk(remaining: Local, vectors: number, lanes: 1 | 4): void {
-    const { f } = this;
-    const step = vectors * lanes;
-    f.get(remaining).i32Const(step).i32GeU().if(() =>
-      f.loop((again) => {
+      walkElements(f, remaining, this.#unroll, ({ vectors, lanes, elements }) => {
         for (let vector = 0; vector < vectors; vector++) this.#compute(4 * vector, lanes);
         for (const k of [...this.used, this.#output]) {
-          f.increment(this.pointers[k], 4 * step * this.strides[k]);
+          f.increment(this.pointers[k], 4 * elements * this.strides[k]);
         }
-        f.get(remaining).i32Const(step).i32Sub().tee(remaining);
-        f.i32Const(step).i32GeU().branchIf(again);
-      })
-    );
+      });
+    });
   }
 
   #compute(first: number, lanes: 1 | 4): void {
@@ -146,17 +134,11 @@ export function lowerElementwise(step: ElementwiseStep, context: WasmContext): P
   const addresses = operands.map((view) => context.address(view));
   const workers = Math.min(context.threads, Math.ceil(rows * columns / elementsPerThread));
   const byRows = rows >= 4 * workers;
-  const ranges = padRanges(
-    byRows ? splitEvenly(rows, workers) : splitEvenly(columns, workers, 16),
-    context.threads,
-  );
+  const ranges = byRows
+    ? splitAmong(workers, context.threads, rows)
+    : splitAmong(workers, context.threads, columns, 16);
   return [splitPhase(ranges, ({ start, end }) => {
     const rectangle = byRows ? [start, end, 0, columns] : [0, rows, start, end];
     return [{ function: name, arguments: [...rectangle, ...addresses] }];
   })];
-}
-
-/** Gives threads without work an empty range. */
-function padRanges(ranges: readonly Range[], threads: number): Range[] {
-  return Array.from({ length: threads }, (_, thread) => ranges[thread] ?? { start: 0, end: 0 });
 }

@@ -1,0 +1,302 @@
+/**
+ * The two reduction kernels.
+ *
+ * The row kernel produces one result after another and walks along the innermost reduced axis with
+ * several vector accumulators. The column kernel produces a row of neighbouring results: it walks
+ * down the innermost reduced axis with one accumulator lane a result, in blocks of rows small
+ * enough for the second-level cache, and adds the sum of each block to the result, which keeps
+ * rounding errors of long sums small.
+ *
+ * @module
+ */
+import { type Expression, load, loadedInputs } from "../../expression.ts";
+import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { LoopNest } from "../../wasm/collapse.ts";
+import { horizontalMaximum, horizontalSum } from "../../wasm/math.ts";
+import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
+import { type Turn, walkElements } from "../../wasm/walk.ts";
+
+/** What a reduction is specialised to. Operands are numbered as the expression's loads. */
+export interface ReduceKernel {
+  readonly operator: "sum" | "maximum";
+  readonly expression: Expression;
+  /** Applied to the reduced value, `load(0)`. */
+  readonly finish: Expression;
+  /** Axes of the results; strides of the inputs, then of the output. */
+  readonly kept: LoopNest;
+  /** Reduced axes; strides of the inputs. */
+  readonly reduced: LoopNest;
+}
+
+/** Rows that a block of a column reduction has. */
+const blockRows = 64;
+
+const operators = {
+  sum: {
+    identity: 0,
+    combine: (f: FunctionBuilder) => f.f32x4Add(),
+    horizontal: horizontalSum,
+  },
+  maximum: {
+    identity: -Infinity,
+    combine: (f: FunctionBuilder) => f.f32x4Max(),
+    horizontal: horizontalMaximum,
+  },
+};
+
+/** What both kernels need: operands, pointers, the value of an element. */
+class ReductionEmitter {
+  readonly f: FunctionBuilder;
+  readonly operator;
+  readonly unroll: number;
+  /** Operands the expression reads. */
+  readonly used: readonly number[];
+  readonly output: Local;
+  readonly #inputs: readonly Local[];
+  readonly innerStrides: readonly number[];
+
+  constructor(module: ModuleBuilder, name: string, readonly kernel: ReduceKernel, ranges: number) {
+    const operands = kernel.kept.strides.length;
+    this.f = module.function(name, new Array(2 * ranges + operands).fill("i32"), []);
+    this.operator = operators[kernel.operator];
+    this.unroll = expressionWeight(kernel.expression) <= 24 ? 4 : 2;
+    this.used = loadedInputs(kernel.expression);
+    const addresses = this.f.parameters.slice(2 * ranges);
+    this.output = addresses[operands - 1];
+    this.#inputs = this.used.map((k) => addresses[k]);
+    this.innerStrides = this.used.map((k) => kernel.reduced.strides[k].at(-1) ?? 0);
+  }
+
+  /** New pointers, one for every operand that is read. */
+  pointers(): Local[] {
+    return this.f.locals("i32", this.used.length);
+  }
+
+  /** Points at the result `index` in the first `axes` kept axes. */
+  setKeptPointers(index: Local, axes: number, pointers: readonly Local[], output: Local): void {
+    const { kept } = this.kernel;
+    const strides = [...this.used.map((k) => kept.strides[k]), kept.strides.at(-1)!];
+    setRowPointers(
+      this.f,
+      index,
+      kept.sizes.slice(0, axes),
+      strides.map((of) => of.slice(0, axes)),
+      [...this.#inputs, this.output],
+      [...pointers, output],
+    );
+  }
+
+  /** Points at element `innerStart` of the group `index` of reduced axes. */
+  setGroupPointers(
+    index: Local,
+    innerStart: Local,
+    bases: readonly Local[],
+    pointers: readonly Local[],
+  ): void {
+    const { f, kernel: { reduced } } = this;
+    const strides = this.used.map((k) => reduced.strides[k].slice(0, -1));
+    setRowPointers(f, index, reduced.sizes.slice(0, -1), strides, bases, pointers);
+    this.move(pointers, this.innerStrides, innerStart);
+  }
+
+  /** Moves pointers by `count` (local) times their strides. */
+  move(pointers: readonly Local[], strides: readonly number[], count: Local): void {
+    pointers.forEach((pointer, i) => {
+      if (strides[i] === 0) return;
+      this.f.get(pointer).get(count).i32Const(4 * strides[i]).i32Mul().i32Add().set(pointer);
+    });
+  }
+
+  /** Moves pointers by a constant number of elements. */
+  advance(pointers: readonly Local[], strides: readonly number[], count: number): void {
+    pointers.forEach((pointer, i) => this.f.increment(pointer, 4 * strides[i] * count));
+  }
+
+  /** Pushes the expression at `first` elements from the pointers. */
+  value(
+    pointers: readonly Local[],
+    strides: readonly number[],
+    first: number,
+    lanes: 1 | 4,
+  ): void {
+    emitExpression(this.f, this.kernel.expression, (k) => {
+      const i = this.used.indexOf(k);
+      loadStrided(this.f, pointers[i], strides[i], first, lanes);
+    });
+  }
+
+  /** Pops a vector of reduced values and pushes the finished ones. */
+  finish(): void {
+    if (this.kernel.finish === load(0)) return;
+    this.f.withLocals(["v128"], (reduced) => {
+      this.f.set(reduced);
+      emitExpression(this.f, this.kernel.finish, () => this.f.get(reduced));
+    });
+  }
+}
+
+/** Emits `name(resultStart, End, groupStart, End, innerStart, End, ...inputs, output)`. */
+export function emitRowReduction(
+  module: ModuleBuilder,
+  name: string,
+  kernel: ReduceKernel,
+): FunctionBuilder {
+  const e = new ReductionEmitter(module, name, kernel, 3);
+  const { f, operator } = e;
+  const [result, resultEnd, groupStart, groupEnd, innerStart, innerEnd] = f.parameters;
+  const [bases, pointers] = [e.pointers(), e.pointers()];
+  const [group, remaining, output] = f.locals("i32", 3);
+  const sums = f.locals("v128", e.unroll);
+  f.forRange(result, resultEnd, 1, () => {
+    e.setKeptPointers(result, kernel.kept.sizes.length, bases, output);
+    for (const sum of sums) f.f32x4Const(operator.identity).set(sum);
+    f.get(groupStart).set(group);
+    f.forRange(group, groupEnd, 1, () => {
+      e.setGroupPointers(group, innerStart, bases, pointers);
+      f.get(innerEnd).get(innerStart).i32Sub().set(remaining);
+      walkElements(f, remaining, e.unroll, (turn) => accumulateRow(e, pointers, sums, turn));
+    });
+    f.get(output).get(sums[0]);
+    for (const sum of sums.slice(1)) operator.combine(f.get(sum));
+    operator.horizontal(f).f32x4Splat();
+    e.finish();
+    f.v128Store32Lane(0);
+  });
+  return f;
+}
+
+function accumulateRow(
+  e: ReductionEmitter,
+  pointers: readonly Local[],
+  sums: readonly Local[],
+  { vectors, lanes, elements }: Turn,
+): void {
+  for (let vector = 0; vector < vectors; vector++) {
+    e.f.get(sums[vector]);
+    e.value(pointers, e.innerStrides, 4 * vector, lanes);
+    if (lanes === 1) {
+      // The other lanes hold the expression of zeros: they must not count.
+      e.f.f32x4Const(e.operator.identity).i32x4Const(-1, 0, 0, 0).v128LaneSelect();
+    }
+    e.operator.combine(e.f).set(sums[vector]);
+  }
+  e.advance(pointers, e.innerStrides, elements);
+}
+
+/** Emits `name(rowStart, End, columnStart, End, groupStart, End, innerStart, End, ...addresses)`. */
+export function emitColumnReduction(
+  module: ModuleBuilder,
+  name: string,
+  kernel: ReduceKernel,
+): FunctionBuilder {
+  const e = new ReductionEmitter(module, name, kernel, 4);
+  const { f, operator } = e;
+  const [row, rowEnd, columnStart, columnEnd, groupStart, groupEnd, innerStart, innerEnd] =
+    f.parameters;
+  const [bases, groupPointers] = [e.pointers(), e.pointers()];
+  const [group, block, rows, output] = f.locals("i32", 4);
+  const columnStrides = e.used.map((k) => kernel.kept.strides[k].at(-1)!);
+  const columns = new ColumnWalker(e, columnStrides, columnStart, columnEnd);
+  f.forRange(row, rowEnd, 1, () => {
+    e.setKeptPointers(row, kernel.kept.sizes.length - 1, bases, output);
+    e.move([...bases, output], [...columnStrides, 1], columnStart);
+    columns.update(output, () => f.f32x4Const(operator.identity));
+    f.get(groupStart).set(group);
+    f.forRange(group, groupEnd, 1, () => {
+      e.setGroupPointers(group, innerStart, bases, groupPointers);
+      f.get(innerStart).set(block);
+      f.forRange(block, innerEnd, blockRows, () => {
+        f.get(innerEnd).get(block).i32Sub().tee(rows).i32Const(blockRows);
+        f.get(rows).i32Const(blockRows).i32LtU().select().set(rows);
+        columns.accumulate(groupPointers, rows, output);
+        e.advance(groupPointers, e.innerStrides, blockRows);
+      });
+    });
+    if (kernel.finish !== load(0)) {
+      columns.update(output, (pushOld) => {
+        pushOld();
+        e.finish();
+      });
+    }
+  });
+  return f;
+}
+
+/** Walks over the columns of one row of results. */
+class ColumnWalker {
+  readonly #f: FunctionBuilder;
+
+  constructor(
+    readonly e: ReductionEmitter,
+    readonly strides: readonly number[],
+    readonly start: Local,
+    readonly end: Local,
+  ) {
+    this.#f = e.f;
+  }
+
+  /** Walks along the results from `output` on; `body` gets a pointer that goes along. */
+  #walk(output: Local, body: (turn: Turn, result: Local) => void): void {
+    this.#f.withLocals(["i32", "i32"], (remaining, result) => {
+      this.#f.get(output).set(result).get(this.end).get(this.start).i32Sub().set(remaining);
+      walkElements(this.#f, remaining, this.e.unroll, (turn) => {
+        body(turn, result);
+        this.#f.increment(result, 4 * turn.elements);
+      });
+    });
+  }
+
+  #store(result: Local, vector: number, lanes: 1 | 4, value: () => void): void {
+    this.#f.get(result);
+    value();
+    if (lanes === 4) this.#f.v128Store(16 * vector);
+    else this.#f.v128Store32Lane(0);
+  }
+
+  #load(result: Local, vector: number, lanes: 1 | 4): void {
+    this.#f.get(result);
+    if (lanes === 4) this.#f.v128Load(16 * vector);
+    else this.#f.v128Load32Zero();
+  }
+
+  /** Replaces all results; `value` may push the old one by its argument. */
+  update(output: Local, value: (pushOld: () => void) => void): void {
+    this.#walk(output, ({ vectors, lanes }, result) => {
+      for (let vector = 0; vector < vectors; vector++) {
+        this.#store(result, vector, lanes, () => value(() => this.#load(result, vector, lanes)));
+      }
+    });
+  }
+
+  /** Reduces `rows` rows from `starts` on and combines them with the results. */
+  accumulate(starts: readonly Local[], rows: Local, output: Local): void {
+    const { e } = this;
+    const f = this.#f;
+    const [columnPointers, pointers] = [e.pointers(), e.pointers()];
+    const sums = f.locals("v128", e.unroll);
+    starts.forEach((start, i) => f.get(start).set(columnPointers[i]));
+    this.#walk(output, ({ vectors, lanes, elements }, result) => {
+      columnPointers.forEach((pointer, i) => f.get(pointer).set(pointers[i]));
+      const active = sums.slice(0, vectors);
+      for (const sum of active) f.f32x4Const(e.operator.identity).set(sum);
+      f.withLocals(["i32"], (counter) => {
+        f.get(rows).set(counter).repeat(counter, () => {
+          active.forEach((sum, vector) => {
+            f.get(sum);
+            e.value(pointers, this.strides, 4 * vector, lanes);
+            e.operator.combine(f).set(sum);
+          });
+          e.advance(pointers, e.innerStrides, 1);
+        });
+      });
+      active.forEach((sum, vector) =>
+        this.#store(result, vector, lanes, () => {
+          this.#load(result, vector, lanes);
+          e.operator.combine(f.get(sum));
+        })
+      );
+      e.advance(columnPointers, this.strides, elements);
+    });
+  }
+}
