@@ -1,0 +1,201 @@
+/**
+ * Checkpoints: a folder of safetensors files and a manifest, complete or not there at all.
+ *
+ * `model.safetensors` (weights), `ema.safetensors` (their moving averages), `optim.safetensors`
+ * (moments) and `state.json` (everything else). The folder is written under a temporary name, the
+ * manifest last, and renamed when everything is on disk.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { z } from "zod";
+import { syncDirectory, writeTextAtomically } from "../formats/atomic_file.ts";
+import { InputError } from "../formats/errors.ts";
+import { openSafetensors, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
+import type { DeviceBuffer } from "../kernels/device.ts";
+import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
+import { ditConfigSchema } from "../models/dit_config.ts";
+import { type ParameterBuffers, type TrainingState } from "./trainer.ts";
+
+/** What a manifest holds besides the tensors. */
+const manifestSchema = z.object({
+  format: z.literal("tessera-checkpoint"),
+  version: z.literal(1),
+  /** Optimizer steps made. */
+  step: z.int().min(0),
+  config: ditConfigSchema,
+  classNames: z.array(z.string()),
+  /** Everything that decides how the run goes on. */
+  run: z.object({
+    seed: z.int().min(0),
+    batchSize: z.int().min(1),
+    learningRate: z.number().positive(),
+    weightDecay: z.number().min(0),
+    clipNorm: z.number().min(0),
+    averageDecay: z.number().min(0).max(1),
+    labelDropout: z.number().min(0).max(1),
+    flip: z.boolean(),
+  }),
+  /** Identifies the training data. */
+  dataFingerprint: z.string(),
+  dataPath: z.string(),
+});
+
+/** A checkpoint's manifest. */
+export type Manifest = z.infer<typeof manifestSchema>;
+
+const files = {
+  manifest: "state.json",
+  raw: "model.safetensors",
+  ema: "ema.safetensors",
+  optimizer: "optim.safetensors",
+} as const;
+
+/** Names of the tensors in the optimizer's file. */
+const momentNames = { first: "exp_avg.", second: "exp_avg_sq." } as const;
+
+/** Which weights to take from a checkpoint. */
+export type WeightChoice = "ema" | "raw";
+
+/** The manifest as read from a folder. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, files.manifest);
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new InputError(`${folder}: no checkpoint, there is no ${files.manifest} in it`);
+    }
+    throw error;
+  }
+  return parseManifest(path, text);
+}
+
+function parseManifest(path: string, text: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new InputError(`${path}: not valid JSON, the file is damaged`);
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new InputError(`${path}: ${issue.path.join(".") || "manifest"}: ${issue.message}`);
+  }
+  return parsed.data;
+}
+
+/** Path of the weights of a checkpoint. */
+export function weightsPath(folder: string, choice: WeightChoice): string {
+  return join(folder, files[choice]);
+}
+
+/**
+ * Writes a checkpoint folder `<parent>/<name>`.
+ *
+ * @returns the path of the folder
+ */
+export async function writeCheckpoint(
+  parent: string,
+  name: string,
+  state: TrainingState,
+  manifest: Manifest,
+): Promise<string> {
+  const folder = join(parent, name);
+  const temporary = join(parent, `.${name}.partial`);
+  await Deno.mkdir(parent, { recursive: true });
+  await removeIfThere(temporary);
+  try {
+    await Deno.mkdir(temporary);
+    await writeTensors(join(temporary, files.raw), state, [["", state.parameters]]);
+    await writeTensors(join(temporary, files.ema), state, [["", state.averages]]);
+    await writeTensors(join(temporary, files.optimizer), state, [
+      [momentNames.first, state.firstMoments],
+      [momentNames.second, state.secondMoments],
+    ]);
+    await writeTextAtomically(
+      join(temporary, files.manifest),
+      `${JSON.stringify(manifest, null, 2)}\n`,
+    );
+    await removeIfThere(folder);
+    await Deno.rename(temporary, folder);
+    await syncDirectory(parent);
+  } catch (error) {
+    await removeIfThere(temporary);
+    throw error;
+  }
+  return folder;
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function writeTensors(
+  path: string,
+  { specifications }: TrainingState,
+  groups: readonly (readonly [prefix: string, buffers: ParameterBuffers])[],
+): Promise<void> {
+  const tensors = groups.flatMap(([prefix, buffers]) =>
+    specifications.filter(({ name }) => buffers.has(name)).map((
+      { name, shape },
+    ): TensorToWrite => ({
+      name: `${prefix}${name}`,
+      type: "F32",
+      shape,
+      data: () => buffers.get(name)!.read(),
+    }))
+  );
+  await writeSafetensors(path, tensors, { format: "pt" });
+}
+
+/** Restores everything a run needs to go on exactly. */
+export async function readState(folder: string, state: TrainingState): Promise<void> {
+  await readWeights(join(folder, files.raw), state.specifications, state.parameters);
+  await readWeights(join(folder, files.ema), state.specifications, state.averages);
+  using moments = await openSafetensors(join(folder, files.optimizer));
+  for (
+    const [prefix, buffers] of [
+      [momentNames.first, state.firstMoments],
+      [momentNames.second, state.secondMoments],
+    ] as const
+  ) {
+    for (const [name, buffer] of buffers) {
+      writeChecked(buffer, moments.readFloat32(`${prefix}${name}`), moments.path);
+    }
+  }
+}
+
+/**
+ * Fills a model's parameters from a safetensors file (or the index of a sharded one).
+ *
+ * @throws InputError when a parameter is missing, unknown or of another shape
+ */
+export async function readWeights(
+  path: string,
+  specifications: readonly ParameterSpecification[],
+  buffers: ReadonlyMap<string, DeviceBuffer>,
+): Promise<void> {
+  using reader = await openSafetensors(path);
+  const shapes = new Map([...reader.tensors].map(([name, { shape }]) => [name, shape]));
+  const problem = mismatch(specifications, shapes);
+  if (problem) throw new InputError(`${path}: ${problem}`);
+  for (const { name } of specifications) {
+    writeChecked(buffers.get(name)!, reader.readFloat32(name), path);
+  }
+}
+
+function writeChecked(buffer: DeviceBuffer, values: Float32Array, path: string): void {
+  if (values.length !== buffer.elements) {
+    throw new InputError(
+      `${path}: ${buffer.name} has ${values.length} elements, not ${buffer.elements}`,
+    );
+  }
+  buffer.write(values);
+}

@@ -1,0 +1,174 @@
+/**
+ * The training loop: batches in, steps on the device, metrics and checkpoints out.
+ *
+ * @module
+ */
+import { createLoader, type Loader } from "../data/loader.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import type { Manifest } from "./checkpoint.ts";
+import { writeCheckpoint } from "./checkpoint.ts";
+import { sumColumns } from "./dit_step.ts";
+import { appendMetrics, type Metrics } from "./metrics.ts";
+import { checkpointName, checkpointsFolder, recordCheckpoint } from "./run_folder.ts";
+import { seedWords } from "../diffusion/streams.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** A loss that is not a number ends the run; the checkpoints before it stay. */
+export class NonFiniteLossError extends Error {
+  override readonly name = "NonFiniteLossError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
+/** How many skipped steps in a row of logs end a run. */
+const longestSkippedStretch = 20;
+
+/** Milliseconds of queued work after which the loop waits for the device. */
+const queueMilliseconds = 200;
+
+/** Settings of the loop. */
+export interface LoopSettings {
+  /** Total number of steps, counted from the start of the run. */
+  readonly steps: number;
+  readonly logEvery: number;
+  readonly checkpointEvery: number;
+  /** How many checkpoints are kept. */
+  readonly keep: number;
+  /** Run folder; nothing is written when absent. */
+  readonly folder?: string;
+  /** What a checkpoint says about the run, without the step. */
+  readonly manifest: Omit<Manifest, "step">;
+}
+
+/** What the loop tells its caller. */
+export interface LoopEvents {
+  /** After every step. */
+  step?(step: number): void;
+  /** At every log. */
+  metrics?(metrics: Metrics): void;
+  /** After a checkpoint was written. */
+  checkpoint?(path: string, step: number): void | Promise<void>;
+  /** Asks the loop to save and end after the current step. */
+  readonly signal?: AbortSignal;
+}
+
+/** Trains until the last step or until the signal; returns the number of steps made in all. */
+export async function trainLoop(
+  trainer: Trainer,
+  dataset: ImageDataset,
+  settings: LoopSettings,
+  events: LoopEvents = {},
+): Promise<number> {
+  const { seed, batchSize, flip } = settings.manifest.run;
+  const loader = createLoader(dataset, { seed, batchSize, startStep: trainer.step, flip });
+  trainer.writeInput("seed", seedWords(seed));
+  const log = new Log(trainer, loader, settings);
+  const pace = new Pace();
+  let saved = trainer.step;
+  const save = async () => {
+    if (settings.folder === undefined || saved === trainer.step) return;
+    const name = checkpointName(trainer.step);
+    const manifest = { ...settings.manifest, step: trainer.step };
+    const parent = checkpointsFolder(settings.folder);
+    const path = await writeCheckpoint(parent, name, trainer.state, manifest);
+    await recordCheckpoint(settings.folder, name, settings.keep);
+    saved = trainer.step;
+    await events.checkpoint?.(path, trainer.step);
+  };
+  while (trainer.step < settings.steps && !events.signal?.aborted) {
+    const { images, labels } = await loader.next();
+    const samples = Int32Array.from(labels, (_, index) => trainer.step * batchSize + index);
+    trainer.runStep({ images, labels, samples });
+    await pace.afterStep(trainer);
+    events.step?.(trainer.step);
+    const isLast = trainer.step === settings.steps;
+    if (isLast || trainer.step % settings.logEvery === 0) {
+      events.metrics?.(await log.write());
+    }
+    if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
+  }
+  await trainer.device.finish();
+  await save();
+  return trainer.step;
+}
+
+/**
+ * Keeps the host from running far ahead of the device, and lets the event loop (signals, reading of
+ * the next batch) have its turn.
+ */
+class Pace {
+  private stepMilliseconds = Infinity;
+  private unfinished = 0;
+  private waited = performance.now();
+
+  async afterStep(trainer: Trainer): Promise<void> {
+    this.unfinished++;
+    // Waiting costs some 10 ms on WebGPU, so short steps share one wait.
+    if (this.unfinished * this.stepMilliseconds < queueMilliseconds) return;
+    await trainer.device.finish();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const now = performance.now();
+    this.stepMilliseconds = (now - this.waited) / this.unfinished;
+    this.waited = now;
+    this.unfinished = 0;
+  }
+}
+
+/** Turns the running sums into metrics. */
+class Log {
+  private readonly started = performance.now();
+  private last = this.started;
+  private lastStep: number;
+  private lastWait: number;
+  private skippedStretch = 0;
+
+  constructor(
+    private readonly trainer: Trainer,
+    private readonly loader: Loader,
+    private readonly settings: LoopSettings,
+  ) {
+    this.lastStep = trainer.step;
+    this.lastWait = loader.waitSeconds;
+  }
+
+  /** Reads the sums, appends a line to the metrics and checks that the run is healthy. */
+  async write(): Promise<Metrics> {
+    const { trainer, loader, settings } = this;
+    const sums = await trainer.takeSums();
+    const column = (name: typeof sumColumns[number]) => sums[sumColumns.indexOf(name)];
+    const steps = trainer.step - this.lastStep;
+    const skippedSteps = column("skipped");
+    const mean = (name: typeof sumColumns[number]) => column(name) / (steps - skippedSteps);
+    const now = performance.now();
+    const seconds = (now - this.last) / 1000;
+    const { batchSize, learningRate } = settings.manifest.run;
+    const metrics: Metrics = {
+      step: trainer.step,
+      loss: mean("loss"),
+      meanSquaredError: mean("meanSquaredError"),
+      variationalBound: mean("variationalBound"),
+      gradientNorm: mean("gradientNorm"),
+      learningRate,
+      skippedSteps,
+      imagesPerSecond: steps * batchSize / seconds,
+      seconds: (now - this.started) / 1000,
+      dataWait: (loader.waitSeconds - this.lastWait) / seconds,
+    };
+    this.last = now;
+    this.lastStep = trainer.step;
+    this.lastWait = loader.waitSeconds;
+    if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
+    this.checkHealth(metrics, steps);
+    return metrics;
+  }
+
+  private checkHealth({ skippedSteps, step }: Metrics, steps: number): void {
+    this.skippedStretch = skippedSteps === steps ? this.skippedStretch + steps : 0;
+    if (this.skippedStretch >= longestSkippedStretch) {
+      throw new NonFiniteLossError(
+        `the loss has not been finite for ${this.skippedStretch} steps up to step ${step}; ` +
+          `the last checkpoint is from before; try a lower learning rate`,
+      );
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Run folders: `results/000-DiT-S-4/` with everything a run leaves behind.
+ *
+ * `config.json` (the resolved settings), `metrics.jsonl` (one line a log), `checkpoints/0000100/`,
+ * `samples/`, and `checkpoints/latest`, the name of the newest checkpoint.
+ *
+ * @module
+ */
+import { basename, join } from "@std/path";
+import { writeTextAtomically } from "../formats/atomic_file.ts";
+import { InputError } from "../formats/errors.ts";
+
+const checkpointPattern = /^\d{7,}$/;
+const latestFile = "latest";
+
+/** Folder of a run's checkpoints. */
+export const checkpointsFolder = (run: string): string => join(run, "checkpoints");
+
+/** Folder name of the checkpoint of a step, such as `0000100`. */
+export const checkpointName = (step: number): string => String(step).padStart(7, "0");
+
+/**
+ * Makes the next run folder: the number after the highest one there is. Two runs that start at once
+ * get different folders, because making a folder either succeeds or fails.
+ *
+ * @param title name of the model, such as `DiT-S/4`
+ */
+export async function createRunFolder(results: string, title: string): Promise<string> {
+  await Deno.mkdir(results, { recursive: true });
+  const suffix = title.replaceAll(/[^\w.-]+/g, "-");
+  for (let number = await nextNumber(results);; number++) {
+    const folder = join(results, `${String(number).padStart(3, "0")}-${suffix}`);
+    try {
+      // A marker that holds the number alone keeps two models from sharing one.
+      await Deno.mkdir(join(results, `.${String(number).padStart(3, "0")}`));
+      await Deno.mkdir(folder);
+      return folder;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}
+
+async function nextNumber(results: string): Promise<number> {
+  let next = 0;
+  for await (const { name } of Deno.readDir(results)) {
+    const number = /^\.?(\d{3,})(?:-|$)/.exec(name)?.[1];
+    if (number) next = Math.max(next, Number(number) + 1);
+  }
+  return next;
+}
+
+/** The newest run folder that has a checkpoint. */
+export async function newestRun(results: string): Promise<string> {
+  const found: { name: string; time: number }[] = [];
+  for await (const { name, isDirectory } of readFolder(results)) {
+    if (!isDirectory || !/^\d{3,}-/.test(name)) continue;
+    const { mtime } = await Deno.stat(join(results, name));
+    found.push({ name, time: mtime?.getTime() ?? 0 });
+  }
+  found.sort((a, b) => b.time - a.time || b.name.localeCompare(a.name));
+  for (const { name } of found) {
+    if (await latestCheckpoint(join(results, name))) return join(results, name);
+  }
+  throw new InputError(`${results}: no run with a checkpoint to resume`);
+}
+
+async function* readFolder(path: string): AsyncGenerator<Deno.DirEntry> {
+  try {
+    yield* Deno.readDir(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
+      throw error;
+    }
+  }
+}
+
+/** Names of the checkpoints of a run, oldest first. */
+export async function listCheckpoints(run: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of readFolder(checkpointsFolder(run))) {
+    if (isDirectory && checkpointPattern.test(name)) names.push(name);
+  }
+  return names.sort((a, b) => Number(a) - Number(b));
+}
+
+/** Path of the newest checkpoint of a run, or undefined when there is none. */
+export async function latestCheckpoint(run: string): Promise<string | undefined> {
+  const names = await listCheckpoints(run);
+  return names.length > 0 ? join(checkpointsFolder(run), names[names.length - 1]) : undefined;
+}
+
+/**
+ * The checkpoint folder that a path means: a checkpoint, or a run folder's newest.
+ *
+ * @throws InputError when it is neither
+ */
+export async function resolveCheckpoint(path: string): Promise<string> {
+  if (checkpointPattern.test(basename(path)) || await exists(join(path, "state.json"))) return path;
+  const latest = await latestCheckpoint(path);
+  if (latest) return latest;
+  const reason = await exists(path) ? "has no checkpoint in it" : "does not exist";
+  throw new InputError(`checkpoint ${path}: ${reason}; give a run folder or a checkpoint folder`);
+}
+
+/** Whether something is at a path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** Records the newest checkpoint and removes all but the newest `keep`. */
+export async function recordCheckpoint(run: string, name: string, keep: number): Promise<void> {
+  await writeTextAtomically(join(checkpointsFolder(run), latestFile), `${name}\n`);
+  const names = await listCheckpoints(run);
+  for (const old of names.slice(0, Math.max(0, names.length - keep))) {
+    await Deno.remove(join(checkpointsFolder(run), old), { recursive: true });
+  }
+}
