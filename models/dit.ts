@@ -181,25 +181,38 @@ function blockParameters(name: string, hidden: number): ParameterSpecification[]
 }
 
 /** Depth, width and heads of the four published sizes (paper, table 1). */
-const sizes = {
+const publishedSizes = {
   S: { depth: 12, hidden: 384, heads: 6 },
   B: { depth: 12, hidden: 768, heads: 12 },
   L: { depth: 24, hidden: 1024, heads: 16 },
   XL: { depth: 28, hidden: 1152, heads: 16 },
 } as const;
 
-/** The twelve published models on 32 x 32 latents of 256-pixel ImageNet pictures, by name. */
-export const ditConfigs: ReadonlyMap<string, DiTConfig> = new Map(
-  Object.entries(sizes).flatMap(([size, shape]) =>
-    [8, 4, 2].map((patch): [string, DiTConfig] => [`DiT-${size}/${patch}`, {
-      family: "dit",
-      inputSize: 32,
-      patch,
-      channels: 4,
-      ...shape,
-      classes: 1000,
-      learnSigma: true,
-      conditioning: "adaLN-Zero",
-    }])
-  ),
-);
+/** A size of our own for pictures of about 28 pixels and machines without a GPU. */
+const smallSizes = { XS: { depth: 6, hidden: 128, heads: 4 } } as const;
+
+/** Configurations of each size with patches of 8, 4 and 2, on latents of 256-pixel ImageNet. */
+function configsOf(
+  sizes: Readonly<Record<string, Pick<DiTConfig, "depth" | "hidden" | "heads">>>,
+): Map<string, DiTConfig> {
+  const config = (size: string, patch: number): [string, DiTConfig] => [`DiT-${size}/${patch}`, {
+    family: "dit",
+    inputSize: 32,
+    patch,
+    channels: 4,
+    ...sizes[size],
+    classes: 1000,
+    learnSigma: true,
+    conditioning: "adaLN-Zero",
+  }];
+  return new Map(Object.keys(sizes).flatMap((size) => [8, 4, 2].map((p) => config(size, p))));
+}
+
+/** The twelve published models, by name. */
+export const publishedDiTConfigs: ReadonlyMap<string, DiTConfig> = configsOf(publishedSizes);
+
+/** All models that have a name. */
+export const ditConfigs: ReadonlyMap<string, DiTConfig> = new Map([
+  ...publishedDiTConfigs,
+  ...configsOf(smallSizes),
+]);

@@ -9,7 +9,7 @@ import { gradients } from "../../kernels/graph/gradients.ts";
 import { graphCost, makeGraph } from "../../kernels/graph/graph.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
-import { dit, type DiTConfig, ditConfigs, ditParameters } from "../../models/dit.ts";
+import { dit, type DiTConfig, ditParameters, publishedDiTConfigs } from "../../models/dit.ts";
 import { countParameters, lookup, parameterStates } from "../../models/parameters.ts";
 import { sineCosinePositions, timestepFeatureTable } from "../../models/positions.ts";
 import { initializeParameters } from "../../training/initialize.ts";
@@ -102,8 +102,8 @@ function counts(config: DiTConfig) {
 }
 
 Deno.test("all twelve sizes have the published parameters and multiply-adds, exactly", () => {
-  assert.deepEqual([...ditConfigs.keys()], Object.keys(published));
-  for (const [name, config] of ditConfigs) {
+  assert.deepEqual([...publishedDiTConfigs.keys()], Object.keys(published));
+  for (const [name, config] of publishedDiTConfigs) {
     const { parameters, trainableParameters, multiplyAdds } = counts(config);
     const row = [parameters, parameters - trainableParameters, multiplyAdds];
     assert.deepEqual(row, published[name], name);
@@ -111,7 +111,7 @@ Deno.test("all twelve sizes have the published parameters and multiply-adds, exa
 });
 
 Deno.test("DiT-XL/2 at 512 pixels has the published counts", () => {
-  const found = counts({ ...ditConfigs.get("DiT-XL/2")!, inputSize: 64 });
+  const found = counts({ ...publishedDiTConfigs.get("DiT-XL/2")!, inputSize: 64 });
   assert.equal(found.parameters, 676_014_368);
   assert.equal(found.multiplyAdds, 524_538_298_368);
 });

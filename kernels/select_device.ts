@@ -1,0 +1,60 @@
+/**
+ * Choosing a device: a hardware GPU where there is one, otherwise the CPU.
+ *
+ * @module
+ */
+import type { Device } from "./device.ts";
+
+/** What the user asked for. */
+export interface DeviceRequest {
+  readonly device: "auto" | "webgpu" | "wasm";
+  /** Threads of the wasm device; one a core by default. */
+  readonly threads?: number;
+  /** No relaxed multiply-add on wasm: the same bits on every processor. */
+  readonly strictMath?: boolean;
+}
+
+/** A device and one sentence on why it was chosen. */
+export interface ChosenDevice {
+  readonly device: Device;
+  readonly reason: string;
+}
+
+/** WebGPU was asked for and there is no adapter. */
+export class NoAdapterError extends Error {
+  override readonly name = "NoAdapterError";
+}
+
+/**
+ * Makes the device that was asked for. `auto` takes WebGPU on a hardware adapter and otherwise
+ * WebAssembly, which is faster than a GPU emulated on the CPU.
+ *
+ * @throws NoAdapterError when WebGPU was asked for and no adapter is found
+ */
+export async function selectDevice(request: DeviceRequest): Promise<ChosenDevice> {
+  if (request.device === "wasm") return { device: await wasm(request), reason: "asked for" };
+  const { createWebGPUDevice } = await import("./webgpu/device.ts");
+  const { probeAdapter } = await import("./webgpu/adapter.ts");
+  const adapter = await probeAdapter();
+  if (request.device === "webgpu") {
+    if (!adapter) {
+      throw new NoAdapterError(
+        "no WebGPU adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) " +
+          "or use --device wasm",
+      );
+    }
+    return { device: await createWebGPUDevice(), reason: "asked for" };
+  }
+  if (adapter && !adapter.software) {
+    return { device: await createWebGPUDevice(), reason: "a hardware GPU was found" };
+  }
+  const reason = adapter
+    ? "the only WebGPU adapter is a software renderer, which is slower"
+    : "there is no WebGPU adapter";
+  return { device: await wasm(request), reason };
+}
+
+async function wasm({ threads, strictMath }: DeviceRequest): Promise<Device> {
+  const { createWasmDevice } = await import("./wasm/device.ts");
+  return await createWasmDevice({ threads, strictMath });
+}

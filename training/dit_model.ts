@@ -1,0 +1,117 @@
+/**
+ * A trained DiT opened for sampling: weights on a device and everything the checkpoint says.
+ *
+ * @module
+ */
+import { InputError, nearestNames } from "../formats/errors.ts";
+import { SamplingProgram, type SamplingSettings } from "../diffusion/sampling.ts";
+import type { Device, DeviceBuffer } from "../kernels/device.ts";
+import { elementCount } from "../kernels/shape.ts";
+import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
+import { lookup, parameterStates } from "../models/parameters.ts";
+import { readManifest, readWeights, type WeightChoice, weightsPath } from "./checkpoint.ts";
+import { resolveCheckpoint } from "./run_folder.ts";
+
+/** Where weights are and what they are weights of. */
+export interface DiTSource {
+  readonly config: DiTConfig;
+  /** A safetensors file. */
+  readonly path: string;
+  readonly classNames: readonly string[];
+  /** Optimizer steps behind the weights, if known. */
+  readonly step?: number;
+}
+
+/**
+ * Finds the weights of a run folder, a checkpoint folder, or (with a configuration) a file.
+ *
+ * @throws InputError when there is nothing to load
+ */
+export async function findDiT(
+  path: string,
+  choice: WeightChoice,
+  config?: DiTConfig,
+): Promise<DiTSource> {
+  if (/\.(safetensors|json)$/.test(path)) {
+    if (!config) {
+      throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
+    }
+    return { config, path, classNames: numberedClasses(config.classes) };
+  }
+  const checkpoint = await resolveCheckpoint(path);
+  const manifest = await readManifest(checkpoint);
+  return {
+    config: manifest.config,
+    path: weightsPath(checkpoint, choice),
+    classNames: manifest.classNames,
+    step: manifest.step,
+  };
+}
+
+/** Names for classes that have none: their numbers. */
+export function numberedClasses(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => String(index));
+}
+
+/** Allocates the parameters of a model and reads them. */
+export async function loadDiT(
+  device: Device,
+  { config, path }: DiTSource,
+): Promise<ReadonlyMap<string, DeviceBuffer>> {
+  const specifications = ditParameters(config);
+  const buffers = new Map(
+    specifications.map((
+      { name, shape },
+    ) => [name, device.createBuffer(name, "f32", elementCount(shape))]),
+  );
+  await readWeights(path, specifications, buffers);
+  return buffers;
+}
+
+/** A sampling program of a DiT with its parameters. */
+export async function createDiTSampler(
+  device: Device,
+  config: DiTConfig,
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+  settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
+): Promise<SamplingProgram> {
+  const states = lookup(parameterStates(ditParameters(config)));
+  return await SamplingProgram.create(
+    device,
+    (x, t, y) => dit(config, states, x, t, y),
+    {
+      ...settings,
+      pictureShape: [config.channels, config.inputSize, config.inputSize],
+      nullLabel: config.classes,
+    },
+    parameters,
+  );
+}
+
+/**
+ * Classes by number or name.
+ *
+ * @throws InputError with the nearest valid values
+ */
+export function resolveClasses(
+  wanted: readonly string[],
+  classNames: readonly string[],
+  classes: number,
+): number[] {
+  return wanted.map((word) => {
+    const byName = classNames.findIndex((name) => name.toLowerCase() === word.toLowerCase());
+    if (byName >= 0) return byName;
+    if (!/^\d+$/.test(word)) {
+      throw new InputError(
+        `class ${word}: unknown; did you mean ${nearestNames(word, classNames).join(" or ")}?`,
+      );
+    }
+    const number = Number(word);
+    if (number >= classes) {
+      throw new InputError(
+        `class ${word}: out of range, the model has classes 0 to ${classes - 1}`,
+      );
+    }
+    return number;
+  });
+}

@@ -1,0 +1,198 @@
+/**
+ * A training run of a DiT from start to end: new, resumed, or from given weights.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { writeTextAtomically } from "../formats/atomic_file.ts";
+import { InputError } from "../formats/errors.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import type { Device } from "../kernels/device.ts";
+import { compile } from "../kernels/graph/compile.ts";
+import { graphCost, makeGraph } from "../kernels/graph/graph.ts";
+import type { Program } from "../kernels/program.ts";
+import { input } from "../kernels/tensor.ts";
+import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
+import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
+import { countParameters, lookup, parameterStates } from "../models/parameters.ts";
+import { type Manifest, readManifest, readState, readWeights, weightsPath } from "./checkpoint.ts";
+import { ditTrainingGraph } from "./dit_step.ts";
+import { type LoopEvents, type LoopSettings, trainLoop } from "./loop.ts";
+import { truncateMetrics } from "./metrics.ts";
+import { createRunFolder, resolveCheckpoint } from "./run_folder.ts";
+import { allocateState, copyAverages, initializeState, Trainer } from "./trainer.ts";
+
+/** What a run is: everything a checkpoint keeps, without the step. */
+export type RunDescription = Omit<Manifest, "step">;
+
+/** The configuration for a data set: its side, channels and classes, unless they are overridden. */
+export function configForDataset(
+  base: DiTConfig,
+  dataset: Pick<ImageDataset, "channels" | "height" | "width" | "classNames" | "name">,
+  overrides: DiTOverrides,
+): DiTConfig {
+  if (dataset.height !== dataset.width) {
+    throw new InputError(
+      `${dataset.name}: pictures are ${dataset.width} x ${dataset.height}, a DiT needs squares; ` +
+        `give --image-size for folders of pictures`,
+    );
+  }
+  const config = overrideDiTConfig(base, {
+    inputSize: dataset.width,
+    channels: dataset.channels,
+    classes: dataset.classNames.length,
+    ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
+  }, dataset.name);
+  checkDataset(config, dataset);
+  return config;
+}
+
+/** Whether a model can be trained on a data set. */
+function checkDataset(
+  config: DiTConfig,
+  dataset: Pick<ImageDataset, "channels" | "width" | "classNames" | "name">,
+): void {
+  const differ = (what: string, model: number, data: number): string =>
+    `${dataset.name}: the data set has ${what} ${data}, the model ${model}`;
+  if (config.inputSize !== dataset.width) {
+    throw new InputError(differ("side", config.inputSize, dataset.width));
+  }
+  if (config.channels !== dataset.channels) {
+    throw new InputError(differ("channels", config.channels, dataset.channels));
+  }
+  if (config.classes < dataset.classNames.length) {
+    throw new InputError(differ("classes", config.classes, dataset.classNames.length));
+  }
+}
+
+/** Where the weights of a run come from. */
+export type Start =
+  | { readonly from: "seed" }
+  /** Everything from a checkpoint folder; the run goes on in its run folder. */
+  | { readonly from: "resume"; readonly checkpoint: string }
+  /** Only the weights, from a safetensors file. */
+  | { readonly from: "weights"; readonly path: string };
+
+/** What a run does besides the description. */
+export interface RunPlan {
+  readonly description: RunDescription;
+  readonly start: Start;
+  /** Run folder; undefined trains without leaving anything behind. */
+  readonly folder?: string;
+  readonly steps: number;
+  readonly logEvery: number;
+  readonly checkpointEvery: number;
+  readonly keep: number;
+}
+
+/** Makes a run folder with `config.json` in it. */
+export async function startRunFolder(
+  results: string,
+  title: string,
+  plan: Omit<RunPlan, "folder">,
+): Promise<string> {
+  const folder = await createRunFolder(results, title);
+  await writeTextAtomically(join(folder, "config.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  return folder;
+}
+
+/** The run that a checkpoint, or a run folder's newest checkpoint, belongs to. */
+export async function findRun(
+  path: string,
+): Promise<{ checkpoint: string; folder: string; manifest: Manifest }> {
+  const checkpoint = await resolveCheckpoint(path);
+  const manifest = await readManifest(checkpoint);
+  return { checkpoint, folder: join(checkpoint, "..", ".."), manifest };
+}
+
+/** Trains, and returns the trainer with its states on the device. */
+export async function trainDiT(
+  device: Device,
+  dataset: ImageDataset,
+  plan: RunPlan,
+  events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+): Promise<Trainer> {
+  const { description, start } = plan;
+  const { config, run } = description;
+  checkDataset(config, dataset);
+  const state = allocateState(device, ditParameters(config));
+  let step = 0;
+  if (start.from === "resume") {
+    step = (await readManifest(start.checkpoint)).step;
+    await readState(start.checkpoint, state);
+    if (plan.folder !== undefined) await truncateMetrics(plan.folder, step);
+  } else if (start.from === "weights") {
+    await readWeights(start.path, state.specifications, state.parameters);
+    await copyAverages(state);
+  } else {
+    await initializeState(device, state, run.seed);
+  }
+  const trainer = await Trainer.create(device, ditTrainingGraph(config, run), state, run, step);
+  events.ready?.(trainer);
+  const settings: LoopSettings = {
+    steps: plan.steps,
+    logEvery: plan.logEvery,
+    checkpointEvery: plan.checkpointEvery,
+    keep: plan.keep,
+    folder: plan.folder,
+    manifest: description,
+  };
+  await trainLoop(trainer, dataset, settings, events);
+  return trainer;
+}
+
+/** The safetensors file of weights that a path means: a file, a checkpoint or a run. */
+export async function resolveWeights(path: string): Promise<string> {
+  if (/\.(safetensors|json)$/.test(path)) return path;
+  return weightsPath(await resolveCheckpoint(path), "raw");
+}
+
+/** What a model needs, before anything is allocated. Multiply-adds are for one picture. */
+export interface DiTForecast {
+  readonly parameters: number;
+  readonly trainableParameters: number;
+  readonly tokens: number;
+  readonly multiplyAdds: number;
+}
+
+/** Counts of a model, from the graph of its forward pass. */
+export function describeDiT(config: DiTConfig): DiTForecast {
+  const specifications = ditParameters(config);
+  const { channels, inputSize, patch } = config;
+  const x = input("x", [1, channels, inputSize, inputSize]);
+  const [t, y] = [input("t", [1], "i32"), input("y", [1], "i32")];
+  const out = dit(config, lookup(parameterStates(specifications)), x, t, y);
+  const { multiplyAdds } = graphCost(makeGraph("forward", { outputs: { out } }));
+  return { ...countParameters(specifications), tokens: (inputSize / patch) ** 2, multiplyAdds };
+}
+
+/** Bytes a training step needs on a device, by part. */
+export interface MemoryForecast {
+  readonly parameters: number;
+  readonly optimizer: number;
+  readonly average: number;
+  /** Activations and gradients: the peak of the plan. */
+  readonly temporaries: number;
+  readonly total: number;
+}
+
+/** The memory plan of a training step; the run uses exactly this. */
+export function forecastMemory(
+  config: DiTConfig,
+  settings: Parameters<typeof ditTrainingGraph>[1],
+  device: "webgpu" | "wasm",
+): MemoryForecast {
+  const { trainableParameters, parameters } = countParameters(ditParameters(config));
+  const program: Program = compile(ditTrainingGraph(config, settings));
+  const temporaries = device === "wasm"
+    ? program.arenaBytes
+    : program.slots.reduce((sum, bytes) => sum + bytes, 0);
+  const parts = {
+    parameters: 4 * parameters,
+    optimizer: 8 * trainableParameters,
+    average: 4 * trainableParameters,
+    temporaries,
+  };
+  const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
+  return { ...parts, total };
+}
