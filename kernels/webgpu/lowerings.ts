@@ -3,18 +3,36 @@
  *
  * @module
  */
+import { lowerAttention, lowerAttentionGradient } from "../ops/attention/wgsl.ts";
+import { lowerElementwise } from "../ops/elementwise/wgsl.ts";
+import { lowerGather, lowerScatterAdd } from "../ops/embedding/wgsl.ts";
+import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wgsl.ts";
+import { lowerMatmul } from "../ops/matmul/wgsl.ts";
+import { lowerAdamW } from "../ops/optimizer/wgsl.ts";
+import { lowerRandom } from "../ops/random/wgsl.ts";
+import { lowerReduce } from "../ops/reduce/wgsl.ts";
 import type { Step, StepKind } from "../program.ts";
 import type { WebGPULowering } from "./lowering.ts";
 
-type Lowerings = { readonly [K in StepKind]?: WebGPULowering<Extract<Step, { kind: K }>> };
+type Lowerings = { readonly [K in StepKind]: WebGPULowering<Extract<Step, { kind: K }>> };
 
 /** Lowerings by step kind. */
-export const lowerings: Lowerings = {};
+export const lowerings: Lowerings = {
+  elementwise: lowerElementwise,
+  reduce: lowerReduce,
+  matmul: lowerMatmul,
+  attention: lowerAttention,
+  attentionGradient: lowerAttentionGradient,
+  layerNorm: lowerLayerNorm,
+  layerNormGradient: lowerLayerNormGradient,
+  gather: lowerGather,
+  scatterAdd: lowerScatterAdd,
+  random: lowerRandom,
+  adamw: lowerAdamW,
+};
 
 /** The lowering of a step. */
 export function loweringOf<S extends Step>(step: S): WebGPULowering<S> {
-  const lowering = lowerings[step.kind];
-  if (!lowering) throw new Error(`no WebGPU kernel for the step kind ${step.kind}`);
   // The table ties each kind to the lowering of its own step type.
-  return lowering as unknown as WebGPULowering<S>;
+  return lowerings[step.kind] as unknown as WebGPULowering<S>;
 }

@@ -118,12 +118,27 @@ function operation(
   return `${builtIns[op]!}(${args.join(", ")})`;
 }
 
-/** The functions that the rendered form of the expressions calls. */
-export function expressionFunctions(roots: readonly Expression[], width: Width = 1): string {
-  const nodes = roots.flatMap(topological);
-  const used = nodes.flatMap((e) => isMathFunction(e.op) ? [e.op] : []);
-  const special = nodes.some((e) => e.op === "constant" && !Number.isFinite(e.value));
-  return (special ? infinityFunction : "") + mathFunctions(used, width);
+/**
+ * The functions that expressions call when rendered.
+ *
+ * @param wide rendered with this width
+ * @param scalar rendered with width 1 in the same kernel
+ */
+export function expressionFunctions(
+  wide: readonly Expression[],
+  width: Width = 1,
+  scalar: readonly Expression[] = [],
+): string {
+  const special = [...wide, ...scalar].flatMap(topological)
+    .some((e) => e.op === "constant" && !Number.isFinite(e.value));
+  const functions = width === 1
+    ? mathFunctions(usedFunctions([...wide, ...scalar]))
+    : mathFunctions(usedFunctions(wide), width) + mathFunctions(usedFunctions(scalar));
+  return (special ? infinityFunction : "") + functions;
+}
+
+function usedFunctions(roots: readonly Expression[]): MathFunction[] {
+  return roots.flatMap(topological).flatMap((e) => isMathFunction(e.op) ? [e.op] : []);
 }
 
 /** Element types of storage bindings. */

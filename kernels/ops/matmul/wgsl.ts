@@ -1,0 +1,55 @@
+/**
+ * Matrix products in WGSL: three variants for three situations. Which is best for a class of sizes
+ * depends on the adapter and is measured (see `webgpu/tuner.ts`).
+ *
+ * @module
+ */
+import type { MatmulStep } from "../../program.ts";
+import type { WebGPULowering } from "../../webgpu/lowering.ts";
+import { lowerSimple } from "./wgsl_simple.ts";
+import { lowerTiles } from "./wgsl_tiles.ts";
+import { lowerWindows } from "./wgsl_windows.ts";
+
+/** Variants by name. */
+const lowerings: Readonly<Record<string, WebGPULowering<MatmulStep>>> = {
+  simple: lowerSimple,
+  tiles: lowerTiles,
+  windows: lowerWindows,
+};
+
+/** Names of the variants. */
+export const matmulVariants: readonly string[] = Object.keys(lowerings);
+
+/** Classes of sizes that are tuned apart; products below them all are always "simple". */
+export type MatmulSizeClass = "thin" | "small" | "large";
+
+/** The class of a product; `undefined` for a tiny one. */
+export function matmulSizeClass({ m, n, k }: MatmulStep): MatmulSizeClass | undefined {
+  const multiplyAdds = m * n * k;
+  if (multiplyAdds <= 2 ** 15) return undefined;
+  if (Math.min(m, n) <= 16) return "thin";
+  return multiplyAdds <= 2 ** 20 ? "small" : "large";
+}
+
+/** Name under which the context is asked for the variant of a class. */
+export const matmulFamily = (sizeClass: MatmulSizeClass): string => `matmul.${sizeClass}`;
+
+/**
+ * Lowers a product.
+ *
+ * The variant is what the context names for `matmul` (an order for all sizes) or for the size's
+ * class, e.g. `matmul.thin`; without a name a guess from the kind of adapter.
+ */
+export const lowerMatmul: WebGPULowering<MatmulStep> = (step, context) => {
+  const sizeClass = matmulSizeClass(step);
+  const chosen = context.variant("matmul") ??
+    (sizeClass ? context.variant(matmulFamily(sizeClass)) : "simple");
+  const variant = chosen ?? (context.software ? "windows" : "tiles");
+  const lower = lowerings[variant];
+  if (!lower) {
+    throw new Error(
+      `matmul has no variant "${variant}" (it has ${matmulVariants.join(", ")})`,
+    );
+  }
+  return lower(step, context);
+};

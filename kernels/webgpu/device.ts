@@ -1,0 +1,131 @@
+/**
+ * The WebGPU device: see `../device.ts` for what it promises.
+ *
+ * Nothing outside the specification's default limits is needed; what the adapter allows beyond them
+ * is asked for, so that large tensors fit.
+ *
+ * @module
+ */
+import type { Device, DeviceBuffer, Executable } from "../device.ts";
+import type { Program } from "../program.ts";
+import type { DType } from "../shape.ts";
+import {
+  type AdapterInformation,
+  copyLimits,
+  describeAdapter,
+  limitNames,
+  probeAdapter,
+  requestAdapter,
+} from "./adapter.ts";
+import { ErrorWatch } from "./errors.ts";
+import { type DeviceParts, loadProgram } from "./executable.ts";
+import { Memory, WebGPUBuffer } from "./memory.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { Tuner } from "./tuner.ts";
+
+export { type AdapterInformation, probeAdapter };
+
+/** Settings of a WebGPU device. */
+export interface WebGPUOptions {
+  readonly powerPreference?: GPUPowerPreference;
+  /** Folder for measured kernel choices; `$XDG_CACHE_HOME/tessera` or `~/.cache/tessera` otherwise. */
+  readonly cacheFolder?: string;
+  /**
+   * Kernel variants by family, e.g. `{ matmul: "tiles" }`; these are not measured. The environment
+   * variable `TESSERA_MATMUL_VARIANT` does the same for matrix products.
+   */
+  readonly variants?: Readonly<Record<string, string>>;
+  /** Ask for the specification's default limits even where the adapter has more. */
+  readonly specFloor?: boolean;
+}
+
+/**
+ * Makes a device on the machine's WebGPU adapter.
+ *
+ * @throws Error when there is no adapter
+ */
+export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<WebGPUDevice> {
+  const adapter = await requestAdapter(options.powerPreference);
+  if (!adapter) {
+    throw new Error("this machine has no WebGPU adapter; use the wasm device (--device wasm)");
+  }
+  const information = describeAdapter(adapter);
+  const requiredLimits: Record<string, number> = {};
+  if (!options.specFloor) {
+    for (const name of limitNames) requiredLimits[name] = adapter.limits[name];
+  }
+  const device = await adapter.requestDevice({ label: "tessera", requiredLimits });
+  return new WebGPUDevice(device, information, options);
+}
+
+/** A device on a WebGPU adapter. */
+export class WebGPUDevice implements Device {
+  readonly kind = "webgpu";
+  readonly description: string;
+  /** The adapter below the device. */
+  readonly adapter: AdapterInformation;
+  /** The device itself, for tests that break it. */
+  readonly gpu: GPUDevice;
+  readonly #watch: ErrorWatch;
+  readonly #memory: Memory;
+  readonly #parts: DeviceParts;
+  readonly #tuner: Tuner;
+
+  constructor(gpu: GPUDevice, adapter: AdapterInformation, options: WebGPUOptions) {
+    this.gpu = gpu;
+    this.adapter = adapter;
+    this.description = `WebGPU, ${adapter.description}${adapter.software ? " (software)" : ""}`;
+    this.#watch = new ErrorWatch(gpu);
+    this.#memory = new Memory(gpu, this.#watch);
+    this.#tuner = new Tuner(adapter, options);
+    this.#parts = {
+      device: gpu,
+      queue: gpu.queue,
+      watch: this.#watch,
+      memory: this.#memory,
+      pipelines: new PipelineCache(gpu, this.#watch),
+      context: {
+        limits: copyLimits(gpu.limits),
+        software: adapter.software,
+        variant: (family) => this.#tuner.variant(family),
+      },
+      createBuffer: (name, dtype, elements) => this.createBuffer(name, dtype, elements),
+    };
+  }
+
+  get allocatedBytes(): number {
+    return this.#memory.allocatedBytes;
+  }
+
+  get peakBytes(): number {
+    return this.#memory.peakBytes;
+  }
+
+  createBuffer(name: string, dtype: DType, elements: number): WebGPUBuffer {
+    this.#watch.check();
+    const { queue } = this.gpu;
+    const owner = { queue, memory: this.#memory, watch: this.#watch };
+    return new WebGPUBuffer({ name, dtype, elements }, owner);
+  }
+
+  async load(
+    program: Program,
+    bindings: ReadonlyMap<string, DeviceBuffer> = new Map(),
+  ): Promise<Executable> {
+    this.#watch.check();
+    await this.#tuner.prepare(program, this.#parts);
+    return await loadProgram(this.#parts, program, bindings);
+  }
+
+  async finish(): Promise<void> {
+    await this.#watch.settle();
+    await this.#watch.orFailure(this.gpu.queue.onSubmittedWorkDone());
+    await this.#watch.settle();
+  }
+
+  close(): void {
+    this.#watch.fail("the WebGPU device was closed");
+    this.#memory.freeAll();
+    this.gpu.destroy();
+  }
+}
