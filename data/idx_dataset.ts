@@ -10,6 +10,11 @@ import { InputError } from "../formats/errors.ts";
 import { readIdx } from "../formats/idx.ts";
 import { MemoryDataset, numberedClasses } from "./memory_dataset.ts";
 
+/** Whether a path leads to a folder; what else is wrong with it shows when it is opened as a file. */
+export async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
+}
+
 /** Which part of a data set. */
 export type Split = "train" | "test";
 
@@ -80,7 +85,7 @@ async function classNamesFor(folder: string, labels: Uint8Array): Promise<readon
   const text = await Deno.readTextFile(join(folder, "classes.txt")).catch(() => undefined);
   if (text !== undefined) return text.split("\n").map((line) => line.trim()).filter(Boolean);
   const hash = createHash("sha256").update(labels).digest("hex");
-  return knownLabels.get(hash) ?? numberedClasses(labels);
+  return knownLabels.get(hash) ?? numberedClasses(folder, labels);
 }
 
 /**
@@ -95,7 +100,7 @@ async function classNamesFor(folder: string, labels: Uint8Array): Promise<readon
  */
 export async function openIdxDataset(path: string, split: Split = "train"): Promise<MemoryDataset> {
   let imagesPath = path;
-  if ((await Deno.stat(path)).isDirectory) {
+  if (await isFolder(path)) {
     const names = (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
     imagesPath = findImages(path, names, split);
   }

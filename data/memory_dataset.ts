@@ -101,11 +101,24 @@ export class MemoryDataset implements ImageDataset {
   }
 }
 
-/** Class names "0", "1", ... up to the largest of some labels. */
-export function numberedClasses(labels: ArrayLike<number>): string[] {
+/** More classes than this are a mistake in the file, not classes. */
+const maximumClasses = 1 << 20;
+
+/**
+ * Class names "0", "1", ... up to the largest of some labels.
+ *
+ * @param where the file, for messages
+ * @throws {InputError} for a label of 2^20 or more
+ */
+export function numberedClasses(where: string, labels: ArrayLike<number>): string[] {
   let classes = 0;
   for (let index = 0; index < labels.length; index++) {
     classes = Math.max(classes, labels[index] + 1);
+  }
+  if (classes > maximumClasses) {
+    throw new InputError(
+      `${where}: label ${classes - 1} is over the limit of ${maximumClasses - 1}`,
+    );
   }
   return Array.from({ length: classes }, (_, label) => String(label));
 }

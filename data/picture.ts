@@ -104,16 +104,27 @@ function halve({ height, width, channels, data }: Picture): Picture {
   return { height: rows.length - 1, width: columns.length - 1, channels, data: result };
 }
 
+/** Longest side accepted of a picture resized before its crop, in pixels. */
+const maximumSide = 1 << 16;
+
 /**
  * The centre crop of ADM, which DiT trains on: halve with a box filter while the short side is at
  * least twice `size`, resize bicubically so that the short side is `size`, cut the central square.
+ *
+ * @param where the file, for messages
+ * @throws {InputError} when the picture is so elongated that resizing it would take gigabytes
  */
-export async function centerCrop(picture: Picture, size: number): Promise<Picture> {
+export async function centerCrop(picture: Picture, size: number, where: string): Promise<Picture> {
   while (Math.min(picture.height, picture.width) >= 2 * size) picture = halve(picture);
   const { height, width, channels, data } = picture;
   if (height === size && width === size) return picture;
   const scale = size / Math.min(height, width);
   const resized = { height: Math.round(height * scale), width: Math.round(width * scale) };
+  if (Math.max(resized.height, resized.width) > maximumSide) {
+    throw new InputError(
+      `${where}: a picture of ${width} x ${height} pixels is too elongated to crop to ${size} x ${size}`,
+    );
+  }
   const sharp = await loadSharp();
   const cropped = await sharp(data, { raw: { height, width, channels: channels as 1 | 3 } })
     .resize(resized.width, resized.height, { kernel: "cubic", fit: "fill" })

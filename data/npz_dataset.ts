@@ -1,0 +1,44 @@
+/**
+ * Pictures from an npz archive: `arr_0` of bytes (pictures, height, width, channels) and, if it is
+ * there, `arr_1` of labels. So generated samples can be trained on and measured like any other data.
+ *
+ * @module
+ */
+
+import { InputError } from "../formats/errors.ts";
+import { NpzFile } from "../formats/npz.ts";
+import { MemoryDataset, numberedClasses } from "./memory_dataset.ts";
+import { copyPlanar } from "./picture.ts";
+
+async function readLabels(file: NpzFile, count: number): Promise<number[]> {
+  if (!file.names.includes("arr_1")) return new Array<number>(count).fill(0);
+  const { shape, data } = await file.read("arr_1");
+  if (shape.length !== 1 || shape[0] !== count) {
+    throw new InputError(`${file.path}: arr_1 of shape (${shape}) is not ${count} labels`);
+  }
+  return Array.from(data, Number);
+}
+
+/**
+ * Opens an npz archive of pictures and reads it into memory. Without labels every picture is of
+ * class 0.
+ *
+ * @throws {InputError} when the archive is damaged or does not hold pictures
+ */
+export async function openNpzDataset(path: string): Promise<MemoryDataset> {
+  using file = await NpzFile.open(path);
+  const { shape, data, type } = await file.read("arr_0");
+  const [count, height, width, channels] = shape;
+  if (type !== "U8" || !(data instanceof Uint8Array) || shape.length !== 4) {
+    throw new InputError(`${path}: arr_0 is not (pictures, height, width, channels) of uint8`);
+  }
+  const pixels = new Uint8Array(data.length);
+  const length = height * width * channels;
+  for (let start = 0; start < data.length; start += length) {
+    const picture = { height, width, channels, data: data.subarray(start, start + length) };
+    copyPlanar(picture, pixels, start);
+  }
+  const labels = await readLabels(file, count);
+  const classNames = numberedClasses(path, labels);
+  return new MemoryDataset({ name: path, channels, height, width, classNames, pixels, labels });
+}
