@@ -1,0 +1,245 @@
+/**
+ * The three passes of attention in one form, so that each variant of the kernels is written once.
+ *
+ * All walk over the score matrix of a head, by rows that an invocation or workgroup owns and
+ * columns that it visits one after the other, and never store it:
+ *
+ * | pass | rows | columns | s = scores | t | sums over columns |
+ * | --- | --- | --- | --- | --- | --- |
+ * | forward | queries | keys | Q K^T | | output += p V |
+ * | gradient of queries | queries | keys | Q K^T | dO V^T | dQ += ds K |
+ * | gradients of keys, values | keys | queries | K Q^T | V dO^T | dV += p^T dO, dK += ds^T Q |
+ *
+ * Forward, p is an online softmax (running maximum and denominator, Dao et al. 2022). Backward,
+ * p = exp(scale s - logSumExp) and ds = p (t - rowDot), with the statistics of each query packed
+ * into one `vec4<i32>` by a preceding kernel: (bits of logSumExp, bits of rowDot, segment, unused).
+ * One binding in place of three keeps the gradient within eight whatever shares a buffer.
+ *
+ * @module
+ */
+import type {
+  AttentionGradientStep,
+  AttentionOperands,
+  AttentionStep,
+  View,
+} from "../../program.ts";
+import type { Binding } from "../../webgpu/lowering.ts";
+import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
+import { mathFunctions } from "../../webgpu/wgsl_math.ts";
+import { columnGroups, headFunctions, type HeadTensor } from "./wgsl_heads.ts";
+
+/** Dot products of every row of one tensor with every column of another. */
+export interface Product {
+  readonly row: string;
+  readonly column: string;
+}
+
+/** Rows or columns of the score matrix. */
+export type Side = "row" | "column";
+
+/** `output[row] = factor * sum over columns of weight * tensor[column]`. */
+export interface WeightedSum {
+  /** `p`: probability; `ds`: gradient of the scaled score. */
+  readonly weight: "p" | "ds";
+  readonly column: string;
+  readonly output: string;
+  readonly factor: number;
+}
+
+/** What a variant needs to emit the kernel of one pass. */
+export interface AttentionPass {
+  /**
+   * Bindings and functions: `<tensor>Row`, `<tensor>Load`, `<tensor>Store` (see `wgsl_heads.ts`);
+   * forward `storeLogSumExp(n, h, t, maximum, denominator)`, backward `statisticsOf(n, h, t)`;
+   * with segments `rowSegment(n, t)` and `columnSegment(n, t)`, except for the side whose segments
+   * are in the statistics.
+   */
+  readonly declarations: string;
+  readonly bindings: readonly Binding[];
+  readonly batch: number;
+  readonly heads: number;
+  readonly rowCount: number;
+  readonly columnCount: number;
+  /** Groups of four columns of a head. */
+  readonly groups: number;
+  /** Factor on the dot products of `scores`. */
+  readonly scale: number;
+  readonly segmented: boolean;
+  readonly scores: Product;
+  /** The product t; present in the gradient passes. */
+  readonly probabilityGradients?: Product;
+  /** Which side of the matrix has statistics; absent forward. */
+  readonly statistics?: Side;
+  readonly sums: readonly WeightedSum[];
+}
+
+/** The forward pass. */
+export function forwardPass(step: AttentionStep): AttentionPass {
+  const table = new BindingTable();
+  const heads = headFunctions(table, [
+    { name: "query", view: step.query, access: "read" },
+    { name: "key", view: step.key, access: "read" },
+    { name: "value", view: step.value, access: "read" },
+    { name: "output", view: step.output, access: "write" },
+  ]);
+  const functions = heads + logSumExpFunction(table, step) +
+    segmentFunction(table, "row", step.querySegments) +
+    segmentFunction(table, "column", step.keySegments);
+  return {
+    ...common(step),
+    declarations: table.declarations() + functions,
+    bindings: table.bindings,
+    rowCount: step.query.shape[1],
+    columnCount: step.key.shape[1],
+    scores: { row: "query", column: "key" },
+    sums: [{ weight: "p", column: "value", output: "output", factor: 1 }],
+  };
+}
+
+/** The gradient of the queries; `statistics` is a buffer of one `vec4<i32>` a query. */
+export function queryGradientPass(step: AttentionGradientStep, statistics: number): AttentionPass {
+  const table = new BindingTable();
+  const heads = headFunctions(table, [
+    ...operandTensors(step),
+    { name: "queryGradient", view: step.queryGradient, access: "write" },
+  ]);
+  const functions = heads + statisticsFunction(table, step, statistics) +
+    segmentFunction(table, "column", step.keySegments);
+  return {
+    ...common(step),
+    declarations: table.declarations() + functions,
+    bindings: table.bindings,
+    rowCount: step.query.shape[1],
+    columnCount: step.key.shape[1],
+    scores: { row: "query", column: "key" },
+    probabilityGradients: { row: "outputGradient", column: "value" },
+    statistics: "row",
+    sums: [{ weight: "ds", column: "key", output: "queryGradient", factor: step.scale }],
+  };
+}
+
+/** The gradients of keys and values; `statistics` is a buffer of one `vec4<i32>` a query. */
+export function keyValueGradientPass(
+  step: AttentionGradientStep,
+  statistics: number,
+): AttentionPass {
+  const table = new BindingTable();
+  const heads = headFunctions(table, [
+    ...operandTensors(step),
+    { name: "keyGradient", view: step.keyGradient, access: "write" },
+    { name: "valueGradient", view: step.valueGradient, access: "write" },
+  ]);
+  const functions = heads + statisticsFunction(table, step, statistics) +
+    segmentFunction(table, "row", step.keySegments);
+  return {
+    ...common(step),
+    declarations: table.declarations() + functions,
+    bindings: table.bindings,
+    rowCount: step.key.shape[1],
+    columnCount: step.query.shape[1],
+    scores: { row: "key", column: "query" },
+    probabilityGradients: { row: "value", column: "outputGradient" },
+    statistics: "column",
+    sums: [
+      { weight: "p", column: "outputGradient", output: "valueGradient", factor: 1 },
+      { weight: "ds", column: "query", output: "keyGradient", factor: step.scale },
+    ],
+  };
+}
+
+/** The kernel before both gradient passes: statistics of every query, one invocation a query. */
+export function statisticsKernel(
+  step: AttentionGradientStep,
+  statistics: number,
+): { code: string; bindings: readonly Binding[]; workgroups: [number, number, number] } {
+  const [batch, queries, heads] = step.query.shape;
+  const table = new BindingTable();
+  const tensors = headFunctions(table, [
+    { name: "output", view: step.output, access: "read" },
+    { name: "outputGradient", view: step.outputGradient, access: "read" },
+  ]);
+  const logSumExp = table.use(step.logSumExp.buffer, "read", "u32");
+  const rowDots = table.use(step.rowDot.buffer, "write");
+  const target = table.use(statistics, "write", "vec4<i32>");
+  const segments = segmentFunction(table, "row", step.querySegments);
+  const { code, workgroups } = linearKernel(
+    batch * heads * queries,
+    table.declarations() + tensors + segments,
+    `let t = index % ${queries}u;
+let h = (index / ${queries}u) % ${heads}u;
+let n = index / ${queries * heads}u;
+let outputAt = outputRow(n, t, h);
+let gradientAt = outputGradientRow(n, t, h);
+var sum = vec4<f32>();
+for (var d = 0u; d < ${columnGroups(step.query)}u; d++) {
+sum = fma(outputLoad(outputAt, d), outputGradientLoad(gradientAt, d), sum);
+}
+let rowDot = dot(sum, vec4<f32>(1.0));
+${rowDots}[index + ${step.rowDot.offset}u] = rowDot;
+let saved = ${logSumExp}[index + ${step.logSumExp.offset}u];
+// Minus infinity marks a query that sees no key: exp(score - largest) makes its probabilities 0.
+let logSumExp = select(bitcast<i32>(saved), ${largestFloatBits}, saved == ${minusInfinityBits});
+let segment = ${segments === "" ? "0" : "rowSegment(n, t)"};
+${target}[index] = vec4<i32>(logSumExp, bitcast<i32>(rowDot), segment, 0);`,
+  );
+  return { code, workgroups, bindings: table.bindings };
+}
+
+/** Bits of -infinity: WGSL may not compute with it, but may store it. */
+const minusInfinityBits = "0xff800000u";
+
+/** Bits of the largest finite number, as `i32`. */
+const largestFloatBits = "0x7f7fffffi";
+
+function operandTensors(step: AttentionGradientStep): HeadTensor[] {
+  return [
+    { name: "query", view: step.query, access: "read" },
+    { name: "key", view: step.key, access: "read" },
+    { name: "value", view: step.value, access: "read" },
+    { name: "outputGradient", view: step.outputGradient, access: "read" },
+  ];
+}
+
+/** Fields that all passes of a step share. */
+function common(step: AttentionOperands) {
+  return {
+    batch: step.query.shape[0],
+    heads: step.query.shape[2],
+    groups: columnGroups(step.query),
+    scale: step.scale,
+    segmented: step.querySegments !== undefined,
+  };
+}
+
+function logSumExpFunction(table: BindingTable, { logSumExp, query }: AttentionStep): string {
+  const array = table.use(logSumExp.buffer, "write", "u32");
+  const [, queries, heads] = query.shape;
+  const index = affine(logSumExp.offset, ["n", "h", "t"], [heads * queries, queries, 1]);
+  return mathFunctions(["logarithm"]) +
+    `fn storeLogSumExp(n: u32, h: u32, t: u32, maximum: f32, denominator: f32) {
+let bits = bitcast<u32>(maximum + logarithm1(max(denominator, 1.0)));
+${array}[${index}] = select(bits, ${minusInfinityBits}, denominator == 0.0);
+}
+`;
+}
+
+function statisticsFunction(
+  table: BindingTable,
+  { query }: AttentionGradientStep,
+  statistics: number,
+): string {
+  const array = table.use(statistics, "read", "vec4<i32>");
+  const [, queries, heads] = query.shape;
+  return `fn statisticsOf(n: u32, h: u32, t: u32) -> vec4<i32> {
+return ${array}[${affine(0, ["n", "h", "t"], [heads * queries, queries, 1])}];
+}
+`;
+}
+
+function segmentFunction(table: BindingTable, side: Side, view: View | undefined): string {
+  if (!view) return "";
+  const array = table.use(view.buffer, "read", "i32");
+  const index = affine(view.offset, ["n", "t"], view.strides);
+  return `fn ${side}Segment(n: u32, t: u32) -> i32 { return ${array}[${index}]; }
+`;
+}

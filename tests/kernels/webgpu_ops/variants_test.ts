@@ -1,0 +1,101 @@
+/**
+ * Every variant of the kernels for attention, layer norm, look-ups, random numbers and AdamW
+ * against the reference interpreter, at the smallest limits WebGPU allows, and twice, as equal
+ * runs must give equal bits.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import type { HostArray } from "../../../kernels/device.ts";
+import { requestAdapter } from "../../../kernels/webgpu/adapter.ts";
+import { interpret } from "../../reference/interpreter.ts";
+import { attentionCases, attentionGradientCases } from "../steps/attention_cases.ts";
+import type { StepCase } from "../steps/builder.ts";
+import {
+  adamwCases,
+  gatherCases,
+  layerNormCases,
+  layerNormGradientCases,
+  randomCases,
+  scatterAddCases,
+} from "../steps/other_cases.ts";
+import { type ContextChoice, LoadedProgram } from "./runner.ts";
+
+const gpu: ContextChoice = { software: false };
+const software: ContextChoice = { software: true };
+
+const suites: [string, (padding: number) => StepCase[], ContextChoice[]][] = [
+  ["attention", attentionCases, [gpu, software]],
+  ["attentionGradient", attentionGradientCases, [gpu, software]],
+  ["layerNorm", layerNormCases, [gpu, software]],
+  ["layerNormGradient", layerNormGradientCases, [gpu, software]],
+  ["gather", gatherCases, [gpu]],
+  ["scatterAdd", scatterAddCases, [gpu]],
+  ["random", randomCases, [gpu]],
+  ["adamw", adamwCases, [gpu]],
+];
+
+/** Results of a case by name: twice, on fresh inputs. */
+async function runTwice(
+  device: GPUDevice,
+  test: StepCase,
+  choice: ContextChoice,
+): Promise<Map<string, [HostArray, HostArray]>> {
+  const loaded = await LoadedProgram.load(device, test.program, choice);
+  const rounds: HostArray[][] = [];
+  for (let round = 0; round < 2; round++) {
+    loaded.write(test.inputs);
+    loaded.write(test.states);
+    loaded.run();
+    rounds.push(await Promise.all([...test.states.keys()].map((name) => loaded.read(name))));
+  }
+  loaded.destroy();
+  return new Map([...test.states.keys()].map((name, i) => [name, [rounds[0][i], rounds[1][i]]]));
+}
+
+/** Largest error relative to the largest finite magnitude expected; infinite for a wrong NaN. */
+function relativeError(actual: ArrayLike<number>, expected: Float64Array): number {
+  const magnitude = expected.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
+  return expected.reduce((worst, x, i) => {
+    if (actual[i] === x || Object.is(actual[i], x)) return worst;
+    const error = Math.abs(actual[i] - x) / (magnitude || 1);
+    return Number.isNaN(error) ? Infinity : Math.max(worst, error);
+  }, 0);
+}
+
+const adapter = await requestAdapter();
+
+for (const [kind, make, choices] of suites) {
+  for (const choice of choices) {
+    const title = `WebGPU ${kind}, kernels for ${choice.software ? "software" : "GPUs"}`;
+    Deno.test({ name: title, ignore: !adapter }, async () => {
+      // No limits requested: what every implementation guarantees.
+      const device = await (await requestAdapter())!.requestDevice();
+      let worst = { ratio: 0, name: "" };
+      const failures: string[] = [];
+      const cases = [0, 3].flatMap((padding) => make(padding).map((test) => ({ test, padding })));
+      for (const { test, padding } of cases) {
+        const expected = interpret(test.program, test.inputs, test.states);
+        for (const [name, [first, second]] of await runTwice(device, test, choice)) {
+          assert.deepEqual(
+            new Uint32Array(first.buffer),
+            new Uint32Array(second.buffer),
+            test.name,
+          );
+          const error = relativeError(first, expected.get(name)!);
+          const ratio = error / (test.tolerance || Number.MIN_VALUE);
+          if (ratio > worst.ratio) worst = { ratio, name: test.name };
+          if (!(ratio <= 1)) {
+            failures.push(`${test.name}, padding ${padding}: ${name} is off by ${error}`);
+          }
+        }
+      }
+      device.destroy();
+      console.log(
+        `${title}: ${cases.length} cases, ${failures.length} failed, worst ` +
+          `${(100 * worst.ratio).toFixed(0)} % of the allowed error (${worst.name})`,
+      );
+      assert.equal(failures.length, 0, failures.slice(0, 20).join("\n"));
+    });
+  }
+}
