@@ -36,3 +36,17 @@ export async function compress(
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream(format));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
+
+/** An IDX file. */
+export function idxBytes(
+  shape: number[],
+  data: ArrayLike<number>,
+  type = 0x08,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4 + 4 * shape.length + data.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0, 0, type, shape.length]);
+  shape.forEach((size, axis) => view.setUint32(4 + 4 * axis, size));
+  bytes.set(data, 4 + 4 * shape.length);
+  return bytes;
+}

@@ -3,16 +3,7 @@ import { join } from "@std/path";
 import fc from "fast-check";
 import { InputError } from "../../formats/errors.ts";
 import { parseIdx, readIdx } from "../../formats/idx.ts";
-import { assertInputError, compress, withFolder } from "./helpers.ts";
-
-function idx(shape: number[], data: ArrayLike<number>, type = 0x08): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(4 + 4 * shape.length + data.length);
-  const view = new DataView(bytes.buffer);
-  bytes.set([0, 0, type, shape.length]);
-  shape.forEach((size, axis) => view.setUint32(4 + 4 * axis, size));
-  bytes.set(data, 4 + 4 * shape.length);
-  return bytes;
-}
+import { assertInputError, compress, idxBytes as idx, withFolder } from "./helpers.ts";
 
 Deno.test("idx: plain and gzipped files give the same array", async () => {
   await withFolder(async (folder) => {
