@@ -6,6 +6,8 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
+
 /** Files and folders that are read at run time, as paths from the project's root. */
 export const embeddedFiles: readonly string[] = ["data/samples/fashion"];
 
@@ -23,6 +25,9 @@ export function assetUrl(path: string): URL {
   }
   return new URL(`../${path}`, import.meta.url);
 }
+
+/** The same as a path of the file system. */
+export const assetPath = (path: string): string => fileURLToPath(assetUrl(path));
 
 /** The text of a file of the checkout; undefined where there is none, or no permission to read. */
 export function repositoryFile(path: string): string | undefined {

@@ -22,6 +22,10 @@ export interface CommandEntry {
 
 /** All subcommands, in the order of the help. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
+  train: {
+    summary: "train a model",
+    load: () => import("./train.ts"),
+  },
   info: {
     summary: "what this machine offers",
     load: () => import("./info.ts"),

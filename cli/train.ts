@@ -3,7 +3,18 @@
  *
  * @module
  */
-import { flag, group, optional, type Parsed, parseFlags, toggle, type Values } from "./flags.ts";
+import { Command } from "commander";
+import {
+  define,
+  flag,
+  group,
+  optional,
+  type Parsed,
+  parseFlags,
+  toggle,
+  type Values,
+} from "./flags.ts";
+import type { Io } from "./io.ts";
 import { deviceFlags, modelFlags, progressFlags, seedFlags } from "./options.ts";
 import { integer, number, text } from "./parsers.ts";
 
@@ -12,7 +23,7 @@ const count = integer({ min: 1 });
 /** Every flag of `train dit`. */
 export const trainDitFlags = {
   ...group("Model:", {
-    model: flag("--model <name>", "config to start from: DiT-S/8 to DiT-XL/2", text, "DiT-S/4"),
+    model: flag("--model <name>", "config to start from: DiT-XS/8 to DiT-XL/2", text, "DiT-XS/4"),
   }),
   ...modelFlags,
   ...group("Data:", {
@@ -28,12 +39,18 @@ export const trainDitFlags = {
       number({ min: 0, max: 1 }),
       0.1,
     ),
+    flip: toggle("--flip", "mirror half of the pictures, left to right"),
   }),
   ...group("Training:", {
-    steps: optional("--steps <n>", "optimizer steps; wins over --epochs", count),
-    epochs: flag("--epochs <n>", "passes over the data", count, 1400),
-    globalBatchSize: flag("--global-batch-size <n>", "pictures a step", count, 256),
-    lr: flag("--lr <rate>", "AdamW learning rate, constant", number({ above: 0 }), 1e-4),
+    steps: optional("--steps <n>", "optimizer steps in all; wins over --epochs", count, "2000"),
+    epochs: optional("--epochs <n>", "passes over the data", count),
+    globalBatchSize: flag("--global-batch-size <n>", "pictures a step", count, 64),
+    lr: optional(
+      "--lr <rate>",
+      "AdamW learning rate, constant",
+      number({ above: 0 }),
+      "1e-3 below width 384, else 1e-4",
+    ),
     weightDecay: flag("--weight-decay <rate>", "AdamW decay", number({ min: 0 }), 0),
     clipGrad: flag(
       "--clip-grad <norm>",
@@ -51,9 +68,9 @@ export const trainDitFlags = {
   ...seedFlags,
   ...group("Run:", {
     resultsDir: flag("--results-dir <folder>", "where run folders are made", text, "results"),
-    ckptEvery: flag("--ckpt-every <steps>", "steps between checkpoints", count, 1000),
+    ckptEvery: flag("--ckpt-every <steps>", "steps between checkpoints", count, 500),
     keep: flag("--keep <n>", "checkpoints to keep", count, 3),
-    logEvery: flag("--log-every <steps>", "steps between read-backs of the loss", count, 100),
+    logEvery: flag("--log-every <steps>", "steps between read-backs of the loss", count, 20),
     resume: optional(
       "--resume <run|auto>",
       "go on with a run folder, everything included; auto takes the newest",
@@ -72,4 +89,32 @@ export type TrainDitOptions = Values<typeof trainDitFlags>;
 /** Reads the flags of `train dit`. */
 export function parseTrainOptions(args: readonly string[]): Parsed<typeof trainDitFlags> {
   return parseFlags(trainDitFlags, args);
+}
+
+/** Builds `tessera train`. */
+export function command(io: Io): Command {
+  return new Command("train")
+    .description("Train a model.")
+    .addCommand(define({
+      name: "dit",
+      summary: "train a diffusion transformer on pictures",
+      description: "Train a diffusion transformer on labelled pictures.\n\n" +
+        "Without flags it trains a small model on the Fashion-MNIST pictures that come with the " +
+        "tool. A run can be stopped with Ctrl-C at any time and resumed.",
+      flags: trainDitFlags,
+      examples: [
+        ["tessera train dit --steps 300", "a first run on the shipped pictures"],
+        ["tessera train dit --data-path /usr/share/datasets/fashion-mnist", "all of Fashion-MNIST"],
+        [
+          "tessera train dit --data-path photos --image-size 64 --model DiT-S/4",
+          "your own folders",
+        ],
+        ["tessera train dit --resume auto --steps 5000", "go on with the newest run"],
+        ["tessera train dit --model DiT-XL/2 --dry-run", "what a run would need"],
+      ],
+      run: async ({ values, given }) => {
+        const { runTrainDit } = await import("./train_dit.ts");
+        await runTrainDit(io, values, given);
+      },
+    }));
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../formats/errors.ts";
 import type { Device } from "./device.ts";
 
 /** What the user asked for. */
@@ -21,9 +22,7 @@ export interface ChosenDevice {
 }
 
 /** WebGPU was asked for and there is no adapter. */
-export class NoAdapterError extends Error {
-  override readonly name = "NoAdapterError";
-}
+export class NoAdapterError extends InputError {}
 
 /**
  * Makes the device that was asked for. `auto` takes WebGPU on a hardware adapter and otherwise

@@ -1,0 +1,290 @@
+/**
+ * `tessera train dit`: from flags to a run, its progress and its messages.
+ *
+ * @module
+ */
+import { openDataset } from "../data/open.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import { InputError } from "../formats/errors.ts";
+import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
+import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
+import type { DiTConfig } from "../models/dit.ts";
+import type { Metrics } from "../training/metrics.ts";
+import {
+  configForDataset,
+  describeDiT,
+  findRun,
+  forecastMemory,
+  resolveWeights,
+  type RunDescription,
+  type RunPlan,
+  type Start,
+  startRunFolder,
+  trainDiT,
+} from "../training/train_dit.ts";
+import { newestRun } from "../training/run_folder.ts";
+import { assetPath } from "./assets.ts";
+import { asUsage, UsageError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import { formatBytes, formatCount } from "./numbers.ts";
+import { amount, fixed, Progress } from "./progress.ts";
+import { watchSignals } from "./signals.ts";
+import type { TrainDitOptions } from "./train.ts";
+
+/** How manifests name the pictures that come with the tool. */
+const shippedSamples = "shipped:fashion";
+
+/** Steps of a run when neither steps nor epochs are given. */
+const defaultSteps = 2000;
+
+/** Flags that a resumed run may be given; everything else it takes from its checkpoint. */
+const resumeFlags = new Set<keyof TrainDitOptions>([
+  "resume",
+  "steps",
+  "dataPath",
+  "resultsDir",
+  "ckptEvery",
+  "keep",
+  "logEvery",
+  "device",
+  "threads",
+  "strictMath",
+  "quiet",
+  "logFormat",
+]);
+
+/** Opens the data set of a run: a path, or the shipped pictures. */
+export async function openTrainingData(
+  path: string | undefined,
+  options: { imageSize?: number; channels?: number } = {},
+): Promise<ImageDataset> {
+  const place = path === undefined || path === shippedSamples
+    ? assetPath("data/samples/fashion")
+    : path;
+  return await openDataset(place, options);
+}
+
+/** Starts, resumes or only describes a run. */
+export async function runTrainDit(
+  io: Io,
+  values: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
+): Promise<void> {
+  const prepared = values.resume === undefined
+    ? await prepareNewRun(values)
+    : await prepareResume(values, given);
+  if (values.dryRun) {
+    io.out(describePlan(prepared.plan, values.device === "webgpu" ? "webgpu" : "wasm"));
+    return;
+  }
+  const chosen = await selectDevice(values);
+  try {
+    await train(io, values, prepared, chosen);
+  } finally {
+    chosen.device.close();
+  }
+}
+
+/** A run ready to start. */
+interface PreparedRun {
+  readonly plan: RunPlan;
+  readonly dataset: ImageDataset;
+  readonly title: string;
+}
+
+async function prepareNewRun(values: TrainDitOptions): Promise<PreparedRun> {
+  const base = await baseConfig(values);
+  const { imageSize, channels } = values;
+  const dataset = await openTrainingData(values.dataPath, { imageSize, channels });
+  const config = asUsage(() =>
+    configForDataset(base, dataset, {
+      inputSize: imageSize,
+      channels,
+      patch: values.patch,
+      hidden: values.hidden,
+      depth: values.depth,
+      heads: values.heads,
+      classes: values.numClasses,
+    })
+  );
+  const description: RunDescription = {
+    format: "tessera-checkpoint",
+    version: 1,
+    config,
+    classNames: [...dataset.classNames],
+    run: {
+      seed: values.seed,
+      batchSize: values.globalBatchSize,
+      learningRate: values.lr ?? (config.hidden < 384 ? 1e-3 : 1e-4),
+      weightDecay: values.weightDecay,
+      clipNorm: values.clipGrad,
+      averageDecay: values.emaDecay,
+      labelDropout: values.labelDropout,
+      flip: values.flip,
+    },
+    dataFingerprint: dataset.fingerprint,
+    dataPath: values.dataPath ?? shippedSamples,
+  };
+  const start: Start = values.initFrom === undefined
+    ? { from: "seed" }
+    : { from: "weights", path: await resolveWeights(values.initFrom) };
+  return {
+    plan: { ...schedule(values, dataset), description, start },
+    dataset,
+    title: values.model,
+  };
+}
+
+/** The model that flags or a file name, before data and overrides. */
+async function baseConfig({ config, model }: TrainDitOptions): Promise<DiTConfig> {
+  if (config === undefined) return asUsage(() => ditConfigByName(model));
+  return parseDiTConfig(await readText(config), config);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new InputError(`${path}: no such file`);
+    throw error;
+  }
+}
+
+async function prepareResume(
+  values: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
+): Promise<PreparedRun> {
+  const refused = [...given].find((name) => !resumeFlags.has(name));
+  if (refused !== undefined) {
+    throw new UsageError(
+      `--resume goes on with the settings of the run, so ${flagName(refused)} cannot be given; ` +
+        "use --init-from to start a new run from its weights",
+    );
+  }
+  const path = values.resume === "auto" ? await newestRun(values.resultsDir) : values.resume!;
+  const { checkpoint, folder, manifest } = await findRun(path);
+  const { step: _, ...description } = manifest;
+  const { inputSize, channels } = manifest.config;
+  const dataset = await openTrainingData(values.dataPath ?? manifest.dataPath, {
+    imageSize: inputSize,
+    channels,
+  });
+  if (dataset.fingerprint !== manifest.dataFingerprint) {
+    throw new InputError(
+      `${dataset.name}: not the pictures this run was trained on (${manifest.dataPath}); ` +
+        "a resumed run must see the same data, a new run may start with --init-from",
+    );
+  }
+  return {
+    plan: {
+      ...schedule(values, dataset),
+      description,
+      start: { from: "resume", checkpoint },
+      folder,
+    },
+    dataset,
+    title: folder,
+  };
+}
+
+const flagName = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+function schedule(values: TrainDitOptions, dataset: ImageDataset) {
+  const epochs = values.epochs === undefined
+    ? undefined
+    : Math.ceil(values.epochs * dataset.length / values.globalBatchSize);
+  return {
+    steps: values.steps ?? epochs ?? defaultSteps,
+    logEvery: values.logEvery,
+    checkpointEvery: values.ckptEvery,
+    keep: values.keep,
+  };
+}
+
+/** What `--dry-run` prints. */
+function describePlan(plan: RunPlan, device: "webgpu" | "wasm"): string {
+  const { config, run } = plan.description;
+  const { parameters, trainableParameters, tokens, multiplyAdds } = describeDiT(config);
+  const memory = forecastMemory(config, run, device);
+  return [
+    `parameters        ${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`,
+    `tokens            ${tokens}`,
+    `multiply-adds     ${formatCount(multiplyAdds)} a picture, forward`,
+    `batch             ${run.batchSize} pictures, ${plan.steps} steps`,
+    `memory (${device})`,
+    `  parameters      ${formatBytes(memory.parameters)}`,
+    `  optimizer       ${formatBytes(memory.optimizer)}`,
+    `  average         ${formatBytes(memory.average)}`,
+    `  temporaries     ${formatBytes(memory.temporaries)}`,
+    `  total           ${formatBytes(memory.total)}`,
+  ].join("\n");
+}
+
+async function train(
+  io: Io,
+  values: TrainDitOptions,
+  { plan, dataset, title }: PreparedRun,
+  { device, reason }: ChosenDevice,
+): Promise<void> {
+  const { config, run } = plan.description;
+  const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
+  const progress = trainingProgress(io, plan.steps, values);
+  progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+  progress.note(
+    `data: ${dataset.name}, ${dataset.length} pictures, ${dataset.classNames.length} classes`,
+  );
+  const { parameters } = describeDiT(config);
+  progress.note(`model: ${formatCount(parameters)} parameters, batch ${run.batchSize}`);
+  progress.note(`run folder: ${folder}`);
+  using watch = watchSignals(io, "finishing this step and saving");
+  const started = performance.now();
+  let latest: Metrics | undefined;
+  const trainer = await trainDiT(device, dataset, { ...plan, folder }, {
+    signal: watch.signal,
+    ready: () => {
+      const seconds = (performance.now() - started) / 1000;
+      progress.note(`compiled in ${seconds.toFixed(1)} s`);
+    },
+    step: (step) => progress.update(step, latest && readings(latest)),
+    metrics: (metrics) => {
+      latest = metrics;
+      progress.log(metrics.step, readings(metrics));
+    },
+    checkpoint: (path) => progress.note(`saved ${path}`),
+  });
+  progress.end();
+  const command = (rest: string) => `deno task tessera ${rest}`;
+  if (watch.signal.aborted) {
+    io.err(
+      `stopped at step ${trainer.step}; go on with: ${command(`train dit --resume ${folder}`)}\n`,
+    );
+    throw watch.signal.reason;
+  }
+  if (!values.quiet) io.err(`draw pictures with: ${command(`sample dit --ckpt ${folder}`)}\n`);
+  io.out(folder);
+}
+
+/** The progress of a training run. */
+export function trainingProgress(
+  io: Io,
+  total: number,
+  { quiet, logFormat }: Pick<TrainDitOptions, "quiet" | "logFormat">,
+) {
+  return new Progress(io, {
+    noun: "step",
+    total,
+    columns: {
+      loss: fixed("loss", 4),
+      gradientNorm: fixed("grad norm", 3),
+      imagesPerSecond: amount("images/s"),
+    },
+    quiet,
+    logFormat,
+  });
+}
+
+/** The part of the metrics that the progress line shows. */
+export function readings({ loss, gradientNorm, imagesPerSecond }: Metrics) {
+  return { loss, gradientNorm, imagesPerSecond };
+}
