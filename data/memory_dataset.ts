@@ -76,6 +76,7 @@ export class MemoryDataset implements ImageDataset {
     }
   }
 
+  /** Throws what the constructor promises. */
   private check(): void {
     const { name, length, channels, height, width } = this;
     if (length === 0) throw new InputError(`${name}: holds no pictures`);

@@ -58,6 +58,8 @@ export class EpochSampler {
   private order: Uint32Array = new Uint32Array(0);
 
   /**
+   * Checks its arguments.
+   *
    * @param seed a whole number from 0 to 2^53 - 1
    * @param length pictures in the data set, at least 1
    * @param batchSize pictures a step, at least 1

@@ -12,6 +12,7 @@
  * nearest valid value. The command line prints it without a stack trace.
  */
 export class InputError extends Error {
+  /** Tells this error from others after it has crossed a worker border. */
   override readonly name = "InputError";
 }
 

@@ -160,10 +160,12 @@ export class NpzFile implements Disposable {
     this.file.close();
   }
 
+  /** Closes the file at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** Names file and array in messages. */
   private where(name: string): string {
     return `${this.path}: array ${quote(name)}`;
   }

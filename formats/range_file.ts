@@ -96,6 +96,7 @@ export class RangeFile implements Disposable {
     this.file.close();
   }
 
+  /** Closes the file at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }
