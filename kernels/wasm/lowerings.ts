@@ -7,6 +7,7 @@ import { lowerAttention, lowerAttentionGradient } from "../ops/attention/wasm.ts
 import { lowerElementwise } from "../ops/elementwise/wasm.ts";
 import { lowerGather, lowerScatterAdd } from "../ops/embedding/wasm.ts";
 import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wasm.ts";
+import { lowerMatmul } from "../ops/matmul/wasm.ts";
 import { lowerAdamW } from "../ops/optimizer/wasm.ts";
 import { lowerRandom } from "../ops/random/wasm.ts";
 import { lowerReduce } from "../ops/reduce/wasm.ts";
@@ -21,6 +22,7 @@ type LoweringTable = {
 const lowerings: LoweringTable = {
   elementwise: lowerElementwise,
   reduce: lowerReduce,
+  matmul: lowerMatmul,
   attention: lowerAttention,
   attentionGradient: lowerAttentionGradient,
   layerNorm: lowerLayerNorm,

@@ -1,0 +1,178 @@
+/**
+ * Matrix products in WebAssembly: choice of method and block sizes, and division over the threads.
+ *
+ * With many rows, b is packed into panels; with few, packing would cost as much as the product, and
+ * b is read in place. Threads get boxes of the result; the grid of boxes is the one with the lowest
+ * estimated time of its largest box, packing included.
+ *
+ * @module
+ */
+import type { MatmulStep } from "../../program.ts";
+import { contiguousStrides } from "../../shape.ts";
+import { collapseAxes } from "../../wasm/collapse.ts";
+import type { Phase, WasmContext } from "../../wasm/lowering.ts";
+import { type Range, splitEvenly } from "../../wasm/split.ts";
+import type { ElementwiseKernel } from "../elementwise/wasm.ts";
+import { dotColumns } from "./wasm_dot.ts";
+import {
+  emitMatmul,
+  type MatmulKernel,
+  matmulName,
+  type MatrixLayout,
+  type Method,
+  packsA,
+  scratchLayout,
+} from "./wasm_driver.ts";
+import { tileColumns, tileRows } from "./wasm_micro.ts";
+
+/** Up to this many rows b is read in place, by how it is stored. */
+const rowsByDotProducts = 32;
+const rowsReadDirectly = 24;
+
+/** Sizes of blocks: six rows of a and a pair of panels fill the first-level cache. */
+const maximumDepthBlock = 768;
+/** Directly read, a strip of b has a cache line a row. */
+const maximumDirectDepthBlock = 256;
+const maximumRowBlock = 96;
+const maximumColumnBlock = 1024;
+
+/** Time to pack an element, in multiply-adds. */
+const packingCost = 8;
+
+/** Fewer multiply-adds than this are not worth a further thread. */
+const multiplyAddsPerThread = 65536;
+
+/** The part of a product that one thread computes. */
+interface Box {
+  readonly batches: Range;
+  readonly rows: Range;
+  readonly columns: Range;
+}
+
+/** Turns a product into one phase. */
+export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
+  const method = chooseMethod(step);
+  const boxes = divide(step, method, context.threads);
+  const kernel = planBlocks(step, method, boxes[0], context.scratchBytes);
+  const name = matmulName(kernel);
+  context.define(name, (module) => emitMatmul(module, name, kernel));
+  const addresses = [step.a, step.b, step.output, ...step.epilogueInputs]
+    .map((operand) => context.address(operand));
+  const range = ({ start, end }: Range) => [start, end];
+  const phase: Phase = Array.from({ length: context.threads }, (_, thread) => {
+    const box = boxes[thread];
+    if (!box) return [];
+    const ranges = [box.batches, box.rows, box.columns].flatMap(range);
+    return [{ function: name, arguments: [...ranges, context.scratch[thread], ...addresses] }];
+  });
+  return [phase];
+}
+
+function chooseMethod({ m, b }: MatmulStep): Method {
+  if (b.columnStride !== 1) return m <= rowsByDotProducts ? "dot" : "packed";
+  return m <= rowsReadDirectly ? "direct" : "packed";
+}
+
+/** Blocks of equal size, a multiple of `unit`, not larger than `maximum`. */
+function blockSize(size: number, maximum: number, unit: number): number {
+  const blocks = Math.ceil(size / maximum);
+  return Math.ceil(size / blocks / unit) * unit;
+}
+
+/** Chooses block sizes for the largest box. */
+function planBlocks(
+  step: MatmulStep,
+  method: Method,
+  box: Box,
+  scratchBytes: number,
+): MatmulKernel {
+  const { m, n, k } = step;
+  const rows = box.rows.end - box.rows.start;
+  const columns = box.columns.end - box.columns.start;
+  const maximumDepth = method === "direct" ? maximumDirectDepthBlock : maximumDepthBlock;
+  const layout = ({ batchStride, rowStride, columnStride }: MatrixLayout) => ({
+    batchStride,
+    rowStride,
+    columnStride,
+  });
+  const keepsOutput = step.epilogueInputs.some(({ buffer }) => buffer === step.output.buffer);
+  const wholeDepth = method === "dot" || keepsOutput;
+  const depthBlock = wholeDepth ? k : blockSize(k, maximumDepth, 8);
+  // Neither packed block may take more than a share of the scratch memory.
+  const fitting = (share: number, unit: number) =>
+    Math.max(unit, Math.floor(scratchBytes / share / (4 * depthBlock) / unit) * unit);
+  const columnBlock = method === "packed" || keepsOutput
+    ? blockSize(columns, Math.min(maximumColumnBlock, fitting(2, tileColumns)), tileColumns)
+    : columns;
+  const kernel: MatmulKernel = {
+    m,
+    n,
+    k,
+    a: layout(step.a),
+    b: layout(step.b),
+    method,
+    rowBlock: blockSize(rows, Math.min(maximumRowBlock, fitting(4, tileRows)), tileRows),
+    columnBlock,
+    depthBlock,
+    keepsOutput,
+    epilogue: epilogueKernel(step, keepsOutput ? columnBlock : n),
+  };
+  if (scratchLayout(kernel).end > scratchBytes) {
+    throw new RangeError(`matmul: blocks of ${m} x ${n} x ${k} exceed the scratch memory`);
+  }
+  return kernel;
+}
+
+/** The epilogue as an element-wise kernel over rows of a product with a given distance of rows. */
+function epilogueKernel(step: MatmulStep, productRow: number): ElementwiseKernel | undefined {
+  if (!step.epilogue) return undefined;
+  const { shape } = step.output;
+  const product = contiguousStrides([...shape.slice(0, -1), productRow]);
+  const operands = [
+    product,
+    ...step.epilogueInputs.map((view) => view.strides),
+    contiguousStrides(shape),
+  ];
+  const rows = collapseAxes(shape.slice(0, -1), operands.map((strides) => strides.slice(0, -1)));
+  const columnStrides = operands.map((strides) => step.n === 1 ? 1 : strides.at(-1)!);
+  return {
+    expression: step.epilogue,
+    nest: {
+      sizes: [...rows.sizes, step.n],
+      strides: rows.strides.map((strides, i) => [...strides, columnStrides[i]]),
+    },
+  };
+}
+
+/** Divides the result into at most one box a thread. */
+function divide(step: MatmulStep, method: Method, threads: number): Box[] {
+  const { batch, m, n, k } = step;
+  const whole = (end: number): Range => ({ start: 0, end });
+  const workers = Math.min(threads, Math.ceil(batch * m * n * k / multiplyAddsPerThread));
+  if (batch % workers === 0 || batch >= 4 * workers) {
+    return splitEvenly(batch, workers)
+      .map((batches) => ({ batches, rows: whole(m), columns: whole(n) }));
+  }
+  const unit = method === "dot" ? dotColumns : tileColumns;
+  let best: { cost: number; rows: Range[]; columns: Range[] } | undefined;
+  for (let rowParts = 1; rowParts <= workers; rowParts++) {
+    const rows = splitEvenly(m, rowParts, tileRows);
+    const columns = splitEvenly(n, Math.floor(workers / rowParts), unit);
+    const cost = boxCost(step, method, largest(rows), largest(columns));
+    if (!best || cost < best.cost) best = { cost, rows, columns };
+  }
+  const { rows, columns } = best!;
+  return rows.flatMap((rowRange) =>
+    columns.map((columnRange) => ({ batches: whole(batch), rows: rowRange, columns: columnRange }))
+  );
+}
+
+function largest(ranges: readonly Range[]): number {
+  return Math.max(...ranges.map(({ start, end }) => end - start));
+}
+
+/** Estimated time of a box, in multiply-adds per unit of depth. */
+function boxCost(step: MatmulStep, method: Method, rows: number, columns: number): number {
+  const packedElements = (method === "packed" ? columns : 0) + (packsA(step) ? rows : 0);
+  return rows * columns + packingCost * packedElements;
+}

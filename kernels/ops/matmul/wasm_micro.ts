@@ -1,0 +1,209 @@
+/**
+ * The heart of the matrix product: register tiles, and the loop over tiles.
+ *
+ * A tile is up to 6 rows by 8 columns: twelve accumulators, two vectors of b and one broadcast
+ * element of a fill the fifteen vector registers that V8 hands out. The rows of a are read through
+ * one pointer each at a common constant offset, since V8 checks the bounds of every load and can
+ * share the computed bound only between loads with the same offset. The depth is unrolled 8 times.
+ *
+ * b comes either packed into panels of four columns (`[panel][depth][4]`) or, where it is used too
+ * seldom to be worth packing, directly from its rows. Columns past the end of the matrix are computed
+ * from whatever lies there and never stored.
+ *
+ * @module
+ */
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { storeRow } from "../../wasm/lanes.ts";
+
+/** Rows and columns of the largest tile. */
+export const tileRows = 6;
+export const tileColumns = 8;
+
+const depthUnroll = 8;
+
+/** How tiles read b. */
+export interface TileSource {
+  /** Distance of b's rows in bytes when b is read directly; absent when it is packed. */
+  readonly rowBytes?: number;
+  /** Columns of the last vector of the matrix: 1 to 3, or 0 when it is whole. */
+  readonly lastLanes: number;
+}
+
+const sourceName = ({ rowBytes }: TileSource): string =>
+  rowBytes === undefined ? "packed" : `direct${rowBytes}`;
+
+/**
+ * Emits `(a, rowBytesA, b, c, rowBytesC, depth, accumulate)`: one tile of `c = a b` or `c += a b`.
+ *
+ * @param lanes Columns of the last vector.
+ */
+function defineTile(
+  module: ModuleBuilder,
+  rows: number,
+  vectors: number,
+  lanes: number,
+  source: TileSource,
+): FunctionBuilder {
+  return module.define(
+    `tile_${rows}x${4 * (vectors - 1) + lanes}_${sourceName(source)}`,
+    (_, name) => {
+      const f = module.function(name, new Array(7).fill("i32"), []);
+      const [a, rowBytesA, b, c, rowBytesC, depth, accumulate] = f.parameters;
+      const tile = new Tile(f, rows, vectors, lanes, source);
+      tile.start(a, rowBytesA, b, depth);
+      tile.multiply(depth);
+      tile.store(c, rowBytesC, accumulate);
+      return f;
+    },
+  );
+}
+
+class Tile {
+  readonly #rows: Local[];
+  /** Packed: one pointer a panel. Direct: one pointer. */
+  readonly #panels: Local[];
+  readonly #sums: Local[];
+
+  constructor(
+    readonly f: FunctionBuilder,
+    readonly rows: number,
+    readonly vectors: number,
+    readonly lanes: number,
+    readonly source: TileSource,
+  ) {
+    this.#rows = f.locals("i32", rows);
+    this.#panels = f.locals("i32", source.rowBytes === undefined ? vectors : 1);
+    this.#sums = f.locals("v128", rows * vectors);
+  }
+
+  start(a: Local, rowBytesA: Local, b: Local, depth: Local): void {
+    const { f } = this;
+    this.#rows.forEach((row, i) => {
+      if (i === 0) f.get(a).set(row);
+      else f.get(this.#rows[i - 1]).get(rowBytesA).i32Add().set(row);
+    });
+    this.#panels.forEach((panel, j) => {
+      if (j === 0) f.get(b).set(panel);
+      else f.get(this.#panels[j - 1]).get(depth).i32Const(4).i32Shl().i32Add().set(panel);
+    });
+  }
+
+  multiply(depth: Local): void {
+    this.f.withLocals(["i32"], (counter) => {
+      this.f.get(depth).i32Const(depthUnroll).i32DivU().set(counter);
+      this.f.repeat(counter, () => this.#steps(depthUnroll));
+      this.f.get(depth).i32Const(depthUnroll).i32RemU().set(counter);
+      this.f.repeat(counter, () => this.#steps(1));
+    });
+  }
+
+  #steps(count: number): void {
+    const { f, vectors } = this;
+    const stepBytes = this.source.rowBytes ?? 16;
+    f.withLocals(new Array(vectors + 1).fill("v128"), (element, ...columns) => {
+      for (let step = 0; step < count; step++) {
+        columns.forEach((column, j) => {
+          const [pointer, offset] = this.#panels.length > 1
+            ? [this.#panels[j], 0]
+            : [this.#panels[0], 16 * j];
+          f.get(pointer).v128Load(step * stepBytes + offset).set(column);
+        });
+        this.#rows.forEach((row, i) => {
+          f.get(row).v128Load32Splat(4 * step).set(element);
+          columns.forEach((column, j) => {
+            const sum = this.#sums[i * vectors + j];
+            f.get(element).get(column).get(sum).f32x4MultiplyAdd().set(sum);
+          });
+        });
+      }
+    });
+    for (const row of this.#rows) f.increment(row, 4 * count);
+    for (const panel of this.#panels) f.increment(panel, stepBytes * count);
+  }
+
+  store(c: Local, rowBytesC: Local, accumulate: Local): void {
+    const { f, vectors } = this;
+    f.get(accumulate).if(() =>
+      f.withLocals(["i32"], (row) => {
+        f.get(c).set(row);
+        this.#forEachSum((sum, offset) => {
+          f.get(row).v128Load(offset).get(sum).f32x4Add().set(sum);
+        }, () => f.get(row).get(rowBytesC).i32Add().set(row));
+      })
+    );
+    this.#forEachSum((sum, offset) => {
+      const lanes = offset === 16 * (vectors - 1) ? this.lanes : 4;
+      storeRow(f, c, { lanes, offset, slot: 0 }, () => f.get(sum));
+    }, () => f.get(c).get(rowBytesC).i32Add().set(c));
+  }
+
+  #forEachSum(visit: (sum: Local, offset: number) => void, nextRow: () => void): void {
+    for (let i = 0; i < this.rows; i++) {
+      if (i > 0) nextRow();
+      for (let j = 0; j < this.vectors; j++) visit(this.#sums[i * this.vectors + j], 16 * j);
+    }
+  }
+}
+
+/**
+ * Emits `(a, rowBytesA, b, c, rowBytesC, rows, columns, depth, accumulate)`: a block of any size.
+ *
+ * Pairs of panels are the outer loop and stay in the first-level cache, rows of a stream past them.
+ */
+export function defineBlock(module: ModuleBuilder, source: TileSource): FunctionBuilder {
+  const { lastLanes } = source;
+  return module.define(`block_${sourceName(source)}_${lastLanes}`, (_, name) => {
+    const f = module.function(name, new Array(9).fill("i32"), []);
+    const columns = f.parameters[6];
+    const block = new BlockLoop(f, source);
+    f.withLocals(["i32"], (pairs) => {
+      f.get(columns).i32Const(tileColumns).i32DivU().set(pairs);
+      f.repeat(pairs, () => block.strip(2, 4));
+    });
+    f.get(columns).i32Const(4).i32And().if(() => block.strip(1, 4));
+    if (lastLanes > 0) {
+      f.get(columns).i32Const(3).i32And().if(() => block.strip(1, lastLanes));
+    }
+    return f;
+  });
+}
+
+class BlockLoop {
+  constructor(readonly f: FunctionBuilder, readonly source: TileSource) {}
+
+  /** All rows of one strip of columns; moves on to the next strip. */
+  strip(vectors: number, lanes: number): void {
+    const { f } = this;
+    const [a, rowBytesA, b, c, rowBytesC, rows, , depth, accumulate] = f.parameters;
+    f.withLocals(["i32", "i32", "i32", "i32"], (rowA, rowC, whole, rest) => {
+      const tile = (tileHeight: number): void => {
+        const target = defineTile(f.module, tileHeight, vectors, lanes, this.source);
+        f.get(rowA).get(rowBytesA).get(b).get(rowC).get(rowBytesC).get(depth).get(accumulate);
+        f.call(target);
+        f.get(rowA).get(rowBytesA).i32Const(tileHeight).i32Mul().i32Add().set(rowA);
+        f.get(rowC).get(rowBytesC).i32Const(tileHeight).i32Mul().i32Add().set(rowC);
+      };
+      f.get(a).set(rowA).get(c).set(rowC);
+      this.#divideRows(rows, whole, rest);
+      f.repeat(whole, () => tile(tileRows));
+      for (const heights of [[1], [2], [3], [4], [5], [4, 3], [4, 4]]) {
+        const sum = heights.reduce((x, y) => x + y);
+        f.get(rest).i32Const(sum).i32Eq().if(() => heights.forEach(tile));
+      }
+    });
+    f.get(c).i32Const(16 * vectors).i32Add().set(c);
+    if (this.source.rowBytes !== undefined) f.increment(b, 16 * vectors);
+    else f.get(b).get(depth).i32Const(16 * vectors).i32Mul().i32Add().set(b);
+  }
+
+  /** Whole tiles and remaining rows; 7 and 8 remain rather than 1 and 2, which are slow alone. */
+  #divideRows(rows: Local, whole: Local, rest: Local): void {
+    const { f } = this;
+    f.get(rows).i32Const(tileRows).i32DivU().set(whole);
+    f.get(rows).i32Const(tileRows).i32RemU().set(rest);
+    f.get(rest).i32Const(1).i32Sub().i32Const(2).i32LtU();
+    f.get(whole).i32Const(0).i32GtU().i32And().if(() => {
+      f.increment(whole, -1).increment(rest, tileRows);
+    });
+  }
+}
