@@ -5,18 +5,24 @@
  * costs most of all, as barriers split the kernel. So both operands are first packed into panels
  * that fit the 64 KiB window of a uniform binding, padded with zeros; then every dispatch multiplies
  * one panel by another, each invocation summing an 8 x 8 tile in registers. Products with a long
- * inner dimension are summed up in the output, one window after the other; the epilogue belongs to
- * the last.
+ * inner dimension are summed up in the output, one window after the other.
  *
- * Sizes and places reach the kernels through tables of numbers, so that products of many shapes
- * share a few pipelines: compiling is slow on such adapters.
+ * Sizes and places reach the kernels through tables of numbers and the epilogue is a dispatch of its
+ * own, so that products of many shapes share a few pipelines: compiling is slow on such adapters.
  *
  * @module
  */
 import type { MatmulStep, MatrixView } from "../../program.ts";
 import type { Binding, Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
-import { BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
-import { matmulLabel, MatmulOutput } from "./wgsl_output.ts";
+import {
+  BindingTable,
+  linearKernel,
+  type StorageElement,
+  vectorType,
+  type Width,
+} from "../../webgpu/wgsl.ts";
+import { lowerElementwise } from "../elementwise/wgsl.ts";
+import { matmulLabel } from "./wgsl_output.ts";
 import { packPanels } from "./wgsl_panels.ts";
 
 /** Rows and columns of the tile of one invocation. */
@@ -71,11 +77,10 @@ export function lowerWindows(step: MatmulStep, context: WebGPUContext): Dispatch
   const b = packPanels({ ...right, ...common, windowBytes: 4 * columns * deepest }, context);
   const places = placesOf(step, blocking);
   const table = context.constant(tableOf(places));
-  const kernels = new Map<string, ProductKernel>();
+  const starting = productKernel(step, blocking, true);
+  const continuing = productKernel(step, blocking, false);
   const products = places.map((place, number): Dispatch => {
-    const key = `${place.first} ${place.last}`;
-    const kernel = kernels.get(key) ?? productKernel(step, blocking, place, context);
-    kernels.set(key, kernel);
+    const kernel = place.depthPanel === 0 ? starting : continuing;
     const windows: Binding[] = [
       a.window(place.batch, place.rowPanel, place.depthPanel),
       b.window(place.batch, place.columnPanel, place.depthPanel),
@@ -83,7 +88,15 @@ export function lowerWindows(step: MatmulStep, context: WebGPUContext): Dispatch
     ];
     return { ...kernel, label: matmulLabel(step), bindings: [...kernel.bindings, ...windows] };
   });
-  return [a.dispatch, b.dispatch, ...products];
+  return [a.dispatch, b.dispatch, ...products, ...epilogueOf(step, context)];
+}
+
+/** The epilogue is an element-wise step over the output in place. */
+function epilogueOf(step: MatmulStep, context: WebGPUContext): Dispatch[] {
+  const { epilogue, epilogueInputs, output } = step;
+  if (!epilogue) return [];
+  const inputs = [output, ...epilogueInputs];
+  return lowerElementwise({ kind: "elementwise", inputs, expression: epilogue, output }, context);
 }
 
 /** Which panels a dispatch multiplies. */
@@ -92,13 +105,11 @@ interface Place {
   readonly rowPanel: number;
   readonly columnPanel: number;
   readonly depthPanel: number;
-  readonly first: boolean;
-  readonly last: boolean;
   /** Contents of its entry in the table: first element, rows, columns, and steps along k. */
   readonly words: readonly number[];
 }
 
-function placesOf({ batch, m, n, k }: MatmulStep, blocking: Blocking): Place[] {
+function placesOf({ batch, m, n, k, output }: MatmulStep, blocking: Blocking): Place[] {
   const { rows, columns, depth } = blocking;
   const depthPanels = Math.ceil(k / depth);
   const places: Place[] = [];
@@ -114,9 +125,7 @@ function placesOf({ batch, m, n, k }: MatmulStep, blocking: Blocking): Place[] {
             rowPanel,
             columnPanel,
             depthPanel,
-            first: depthPanel === 0,
-            last: depthPanel === depthPanels - 1,
-            words: [(b * m + row) * n + column, m - row, n - column, steps, n],
+            words: [output.offset + (b * m + row) * n + column, m - row, n - column, steps, n],
           });
         }
       }
@@ -133,25 +142,21 @@ function tableOf(places: readonly Place[]): Uint32Array {
 
 type ProductKernel = Pick<Dispatch, "code" | "bindings" | "workgroups">;
 
-/** The kernel for a pair of panels; only its bindings of the output and of the epilogue differ. */
+/** The kernel for a pair of panels: it depends on their sizes, not on those of the product. */
 function productKernel(
-  step: MatmulStep,
+  { output, n }: MatmulStep,
   { rows, columns, deepest }: Blocking,
-  { first, last }: Place,
-  { limits }: WebGPUContext,
+  first: boolean,
 ): ProductKernel {
-  const plain: MatmulStep = { ...step, epilogue: undefined, epilogueInputs: [] };
-  const output = new MatmulOutput(last ? step : plain, 4);
+  const width = n % 4 === 0 && output.offset % 4 === 0 ? 4 : 1;
   const table = new BindingTable();
-  const stores = storeTile(step, output, table, first);
-  const { bindings } = table;
-  const uniform = (position: number, name: string, type: string): string =>
-    `@group(0) @binding(${bindings.length + position}) var<uniform> ${name}: ${type};\n`;
-  const declarations = table.declarations(limits.maxStorageBuffersPerShaderStage) +
-    uniform(0, "panelA", `array<vec4<f32>, ${rows * deepest / 4}>`) +
-    uniform(1, "panelB", `array<vec4<f32>, ${columns * deepest / 4}>`) +
-    uniform(2, "place", "array<vec4<u32>, 2>") +
-    output.functions;
+  const target = table.use(output.buffer, "write", vectorType("f32", width) as StorageElement);
+  const uniform = (binding: number, name: string, type: string): string =>
+    `@group(0) @binding(${binding}) var<uniform> ${name}: ${type};\n`;
+  const declarations = table.declarations() +
+    uniform(1, "panelA", `array<vec4<f32>, ${rows * deepest / 4}>`) +
+    uniform(2, "panelB", `array<vec4<f32>, ${columns * deepest / 4}>`) +
+    uniform(3, "place", "array<vec4<u32>, 2>");
   const across = columns / tile;
   const body = `let row = (index / ${across}u) * ${tile}u;
 let column = (index % ${across}u) * ${tile}u;
@@ -163,14 +168,12 @@ for (var d = 0u; d < place[0].w; d += 2u) {
 ${multiply(0, rows, columns)}
 ${multiply(1, rows, columns)}
 }
-${stores}`;
-  const { code, workgroups } = linearKernel(
-    (rows / tile) * across,
-    declarations,
-    body,
-    workgroupSize,
-  );
-  return { code, bindings, workgroups };
+let rowsLeft = place[0].y - row;
+let columnsLeft = place[0].z - column;
+let corner = place[0].x + row * place[1].x + column;
+${storeTile(target, width, first)}`;
+  const kernel = linearKernel((rows / tile) * across, declarations, body, workgroupSize);
+  return { ...kernel, bindings: table.bindings };
 }
 
 /** Rows and vectors of columns of a tile. */
@@ -188,30 +191,16 @@ let b${q} = ${load("panelB", "b", columns, q)};`
   return `{\n${loads}\n${adds.join("\n")}\n}`;
 }
 
-/**
- * Stores the tile in a loop: the epilogue is compiled once, not sixteen times. Loops over scalars
- * where four columns cannot be stored at once.
- */
-function storeTile(
-  step: MatmulStep,
-  output: MatmulOutput,
-  table: BindingTable,
-  first: boolean,
-): string {
-  const array = table.use(step.output.buffer, "write", output.width === 4 ? "vec4<f32>" : "f32");
-  const element = "place[0].x + (row + r) * place[1].x + column + c";
-  const previous = `${array}[(${element} + ${step.output.offset}u) / ${output.width}u]`;
-  const value = output.width === 4 ? "sum" : "sum[c & 3u]";
-  const total = first ? value : `${value} + ${previous}`;
-  return `let results = array<vec4<f32>, ${sums.length}>(${
-    sums.map(([r, q]) => `sum${r}_${q}`).join(", ")
-  });
-let rowEnd = min(${tile}u, place[0].y - row);
-let columnEnd = min(${tile}u, place[0].z - column);
-for (var r = 0u; r < rowEnd; r++) {
-for (var c = 0u; c < columnEnd; c += ${output.width}u) {
-let sum = results[r * 2u + c / 4u];
-${output.store(table, element, total)}
-}
+/** Stores the tile, or adds it to what earlier windows along k have left. */
+function storeTile(target: string, width: Width, first: boolean): string {
+  return sums.flatMap(([r, q]) =>
+    Array.from({ length: 4 / width }, (_, c) => {
+      const column = 4 * q + c;
+      const place = `${target}[(corner + ${r}u * place[1].x + ${column}u) / ${width}u]`;
+      const sum = width === 4 ? `sum${r}_${q}` : `sum${r}_${q}.${"xyzw"[c]}`;
+      return `if (${r}u < rowsLeft && ${column}u < columnsLeft) {
+${place} ${first ? "=" : "+="} ${sum};
 }`;
+    })
+  ).join("\n");
 }
