@@ -9,10 +9,17 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { packStraight, packTransposed } from "./wasm_pack.ts";
-import { product } from "./wasm_product.ts";
-import { mergeRows, softmaxRows, wholeVectors } from "./wasm_rows.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../../wasm/assembler.ts";
+import { defineBlock } from "../matmul/wasm_micro.ts";
+import { definePackColumns, definePackRows } from "../matmul/wasm_pack.ts";
+import {
+  pushAddress,
+  pushMinimum,
+  ScratchLayout,
+  tileRowElements,
+  wholeVectors,
+} from "./wasm_scratch.ts";
+import { mergeRows, softmaxRows } from "./wasm_rows.ts";
 
 /** What the function is specialised to; strides are bytes from row to row. */
 export interface ForwardKernel {
@@ -35,42 +42,20 @@ export interface ForwardBlocks {
   readonly callQueries: number;
 }
 
-/** Elements a row of scores takes: padded so that rows do not all start in one cache set. */
-function scoreRowElements(keys: number): number {
-  return wholeVectors(keys) + 16;
-}
-
 /** Where things are in the scratch area, in bytes. */
 export function forwardScratch(width: number, blocks: ForwardBlocks) {
   const columns = wholeVectors(width);
   const keys = wholeVectors(blocks.keys);
-  let end = 0;
-  const take = (elements: number): number => {
-    const start = end;
-    end += Math.ceil(elements / 16) * 64;
-    return start;
-  };
+  const layout = new ScratchLayout();
   return {
-    keyPanels: take(keys * width),
-    valuePanels: take(keys * columns),
-    scores: take(blocks.queries * scoreRowElements(blocks.keys)),
-    tile: take(blocks.queries * columns),
-    factors: take(2 * blocks.queries),
-    state: take(2 * blocks.callQueries),
-    bytes: end,
+    keyPanels: layout.take(keys * width),
+    valuePanels: layout.take(keys * columns),
+    scores: layout.take(blocks.queries * tileRowElements(blocks.keys)),
+    tile: layout.take(blocks.queries * columns),
+    factors: layout.take(2 * blocks.queries),
+    state: layout.take(2 * blocks.callQueries),
+    bytes: layout.bytes,
   };
-}
-
-/** Pushes `base + offset`. */
-export function pushAddress(f: FunctionBuilder, base: Local, offset: number): FunctionBuilder {
-  f.get(base);
-  if (offset) f.i32Const(offset).i32Add();
-  return f;
-}
-
-/** Pushes the smaller of a local and a constant, unsigned. */
-export function pushMinimum(f: FunctionBuilder, x: Local, limit: number): FunctionBuilder {
-  return f.get(x).i32Const(limit).get(x).i32Const(limit).i32LtU().select();
 }
 
 /**
@@ -85,13 +70,13 @@ export function emitForward(
   const { width, keys, scale, segmented, blocks } = kernel;
   const columns = wholeVectors(width);
   const place = forwardScratch(width, blocks);
-  const scoreStride = 4 * scoreRowElements(blocks.keys);
+  const scoreStride = 4 * tileRowElements(blocks.keys);
   const tileStride = 4 * columns;
   const single = keys <= blocks.keys;
 
-  const packKeys = packTransposed(module, { width, stride: kernel.keyStride });
-  const packValues = packStraight(module, { width, stride: kernel.valueStride });
-  const multiply = product(module);
+  const packKeys = definePackColumns(module);
+  const packValues = definePackRows(module);
+  const multiply = defineBlock(module, { lastLanes: 0 });
   const softmax = softmaxRows(module, { scale, stride: scoreStride, segmented, single });
   const merge = mergeRows(module, { width, tileStride, resultStride: kernel.outputStride });
 
@@ -127,10 +112,10 @@ export function emitForward(
   f.loop((nextKeys) => {
     pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
     f.get(keysLeft).i32Const(blocks.keys).i32LeU().set(last);
-    f.get(key);
-    address(place.keyPanels).get(keyCount).call(packKeys);
-    f.get(value);
-    address(place.valuePanels).get(keyCount).call(packValues);
+    f.get(key).i32Const(kernel.keyStride);
+    address(place.keyPanels).i32Const(width).get(keyCount).call(packKeys);
+    f.get(value).i32Const(kernel.valueStride);
+    address(place.valuePanels).get(keyCount).i32Const(width).call(packValues);
     f.get(query).set(q).get(output).set(o).get(logSumExp).set(lse).get(querySegments).set(segments);
     address(place.state).set(state).get(queries).set(left);
     f.loop((nextQueries) => {

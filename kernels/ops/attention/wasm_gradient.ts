@@ -14,10 +14,16 @@
  * @module
  */
 import type { FunctionBuilder, ModuleBuilder } from "../../wasm/assembler.ts";
-import { pushAddress, pushMinimum } from "./wasm_forward.ts";
-import { packStraight, packTransposed } from "./wasm_pack.ts";
-import { product } from "./wasm_product.ts";
-import { scoreGradientRows, transposeTile, wholeVectors, writeRows } from "./wasm_rows.ts";
+import { defineBlock } from "../matmul/wasm_micro.ts";
+import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
+import { scoreGradientRows, writeRows } from "./wasm_rows.ts";
+import {
+  pushAddress,
+  pushMinimum,
+  ScratchLayout,
+  tileRowElements,
+  wholeVectors,
+} from "./wasm_scratch.ts";
 
 /** Which results a call computes. */
 export type GradientPart = "all" | "keys" | "queries";
@@ -44,34 +50,24 @@ export interface GradientBlocks {
   readonly keys: number;
 }
 
-/** Elements a row of a score tile takes: padded so that rows do not all start in one cache set. */
-function tileRowElements(columns: number): number {
-  return wholeVectors(columns) + 16;
-}
-
 /** Where things are in the scratch area, in bytes. */
 export function gradientScratch(width: number, blocks: GradientBlocks) {
   const columns = wholeVectors(width);
   const queries = wholeVectors(blocks.queries);
   const keys = wholeVectors(blocks.keys);
-  let end = 0;
-  const take = (elements: number): number => {
-    const start = end;
-    end += Math.ceil(elements / 16) * 64;
-    return start;
-  };
+  const layout = new ScratchLayout();
   return {
-    queryColumns: take(queries * width),
-    gradientColumns: take(queries * width),
-    queryPanels: take(queries * columns),
-    gradientPanels: take(queries * columns),
-    keyPanels: take(keys * columns),
-    weights: take(keys * tileRowElements(queries)),
-    scoreGradients: take(keys * tileRowElements(queries)),
-    transposed: take(queries * tileRowElements(keys)),
-    keyTile: take(keys * columns),
-    queryTile: take(queries * columns),
-    bytes: end,
+    queryColumns: layout.take(queries * width),
+    gradientColumns: layout.take(queries * width),
+    queryPanels: layout.take(queries * columns),
+    gradientPanels: layout.take(queries * columns),
+    keyPanels: layout.take(keys * columns),
+    weights: layout.take(keys * tileRowElements(queries)),
+    scoreGradients: layout.take(keys * tileRowElements(queries)),
+    transposed: layout.take(queries * tileRowElements(keys)),
+    keyTile: layout.take(keys * columns),
+    queryTile: layout.take(queries * columns),
+    bytes: layout.bytes,
   };
 }
 
@@ -92,25 +88,16 @@ export function emitGradient(
   const transposedStride = 4 * tileRowElements(wholeVectors(blocks.keys));
   const resultStride = 4 * columns;
 
-  const gradientLayout = { width, stride: kernel.outputGradientStride };
-  const queryLayout = { width, stride: kernel.queryStride };
-  const multiply = product(module);
+  const multiply = defineBlock(module, { lastLanes: 0 });
+  const packColumns = definePackColumns(module);
+  const packRows = definePackRows(module);
+  const transpose = definePackTransposed(module);
   const scoreGradient = scoreGradientRows(module, { scale, stride: tileStride, segmented });
-  const turn = transposeTile(module, {
-    sourceStride: tileStride,
-    targetStride: transposedStride,
-  });
   const writer = (stride: number): FunctionBuilder =>
     writeRows(module, { width, tileStride: resultStride, resultStride: stride });
   const writeQueries = writer(kernel.queryGradientStride);
   const writeKeys = writer(kernel.keyGradientStride);
   const writeValues = writer(kernel.valueGradientStride);
-  const packQueryColumns = packTransposed(module, queryLayout);
-  const packGradientColumns = packTransposed(module, gradientLayout);
-  const packQueryPanels = packStraight(module, queryLayout);
-  const packGradientPanels = packStraight(module, gradientLayout);
-  const packKeyPanels = packStraight(module, { width, stride: kernel.keyStride });
-
   const f = module.function(name, new Array<"i32">(14).fill("i32"), []);
   const [query, key, value, outputGradient, logSumExp, rowDot] = f.parameters;
   const [querySegments, keySegments] = f.parameters.slice(6);
@@ -125,15 +112,15 @@ export function emitGradient(
 
   /** Packs a block of queries in the forms in which the products need it. */
   const packQueries = (): void => {
-    f.get(query);
-    address(place.queryColumns).get(queryCount).call(packQueryColumns);
-    f.get(outputGradient);
-    address(place.gradientColumns).get(queryCount).call(packGradientColumns);
+    f.get(query).i32Const(kernel.queryStride);
+    address(place.queryColumns).i32Const(width).get(queryCount).call(packColumns);
+    f.get(outputGradient).i32Const(kernel.outputGradientStride);
+    address(place.gradientColumns).i32Const(width).get(queryCount).call(packColumns);
     if (part === "queries") return;
-    f.get(query);
-    address(place.queryPanels).get(queryCount).call(packQueryPanels);
-    f.get(outputGradient);
-    address(place.gradientPanels).get(queryCount).call(packGradientPanels);
+    f.get(query).i32Const(kernel.queryStride);
+    address(place.queryPanels).get(queryCount).i32Const(width).call(packRows);
+    f.get(outputGradient).i32Const(kernel.outputGradientStride);
+    address(place.gradientPanels).get(queryCount).i32Const(width).call(packRows);
   };
 
   /** P^T and dS^T of a block of keys against the block of queries. */
@@ -167,10 +154,11 @@ export function emitGradient(
 
   /** Adds the part of the block of keys to dQ of the block of queries. */
   const queryResult = (): void => {
-    address(place.scoreGradients);
-    address(place.transposed).get(keyCount).get(queryCount).call(turn);
-    f.get(k);
-    address(place.keyPanels).get(keyCount).call(packKeyPanels);
+    address(place.scoreGradients).i32Const(tileStride);
+    address(place.transposed).i32Const(transposedStride);
+    f.get(keyCount).get(queryCount).call(transpose);
+    f.get(k).i32Const(kernel.keyStride);
+    address(place.keyPanels).get(keyCount).i32Const(width).call(packRows);
     address(place.transposed).i32Const(transposedStride);
     address(place.keyPanels);
     address(place.queryTile).i32Const(resultStride);

@@ -5,13 +5,8 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow, transpose } from "../../wasm/lanes.ts";
+import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
 import { exponential, horizontalMaximum, horizontalSum, logarithm } from "../../wasm/math.ts";
-
-/** Rounds up to whole vectors. */
-export function wholeVectors(elements: number): number {
-  return Math.ceil(elements / 4) * 4;
-}
 
 /** A vector of a score row: `tail` when only the lanes of the tail mask belong to it. */
 interface ScoreVector {
@@ -315,35 +310,6 @@ export function rowDots(
       f.get(result).get(sums[0]).get(sums[1]).f32x4Add();
       horizontalSum(f).f32Store();
       f.increment(output, strides[0]).increment(gradient, strides[1]).increment(result, 4);
-    });
-    return f;
-  });
-}
-
-/**
- * (source, target, rows, columns): transposes a tile in blocks of 4 x 4; both tiles must have room
- * for whole blocks.
- */
-export function transposeTile(
-  module: ModuleBuilder,
-  kernel: { readonly sourceStride: number; readonly targetStride: number },
-): FunctionBuilder {
-  const { sourceStride, targetStride } = kernel;
-  const name = `attention transpose ${sourceStride} ${targetStride}`;
-  return module.define(name, () => {
-    const f = module.function(name, new Array<"i32">(4).fill("i32"), []);
-    const [source, target, rows, columns] = f.parameters;
-    const [row, column, from, to] = f.locals("i32", 4);
-    const block = f.locals("v128", 4);
-    f.forRange(row, rows, 4, () => {
-      f.get(source).set(from).get(target).set(to).i32Const(0).set(column);
-      f.forRange(column, columns, 4, () => {
-        block.forEach((vector, i) => f.get(from).v128Load(i * sourceStride).set(vector));
-        transpose(f, block);
-        block.forEach((vector, i) => f.get(to).get(vector).v128Store(i * targetStride));
-        f.increment(from, 16).increment(to, 4 * targetStride);
-      });
-      f.increment(source, 4 * sourceStride).increment(target, 16);
     });
     return f;
   });
