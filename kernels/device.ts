@@ -49,7 +49,8 @@ export interface Device {
   createBuffer(name: string, dtype: DType, elements: number): DeviceBuffer;
   /**
    * Prepares a program: generates and compiles its kernels and allocates its memory.
-   * `bindings` maps names of inputs and states to existing buffers of the same size and dtype;
+   * `bindings` maps names of inputs and states to existing buffers of the same size and dtype
+   * (names that the program does not have are ignored, so that programs can share one map);
    * the others are allocated (filled with zeros) and owned by the executable.
    */
   load(program: Program, bindings?: ReadonlyMap<string, DeviceBuffer>): Promise<Executable>;

@@ -37,14 +37,9 @@ export class ProgramTensors {
     this.#program = program;
   }
 
-  /** Takes over the tensors in `bindings` and allocates all others. */
+  /** Takes over the tensors in `bindings` that the program knows and allocates all others. */
   allocate(bindings: ReadonlyMap<string, DeviceBuffer>): void {
     const { buffers, slots, name } = this.#program;
-    for (const bound of bindings.keys()) {
-      if (!buffers.some((b) => b.name === bound && (b.kind === "input" || b.kind === "state"))) {
-        throw new Error(`program "${name}" has no input or state named "${bound}"`);
-      }
-    }
     const shared = slots.map((bytes, slot) => this.#own(`temporaries ${slot} of "${name}"`, bytes));
     for (const specification of buffers) {
       const { kind, slot } = specification;

@@ -1,0 +1,182 @@
+/**
+ * Sampling on a device: the start noise and the sampler's step as two programs, replayed for every
+ * batch and every step.
+ *
+ * Picture i depends on the seed, i, its label and the settings only: not on the batch size, on how
+ * many pictures are drawn, or (but for rounding) on the device.
+ *
+ * @module
+ */
+import { compile } from "../kernels/graph/compile.ts";
+import { makeGraph } from "../kernels/graph/graph.ts";
+import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
+import { elementCount } from "../kernels/shape.ts";
+import { broadcastTo, reshape } from "../kernels/ops/movement/op.ts";
+import { randomNormal } from "../kernels/ops/random/op.ts";
+import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
+import { type Guidance, guidedPrediction, type Network } from "./guidance.ts";
+import { coefficientInput, createSampler, type Sampler, type SamplerOptions } from "./samplers.ts";
+import { seedWords, streams } from "./streams.ts";
+
+/** What a sampling program is made for. */
+export interface SamplingSettings extends SamplerOptions {
+  /** Pictures drawn at once. */
+  readonly batchSize: number;
+  /** Shape of one picture or latent: C, H, W. */
+  readonly pictureShape: readonly [channels: number, height: number, width: number];
+  readonly guidance: Guidance;
+  /** The label that stands for "no class". */
+  readonly nullLabel: number;
+}
+
+/** Which pictures to draw. */
+export interface SamplingRequest {
+  readonly seed: number;
+  /** One class a picture. */
+  readonly labels: readonly number[];
+  /** Start noise (N, C, H, W); drawn from the seed when absent. */
+  readonly startNoise?: Float32Array;
+}
+
+/** Called after every step with the pictures finished so far and the steps made in this batch. */
+export type SamplingProgress = (finished: number, step: number) => void | Promise<void>;
+
+/** The graph of one sampler step. `noise` replaces the generator in tests. */
+export function samplingStepGraph(
+  network: Network,
+  settings: SamplingSettings,
+  sampler: Sampler,
+  noise?: Tensor,
+) {
+  const { batchSize, pictureShape, guidance, nullLabel } = settings;
+  const shape = [batchSize, ...pictureShape];
+  const x = state("x", shape);
+  const t = broadcastTo(reshape(input("t", [1], "i32"), [1]), [batchSize]);
+  const labels = input("labels", [batchSize], "i32");
+  const nulls = constantTensor(new Int32Array(batchSize).fill(nullLabel), [batchSize]);
+  const prediction = guidedPrediction(network, x, t, labels, nulls, guidance);
+  const drawNoise = () =>
+    noise ?? randomNormal(randomSource(batchSize, streams.samplingStep), shape);
+  return makeGraph("sampling step", {
+    updates: sampler.step(x, prediction, coefficientInput(), drawNoise),
+  });
+}
+
+function randomSource(batchSize: number, stream: number) {
+  return {
+    seed: input("seed", [2], "i32"),
+    rows: input("rows", [batchSize], "i32"),
+    draw: input("draw", [], "i32"),
+    stream,
+  };
+}
+
+/** Draws pictures from a network on a device. */
+export class SamplingProgram {
+  private constructor(
+    private readonly device: Device,
+    private readonly settings: SamplingSettings,
+    private readonly sampler: Sampler,
+    private readonly start: Executable,
+    private readonly step: Executable,
+    private readonly x: DeviceBuffer,
+  ) {}
+
+  /**
+   * Compiles the programs.
+   *
+   * @param parameters the weights to sample from, by the names the network uses
+   */
+  static async create(
+    device: Device,
+    network: Network,
+    settings: SamplingSettings,
+    parameters: ReadonlyMap<string, DeviceBuffer>,
+  ): Promise<SamplingProgram> {
+    const sampler = createSampler(settings);
+    const { batchSize, pictureShape } = settings;
+    const shape = [batchSize, ...pictureShape];
+    const x = device.createBuffer("x", "f32", elementCount(shape));
+    const bindings = new Map([...parameters, ["x", x] as const]);
+    const noise = randomNormal(randomSource(batchSize, streams.samplingStart), shape);
+    const startGraph = makeGraph("start noise", {
+      updates: [{ state: state("x", shape), value: noise }],
+    });
+    const start = await device.load(compile(startGraph), bindings);
+    const step = await device.load(
+      compile(samplingStepGraph(network, settings, sampler)),
+      bindings,
+    );
+    return new SamplingProgram(device, settings, sampler, start, step, x);
+  }
+
+  /** Number of network evaluations for one batch. */
+  get stepCount(): number {
+    return this.sampler.steps.length;
+  }
+
+  /**
+   * Draws pictures.
+   *
+   * @returns (labels.length, C, H, W), row-major, as the network sees them (not clamped)
+   */
+  async sample(request: SamplingRequest, progress?: SamplingProgress): Promise<Float32Array> {
+    const { batchSize, pictureShape } = this.settings;
+    const length = elementCount(pictureShape);
+    const { labels } = request;
+    const result = new Float32Array(labels.length * length);
+    for (let first = 0; first < labels.length; first += batchSize) {
+      const count = Math.min(batchSize, labels.length - first);
+      const pictures = await this.sampleBatch(request, first, count, progress);
+      result.set(pictures.subarray(0, count * length), first * length);
+    }
+    return result;
+  }
+
+  private async sampleBatch(
+    { seed, labels, startNoise }: SamplingRequest,
+    first: number,
+    count: number,
+    progress?: SamplingProgress,
+  ): Promise<Float32Array> {
+    const { batchSize, nullLabel, pictureShape } = this.settings;
+    const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
+    const batchLabels = Int32Array.from(rows, (row) => labels[row] ?? nullLabel);
+    if (startNoise) this.writeStart(startNoise, first * elementCount(pictureShape));
+    else {
+      this.writeSource(this.start, seed, rows, 0);
+      this.start.run();
+    }
+    this.step.buffer("labels").write(batchLabels);
+    if (this.sampler.usesNoise) this.writeSource(this.step, seed, rows, 0);
+    for (const [index, { timestep, coefficients }] of this.sampler.steps.entries()) {
+      this.step.buffer("t").write(Int32Array.of(timestep));
+      this.step.buffer("coefficients").write(coefficients);
+      if (this.sampler.usesNoise) this.step.buffer("draw").write(Int32Array.of(index));
+      this.step.run();
+      await this.device.finish();
+      await progress?.(first + (index + 1 === this.stepCount ? count : 0), index + 1);
+    }
+    return await this.x.read() as Float32Array;
+  }
+
+  /** Writes given start noise; the places of a partial batch that are not asked for keep zeros. */
+  private writeStart(startNoise: Float32Array, offset: number): void {
+    const padded = new Float32Array(this.x.elements);
+    padded.set(startNoise.subarray(offset, offset + this.x.elements));
+    this.x.write(padded);
+  }
+
+  private writeSource(executable: Executable, seed: number, rows: Int32Array, draw: number): void {
+    executable.buffer("seed").write(seedWords(seed));
+    executable.buffer("rows").write(rows);
+    executable.buffer("draw").write(Int32Array.of(draw));
+  }
+
+  /** Frees the programs and the sample's memory; the parameters stay. */
+  destroy(): void {
+    this.start.destroy();
+    this.step.destroy();
+    this.x.destroy();
+  }
+}
