@@ -136,3 +136,9 @@ export function textOutline(
   return `<path role="img" aria-label="${escapeXml(text)}" fill="${style.fill ?? inkColor}" ` +
     `transform="${transform} scale(${scale}) translate(${before} 0)" d="${path}"/>`;
 }
+
+/** An SVG document of some elements, in pixels. */
+export function svgDocument(width: number, height: number, elements: readonly string[]): string {
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${elements.join("")}</svg>`;
+}
