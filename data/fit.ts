@@ -7,18 +7,15 @@
 import { MemoryDataset } from "./memory_dataset.ts";
 import { centerCrop, copyPlanar, fromPlanar, withChannels } from "./picture.ts";
 
-/** How many pictures are in the hands of sharp at once. */
-const concurrency = 64;
-
 /**
  * A data set whose pictures are `imageSize` x `imageSize` with `channels` channels: centre-cropped
  * as in ADM, grey repeated or colours weighted. The same object when nothing is to be done.
  */
-export async function fitDataset(
+export function fitDataset(
   dataset: MemoryDataset,
   imageSize: number | undefined,
   channels: number = dataset.channels,
-): Promise<MemoryDataset> {
+): MemoryDataset {
   const height = imageSize ?? dataset.height;
   const width = imageSize ?? dataset.width;
   const isSameSize = height === dataset.height && width === dataset.width;
@@ -26,15 +23,11 @@ export async function fitDataset(
 
   const length = channels * height * width;
   const pixels = new Uint8Array(dataset.length * length);
-  async function fit(index: number): Promise<void> {
+  for (let index = 0; index < dataset.length; index++) {
     const { channels: from, height: rows, width: columns } = dataset;
     const picture = fromPlanar(dataset.bytes(index), from, rows, columns);
-    const sized = isSameSize ? picture : await centerCrop(picture, height, dataset.name);
+    const sized = isSameSize ? picture : centerCrop(picture, height, dataset.name);
     copyPlanar(withChannels(sized, channels), pixels, index * length);
-  }
-  for (let first = 0; first < dataset.length; first += concurrency) {
-    const count = Math.min(concurrency, dataset.length - first);
-    await Promise.all(Array.from({ length: count }, (_, index) => fit(first + index)));
   }
   const labels = Int32Array.from({ length: dataset.length }, (_, index) => dataset.label(index));
   const { name, classNames } = dataset;

@@ -121,7 +121,7 @@ async function decodeInto(
   out: Uint8Array,
   start: number,
 ): Promise<void> {
-  const picture = await centerCrop(await decodePicture(path, path), imageSize, path);
+  const picture = centerCrop(await decodePicture(path, path), imageSize, path);
   copyPlanar(withChannels(picture, channels), out, start);
 }
 

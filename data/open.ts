@@ -91,13 +91,13 @@ async function openFolder(path: string, options: OpenDatasetOptions): Promise<Im
     .map((entry) => entry.name);
   if (names.includes("labels.json")) {
     requireWhole(path, split);
-    return await fitDataset(await openPictureSheets(path), imageSize, channels);
+    return fitDataset(await openPictureSheets(path), imageSize, channels);
   }
   if (names.some(isIdxImagesName)) {
-    return await fitDataset(await openIdxDataset(path, split), imageSize, channels);
+    return fitDataset(await openIdxDataset(path, split), imageSize, channels);
   }
   if (names.some(isCifarName)) {
-    return await fitDataset(await openCifar(path, split), imageSize, channels);
+    return fitDataset(await openCifar(path, split), imageSize, channels);
   }
   const cifar = folders.find((name) => cifarFolders.includes(name));
   if (cifar !== undefined) return await openFolder(join(path, cifar), options);
@@ -136,5 +136,5 @@ export async function openDataset(
     throw error;
   });
   if (info.isDirectory) return await openFolder(path, options);
-  return await fitDataset(await openFile(path), options.imageSize, options.channels);
+  return fitDataset(await openFile(path), options.imageSize, options.channels);
 }

@@ -1,11 +1,12 @@
 /**
- * Single pictures: decoding, the centre crop of ADM, channels. Decoding and interpolation are
- * sharp's, which is loaded on first use only.
+ * Single pictures: decoding, the centre crop of ADM, channels. Decoding is sharp's, which
+ * is loaded on first use only.
  *
  * @module
  */
 
 import { InputError } from "../formats/errors.ts";
+import { type AxisResize, boxFilter, cubicFilter, resample } from "./resample.ts";
 
 /** A decoded picture: `data` holds (height, width, channels) bytes, row-major. */
 export interface Picture {
@@ -25,7 +26,7 @@ async function loadSharp() {
     return (await import("sharp")).default;
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-    throw new InputError(`pictures cannot be read or resized: sharp did not load: ${reason}`);
+    throw new InputError(`pictures cannot be decoded: sharp did not load: ${reason}`);
   }
 }
 
@@ -75,37 +76,18 @@ export function withChannels(picture: Picture, channels: number): Picture {
   return { height, width, channels, data: converted };
 }
 
-/** First source pixel of each output pixel, and the end: a box filter's share of an axis. */
-function boxEdges(size: number, halved: number): number[] {
-  const scale = size / halved;
-  return Array.from({ length: halved + 1 }, (_, index) => Math.floor(index * scale + 0.5));
-}
-
-/** A picture at half its size, rounded down; every output pixel is the mean of 2 or 3 by 2 or 3. */
-function halve({ height, width, channels, data }: Picture): Picture {
-  const rows = boxEdges(height, Math.floor(height / 2));
-  const columns = boxEdges(width, Math.floor(width / 2));
-  const result = new Uint8Array((rows.length - 1) * (columns.length - 1) * channels);
-  let position = 0;
-  for (let row = 0; row + 1 < rows.length; row++) {
-    for (let column = 0; column + 1 < columns.length; column++) {
-      const area = (rows[row + 1] - rows[row]) * (columns[column + 1] - columns[column]);
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = 0;
-        for (let y = rows[row]; y < rows[row + 1]; y++) {
-          for (let x = columns[column]; x < columns[column + 1]; x++) {
-            sum += data[(y * width + x) * channels + channel];
-          }
-        }
-        result[position++] = Math.round(sum / area);
-      }
-    }
-  }
-  return { height: rows.length - 1, width: columns.length - 1, channels, data: result };
-}
-
 /** Longest side accepted of a picture resized before its crop, in pixels. */
 const maximumSide = 1 << 16;
+
+/** A whole axis resized. */
+function wholeAxis(from: number, to: number): AxisResize {
+  return { from, to, start: 0, count: to };
+}
+
+/** The central part of an axis resized. */
+function centralAxis(from: number, to: number, count: number): AxisResize {
+  return { from, to, start: Math.floor((to - count) / 2), count };
+}
 
 /**
  * The centre crop of ADM, which DiT trains on: halve with a box filter while the short side is at
@@ -114,30 +96,27 @@ const maximumSide = 1 << 16;
  * @param where the file, for messages
  * @throws {InputError} when the picture is so elongated that resizing it would take gigabytes
  */
-export async function centerCrop(picture: Picture, size: number, where: string): Promise<Picture> {
-  while (Math.min(picture.height, picture.width) >= 2 * size) picture = halve(picture);
-  const { height, width, channels, data } = picture;
+export function centerCrop(picture: Picture, size: number, where: string): Picture {
+  while (Math.min(picture.height, picture.width) >= 2 * size) {
+    const rows = wholeAxis(picture.height, Math.floor(picture.height / 2));
+    const columns = wholeAxis(picture.width, Math.floor(picture.width / 2));
+    picture = resample(picture, boxFilter, rows, columns);
+  }
+  const { height, width } = picture;
   if (height === size && width === size) return picture;
   const scale = size / Math.min(height, width);
-  const resized = { height: Math.round(height * scale), width: Math.round(width * scale) };
-  if (Math.max(resized.height, resized.width) > maximumSide) {
+  const [rows, columns] = [Math.round(height * scale), Math.round(width * scale)];
+  if (Math.max(rows, columns) > maximumSide) {
     throw new InputError(
       `${where}: a picture of ${width} x ${height} pixels is too elongated to crop to ${size} x ${size}`,
     );
   }
-  const sharp = await loadSharp();
-  const cropped = await sharp(data, { raw: { height, width, channels: channels as 1 | 3 } })
-    .resize(resized.width, resized.height, { kernel: "cubic", fit: "fill" })
-    .extract({
-      left: Math.floor((resized.width - size) / 2),
-      top: Math.floor((resized.height - size) / 2),
-      width: size,
-      height: size,
-    })
-    .toColourspace(channels === 1 ? "b-w" : "srgb")
-    .raw()
-    .toBuffer();
-  return { height: size, width: size, channels, data: cropped };
+  return resample(
+    picture,
+    cubicFilter,
+    centralAxis(height, rows, size),
+    centralAxis(width, columns, size),
+  );
 }
 
 /** Copies a picture into `out` from `start` on as (channels, height, width). */
