@@ -5,30 +5,11 @@
  * @module
  */
 
+import { type Bitmap as Picture, loadSharp } from "../formats/bitmap.ts";
 import { InputError } from "../formats/errors.ts";
 import { type AxisResize, boxFilter, cubicFilter, resample } from "./resample.ts";
 
-/** A decoded picture: `data` holds (height, width, channels) bytes, row-major. */
-export interface Picture {
-  /** Rows. */
-  readonly height: number;
-  /** Columns. */
-  readonly width: number;
-  /** 1 (grey) or 3 (red, green, blue). */
-  readonly channels: number;
-  /** Values 0..255. */
-  readonly data: Uint8Array;
-}
-
-/** The sharp library, loaded when the first picture is touched. */
-async function loadSharp() {
-  try {
-    return (await import("sharp")).default;
-  } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-    throw new InputError(`pictures cannot be decoded: sharp did not load: ${reason}`);
-  }
-}
+export type { Bitmap as Picture } from "../formats/bitmap.ts";
 
 /**
  * Decodes a picture to sRGB: upright as its EXIF tag says, transparency on white, the first frame of
