@@ -26,6 +26,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "train a model",
     load: () => import("./train.ts"),
   },
+  sample: {
+    summary: "draw pictures from a trained model",
+    load: () => import("./sample.ts"),
+  },
   info: {
     summary: "what this machine offers",
     load: () => import("./info.ts"),

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { Command } from "commander";
 import { UsageError } from "./errors.ts";
-import { flag, group, optional, type Parsed, parseFlags, type Values } from "./flags.ts";
-import { deviceFlags, modelFlags, progressFlags, seedFlags } from "./options.ts";
+import { define, flag, group, optional, type Parsed, parseFlags, type Values } from "./flags.ts";
+import type { Io } from "./io.ts";
+import { deviceFlags, progressFlags, seedFlags } from "./options.ts";
 import { choice, integer, list, number, type Parser, text } from "./parsers.ts";
 
 const count = integer({ min: 1 });
@@ -25,7 +27,9 @@ export const sampleDitFlags = {
     ),
     weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),
   }),
-  ...modelFlags,
+  ...group("Checkpoint:", {
+    config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
+  }),
   ...group("Sampling:", {
     classes: optional(
       "--classes <list>",
@@ -47,10 +51,10 @@ export const sampleDitFlags = {
       250,
     ),
     spacing: optional(
-      "--spacing <even|stride>",
-      "timesteps: even with both ends, or an integer stride from 0",
-      choice("even", "stride"),
-      "even for ddpm, stride for the others",
+      "--spacing <rule>",
+      "timesteps: both-ends (even) or stride-from-zero",
+      choice("both-ends", "stride-from-zero"),
+      "stride-from-zero for ddim, else both-ends",
     ),
     eta: flag("--eta <x>", "noise of ddim: 0 none, 1 as in ddpm", number({ min: 0, max: 1 }), 0),
     cfgScale: flag("--cfg-scale <x>", "guidance; 1 is off", number({ min: 0 }), 4),
@@ -94,4 +98,29 @@ export function checkSampleOptions({ values, given }: Parsed<typeof sampleDitFla
   if (values.noise !== undefined && given.has("count")) {
     throw new UsageError("--noise fixes the number of pictures; leave --count out");
   }
+}
+
+/** Builds `tessera sample`. */
+export function command(io: Io): Command {
+  return new Command("sample")
+    .description("Draw pictures from a trained model.")
+    .addCommand(define({
+      name: "dit",
+      summary: "draw pictures with a diffusion transformer",
+      description: "Draw pictures with a diffusion transformer.\n\n" +
+        "Without flags it draws one picture a class from the checkpoint that comes with the tool. " +
+        "Picture i depends on the seed and i only, not on the batch size.",
+      flags: sampleDitFlags,
+      examples: [
+        ["tessera sample dit", "one picture a class from the shipped checkpoint"],
+        ["tessera sample dit --ckpt results/000-DiT-XS-4 --seed 7", "from a run of yours"],
+        ["tessera sample dit --classes sneaker,bag --count 8", "two classes in turn"],
+        ["tessera sample dit --sampler dpm++ --num-sampling-steps 20", "fast"],
+      ],
+      run: async (parsed) => {
+        checkSampleOptions(parsed);
+        const { runSampleDit } = await import("./sample_dit.ts");
+        await runSampleDit(io, parsed.values);
+      },
+    }));
 }

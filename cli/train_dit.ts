@@ -25,6 +25,7 @@ import {
 import { newestRun } from "../training/run_folder.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
+import { readTextFile } from "./files.ts";
 import type { Io } from "./io.ts";
 import { formatBytes, formatCount } from "./numbers.ts";
 import { amount, fixed, Progress } from "./progress.ts";
@@ -138,16 +139,7 @@ async function prepareNewRun(values: TrainDitOptions): Promise<PreparedRun> {
 /** The model that flags or a file name, before data and overrides. */
 async function baseConfig({ config, model }: TrainDitOptions): Promise<DiTConfig> {
   if (config === undefined) return asUsage(() => ditConfigByName(model));
-  return parseDiTConfig(await readText(config), config);
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new InputError(`${path}: no such file`);
-    throw error;
-  }
+  return parseDiTConfig(await readTextFile(config), config);
 }
 
 async function prepareResume(

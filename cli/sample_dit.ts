@@ -1,0 +1,157 @@
+/**
+ * `tessera sample dit`: from flags to pictures.
+ *
+ * @module
+ */
+import { InputError } from "../formats/errors.ts";
+import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
+import { selectDevice } from "../kernels/select_device.ts";
+import type { DiTConfig } from "../models/dit.ts";
+import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
+import {
+  createDiTSampler,
+  type DiTSource,
+  findDiT,
+  loadDiT,
+  resolveClasses,
+} from "../training/dit_model.ts";
+import { type SampleRecord, writeSamples } from "../training/pictures.ts";
+import { assetPath } from "./assets.ts";
+import { asUsage } from "./errors.ts";
+import { readTextFile } from "./files.ts";
+import type { Io } from "./io.ts";
+import { Progress } from "./progress.ts";
+import type { SampleDitOptions } from "./sample.ts";
+
+/** The checkpoint that comes with the tool. */
+export const shippedCheckpoint = "models/checkpoints/fashion";
+
+/** Start noise given by the user. */
+interface StartNoise {
+  readonly values: Float32Array;
+  readonly count: number;
+}
+
+/** Draws pictures. */
+export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<void> {
+  const config = values.config === undefined ? undefined : await namedOrFile(values.config);
+  const path = values.ckpt ?? assetPath(shippedCheckpoint);
+  const source = await findDiT(path, values.weights, config);
+  const noise = values.noise === undefined
+    ? undefined
+    : await readNoise(values.noise, source.config);
+  const labels = asUsage(() => chooseLabels(values, source, noise?.count));
+  checkOutput(source.config, values);
+  const { device, reason } = await selectDevice(values);
+  try {
+    const progress = new Progress(io, {
+      noun: "evaluation",
+      total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
+      columns: {},
+      quiet: values.quiet,
+      logFormat: values.logFormat,
+    });
+    progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+    const parameters = await loadDiT(device, source);
+    const program = await createDiTSampler(device, source.config, parameters, {
+      sampler: values.sampler,
+      steps: values.numSamplingSteps,
+      eta: values.eta,
+      spacing: values.spacing,
+      batchSize: Math.min(values.batchSize, labels.length),
+      guidance: {
+        scale: values.cfgScale,
+        channels: values.cfgChannels === "all" ? undefined : values.cfgChannels,
+      },
+    });
+    let evaluations = 0;
+    const samples = await program.sample(
+      { seed: values.seed, labels, startNoise: noise?.values },
+      () => progress.update(++evaluations),
+    );
+    progress.end();
+    await save(io, samples, values, { ...source, labels, device: device.description });
+  } finally {
+    device.close();
+  }
+}
+
+async function namedOrFile(config: string): Promise<DiTConfig> {
+  if (!config.endsWith(".json")) return asUsage(() => ditConfigByName(config));
+  return parseDiTConfig(await readTextFile(config), config);
+}
+
+/** The classes of the pictures: those asked for in turn, as many as asked for. */
+function chooseLabels(
+  { classes, count }: SampleDitOptions,
+  { config, classNames }: DiTSource,
+  noiseCount: number | undefined,
+): number[] {
+  const wanted = classes
+    ? resolveClasses(classes, classNames, config.classes)
+    : Array.from({ length: Math.min(config.classes, 10) }, (_, index) => index);
+  const total = noiseCount ?? count ?? wanted.length;
+  return Array.from({ length: total }, (_, index) => wanted[index % wanted.length]);
+}
+
+async function readNoise(path: string, config: DiTConfig): Promise<StartNoise> {
+  using reader = await openSafetensors(path);
+  const { shape } = reader.info("noise");
+  const { channels, inputSize } = config;
+  const [count, ...picture] = shape;
+  if (shape.length !== 4 || picture.join() !== [channels, inputSize, inputSize].join()) {
+    throw new InputError(
+      `${path}: noise has the shape (${shape.join(", ")}), ` +
+        `the model needs (N, ${channels}, ${inputSize}, ${inputSize})`,
+    );
+  }
+  return { values: reader.readFloat32("noise"), count };
+}
+
+/** Latents cannot be drawn without a decoder. */
+function checkOutput({ channels }: DiTConfig, { saveLatents }: SampleDitOptions): void {
+  if (channels === 1 || channels === 3 || saveLatents !== undefined) return;
+  throw new InputError(
+    `the model makes latents of ${channels} channels, which need a decoder to become pictures; ` +
+      "write them with --save-latents FILE",
+  );
+}
+
+async function save(
+  io: Io,
+  samples: Float32Array,
+  values: SampleDitOptions,
+  source: DiTSource & { labels: readonly number[]; device: string },
+): Promise<void> {
+  const { config, labels, classNames } = source;
+  if (values.saveLatents !== undefined) {
+    const shape = [labels.length, config.channels, config.inputSize, config.inputSize];
+    await writeSafetensors(values.saveLatents, [
+      { name: "latents", type: "F32", shape, data: samples },
+    ]);
+    io.out(values.saveLatents);
+  }
+  if (config.channels !== 1 && config.channels !== 3) return;
+  const record: SampleRecord = {
+    weights: source.path,
+    step: source.step,
+    config,
+    sampler: values.sampler,
+    samplingSteps: values.numSamplingSteps,
+    eta: values.sampler === "ddim" ? values.eta : undefined,
+    spacing: values.spacing,
+    cfgScale: values.cfgScale,
+    cfgChannels: values.cfgChannels,
+    seed: values.seed,
+    device: source.device,
+    labels,
+    classNames,
+  };
+  const guidance = values.cfgScale === 1 ? "no guidance" : `guidance ${values.cfgScale}`;
+  const grid = await writeSamples(values.out, samples, record, {
+    title: source.step === undefined ? "DiT" : `DiT after ${source.step} steps`,
+    subtitle:
+      `${values.sampler}, ${values.numSamplingSteps} steps, ${guidance}, seed ${values.seed}`,
+  });
+  io.out(grid);
+}
