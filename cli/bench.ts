@@ -118,9 +118,9 @@ function flopsCommand(io: Io): Command {
     run: async ({ values }) => {
       const flops = await import("../bench/flops.ts");
       const models = await modelsFromFlags(values, (names) => names);
-      const notes = flops.flopsNotes;
       if (values.detail) {
         const pass = values.train ? "train" : "forward";
+        const notes = flops.partNotes(pass);
         const rows = models.flatMap((model) => flops.countParts(model, pass));
         const columns = flops.partColumns;
         await writeReport(io, { machine: await machine(), columns, rows, notes }, values);
@@ -131,6 +131,7 @@ function flopsCommand(io: Io): Command {
         ...(values.train ? { trainMacs: flops.countTraining(model) } : {}),
       }));
       const columns = flops.flopsColumns(values.train);
+      const notes = flops.flopsNotes;
       await writeReport(io, { machine: await machine(), columns, rows, notes }, values);
     },
   });

@@ -30,6 +30,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "draw pictures from a trained model",
     load: () => import("./sample.ts"),
   },
+  bench: {
+    summary: "count what models cost and time them",
+    load: () => import("./bench.ts"),
+  },
   info: {
     summary: "what this machine offers",
     load: () => import("./info.ts"),

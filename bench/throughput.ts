@@ -1,0 +1,231 @@
+/**
+ * Throughput: how fast a device runs a model or a matrix product, over lists of everything.
+ *
+ * Each row has a device of its own, so that its peak memory is its own; a row that fails is reported
+ * with the reason, and the sweep goes on.
+ *
+ * @module
+ */
+import type { Device } from "../kernels/device.ts";
+import { selectDevice } from "../kernels/select_device.ts";
+import { probeAdapter } from "../kernels/webgpu/adapter.ts";
+import { ditParameters } from "../models/dit.ts";
+import { countParameters } from "../models/parameters.ts";
+import type { NamedConfig } from "./flops.ts";
+import type { Column } from "./report.ts";
+import { summarize, type Summary } from "./statistics.ts";
+import { measure, type WarmUp } from "./timing.ts";
+import { type DiTOperation, type Job, loadDiTJob, loadProduct } from "./workloads.ts";
+
+/** Where rows are measured. */
+export interface Place {
+  readonly device: "auto" | "webgpu" | "wasm";
+  /** Threads of the wasm device; one a core when absent. */
+  readonly threads?: number;
+  readonly strictMath?: boolean;
+}
+
+/** One thing to measure. */
+export interface Task {
+  readonly operation: string;
+  /** Model, or sizes of the product. */
+  readonly subject: string;
+  /** Pictures an execution; absent where there are none. */
+  readonly batch?: number;
+  /** Tokens a picture. */
+  readonly tokens?: number;
+  readonly parameters?: number;
+  readonly place: Place;
+  load(device: Device): Promise<Job>;
+}
+
+/** What identifies a row. */
+interface RowHead {
+  readonly operation: string;
+  readonly subject: string;
+  readonly batch?: number;
+  readonly tokens?: number;
+  readonly parameters?: number;
+  readonly dtype: "f32";
+  /** The device that was asked for; the one that was taken when the row is ok. */
+  readonly device: Place["device"];
+  readonly threads?: number;
+}
+
+/** A row that was measured. Times are in ms a run. */
+export interface MeasuredRow extends RowHead, Summary {
+  readonly status: "ok";
+  /** The device's own words. */
+  readonly description: string;
+  /** Whether a WebGPU adapter computes on the CPU. */
+  readonly software: boolean;
+  /** Making, compiling and filling, before the first run. */
+  readonly loadMilliseconds: number;
+  readonly warmUp: WarmUp;
+  readonly runsPerSample: number;
+  readonly samples: readonly number[];
+  /** Multiply-adds of one execution. */
+  readonly macs: number;
+  /** 2 x MACs over the median time. */
+  readonly gflopsPerSecond: number;
+  readonly imagesPerSecond?: number;
+  readonly tokensPerSecond?: number;
+  /** Most bytes that were allocated on the device. */
+  readonly peakBytes: number;
+}
+
+/** A row that could not be measured. */
+export interface FailedRow extends RowHead {
+  /** What went wrong. */
+  readonly status: string;
+}
+
+/** One row of the report. */
+export type ThroughputRow = MeasuredRow | FailedRow;
+
+/** Whether a row has numbers. */
+export function isMeasured(row: ThroughputRow): row is MeasuredRow {
+  return row.status === "ok";
+}
+
+/** What numbers mean; goes below every table. */
+export const throughputNotes: readonly string[] = [
+  "ms a run, after the warm-up; images/s, tokens/s and GFLOP/s from the median; " +
+  "GFLOP = 2 x MACs of the graph that ran (products and attention), in f32.",
+];
+
+/** The product of all lists for DiTs. */
+export function ditTasks(
+  operations: readonly DiTOperation[],
+  models: readonly NamedConfig[],
+  batches: readonly number[],
+  places: readonly Place[],
+): Task[] {
+  return operations.flatMap((operation) =>
+    models.flatMap(({ name, config }) =>
+      batches.flatMap((batch) =>
+        places.map((place): Task => ({
+          operation,
+          subject: name,
+          batch,
+          tokens: (config.inputSize / config.patch) ** 2,
+          parameters: countParameters(ditParameters(config)).parameters,
+          place,
+          load: (device) => loadDiTJob(device, operation, config, batch),
+        }))
+      )
+    )
+  );
+}
+
+/** Sizes of a matrix product: (m, k) times (k, n). */
+export type ProductSize = readonly [m: number, n: number, k: number];
+
+/** The product of all lists for matrix products. */
+export function productTasks(sizes: readonly ProductSize[], places: readonly Place[]): Task[] {
+  return sizes.flatMap(([m, n, k]) =>
+    places.map((place): Task => ({
+      operation: "product",
+      subject: `${m}x${n}x${k}`,
+      place,
+      load: (device) => loadProduct(device, m, n, k),
+    }))
+  );
+}
+
+/** Measures one task; never throws because of it. */
+export async function measureTask(task: Task, repetitions: number): Promise<ThroughputRow> {
+  const { operation, subject, batch, tokens, parameters, place } = task;
+  const head: RowHead = {
+    operation,
+    subject,
+    batch,
+    tokens,
+    parameters,
+    dtype: "f32",
+    device: place.device,
+    threads: place.threads,
+  };
+  try {
+    const { device } = await selectDevice(place);
+    try {
+      return { ...head, ...await measureOn(device, task, repetitions) };
+    } finally {
+      device.close();
+    }
+  } catch (error) {
+    return { ...head, status: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function measureOn(
+  device: Device,
+  { batch, tokens, place, load }: Task,
+  repetitions: number,
+): Promise<Omit<MeasuredRow, "operation" | "subject" | "dtype">> {
+  const start = performance.now();
+  const { run, macs } = await load(device);
+  await device.finish();
+  const loadMilliseconds = performance.now() - start;
+  const { samples, ...timing } = await measure(device, run, repetitions);
+  const summary = summarize(samples);
+  const perSecond = (count: number): number => count / (summary.median / 1000);
+  const onProcessor = device.kind === "wasm";
+  return {
+    status: "ok",
+    device: device.kind,
+    threads: onProcessor ? place.threads ?? navigator.hardwareConcurrency : undefined,
+    description: device.description,
+    software: onProcessor ? false : (await probeAdapter())?.software ?? false,
+    ...summary,
+    imagesPerSecond: batch && perSecond(batch),
+    tokensPerSecond: batch && tokens && perSecond(batch * tokens),
+    gflopsPerSecond: perSecond(2 * macs) / 1e9,
+    macs,
+    peakBytes: device.peakBytes,
+    loadMilliseconds,
+    ...timing,
+    samples,
+  };
+}
+
+/** The measured part of a row as a cell's value. */
+function measured(value: (row: MeasuredRow) => number | string | undefined) {
+  return (row: ThroughputRow) => isMeasured(row) ? value(row) : undefined;
+}
+
+/** Columns of the tables; those of pictures only where there are pictures. */
+export function throughputColumns(withPictures: boolean): Column<ThroughputRow>[] {
+  const pictures: Column<ThroughputRow>[] = [
+    { title: "images/s", value: measured((row) => row.imagesPerSecond), digits: 2 },
+    { title: "tokens/s", value: measured((row) => row.tokensPerSecond) },
+  ];
+  return [
+    { title: "op", value: ({ operation }) => operation },
+    { title: withPictures ? "model" : "m x n x k", value: ({ subject }) => subject },
+    ...(withPictures ? [{ title: "batch", value: ({ batch }: ThroughputRow) => batch }] : []),
+    { title: "device", value: describePlace },
+    {
+      title: "warm-up ms",
+      value: measured(({ loadMilliseconds, warmUp }) => loadMilliseconds + warmUp.milliseconds),
+    },
+    { title: "mean ms", value: measured(({ mean }) => mean), digits: 2 },
+    { title: "sd", value: measured(({ deviation }) => deviation), digits: 2 },
+    { title: "min", value: measured(({ minimum }) => minimum), digits: 2 },
+    { title: "median", value: measured(({ median }) => median), digits: 2 },
+    ...(withPictures ? pictures : []),
+    { title: "GFLOP/s", value: measured(({ gflopsPerSecond }) => gflopsPerSecond), digits: 2 },
+    { title: "peak MiB", value: measured(({ peakBytes }) => peakBytes / 2 ** 20), digits: 1 },
+    { title: "status", value: ({ status }) => status },
+  ];
+}
+
+function describePlace(row: ThroughputRow): string {
+  const threads = row.threads === undefined ? "" : ` ${row.threads}t`;
+  return `${row.device}${threads}${isMeasured(row) && row.software ? " (software)" : ""}`;
+}
+
+/** One line for each device that was measured: what it is. */
+export function deviceNotes(rows: readonly ThroughputRow[]): string[] {
+  return [...new Set(rows.filter(isMeasured).map(({ description }) => description))];
+}

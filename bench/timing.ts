@@ -1,0 +1,81 @@
+/**
+ * Timing repeated work: an untimed warm-up, then samples of one or several runs.
+ *
+ * @module
+ */
+import type { Device } from "../kernels/device.ts";
+
+/** Shortest warm-up in ms: V8 needs it to compile the kernels a second time, optimised. */
+const warmUpMilliseconds = 300;
+
+/** Fewest runs of a warm-up. On WebGPU one run has compiled everything, the second fills caches. */
+const warmUpRuns = { wasm: 3, webgpu: 2 } as const;
+
+/**
+ * Shortest sample in ms. Waiting for WebGPU costs about 11 ms in Deno, whatever was queued; in a
+ * sample of 250 ms that is a few percent.
+ */
+const sampleMilliseconds = { wasm: 5, webgpu: 250 } as const;
+
+/** Most runs in one sample: each is work queued without a wait. */
+const maximumRunsPerSample = 200;
+
+/** What happened before the clock counted. */
+export interface WarmUp {
+  readonly runs: number;
+  readonly milliseconds: number;
+  /** The first run by itself: lazy compilation included. */
+  readonly firstMilliseconds: number;
+  /** The last one, the best guess of a warm run. */
+  readonly lastMilliseconds: number;
+}
+
+/** Runs work until it runs at its final speed. */
+export async function warmUp(device: Device, run: () => void): Promise<WarmUp> {
+  const times: number[] = [];
+  let milliseconds = 0;
+  while (milliseconds < warmUpMilliseconds || times.length < warmUpRuns[device.kind]) {
+    const time = await timeRuns(device, run, 1);
+    times.push(time);
+    milliseconds += time;
+  }
+  return {
+    runs: times.length,
+    milliseconds,
+    firstMilliseconds: times[0],
+    lastMilliseconds: times[times.length - 1],
+  };
+}
+
+/** Wall time in ms of some runs, until the last result is there. */
+export async function timeRuns(device: Device, run: () => void, count: number): Promise<number> {
+  const start = performance.now();
+  for (let index = 0; index < count; index++) run();
+  await device.finish();
+  return performance.now() - start;
+}
+
+/** Timed samples. */
+export interface Timing {
+  readonly warmUp: WarmUp;
+  /** Runs that a sample is the mean of. */
+  readonly runsPerSample: number;
+  /** Milliseconds a run, one number a repetition. */
+  readonly samples: readonly number[];
+}
+
+/** Warms up and takes samples. */
+export async function measure(
+  device: Device,
+  run: () => void,
+  repetitions: number,
+): Promise<Timing> {
+  const warm = await warmUp(device, run);
+  const wanted = Math.ceil(sampleMilliseconds[device.kind] / warm.lastMilliseconds);
+  const runsPerSample = Math.min(wanted, maximumRunsPerSample);
+  const samples: number[] = [];
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    samples.push(await timeRuns(device, run, runsPerSample) / runsPerSample);
+  }
+  return { warmUp: warm, runsPerSample, samples };
+}

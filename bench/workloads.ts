@@ -1,0 +1,199 @@
+/**
+ * What benchmarks time: a workload is a graph with everything it needs on a device, ready to be run
+ * again and again.
+ *
+ * @module
+ */
+import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
+import { compile } from "../kernels/graph/compile.ts";
+import { gradients } from "../kernels/graph/gradients.ts";
+import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
+import { square, subtract } from "../kernels/ops/elementwise/op.ts";
+import { matmul } from "../kernels/ops/matmul/op.ts";
+import { adamw } from "../kernels/ops/optimizer/op.ts";
+import { mean } from "../kernels/ops/reduce/op.ts";
+import { adamwSchedule } from "../kernels/program.ts";
+import { elementCount } from "../kernels/shape.ts";
+import { constantTensor, input, state } from "../kernels/tensor.ts";
+import { seedWords } from "../diffusion/streams.ts";
+import { type DiTConfig, ditParameters } from "../models/dit.ts";
+import { traceDiT } from "../models/dit_graph.ts";
+import type { ParameterSpecification } from "../models/parameters.ts";
+import { ditTrainingGraph } from "../training/dit_step.ts";
+import { initializeParameters } from "../training/initialize.ts";
+import { type OptimizerSettings, scheduleAtStep, stateNames } from "../training/optimizer.ts";
+import { allocateState, copyAverages, Trainer } from "../training/trainer.ts";
+
+/** Work on a device that can be repeated. */
+export interface Job {
+  /** Starts one execution; on WebGPU it is only queued. */
+  run(): void;
+  /** Multiply-adds of one execution. */
+  readonly macs: number;
+}
+
+/** Parameters of a model on a device, by name. */
+export type ParameterBuffers = ReadonlyMap<string, DeviceBuffer>;
+
+/** What a DiT can be timed at. */
+export const ditOperations = ["forward", "train", "train-plain"] as const;
+
+/** One of the timed operations. */
+export type DiTOperation = typeof ditOperations[number];
+
+/** Settings of the training step; rates so small that the weights stay what they are. */
+const optimizer: OptimizerSettings = {
+  learningRate: 1e-6,
+  weightDecay: 0,
+  clipNorm: 1,
+  averageDecay: 0.9999,
+};
+
+/** Loads an operation of a DiT, with parameters of its own. */
+export async function loadDiTJob(
+  device: Device,
+  operation: DiTOperation,
+  config: DiTConfig,
+  batch: number,
+): Promise<Job> {
+  if (operation === "train") return await loadTrainingStep(device, config, batch);
+  const parameters = await createParameters(device, config);
+  return operation === "forward"
+    ? await loadForward(device, config, batch, parameters)
+    : await loadPlainStep(device, config, batch, parameters);
+}
+
+/**
+ * Allocates the parameters of a DiT and fills them. What the paper starts at zero starts at random
+ * here: gates that are zero would let no gradient into the blocks.
+ */
+export async function createParameters(
+  device: Device,
+  config: DiTConfig,
+): Promise<ParameterBuffers> {
+  const specifications = ditParameters(config);
+  const buffers = new Map(
+    specifications.map(({ name, shape }) => [
+      name,
+      device.createBuffer(name, "f32", elementCount(shape)),
+    ]),
+  );
+  await initializeParameters(device, openGates(specifications), buffers, 1);
+  return buffers;
+}
+
+function openGates(specifications: readonly ParameterSpecification[]): ParameterSpecification[] {
+  return specifications.map((specification) =>
+    specification.initial.kind === "zeros"
+      ? { ...specification, initial: { kind: "normal", deviation: 0.02 } }
+      : specification
+  );
+}
+
+/** A forward pass. */
+export async function loadForward(
+  device: Device,
+  config: DiTConfig,
+  batch: number,
+  parameters: ParameterBuffers,
+): Promise<Job> {
+  const graph = makeGraph("forward", { outputs: { out: traceDiT(config, batch).out } });
+  const executable = await device.load(compile(graph), parameters);
+  writeModelInputs(executable, config, batch);
+  return { run: () => executable.run(), macs: macsOf(graph) };
+}
+
+/**
+ * The bare training step that frameworks are compared by: mean squared error over all output
+ * channels against a fixed target, gradients, AdamW.
+ */
+export async function loadPlainStep(
+  device: Device,
+  config: DiTConfig,
+  batch: number,
+  parameters: ParameterBuffers,
+): Promise<Job> {
+  const graph = plainStepGraph(config, batch);
+  const executable = await device.load(compile(graph), parameters);
+  writeModelInputs(executable, config, batch);
+  const target = executable.buffer("target");
+  target.write(ripple(target.elements, 3));
+  const schedule = executable.buffer("schedule");
+  let step = 0;
+  const run = () => {
+    schedule.write(scheduleAtStep(++step, optimizer));
+    executable.run();
+  };
+  return { run, macs: macsOf(graph) };
+}
+
+function plainStepGraph(config: DiTConfig, batch: number): Graph {
+  const { out, parameters } = traceDiT(config, batch);
+  const loss = mean(square(subtract(out, input("target", out.shape))));
+  const trained = ditParameters(config).filter(({ trainable }) => trainable)
+    .map(({ name }) => ({ name, parameter: parameters.get(name)! }));
+  const gradientsOfLoss = gradients(loss, trained.map(({ parameter }) => parameter));
+  const schedule = input("schedule", [adamwSchedule.length]);
+  const gradientScale = constantTensor(Float32Array.of(1), []);
+  const effects = trained.map(({ name, parameter }, index) =>
+    adamw({
+      parameter,
+      gradient: gradientsOfLoss[index],
+      firstMoment: state(stateNames.firstMoment(name), parameter.shape),
+      secondMoment: state(stateNames.secondMoment(name), parameter.shape),
+      schedule,
+      gradientScale,
+    })
+  );
+  return makeGraph("plain training step", { outputs: { loss }, effects });
+}
+
+/** The training step of `tessera train dit`: noise, hybrid loss, clipping, AdamW, average. */
+async function loadTrainingStep(device: Device, config: DiTConfig, batch: number): Promise<Job> {
+  const specifications = openGates(ditParameters(config));
+  const training = allocateState(device, specifications);
+  await initializeParameters(device, specifications, training.parameters, 1);
+  await copyAverages(training);
+  const settings = { batchSize: batch, labelDropout: 0.1, clipNorm: optimizer.clipNorm };
+  const graph = ditTrainingGraph(config, settings);
+  const trainer = await Trainer.create(device, graph, training, optimizer, 0);
+  trainer.writeInput("seed", seedWords(1));
+  const { channels, inputSize, classes } = config;
+  const images = ripple(batch * channels * inputSize ** 2, 1);
+  const labels = Int32Array.from({ length: batch }, (_, index) => index % classes);
+  let seen = 0;
+  const run = () => {
+    const samples = Int32Array.from({ length: batch }, () => seen++);
+    trainer.runStep({ images, labels, samples });
+  };
+  return { run, macs: macsOf(graph) };
+}
+
+/** A matrix product (m, k) times (k, n). */
+export async function loadProduct(
+  device: Device,
+  m: number,
+  n: number,
+  k: number,
+): Promise<Job> {
+  const c = matmul(input("a", [m, k]), input("b", [k, n]));
+  const graph = makeGraph("product", { outputs: { c } });
+  const executable = await device.load(compile(graph));
+  executable.buffer("a").write(ripple(m * k, 1));
+  executable.buffer("b").write(ripple(k * n, 2));
+  return { run: () => executable.run(), macs: macsOf(graph) };
+}
+
+const macsOf = (graph: Graph): number => graphCost(graph).multiplyAdds;
+
+function writeModelInputs(executable: Executable, config: DiTConfig, batch: number): void {
+  const x = executable.buffer("x");
+  x.write(ripple(x.elements, 1));
+  executable.buffer("t").write(Int32Array.from({ length: batch }, (_, i) => 37 * i % 1000));
+  executable.buffer("y").write(Int32Array.from({ length: batch }, (_, i) => i % config.classes));
+}
+
+/** Numbers in [-1, 1] without a visible pattern; `frequency` makes them different. */
+function ripple(length: number, frequency: number): Float32Array {
+  return Float32Array.from({ length }, (_, index) => Math.sin(frequency * (index % 65536) ** 2));
+}

@@ -1,0 +1,32 @@
+/**
+ * A DiT traced on inputs of its own: for counting, timing and comparing.
+ *
+ * @module
+ */
+import { input, type Tensor } from "../kernels/tensor.ts";
+import { dit, type DiTConfig, ditParameters } from "./dit.ts";
+import { lookup, parameterStates } from "./parameters.ts";
+
+/** A traced forward pass. */
+export interface TracedDiT {
+  /** Input `x`: noised pictures (N, C, I, I). */
+  readonly x: Tensor;
+  /** Input `t`: time steps, i32 (N), each 0 .. 999. */
+  readonly t: Tensor;
+  /** Input `y`: labels, i32 (N), the number of classes meaning "no class". */
+  readonly y: Tensor;
+  /** The parameters as states, by name. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  /** (N, C or 2 C, I, I) */
+  readonly out: Tensor;
+}
+
+/** Traces the forward pass of a batch. */
+export function traceDiT(config: DiTConfig, batch: number): TracedDiT {
+  const { channels, inputSize } = config;
+  const x = input("x", [batch, channels, inputSize, inputSize]);
+  const t = input("t", [batch], "i32");
+  const y = input("y", [batch], "i32");
+  const parameters = parameterStates(ditParameters(config));
+  return { x, t, y, parameters, out: dit(config, lookup(parameters), x, t, y) };
+}
