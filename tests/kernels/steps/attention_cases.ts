@@ -159,6 +159,6 @@ export function attentionGradientCases(padding: number): StepCase[] {
       keyGradient: key,
       valueGradient: value,
     } as const;
-    return b.build(describe(form), step, tolerance(form, 4));
+    return b.build(describe(form), step, tolerance(form, 2));
   });
 }

@@ -109,7 +109,7 @@ export function layerNormGradientCases(padding: number): StepCase[] {
         ...addend && { addend },
         output,
       } as const;
-      return b.build(`${form.name}, addend ${addendKind}`, step, normTolerance(form) * 2);
+      return b.build(`${form.name}, addend ${addendKind}`, step, normTolerance(form));
     })
   );
 }
