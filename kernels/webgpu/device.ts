@@ -21,20 +21,13 @@ import { ErrorWatch } from "./errors.ts";
 import { type DeviceParts, loadProgram } from "./executable.ts";
 import { Memory, WebGPUBuffer } from "./memory.ts";
 import { PipelineCache } from "./pipelines.ts";
-import { Tuner } from "./tuner.ts";
+import { Tuner, type TunerOptions } from "./tuner.ts";
 
 export { type AdapterInformation, probeAdapter };
 
 /** Settings of a WebGPU device. */
-export interface WebGPUOptions {
+export interface WebGPUOptions extends TunerOptions {
   readonly powerPreference?: GPUPowerPreference;
-  /** Folder for measured kernel choices; `$XDG_CACHE_HOME/tessera` or `~/.cache/tessera` otherwise. */
-  readonly cacheFolder?: string;
-  /**
-   * Kernel variants by family, e.g. `{ matmul: "tiles" }`; these are not measured. The environment
-   * variable `TESSERA_MATMUL_VARIANT` does the same for matrix products.
-   */
-  readonly variants?: Readonly<Record<string, string>>;
   /** Ask for the specification's default limits even where the adapter has more. */
   readonly specFloor?: boolean;
 }

@@ -79,7 +79,13 @@ export class ErrorWatch {
     try {
       return await Promise.race([work, this.#failed.promise]);
     } catch (error) {
+      // On a lost device operations may fail a moment before the loss is reported.
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, 50);
+      await Promise.race([this.#device.lost, promise]);
+      clearTimeout(timer);
       this.check();
+      this.fail(`WebGPU: ${error instanceof Error ? error.message : error}`);
       throw error;
     }
   }

@@ -60,16 +60,15 @@ export class ProgramTensors {
 
   #persistent(specification: BufferSpecification, bound?: DeviceBuffer): WebGPUBuffer {
     const { name, kind, dtype, elements, data } = specification;
-    const isNamed = kind !== "constant";
     let buffer: WebGPUBuffer;
-    if (bound && isNamed) {
+    if (bound && (kind === "input" || kind === "state")) {
       buffer = checkBound(specification, bound);
     } else {
       buffer = this.#allocator.createBuffer(name, dtype, elements);
       this.#owned.push(buffer);
     }
     if (data) buffer.write(data);
-    if (isNamed) this.#named.set(name, buffer);
+    if (kind !== "constant") this.#named.set(name, buffer);
     return buffer;
   }
 

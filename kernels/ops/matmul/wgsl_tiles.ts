@@ -15,17 +15,25 @@ import { matmulLabel, MatmulOutput } from "./wgsl_output.ts";
 const side = 16;
 const invocations = side * side;
 
-/** A tile needs at least this many workgroups to be worth its size. */
+/** Fewer workgroups than this leave parts of a large processor idle. */
 const enoughGroups = 64;
+
+/** Rows and columns of a workgroup's tile: as large as the matrices and the processor allow. */
+function tileSize({ batch, m, n }: MatmulStep): number {
+  const large = [128, 64].find((size) =>
+    Math.min(m, n) > size / 2 &&
+    batch * Math.ceil(m / size) * Math.ceil(n / size) >= enoughGroups
+  );
+  return large ?? 32;
+}
 
 /** Lowers a product to one dispatch. */
 export function lowerTiles(step: MatmulStep, { limits }: WebGPUContext): Dispatch[] {
   const { batch, m, n } = step;
-  const groupsOf = (size: number): number => batch * Math.ceil(m / size) * Math.ceil(n / size);
-  const size = groupsOf(128) >= enoughGroups ? 128 : groupsOf(64) >= enoughGroups ? 64 : 32;
-  // 8 KiB of workgroup memory for the large tile, 8 and 4 for the others: twice 4 bytes a float.
+  const size = tileSize(step);
+  // The two slices take 8 KiB of workgroup memory for the larger tiles, 4 KiB for the smallest.
   const depth = size === 128 ? 8 : 16;
-  const groups = groupsOf(size);
+  const groups = batch * Math.ceil(m / size) * Math.ceil(n / size);
   const { workgroups, groupIndex } = gridOf(groups);
   const table = new BindingTable();
   const output = new MatmulOutput(step, 1);

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { MatmulStep, MatrixView } from "../../program.ts";
+import type { ElementwiseStep, MatmulStep, MatrixView, View } from "../../program.ts";
 import type { Binding, Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import {
   BindingTable,
@@ -61,8 +61,28 @@ function evenParts(size: number, most: number, unit: number): number {
   return Math.ceil(size / parts / unit) * unit;
 }
 
-/** Lowers a product: two dispatches that pack, then one for each pair of panels. */
+/**
+ * Lowers a product: two dispatches that pack, one for each pair of panels, one for the epilogue (an
+ * element-wise step). The product is built up in the output itself, or in scratch memory where the
+ * epilogue still needs what the output holds.
+ */
 export function lowerWindows(step: MatmulStep, context: WebGPUContext): Dispatch[] {
+  const { epilogue, epilogueInputs, output, batch, m, n } = step;
+  if (!epilogue) return products(step, context);
+  const inPlace = epilogueInputs.some(({ buffer }) => buffer === output.buffer);
+  const buffer = inPlace ? context.scratch(4 * batch * m * n) : output.buffer;
+  const product: View = { ...output, buffer, offset: inPlace ? 0 : output.offset };
+  const finish: ElementwiseStep = {
+    kind: "elementwise",
+    inputs: [product, ...epilogueInputs],
+    expression: epilogue,
+    output,
+  };
+  const plain = { ...step, output: product, epilogue: undefined, epilogueInputs: [] };
+  return [...products(plain, context), ...lowerElementwise(finish, context)];
+}
+
+function products(step: MatmulStep, context: WebGPUContext): Dispatch[] {
   const blocking = blockingOf(step);
   const { rows, columns, depth, deepest } = blocking;
   const transposed: MatrixView = {
@@ -70,16 +90,16 @@ export function lowerWindows(step: MatmulStep, context: WebGPUContext): Dispatch
     rowStride: step.b.columnStride,
     columnStride: step.b.rowStride,
   };
+  const common = { k: step.k, depth, batch: step.batch, label: matmulLabel(step) };
   const left = { view: step.a, lines: step.m, panelLines: rows };
   const right = { view: transposed, lines: step.n, panelLines: columns };
-  const common = { k: step.k, depth, batch: step.batch, label: matmulLabel(step) };
   const a = packPanels({ ...left, ...common, windowBytes: 4 * rows * deepest }, context);
   const b = packPanels({ ...right, ...common, windowBytes: 4 * columns * deepest }, context);
   const places = placesOf(step, blocking);
   const table = context.constant(tableOf(places));
   const starting = productKernel(step, blocking, true);
   const continuing = productKernel(step, blocking, false);
-  const products = places.map((place, number): Dispatch => {
+  const dispatches = places.map((place, number): Dispatch => {
     const kernel = place.depthPanel === 0 ? starting : continuing;
     const windows: Binding[] = [
       a.window(place.batch, place.rowPanel, place.depthPanel),
@@ -88,15 +108,7 @@ export function lowerWindows(step: MatmulStep, context: WebGPUContext): Dispatch
     ];
     return { ...kernel, label: matmulLabel(step), bindings: [...kernel.bindings, ...windows] };
   });
-  return [a.dispatch, b.dispatch, ...products, ...epilogueOf(step, context)];
-}
-
-/** The epilogue is an element-wise step over the output in place. */
-function epilogueOf(step: MatmulStep, context: WebGPUContext): Dispatch[] {
-  const { epilogue, epilogueInputs, output } = step;
-  if (!epilogue) return [];
-  const inputs = [output, ...epilogueInputs];
-  return lowerElementwise({ kind: "elementwise", inputs, expression: epilogue, output }, context);
+  return [a.dispatch, b.dispatch, ...dispatches];
 }
 
 /** Which panels a dispatch multiplies. */

@@ -1,0 +1,98 @@
+/**
+ * Every variant of the matrix product and of the reduction against the reference, on a device with
+ * nothing but the specification's default limits.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { load } from "../../../kernels/expression.ts";
+import type { MatmulStep } from "../../../kernels/program.ts";
+import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
+import { StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
+import { matmulCases, reduceCases } from "../steps/tensor_cases.ts";
+import { failuresOf, gpuTest, runCase } from "./cases.ts";
+
+function product(
+  padding: number,
+  rightTransposed: boolean,
+  { batch, m, n, k }: { batch: number; m: number; n: number; k: number },
+): StepCase {
+  const b = new StepBuilder(padding);
+  const left = b.input([batch, m, k]);
+  const right = b.input(rightTransposed ? [n, k] : [k, n]);
+  const [rowStride, columnStride] = rightTransposed ? [1, k] : [n, 1];
+  const step: MatmulStep = {
+    kind: "matmul",
+    ...{ batch, m, n, k },
+    a: { buffer: left.buffer, offset: padding, batchStride: m * k, rowStride: k, columnStride: 1 },
+    b: { buffer: right.buffer, offset: padding, batchStride: 0, rowStride, columnStride },
+    output: b.output([batch, m, n]),
+    epilogueInputs: [],
+  };
+  return b.build(
+    `${batch} x (${m}, ${k}) (${k}, ${n}), padding ${padding}`,
+    step,
+    k * unitRoundoff,
+  );
+}
+
+/** Products that need several windows, or the larger workgroup tiles, with ragged ends. */
+const large = [
+  product(0, false, { batch: 1, m: 137, n: 260, k: 300 }),
+  product(3, true, { batch: 1, m: 137, n: 260, k: 300 }),
+  product(3, false, { batch: 16, m: 66, n: 70, k: 9 }),
+  product(0, true, { batch: 16, m: 130, n: 140, k: 12 }),
+];
+
+/** On software adapters each shape of the "tiles" variant takes 0.3 s to compile. */
+const casesOf = (variant: string): StepCase[] =>
+  variant === "tiles"
+    ? matmulCases(3).filter((_, index) => index % 2 === 0)
+    : [...matmulCases(0), ...matmulCases(3)];
+
+for (const variant of matmulVariants) {
+  const options = { specFloor: true, variants: { matmul: variant } };
+  gpuTest(`matmul variant ${variant} at the spec floor`, options, async (device) => {
+    const cases = [...casesOf(variant), ...large];
+    const failures = await failuresOf(`matmul ${variant}`, device, cases);
+    assert.deepEqual(failures, []);
+  });
+}
+
+for (const variant of ["threads", "groups"]) {
+  const options = { specFloor: true, variants: { reduce: variant } };
+  gpuTest(`reduce variant ${variant} at the spec floor`, options, async (device) => {
+    const cases = [...reduceCases(0), ...reduceCases(3)];
+    const failures = await failuresOf(`reduce ${variant}`, device, cases);
+    assert.deepEqual(failures, []);
+  });
+
+  gpuTest(`long sums stay accurate with variant ${variant}`, options, async (device) => {
+    const count = 300_001;
+    const b = new StepBuilder(0);
+    const input = b.input([count], (x) => Math.fround(0.1 + 1e-3 * x));
+    const output = b.output([]);
+    const step = {
+      kind: "reduce",
+      operator: "sum",
+      inputs: [input],
+      expression: load(0),
+      finish: load(0),
+      output,
+    } as const;
+    // A running single-precision sum is off by 1e-4 here.
+    const test = b.build("long sum", step, 8 * unitRoundoff);
+    assert.deepEqual(await failuresOf(`long sum, ${variant}`, device, [test]), []);
+  });
+}
+
+gpuTest(
+  "an unknown variant is refused by name",
+  { variants: { matmul: "magic" } },
+  async (device) => {
+    await assert.rejects(
+      runCase(device, large[0]),
+      /matmul has no variant "magic" \(it has simple, tiles, windows\)/,
+    );
+  },
+);
