@@ -1,6 +1,6 @@
 /**
- * Every variant of the matrix product and of the reduction against the reference, on a device with
- * nothing but the specification's default limits.
+ * Every variant of the matrix product and of the reduction, and element-wise steps, against the
+ * reference, on a device with nothing but the specification's default limits.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { load } from "../../../kernels/expression.ts";
 import type { MatmulStep } from "../../../kernels/program.ts";
 import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
 import { StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
-import { matmulCases, reduceCases } from "../steps/tensor_cases.ts";
+import { elementwiseCases, matmulCases, reduceCases } from "../steps/tensor_cases.ts";
 import { failuresOf, gpuTest, runCase } from "./cases.ts";
 
 function product(
