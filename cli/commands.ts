@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "count what models cost and time them",
     load: () => import("./bench.ts"),
   },
+  verify: {
+    summary: "compare with another framework's numbers",
+    load: () => import("./verify.ts"),
+  },
   info: {
     summary: "what this machine offers",
     load: () => import("./info.ts"),

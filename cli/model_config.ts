@@ -58,10 +58,16 @@ export async function configFromFile(
   return asUsage(() => overridden(path, config, values));
 }
 
-/** A configuration by its name, or from a JSON file. */
+/**
+ * A configuration by its name, or from a JSON file.
+ *
+ * @throws InputError when the file cannot be used; UsageError for an unknown name
+ */
 export async function namedConfigOrFile(value: string): Promise<DiTConfig> {
-  const looksLikeName = !value.endsWith(".json") && !await isFile(value);
-  return looksLikeName ? ditConfigByName(value) : parseDiTConfig(await readTextFile(value), value);
+  if (!value.endsWith(".json") && !await isFile(value)) {
+    return asUsage(() => ditConfigByName(value));
+  }
+  return parseDiTConfig(await readTextFile(value), value);
 }
 
 function overridden(

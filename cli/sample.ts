@@ -5,7 +5,16 @@
  */
 import { Command } from "commander";
 import { UsageError } from "./errors.ts";
-import { define, flag, group, optional, type Parsed, parseFlags, type Values } from "./flags.ts";
+import {
+  define,
+  flag,
+  group,
+  optional,
+  type Parsed,
+  parseFlags,
+  toggle,
+  type Values,
+} from "./flags.ts";
 import type { Io } from "./io.ts";
 import { deviceFlags, progressFlags, seedFlags } from "./options.ts";
 import { choice, integer, list, number, type Parser, text } from "./parsers.ts";
@@ -63,6 +72,10 @@ export const sampleDitFlags = {
       "channels that are guided; 3 gives the paper's tables",
       guidedChannels,
       "all" as number | "all",
+    ),
+    clipDenoised: toggle(
+      "--clip-denoised",
+      "keep predicted pictures in [-1, 1]: for models of pixels, not of latents",
     ),
     batchSize: flag("--batch-size <n>", "pictures at a time", count, 16),
     noise: optional("--noise <file>", "initial noise: safetensors, tensor noise (N,C,H,W)", text),

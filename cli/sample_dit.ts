@@ -58,6 +58,7 @@ export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<vo
       steps: values.numSamplingSteps,
       eta: values.eta,
       spacing: values.spacing,
+      clipDenoised: values.clipDenoised,
       batchSize: Math.min(values.batchSize, labels.length),
       guidance: {
         scale: values.cfgScale,
@@ -140,6 +141,7 @@ async function save(
     samplingSteps: values.numSamplingSteps,
     eta: values.sampler === "ddim" ? values.eta : undefined,
     spacing: values.spacing,
+    clipDenoised: values.clipDenoised,
     cfgScale: values.cfgScale,
     cfgChannels: values.cfgChannels,
     seed: values.seed,

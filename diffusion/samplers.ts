@@ -7,7 +7,15 @@
  *
  * @module
  */
-import { add, exponential, multiply, subtract } from "../kernels/ops/elementwise/op.ts";
+import {
+  add,
+  divide,
+  exponential,
+  maximum,
+  minimum,
+  multiply,
+  subtract,
+} from "../kernels/ops/elementwise/op.ts";
 import { reshape, slice } from "../kernels/ops/movement/op.ts";
 import { input, state, type Tensor } from "../kernels/tensor.ts";
 import type { Update } from "../kernels/graph/graph.ts";
@@ -34,6 +42,8 @@ export interface SamplerOptions {
   readonly eta?: number;
   /** By default the reference's choice: ddpm and dpm++ both ends, ddim a stride from 0. */
   readonly spacing?: Spacing;
+  /** Keep the predicted x0 in [-1, 1]: good for pixels, wrong for latents. Off by default. */
+  readonly clipDenoised?: boolean;
 }
 
 /** Length of the coefficient vector of a step. */
@@ -72,13 +82,14 @@ export function createSampler(options: SamplerOptions): Sampler {
   const { sampler, steps, eta = 0 } = options;
   const timesteps = spacedTimesteps(steps, options.spacing ?? defaultSpacing(sampler));
   const schedule = respace(linearSchedule(), timesteps);
+  const predict = options.clipDenoised ? predictClipped : predictClean;
   switch (sampler) {
     case "ddpm":
-      return ancestral(schedule);
+      return ancestral(schedule, predict);
     case "ddim":
-      return ddim(schedule, eta);
+      return ddim(schedule, predict, eta);
     case "dpm++":
-      return dpmSolver(schedule);
+      return dpmSolver(schedule, predict);
   }
 }
 
@@ -103,10 +114,31 @@ function descending(
   });
 }
 
-/** Predicted x0: `x / sqrt(alphaBar) - sqrt(1 / alphaBar - 1) noise`, factors precomputed. */
-function predictClean(x: Tensor, noise: Tensor, factorX: Tensor, factorNoise: Tensor): Tensor {
-  return subtract(multiply(factorX, x), multiply(factorNoise, noise));
+/** The x0 that a noise prediction means, and the noise that goes with that x0. */
+interface CleanPrediction {
+  readonly clean: Tensor;
+  readonly noise: Tensor;
 }
+
+/** From x and the predicted noise to x0; the factors belong to the noise level. */
+type PredictClean = (
+  x: Tensor,
+  noise: Tensor,
+  factorX: Tensor,
+  factorNoise: Tensor,
+) => CleanPrediction;
+
+/** `x0 = x / sqrt(alphaBar) - sqrt(1 / alphaBar - 1) noise`, factors precomputed. */
+const predictClean: PredictClean = (x, noise, factorX, factorNoise) => ({
+  clean: subtract(multiply(factorX, x), multiply(factorNoise, noise)),
+  noise,
+});
+
+/** The same with x0 kept in [-1, 1] and the noise changed to match. */
+const predictClipped: PredictClean = (x, noise, factorX, factorNoise) => {
+  const clean = minimum(maximum(predictClean(x, noise, factorX, factorNoise).clean, -1), 1);
+  return { clean, noise: divide(subtract(multiply(factorX, x), clean), factorNoise) };
+};
 
 const cleanFactors = (alphaBar: number): [number, number] => [
   Math.sqrt(1 / alphaBar),
@@ -114,7 +146,7 @@ const cleanFactors = (alphaBar: number): [number, number] => [
 ];
 
 /** Ancestral sampling (DDPM) with learned variance, or the posterior variance if none is learned. */
-function ancestral(schedule: Schedule): Sampler {
+function ancestral(schedule: Schedule, predict: PredictClean): Sampler {
   return {
     name: "ddpm",
     usesNoise: true,
@@ -130,7 +162,7 @@ function ancestral(schedule: Schedule): Sampler {
       const [factorX, factorNoise, meanClean, meanNoised, logBeta, logPosterior, noisy] = scalars(
         coefficients,
       );
-      const clean = predictClean(x, prediction.noise, factorX, factorNoise);
+      const { clean } = predict(x, prediction.noise, factorX, factorNoise);
       const mean = add(multiply(meanClean, clean), multiply(meanNoised, x));
       const logVariance = prediction.variance
         ? interpolatedLogVariance(prediction.variance, logBeta, logPosterior)
@@ -142,7 +174,7 @@ function ancestral(schedule: Schedule): Sampler {
 }
 
 /** DDIM (Song et al., 2021): `sqrt(a') x0 + sqrt(1 - a' - s^2) noise + s z`. */
-function ddim(schedule: Schedule, eta: number): Sampler {
+function ddim(schedule: Schedule, predict: PredictClean, eta: number): Sampler {
   return {
     name: "ddim",
     usesNoise: eta > 0,
@@ -159,8 +191,8 @@ function ddim(schedule: Schedule, eta: number): Sampler {
     }),
     step(x, prediction, coefficients, noise) {
       const [factorX, factorNoise, signal, direction, sigma] = scalars(coefficients);
-      const clean = predictClean(x, prediction.noise, factorX, factorNoise);
-      const value = add(multiply(signal, clean), multiply(direction, prediction.noise));
+      const predicted = predict(x, prediction.noise, factorX, factorNoise);
+      const value = add(multiply(signal, predicted.clean), multiply(direction, predicted.noise));
       return [{ state: x, value: eta > 0 ? add(value, multiply(sigma, noise())) : value }];
     },
   };
@@ -170,7 +202,7 @@ function ddim(schedule: Schedule, eta: number): Sampler {
  * DPM-Solver++(2M) (Lu et al., 2022) in data prediction: second order from the second step on, first
  * order in the first and the last step, which ends at alpha = 1, sigma = 0 and returns x0.
  */
-function dpmSolver(schedule: Schedule): Sampler {
+function dpmSolver(schedule: Schedule, predict: PredictClean): Sampler {
   const alpha = (i: number) => i < 0 ? 1 : Math.sqrt(schedule.alphaBars[i]);
   const sigma = (i: number) => i < 0 ? 0 : Math.sqrt(1 - schedule.alphaBars[i]);
   const lambda = (i: number) => Math.log(alpha(i) / sigma(i));
@@ -191,7 +223,7 @@ function dpmSolver(schedule: Schedule): Sampler {
     }),
     step(x, prediction, coefficients) {
       const [factorX, factorNoise, keep, move, current, before] = scalars(coefficients);
-      const clean = predictClean(x, prediction.noise, factorX, factorNoise);
+      const { clean } = predict(x, prediction.noise, factorX, factorNoise);
       const previousClean = state("previous clean", x.shape);
       const extrapolated = add(multiply(current, clean), multiply(before, previousClean));
       return [

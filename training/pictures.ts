@@ -20,6 +20,7 @@ export interface SampleRecord {
   readonly samplingSteps: number;
   readonly eta?: number;
   readonly spacing?: string;
+  readonly clipDenoised: boolean;
   readonly cfgScale: number;
   readonly cfgChannels: number | "all";
   readonly seed: number;
