@@ -6,6 +6,7 @@
  */
 
 import { InputError, quote } from "./errors.ts";
+import { findDuplicateKey } from "./json.ts";
 import { elementSizes, isStoredType, type StoredType } from "./tensor_codec.ts";
 
 /** Longest header accepted, in bytes: the bound of the format's own implementation. */
@@ -51,46 +52,6 @@ export function parseHeaderLength(path: string, prefix: Uint8Array, fileSize: nu
     );
   }
   return Number(length);
-}
-
-/** Index of the quote that closes the JSON string opened at `start`. */
-function closingQuote(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1);; end = text.indexOf('"', end + 1)) {
-    let backslashes = 0;
-    while (text[end - 1 - backslashes] === "\\") backslashes++;
-    if (backslashes % 2 === 0) return end;
-  }
-}
-
-/**
- * Finds a key that occurs twice in one object of a JSON text, which `JSON.parse` would hide.
- *
- * Scans by hand: a regular expression overflows the stack on strings of some megabytes.
- *
- * @param text valid JSON
- */
-function findDuplicateKey(text: string): string | undefined {
-  // One entry an open bracket: the keys seen so far, or undefined inside an array.
-  const open: (Set<string> | undefined)[] = [];
-  const afterString = /\s*:/y;
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index];
-    if (character === "{") open.push(new Set());
-    else if (character === "[") open.push(undefined);
-    else if (character === "}" || character === "]") open.pop();
-    else if (character === '"') {
-      const end = closingQuote(text, index);
-      afterString.lastIndex = end + 1;
-      if (afterString.test(text)) {
-        const key: string = JSON.parse(text.slice(index, end + 1));
-        const keys = open.at(-1);
-        if (keys?.has(key)) return key;
-        keys?.add(key);
-      }
-      index = end;
-    }
-  }
-  return undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -4,7 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { InputError, nearestNames } from "../formats/errors.ts";
+import { InputError, nearestNames, quote } from "../formats/errors.ts";
+import { findDuplicateKey } from "../formats/json.ts";
 import { type DiTConfig, ditConfigs } from "./dit.ts";
 
 const count = z.int().min(1).max(65536);
@@ -86,6 +87,10 @@ export function parseDiTConfig(text: string, where: string): DiTConfig {
     value = JSON.parse(text);
   } catch (error) {
     throw new InputError(`${where}: not valid JSON: ${(error as Error).message}`);
+  }
+  const repeated = findDuplicateKey(text);
+  if (repeated !== undefined) {
+    throw new InputError(`${where}: the field ${quote(repeated)} is given twice`);
   }
   const parsed = ditConfigSchema.safeParse(value);
   if (!parsed.success) {

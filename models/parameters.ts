@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { nearestNames } from "../formats/errors.ts";
 import { elementCount, formatShape, sameShape, type Shape } from "../kernels/shape.ts";
 import { state, type Tensor } from "../kernels/tensor.ts";
 
@@ -75,16 +76,22 @@ export function mismatch(
   specifications: readonly ParameterSpecification[],
   found: ReadonlyMap<string, Shape>,
 ): string | undefined {
+  const known = new Set(specifications.map(({ name }) => name));
+  const unknown = [...found.keys()].filter((name) => !known.has(name));
   for (const { name, shape } of specifications) {
     const actual = found.get(name);
-    if (!actual) return `the parameter ${name} is missing`;
+    if (!actual) return `the parameter ${name} is missing${nearest(name, unknown)}`;
     if (!sameShape(actual, shape)) {
       return `the parameter ${name} has the shape ${formatShape(actual)}, not ${
         formatShape(shape)
       }`;
     }
   }
-  const known = new Set(specifications.map(({ name }) => name));
-  const unknown = [...found.keys()].find((name) => !known.has(name));
-  return unknown && `the model has no parameter ${unknown}`;
+  if (unknown.length === 0) return undefined;
+  return `the model has no parameter ${unknown[0]}${nearest(unknown[0], known)}`;
+}
+
+function nearest(name: string, candidates: Iterable<string>): string {
+  const [best] = nearestNames(name, candidates, 1);
+  return best === undefined ? "" : `; the nearest is ${best}`;
 }

@@ -1,0 +1,115 @@
+/**
+ * `tessera verify`: this tool's numbers against another framework's.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import type { Comparison } from "../evaluation/compare.ts";
+import type { VerificationReport } from "../evaluation/verify_dit.ts";
+import { ExitCode, UsageError } from "./errors.ts";
+import { define, flag, group, optional } from "./flags.ts";
+import type { Io } from "./io.ts";
+import { deviceFlags, jsonFlags } from "./options.ts";
+import { number, text } from "./parsers.ts";
+
+/** Builds `tessera verify`. */
+export function command(io: Io): Command {
+  return new Command("verify")
+    .description("Compare a model's outputs and gradients with another framework's.")
+    .addCommand(verifyDitCommand(io));
+}
+
+const verifyFlags = {
+  ...group("Case:", {
+    config: optional("--config <file|name>", "model config as JSON, or a name like DiT-S/8", text),
+    weights: optional("--weights <file>", "safetensors with the published parameter names", text),
+    case: optional(
+      "--case <file>",
+      "safetensors with input.x, input.t, input.y, output.out; and cotangent.out, grad.*",
+      text,
+    ),
+    tolerance: flag(
+      "--tolerance <x>",
+      "largest difference allowed, as a part of a tensor's largest magnitude",
+      number({ min: 0 }),
+      1e-4,
+    ),
+  }),
+  ...deviceFlags,
+  ...jsonFlags,
+};
+
+/** Something is beyond the tolerance; the report has been printed. */
+class VerificationFailed extends Error {
+  override readonly name = "VerificationFailed";
+  readonly exitCode = ExitCode.failure;
+}
+
+function verifyDitCommand(io: Io): Command {
+  return define({
+    name: "dit",
+    summary: "a DiT: forward pass and gradients",
+    flags: verifyFlags,
+    examples: [[
+      "tessera verify dit --config c.json --weights w.safetensors --case case.safetensors",
+      "exit code 1 when an output or gradient is beyond the tolerance",
+    ]],
+    run: async ({ values }) => {
+      const { config: model, weights, case: path } = values;
+      if (model === undefined) throw new UsageError("--config is needed: a file or a model's name");
+      if (weights === undefined) throw new UsageError("--weights is needed: a safetensors file");
+      if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
+      const { openDiTVerification, verifyDiT } = await import("../evaluation/verify_dit.ts");
+      const { selectDevice } = await import("../kernels/select_device.ts");
+      const { namedConfigOrFile } = await import("./model_config.ts");
+      const config = await namedConfigOrFile(model);
+      using verification = await openDiTVerification(config, weights, path);
+      const { device } = await selectDevice(values);
+      try {
+        const report = await verifyDiT(device, verification, values.tolerance);
+        const document = { model: "dit", config, weights, case: path, ...report };
+        io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
+        if (!report.passed) throw new VerificationFailed(describeFailure(report));
+      } finally {
+        device.close();
+      }
+    },
+  });
+}
+
+function describeReport({ device, tolerance, passed, tensors }: VerificationReport): string {
+  const width = Math.max(...tensors.map(({ name }) => name.length), "tensor".length);
+  const lines = tensors.map((tensor) =>
+    [
+      tensor.name.padEnd(width),
+      scientific(tensor.maximumError),
+      scientific(tensor.relativeError),
+      scientific(tensor.magnitude),
+      tensor.passed ? "ok" : "BEYOND TOLERANCE",
+    ].join("  ")
+  );
+  const heading = ["tensor".padEnd(width), "max abs", "relative", "largest", ""];
+  return [
+    device,
+    "",
+    heading.map((text, index) => index === 0 ? text : text.padEnd(10)).join("  ").trimEnd(),
+    ...lines,
+    "",
+    `${passed ? "passed" : "FAILED"}: ${tensors.length} tensors, tolerance ${tolerance} of the ` +
+    "largest magnitude",
+  ].join("\n");
+}
+
+function scientific(value: number | null): string {
+  return (value === null ? "not finite" : value.toExponential(3)).padEnd(10);
+}
+
+function describeFailure({ tensors, tolerance }: VerificationReport): string {
+  const failed = tensors.filter(({ passed }) => !passed);
+  const size = ({ relativeError }: Comparison): number => relativeError ?? Infinity;
+  const worst = failed.reduce((a, b) => size(b) > size(a) ? b : a);
+  return `${failed.length} of ${tensors.length} tensors beyond the tolerance ${tolerance}; ` +
+    `the worst is ${worst.name}, ${
+      worst.relativeError === null ? "not finite" : `off by ${worst.relativeError.toExponential(2)}`
+    }`;
+}
