@@ -10,6 +10,7 @@ import { eachDevice } from "../../devices.ts";
 import { interpret } from "../../reference/interpreter.ts";
 import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
 import type { StepCase } from "./builder.ts";
+import { matmulCases } from "./matmul_cases.ts";
 import {
   adamwCases,
   gatherCases,
@@ -18,7 +19,7 @@ import {
   randomCases,
   scatterAddCases,
 } from "./other_cases.ts";
-import { elementwiseCases, matmulCases, reduceCases } from "./tensor_cases.ts";
+import { elementwiseCases, reduceCases } from "./tensor_cases.ts";
 
 const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
   elementwise: elementwiseCases,

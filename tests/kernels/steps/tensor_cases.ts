@@ -1,5 +1,5 @@
 /**
- * Cases for element-wise steps, reductions and matrix products.
+ * Cases for element-wise steps and reductions.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import {
   select,
   unary,
 } from "../../../kernels/expression.ts";
-import type { MatrixView, View } from "../../../kernels/program.ts";
+import type { View } from "../../../kernels/program.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { broadcast, StepBuilder, type StepCase, transposed, unitRoundoff } from "./builder.ts";
 
@@ -241,166 +241,5 @@ function stridedReductions(padding: number, operator: "sum" | "maximum"): StepCa
       b.input({ shape: [5, 7], strides: [19, 1], offset: 3, elements: 95 }),
       b.input({ shape: [5, 7], strides: [70, 2], offset: 1, elements: 350 }),
     ]),
-  ];
-}
-
-interface MatmulForm {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  readonly batch?: number;
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
-  /** One matrix serves every product of the batch. */
-  readonly sharedA?: boolean;
-  readonly sharedB?: boolean;
-  /** Unused elements at the end of every row of the operands. */
-  readonly gap?: number;
-}
-
-/** Roundings of a sum of k terms of random sign grow like the square root of k. */
-const productTolerance = (k: number): number => (4 + 2 * Math.sqrt(k)) * unitRoundoff;
-
-function matrix(
-  b: StepBuilder,
-  rows: number,
-  columns: number,
-  form: { batch: number; transpose: boolean; shared: boolean; gap: number },
-): MatrixView {
-  const [outer, inner] = form.transpose ? [columns, rows] : [rows, columns];
-  const pitch = inner + form.gap;
-  const matrices = form.shared ? 1 : form.batch;
-  const { buffer, offset } = b.input([matrices, outer, pitch]);
-  return {
-    buffer,
-    offset,
-    batchStride: form.shared ? 0 : outer * pitch,
-    rowStride: form.transpose ? 1 : pitch,
-    columnStride: form.transpose ? pitch : 1,
-  };
-}
-
-function product(b: StepBuilder, form: MatmulForm): { a: MatrixView; b: MatrixView } {
-  const { m, n, k, batch = 1, gap = 0 } = form;
-  const { transposeA = false, transposeB = false, sharedA = false, sharedB = false } = form;
-  return {
-    a: matrix(b, m, k, { batch, transpose: transposeA, shared: sharedA, gap }),
-    b: matrix(b, k, n, { batch, transpose: transposeB, shared: sharedB, gap }),
-  };
-}
-
-function plainProduct(padding: number, form: MatmulForm): StepCase {
-  const { m, n, k, batch = 1 } = form;
-  const b = new StepBuilder(padding);
-  const operands = product(b, form);
-  const output = b.output(batch === 1 ? [m, n] : [batch, m, n]);
-  const name = `${batch} x (${m}, ${k}) (${k}, ${n})` +
-    `${form.transposeA ? " A^T" : ""}${form.transposeB ? " B^T" : ""}` +
-    `${form.sharedA ? " shared A" : ""}${form.sharedB ? " shared B" : ""}` +
-    `${form.gap ? ` gap ${form.gap}` : ""}`;
-  const step = { kind: "matmul", batch, m, n, k, ...operands, output, epilogueInputs: [] } as const;
-  return b.build(name, step, productTolerance(k));
-}
-
-/** Matrix products. */
-export function matmulCases(padding: number): StepCase[] {
-  const cases: StepCase[] = [];
-  const shapes: [m: number, n: number, k: number][] = [
-    [1, 1, 1],
-    [1, 17, 3],
-    [17, 1, 3],
-    [3, 3, 17],
-    [6, 8, 64],
-    [7, 9, 1],
-    [17, 33, 72],
-    [64, 48, 32],
-    [13, 100, 65],
-    [97, 68, 130],
-  ];
-  for (const transposeA of [false, true]) {
-    for (const transposeB of [false, true]) {
-      for (const [m, n, k] of shapes) {
-        cases.push(plainProduct(padding, { m, n, k, transposeA, transposeB }));
-      }
-      const odd = { m: 7, n: 9, k: 13, transposeA, transposeB };
-      cases.push(
-        plainProduct(padding, { ...odd, gap: 5 }),
-        plainProduct(padding, { ...odd, batch: 3 }),
-        plainProduct(padding, { ...odd, batch: 3, gap: 3 }),
-        plainProduct(padding, { ...odd, batch: 3, sharedA: true }),
-        plainProduct(padding, { ...odd, batch: 3, sharedB: true }),
-      );
-    }
-  }
-  cases.push(
-    plainProduct(padding, { m: 8, n: 20, k: 2000 }),
-    plainProduct(padding, { m: 8, n: 20, k: 2000, transposeA: true }),
-    plainProduct(padding, { m: 8, n: 20, k: 2000, transposeB: true }),
-  );
-  return [...cases, ...epilogueCases(padding)];
-}
-
-/** Bias, activation, gate and residual fused into a product. */
-function epilogueCases(padding: number): StepCase[] {
-  const [batch, m, n, k] = [2, 9, 22, 31];
-  const make = (
-    name: string,
-    epilogue: Expression,
-    views: (b: StepBuilder, shape: Shape) => { inputs: View[]; output: View },
-    shape: Shape = [batch, m, n],
-  ): StepCase => {
-    const b = new StepBuilder(padding);
-    const operands = product(b, { m, n, k, batch });
-    const { inputs: epilogueInputs, output } = views(b, shape);
-    const step = {
-      kind: "matmul",
-      batch,
-      m,
-      n,
-      k,
-      ...operands,
-      output,
-      epilogue,
-      epilogueInputs,
-    } as const;
-    return b.build(`epilogue: ${name}`, step, productTolerance(k) + transcendental);
-  };
-  const bias = (b: StepBuilder, shape: Shape): View => b.input(broadcast([1, 1, n], shape));
-  const z = load(2);
-  const w = load(3);
-  return [
-    make("scale", multiply(x, constant(0.125)), (b, shape) => ({
-      inputs: [],
-      output: b.output(shape),
-    })),
-    make("bias", add(x, y), (b, shape) => ({ inputs: [bias(b, shape)], output: b.output(shape) })),
-    make("bias, wide rank", add(x, y), (b) => ({
-      inputs: [b.input(broadcast([1, 1, 1, n], [2, 3, 3, n]))],
-      output: b.output([2, 3, 3, n]),
-    }), [2, 3, 3, n]),
-    make("bias per row", add(x, y), (b, shape) => ({
-      inputs: [b.input(broadcast([batch, m, 1], shape))],
-      output: b.output(shape),
-    })),
-    make(
-      "bias and logistic gate",
-      multiply(add(x, y), unary("sigmoid", add(x, y))),
-      (b, shape) => ({
-        inputs: [bias(b, shape)],
-        output: b.output(shape),
-      }),
-    ),
-    make("bias, gate and residual", add(w, multiply(z, add(x, y))), (b, shape) => ({
-      inputs: [bias(b, shape), b.input(broadcast([batch, 1, n], shape)), b.input(shape)],
-      output: b.output(shape),
-    })),
-    make("residual in place", add(y, x), (b, shape) => {
-      const output = b.updated(shape);
-      return { inputs: [output], output };
-    }),
-    make("transposed residual", add(y, x), (b, shape) => ({
-      inputs: [b.input(transposed([batch, n, m], [0, 2, 1]))],
-      output: b.output(shape),
-    })),
   ];
 }
