@@ -86,6 +86,11 @@ for (const variant of ["threads", "groups"]) {
   });
 }
 
+gpuTest("element-wise steps at the spec floor", { specFloor: true }, async (device) => {
+  const cases = [...elementwiseCases(0), ...elementwiseCases(3)];
+  assert.deepEqual(await failuresOf("element-wise", device, cases), []);
+});
+
 gpuTest(
   "an unknown variant is refused by name",
   { variants: { matmul: "magic" } },
