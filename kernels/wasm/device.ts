@@ -54,7 +54,8 @@ function processorName(): string {
 export function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
   const threads = options.threads ?? navigator.hardwareConcurrency;
   const relaxed = !options.strictMath && supportsRelaxedSimd();
-  return Promise.resolve(new WasmDevice(threads, relaxed, options.stallSeconds));
+  // Inside the promise, so that a wrong option rejects instead of throwing.
+  return new Promise((resolve) => resolve(new WasmDevice(threads, relaxed, options.stallSeconds)));
 }
 
 /** A tensor in the shared memory. */

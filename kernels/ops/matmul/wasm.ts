@@ -26,13 +26,13 @@ import {
 import { tileColumns, tileRows } from "./wasm_micro.ts";
 
 /** Up to this many rows b is read in place, by how it is stored. */
-const rowsByDotProducts = 32;
-const rowsReadDirectly = 24;
+const rowsByDotProducts = 64;
+const rowsReadDirectly = 40;
 
 /** Sizes of blocks: six rows of a and a pair of panels fill the first-level cache. */
 const maximumDepthBlock = 768;
-/** Directly read, a strip of b has a cache line a row. */
-const maximumDirectDepthBlock = 256;
+/** Directly read rows of b are few enough for the hardware to prefetch them all. */
+const maximumDirectDepthBlock = 32;
 const maximumRowBlock = 96;
 const maximumColumnBlock = 1024;
 

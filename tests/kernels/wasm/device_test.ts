@@ -1,0 +1,208 @@
+/** The CPU device as a whole: memory, bindings, errors, agreement between numbers of threads. */
+import assert from "node:assert/strict";
+import type { Device, Executable } from "../../../kernels/device.ts";
+import { binary, constant, load, unary } from "../../../kernels/expression.ts";
+import type { BufferSpecification, MatmulStep, Program, View } from "../../../kernels/program.ts";
+import { contiguousStrides, elementCount, type Shape } from "../../../kernels/shape.ts";
+import { createWasmDevice, type WasmDeviceOptions } from "../../../kernels/wasm/device.ts";
+
+async function withDevice(
+  options: WasmDeviceOptions,
+  body: (device: Device) => Promise<void>,
+): Promise<void> {
+  const device = await createWasmDevice(options);
+  try {
+    await body(device);
+  } finally {
+    device.close();
+  }
+}
+
+function view(buffer: number, shape: Shape): View {
+  return { buffer, offset: 0, shape, strides: contiguousStrides(shape), dtype: "f32" };
+}
+
+function specification(
+  name: string,
+  kind: BufferSpecification["kind"],
+  shape: Shape,
+  arenaOffset?: number,
+): BufferSpecification {
+  return { name, kind, dtype: "f32", elements: elementCount(shape), arenaOffset };
+}
+
+const [rows, inner, columns] = [37, 45, 71];
+
+/** total = sum(sigmoid(x w)), count += 1: a product, a chunked reduction, a state, temporaries. */
+function exampleProgram(): Program {
+  const product: MatmulStep = {
+    kind: "matmul",
+    batch: 1,
+    m: rows,
+    n: columns,
+    k: inner,
+    a: { buffer: 0, offset: 0, batchStride: 0, rowStride: inner, columnStride: 1 },
+    b: { buffer: 1, offset: 0, batchStride: 0, rowStride: 1, columnStride: inner },
+    output: view(2, [rows, columns]),
+    epilogue: unary("sigmoid", load(0)),
+    epilogueInputs: [],
+  };
+  return {
+    name: "example",
+    buffers: [
+      specification("x", "input", [rows, inner]),
+      specification("w", "state", [columns, inner]),
+      specification("y", "temporary", [rows, columns], 128),
+      specification("total", "output", []),
+      specification("count", "state", []),
+    ],
+    steps: [
+      product,
+      {
+        kind: "reduce",
+        operator: "sum",
+        inputs: [view(2, [rows, columns])],
+        expression: load(0),
+        finish: load(0),
+        output: view(3, []),
+      },
+      {
+        kind: "elementwise",
+        inputs: [view(4, [])],
+        expression: binary("add", load(0), constant(1)),
+        output: view(4, []),
+      },
+    ],
+    arenaBytes: 128 + 4 * rows * columns,
+    slots: [],
+  };
+}
+
+function wave(length: number, step: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => Math.sin(i * step));
+}
+
+function fill(executable: Executable): void {
+  executable.buffer("x").write(wave(rows * inner, 0.37));
+  executable.buffer("w").write(wave(columns * inner, 0.11));
+}
+
+function expectedTotal(): number {
+  const [x, w] = [wave(rows * inner, 0.37), wave(columns * inner, 0.11)];
+  let total = 0;
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      let sum = 0;
+      for (let l = 0; l < inner; l++) sum += x[i * inner + l] * w[j * inner + l];
+      total += 1 / (1 + Math.exp(-sum));
+    }
+  }
+  return total;
+}
+
+for (const threads of [1, 2, 3]) {
+  Deno.test(`a program runs a thousand times in constant memory, ${threads} threads`, async () => {
+    await withDevice({ threads }, async (device) => {
+      const before = device.allocatedBytes;
+      const executable = await device.load(exampleProgram());
+      fill(executable);
+      const loaded = device.allocatedBytes;
+      const expectedBytes = 4 * (rows * inner + columns * inner + 1 + 1) + 128 + 4 * rows * columns;
+      assert.equal(loaded - before, expectedBytes);
+      for (let run = 0; run < 1000; run++) executable.run();
+      await device.finish();
+      assert.equal(device.allocatedBytes, loaded);
+      assert.equal(device.peakBytes, loaded);
+      const [total] = await executable.buffer("total").read();
+      assert.ok(Math.abs(total / expectedTotal() - 1) < 1e-6);
+      assert.deepEqual([...await executable.buffer("count").read()], [1000]);
+      executable.destroy();
+      assert.equal(device.allocatedBytes, before);
+      assert.throws(() => executable.run(), /program example has been destroyed/);
+    });
+  });
+}
+
+Deno.test("results do not depend on the number of threads", async () => {
+  const shape = [300, 700];
+  const program: Program = {
+    name: "sums",
+    buffers: [specification("x", "input", shape), specification("total", "output", [])],
+    steps: [{
+      kind: "reduce",
+      operator: "sum",
+      inputs: [view(0, shape)],
+      expression: binary("multiply", load(0), load(0)),
+      finish: unary("squareRoot", load(0)),
+      output: view(1, []),
+    }],
+    arenaBytes: 0,
+    slots: [],
+  };
+  const totals: number[] = [];
+  for (const threads of [1, 2, 3]) {
+    await withDevice({ threads }, async (device) => {
+      const executable = await device.load(program);
+      executable.buffer("x").write(wave(elementCount(shape), 0.7));
+      executable.run();
+      totals.push((await executable.buffer("total").read())[0]);
+    });
+  }
+  assert.equal(totals[1], totals[0]);
+  assert.equal(totals[2], totals[0]);
+  assert.ok(Math.abs(totals[0] - Math.sqrt(elementCount(shape) / 2)) < 0.05);
+});
+
+Deno.test("states are shared between programs and outlive them", async () => {
+  await withDevice({ threads: 2 }, async (device) => {
+    const count = device.createBuffer("count", "f32", 1);
+    for (let round = 0; round < 3; round++) {
+      const executable = await device.load(exampleProgram(), new Map([["count", count]]));
+      executable.run();
+      executable.destroy();
+    }
+    assert.deepEqual([...await count.read()], [3]);
+    count.destroy();
+    await assert.rejects(async () => await count.read(), /count has been destroyed/);
+  });
+});
+
+Deno.test("mistakes are named", async () => {
+  await withDevice({ threads: 1 }, async (device) => {
+    assert.throws(() => device.createBuffer("x", "f32", 0), /buffer x cannot have 0 elements/);
+    const x = device.createBuffer("x", "f32", 4);
+    assert.throws(() => x.write(new Float32Array(3), 2), /x: 3 elements at 2 do not fit 4/);
+    assert.throws(() => x.write(new Int32Array(3)), /x holds f32, not Int32Array/);
+    assert.throws(
+      () => device.createBuffer("weights", "f32", 2 ** 30),
+      /out of memory: weights needs 4096.0 MiB/,
+    );
+    const before = device.allocatedBytes;
+    await assert.rejects(
+      device.load(exampleProgram(), new Map([["x", x]])),
+      /x: bound to 4 elements of f32, needs 1665 of f32/,
+    );
+    assert.equal(device.allocatedBytes, before);
+    const executable = await device.load(exampleProgram());
+    assert.throws(() => executable.buffer("y"), /example has no input, state or output y/);
+  });
+  await assert.rejects(createWasmDevice({ threads: 0 }), /threads must be between 1 and 256/);
+});
+
+Deno.test("strict mathematics is reported and correct", async () => {
+  await withDevice({ threads: 1, strictMath: true }, async (device) => {
+    assert.match(device.description, /1 thread, WebAssembly strict SIMD/);
+    const executable = await device.load(exampleProgram());
+    fill(executable);
+    executable.run();
+    const [total] = await executable.buffer("total").read();
+    assert.ok(Math.abs(total / expectedTotal() - 1) < 1e-6);
+  });
+});
+
+Deno.test("running after close is an error", async () => {
+  const device = await createWasmDevice({ threads: 2 });
+  const executable = await device.load(exampleProgram());
+  device.close();
+  assert.throws(() => executable.run(), /the device is closed/);
+});
