@@ -9,7 +9,8 @@ import { load } from "../../../kernels/expression.ts";
 import type { MatmulStep } from "../../../kernels/program.ts";
 import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
 import { StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
-import { elementwiseCases, matmulCases, reduceCases } from "../steps/tensor_cases.ts";
+import { matmulCases } from "../steps/matmul_cases.ts";
+import { elementwiseCases, reduceCases } from "../steps/tensor_cases.ts";
 import { failuresOf, gpuTest, runCase } from "./cases.ts";
 
 function product(
