@@ -22,6 +22,10 @@ export interface CommandEntry {
 
 /** All subcommands, in the order of the help. */
 export const commands: Readonly<Record<string, CommandEntry>> = {
+  demo: {
+    summary: "train, sample and compare devices, in about three minutes",
+    load: () => import("./demo.ts"),
+  },
   train: {
     summary: "train a model",
     load: () => import("./train.ts"),
@@ -39,7 +43,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./verify.ts"),
   },
   info: {
-    summary: "what this machine offers",
+    summary: "what this machine, a model or a checkpoint is",
     load: () => import("./info.ts"),
   },
 };

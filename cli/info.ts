@@ -1,21 +1,30 @@
 /**
- * `tessera info`: what this machine offers.
+ * `tessera info`: what this machine offers, and what models, checkpoints and pictures are.
  *
  * @module
  */
 import { Command } from "commander";
+import { closest, UsageError } from "./errors.ts";
 import { define } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { jsonFlags } from "./options.ts";
+import { jsonFlags, modelFlags } from "./options.ts";
 import { describeVersions, versions } from "./version.ts";
 
 /** Builds `tessera info`. */
 export function command(io: Io): Command {
-  return new Command("info")
-    .description("Show what this machine offers.")
+  const info = new Command("info")
+    .description("Show what this machine offers, or what a model, checkpoint or picture is.")
+    .usage("[options] <command|picture.png|checkpoint>");
+  return info
     .addCommand(devicesCommand(io))
-    .addCommand(versionCommand(io));
+    .addCommand(versionCommand(io))
+    .addCommand(modelCommand(io))
+    .addCommand(checkpointCommand(io))
+    .addCommand(pathCommand(io, info), { isDefault: true, hidden: true });
 }
+
+/** `value` as JSON, indented. */
+const json = (value: unknown): string => JSON.stringify(value, null, 2);
 
 function versionCommand(io: Io): Command {
   return define({
@@ -24,7 +33,7 @@ function versionCommand(io: Io): Command {
     flags: jsonFlags,
     examples: [["tessera info version --json", "for bug reports and benchmark tables"]],
     run: ({ values }) => {
-      io.out(values.json ? JSON.stringify(versions(), null, 2) : describeVersions(versions()));
+      io.out(values.json ? json(versions()) : describeVersions(versions()));
     },
   });
 }
@@ -41,7 +50,108 @@ function devicesCommand(io: Io): Command {
     run: async ({ values }) => {
       const { describeDevices, findDevices } = await import("./devices.ts");
       const devices = await findDevices();
-      io.out(values.json ? JSON.stringify(devices, null, 2) : describeDevices(devices));
+      io.out(values.json ? json(devices) : describeDevices(devices));
     },
   });
+}
+
+function modelCommand(io: Io): Command {
+  return define({
+    name: "model",
+    summary: "parameters, multiply-adds and tokens of a model",
+    operands: "[name]",
+    flags: { ...modelFlags, ...jsonFlags },
+    examples: [
+      ["tessera info model DiT-XL/2", "a published model, on latents of 256-pixel pictures"],
+      ["tessera info model DiT-S/2 --image-size 28 --channels 1 --json", "one of your own"],
+      ["tessera info model --config model.json", "one that a file describes"],
+    ],
+    run: async ({ values }, [name]) => {
+      if ((name === undefined) === (values.config === undefined)) {
+        throw new UsageError("info model takes either a name, such as DiT-S/4, or --config FILE");
+      }
+      const { configFromFile, configFromFlags } = await import("./model_config.ts");
+      const { countFlops } = await import("../bench/flops.ts");
+      const named = name === undefined
+        ? await configFromFile(values.config!, values)
+        : configFromFlags(name, values);
+      const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(
+        named,
+      );
+      const report = { model, parameters, trainableParameters, macs, flops, tokens, config };
+      io.out(values.json ? json(report) : await describeModel(report));
+    },
+  });
+}
+
+/** What `info model` reports: one forward pass of one picture. */
+interface ModelReport {
+  readonly model: string;
+  readonly parameters: number;
+  readonly trainableParameters: number;
+  readonly macs: number;
+  readonly flops: number;
+  readonly tokens: number;
+  readonly config: object;
+}
+
+async function describeModel(report: ModelReport): Promise<string> {
+  const { formatCount } = await import("./numbers.ts");
+  const { model, parameters, trainableParameters, macs, flops, tokens, config } = report;
+  return [
+    `model          ${model}`,
+    `parameters     ${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`,
+    `tokens         ${formatCount(tokens)}`,
+    `multiply-adds  ${formatCount(macs)} a picture, forward (products and attention)`,
+    `FLOPs          ${formatCount(flops)} (2 x multiply-adds)`,
+    `config         ${JSON.stringify(config)}`,
+  ].join("\n");
+}
+
+function checkpointCommand(io: Io): Command {
+  return define({
+    name: "checkpoint",
+    summary: "step, config, classes and tensors of a checkpoint",
+    description: "Step, config, classes and tensors of a run folder, checkpoint or safetensors " +
+      "file. Reads headers only.",
+    operands: "<path>",
+    flags: jsonFlags,
+    examples: [["tessera info checkpoint results/000-DiT-S-4", "the newest one of a run"]],
+    run: async ({ values }, [path]) => await showCheckpoint(io, path, values.json),
+  });
+}
+
+async function showCheckpoint(io: Io, path: string, asJson: boolean): Promise<void> {
+  const { describeCheckpoint, inspectCheckpoint } = await import("./info_files.ts");
+  const report = await inspectCheckpoint(path);
+  io.out(asJson ? json(report) : describeCheckpoint(report));
+}
+
+/** `tessera info PATH`: a picture or a checkpoint, as the name of the file tells. */
+function pathCommand(io: Io, info: Command): Command {
+  return define({
+    name: "path",
+    summary: "parameters in a picture, or a checkpoint",
+    operands: "[path]",
+    flags: jsonFlags,
+    examples: [],
+    run: async ({ values }, [path]) => {
+      if (path === undefined) return info.help({ error: true });
+      if (/\.png$/i.test(path)) {
+        const { inspectPicture } = await import("./info_files.ts");
+        io.out(json(await inspectPicture(path)));
+      } else if (await Deno.stat(path).then(() => true, () => /[./\\]/.test(path))) {
+        await showCheckpoint(io, path, values.json);
+      } else {
+        throw new UsageError(unknownCommand(path, info));
+      }
+    },
+  });
+}
+
+/** The words that commander has for commands it does not know. */
+function unknownCommand(word: string, { commands }: Command): string {
+  const near = closest(word, commands.map((command) => command.name()));
+  const hint = near ? `; did you mean ${near}?` : "";
+  return `unknown command '${word}'${hint} (see tessera info --help)`;
 }
