@@ -87,13 +87,14 @@ export async function runTrainDit(
 }
 
 /** A run ready to start. */
-interface PreparedRun {
+export interface PreparedRun {
   readonly plan: RunPlan;
   readonly dataset: ImageDataset;
   readonly title: string;
 }
 
-async function prepareNewRun(values: TrainDitOptions): Promise<PreparedRun> {
+/** A new run from flags: data, configuration, description. */
+export async function prepareNewRun(values: TrainDitOptions): Promise<PreparedRun> {
   const base = await baseConfig(values);
   const { imageSize, channels } = values;
   const dataset = await openTrainingData(values.dataPath, { imageSize, channels });

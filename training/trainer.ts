@@ -56,6 +56,15 @@ export function allocateState(
   };
 }
 
+/** Frees all states. */
+export function destroyState(state: TrainingState): void {
+  const { parameters, firstMoments, secondMoments, averages } = state;
+  const buffers = [parameters, firstMoments, secondMoments, averages].flatMap((
+    m,
+  ) => [...m.values()]);
+  for (const buffer of new Set(buffers)) buffer.destroy();
+}
+
 /** The states under the names a step's graph gives them. */
 function stateBindings(state: TrainingState): Map<string, DeviceBuffer> {
   const bindings = new Map(state.parameters);

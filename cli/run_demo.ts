@@ -1,0 +1,234 @@
+/**
+ * The demo, step by step: device, training, pictures, loss curve, the other device.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { writeBytesAtomically } from "../formats/atomic_file.ts";
+import { svgToPng, toByte } from "../formats/bitmap.ts";
+import { renderChart } from "../formats/plots/chart.ts";
+import { lossCurve } from "../formats/plots/loss_curve.ts";
+import type { Device } from "../kernels/device.ts";
+import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
+import { createDiTSampler, type DiTSource, findDiT, loadDiT } from "../training/dit_model.ts";
+import { type Metrics, readMetrics } from "../training/metrics.ts";
+import { sampleGrid, type SampleRecord, samplesToBitmaps } from "../training/pictures.ts";
+import { startRunFolder, trainDiT } from "../training/train_dit.ts";
+import { destroyState } from "../training/trainer.ts";
+import { assetPath } from "./assets.ts";
+import type { DemoOptions } from "./demo.ts";
+import type { Io } from "./io.ts";
+import { formatCount } from "./numbers.ts";
+import { prepareNewRun, readings, trainingProgress } from "./train_dit.ts";
+import { parseTrainOptions } from "./train.ts";
+import { Progress } from "./progress.ts";
+import { shippedCheckpoint } from "./sample_dit.ts";
+import { watchSignals } from "./signals.ts";
+
+/** How the demo draws: fast, and with predictions kept in range since the model makes pixels. */
+const drawing = { sampler: "ddim", steps: 50, cfgScale: 2, clipDenoised: true } as const;
+
+/** Pictures and steps of the comparison: few, because a software WebGPU device is slow. */
+const comparison = { pictures: 4, steps: 10 } as const;
+
+/** Runs the demo. */
+export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
+  const chosen = await selectDevice(options);
+  try {
+    say(io, `1. Device: ${chosen.device.kind}, ${chosen.device.description}`);
+    say(io, `   (${chosen.reason})`);
+    const folder = await train(io, options, chosen);
+    const loss = await drawLoss(folder);
+    const own = await draw(io, options, chosen.device, folder, join(folder, "own.png"));
+    const shipped = await draw(
+      io,
+      options,
+      chosen.device,
+      assetPath(shippedCheckpoint),
+      join(folder, "shipped.png"),
+    );
+    await compareDevices(io, options, chosen.device);
+    say(io, "\nWhere everything is:");
+    const results = [
+      ["pictures of the model you have just trained", own],
+      ["pictures of the shipped checkpoint", shipped],
+      ["loss curve", loss],
+      ["run folder", folder],
+    ];
+    for (const [what, path] of results) io.out(`${what.padEnd(44)} ${path}`);
+    say(io, "\nWhat to try next:");
+    for (const line of nextSteps(folder)) say(io, `   ${line}`);
+  } finally {
+    chosen.device.close();
+  }
+}
+
+const say = (io: Io, line: string): void => io.err(`${line}\n`);
+
+/** Trains on the shipped pictures for the given time; returns the run folder. */
+async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
+  const args = [
+    "--steps",
+    "100000",
+    "--log-every",
+    "10",
+    "--lr",
+    "2e-3",
+    "--seed",
+    `${options.seed}`,
+  ];
+  const { plan, dataset, title } = await prepareNewRun(parseTrainOptions(args).values);
+  const folder = await startRunFolder(options.resultsDir, title, plan);
+  say(
+    io,
+    `2. Training ${title} on ${formatCount(dataset.length)} real pictures for ` +
+      `${options.seconds} s`,
+  );
+  const progress = trainingProgress(io, plan.steps, options);
+  using watch = watchSignals(io, "finishing this step and saving");
+  const timeUp = new AbortController();
+  let latest: Metrics | undefined;
+  const trainer = await trainDiT(device, dataset, { ...plan, folder }, {
+    signal: AbortSignal.any([watch.signal, timeUp.signal]),
+    ready: () => setTimeout(() => timeUp.abort(), options.seconds * 1000),
+    step: (step) => progress.update(step, latest && readings(latest)),
+    metrics: (metrics) => {
+      latest = metrics;
+      progress.log(metrics.step, readings(metrics));
+    },
+  });
+  progress.end();
+  trainer.destroy();
+  destroyState(trainer.state);
+  if (watch.signal.aborted) throw watch.signal.reason;
+  return folder;
+}
+
+async function drawLoss(folder: string): Promise<string> {
+  const training = await readMetrics(folder);
+  const chart = lossCurve({ training }, {
+    title: "Training loss",
+    subtitle: "DiT-XS/4 on Fashion-MNIST",
+  });
+  const path = join(folder, "loss.png");
+  await writeBytesAtomically(path, await svgToPng(await renderChart(chart)));
+  return path;
+}
+
+/** Draws two pictures a class from a checkpoint; returns the path of the grid. */
+async function draw(
+  io: Io,
+  { seed, quiet, logFormat }: DemoOptions,
+  device: Device,
+  checkpoint: string,
+  path: string,
+): Promise<string> {
+  const source = await findDiT(checkpoint, "ema");
+  const labels = Array.from(
+    { length: 2 * source.config.classes },
+    (_, i) => i % source.config.classes,
+  );
+  say(io, `3. Drawing ${labels.length} pictures from ${checkpoint}`);
+  const progress = new Progress(io, {
+    noun: "evaluation",
+    total: drawing.steps,
+    columns: {},
+    quiet,
+    logFormat,
+  });
+  const samples = await sample(
+    device,
+    source,
+    labels,
+    drawing.steps,
+    seed,
+    (step) => progress.update(step),
+  );
+  progress.end();
+  const record: SampleRecord = {
+    weights: source.path,
+    step: source.step,
+    config: source.config,
+    sampler: drawing.sampler,
+    samplingSteps: drawing.steps,
+    clipDenoised: drawing.clipDenoised,
+    cfgScale: drawing.cfgScale,
+    cfgChannels: "all",
+    seed,
+    device: device.description,
+    labels,
+    classNames: source.classNames,
+  };
+  const grid = await sampleGrid(samplesToBitmaps(samples, source.config), record, {
+    title: `DiT-XS/4 after ${formatCount(source.step ?? 0)} steps`,
+    subtitle:
+      `Fashion-MNIST, ${drawing.sampler}, ${drawing.steps} steps, guidance ${drawing.cfgScale}, seed ${seed}`,
+  });
+  await writeBytesAtomically(path, grid);
+  return path;
+}
+
+async function sample(
+  device: Device,
+  source: DiTSource,
+  labels: readonly number[],
+  steps: number,
+  seed: number,
+  onStep: (step: number) => void = () => {},
+): Promise<Float32Array> {
+  const parameters = await loadDiT(device, source);
+  const program = await createDiTSampler(device, source.config, parameters, {
+    ...drawing,
+    steps,
+    batchSize: labels.length,
+    guidance: { scale: drawing.cfgScale },
+  });
+  const samples = await program.sample({ seed, labels }, (_, step) => onStep(step));
+  program.destroy();
+  for (const buffer of parameters.values()) buffer.destroy();
+  return samples;
+}
+
+/** Draws the same seeds on both devices, if there are two, and says how much they differ. */
+async function compareDevices(
+  io: Io,
+  { seed, threads }: DemoOptions,
+  device: Device,
+): Promise<void> {
+  const other = device.kind === "wasm" ? "webgpu" : "wasm";
+  const { probeAdapter } = await import("../kernels/webgpu/adapter.ts");
+  if (other === "webgpu" && !await probeAdapter()) {
+    say(io, "4. No WebGPU adapter here, so there is nothing to compare");
+    return;
+  }
+  const source = await findDiT(assetPath(shippedCheckpoint), "ema");
+  const labels = Array.from({ length: comparison.pictures }, (_, i) => i % source.config.classes);
+  say(io, `4. Drawing the same ${comparison.pictures} seeds on ${device.kind} and ${other}`);
+  const here = await sample(device, source, labels, comparison.steps, seed);
+  const second = await selectDevice({ device: other, threads });
+  try {
+    const there = await sample(second.device, source, labels, comparison.steps, seed);
+    say(io, `   ${describeDifference(here, there)}`);
+  } finally {
+    second.device.close();
+  }
+}
+
+function describeDifference(a: Float32Array, b: Float32Array): string {
+  let [largest, levels] = [0, 0];
+  for (let index = 0; index < a.length; index++) {
+    largest = Math.max(largest, Math.abs(a[index] - b[index]));
+    levels = Math.max(levels, Math.abs(toByte(a[index]) - toByte(b[index])));
+  }
+  return `largest difference of a pixel: ${largest.toExponential(1)} of a range of 2, ` +
+    `${levels} of 255 grey levels`;
+}
+
+function nextSteps(folder: string): string[] {
+  return [
+    `deno task train dit --resume ${folder} --steps 5000`,
+    "deno task sample dit --classes sneaker,bag --count 8 --clip-denoised",
+    "deno task train dit --data-path FOLDER --image-size 32   (one sub-folder a class)",
+    "deno task bench flops",
+  ];
+}
