@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Device } from "../../../kernels/device.ts";
+import type { Device, HostArray } from "../../../kernels/device.ts";
 import { createWebGPUDevice, type WebGPUDevice } from "../../../kernels/webgpu/device.ts";
 import type { WebGPUOptions } from "../../../kernels/webgpu/device.ts";
 import { deviceChoices } from "../../devices.ts";
@@ -40,13 +40,13 @@ export function gpuTest(
 export async function runCase(
   device: Device,
   { program, inputs, states }: StepCase,
-): Promise<Map<string, Float32Array>> {
+): Promise<Map<string, HostArray>> {
   const executable = await device.load(program);
   for (const [name, data] of [...inputs, ...states]) executable.buffer(name).write(data);
   executable.run();
-  const results = new Map<string, Float32Array>();
+  const results = new Map<string, HostArray>();
   for (const name of states.keys()) {
-    results.set(name, Float32Array.from(await executable.buffer(name).read()));
+    results.set(name, await executable.buffer(name).read());
   }
   executable.destroy();
   return results;

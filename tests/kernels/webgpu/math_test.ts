@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import type { HostArray } from "../../../kernels/device.ts";
 import { load, unary } from "../../../kernels/expression.ts";
 import { StepBuilder, type StepCase } from "../steps/builder.ts";
 import { gpuTest, runCase } from "./cases.ts";
@@ -38,7 +39,7 @@ function apply(name: Name, values: ArrayLike<number>): StepCase {
   return b.build(name, { kind: "elementwise", inputs, expression, output }, 1);
 }
 
-const result = (results: ReadonlyMap<string, Float32Array>) => [...results.values()][0];
+const result = (results: ReadonlyMap<string, HostArray>) => [...results.values()][0];
 
 gpuTest("functions keep single-precision accuracy, scalar and four wide", {}, async (device) => {
   for (const [name, low, high, absolute, relative] of ranges) {
