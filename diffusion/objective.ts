@@ -80,13 +80,17 @@ export interface SampleLosses {
 
 /** What the objective compares. Pictures are (N, C, H, W). */
 export interface ObjectiveOperands {
+  /** x_0 in [-1, 1]. */
   readonly clean: Tensor;
+  /** x_t, as `addNoise` gives. */
   readonly noised: Tensor;
+  /** The noise that was added, standard normal. */
   readonly noise: Tensor;
   /** i32 (N) */
   readonly t: Tensor;
   /** The network's output, (N, C or 2 C, H, W). */
   readonly prediction: Tensor;
+  /** The schedule at `t`. */
   readonly at: ScheduleAt;
 }
 

@@ -35,6 +35,7 @@ export type SamplerName = typeof samplerNames[number];
 
 /** Settings of a sampler. */
 export interface SamplerOptions {
+  /** Which method takes the steps. */
   readonly sampler: SamplerName;
   /** Number of steps, 1 to 1000. */
   readonly steps: number;
@@ -53,12 +54,15 @@ export const coefficientCount = 8;
 export interface SamplerStep {
   /** What the network is told, 0 .. 999. */
   readonly timestep: number;
+  /** What the graph reads as `coefficients`, 8 numbers whose meaning is the sampler's. */
   readonly coefficients: Float32Array;
 }
 
 /** A sampler made ready: the steps in order, and the graph of one step. */
 export interface Sampler {
+  /** Which method it is. */
   readonly name: SamplerName;
+  /** From the noisiest to the least noisy. */
   readonly steps: readonly SamplerStep[];
   /** Whether the step adds fresh noise. */
   readonly usesNoise: boolean;

@@ -24,6 +24,7 @@ export interface SamplingSettings extends SamplerOptions {
   readonly batchSize: number;
   /** Shape of one picture or latent: C, H, W. */
   readonly pictureShape: readonly [channels: number, height: number, width: number];
+  /** Strength of classifier-free guidance. */
   readonly guidance: Guidance;
   /** The label that stands for "no class". */
   readonly nullLabel: number;
@@ -31,6 +32,7 @@ export interface SamplingSettings extends SamplerOptions {
 
 /** Which pictures to draw. */
 export interface SamplingRequest {
+  /** Whole number from 0 to 2^53 - 1. */
   readonly seed: number;
   /** One class a picture. */
   readonly labels: readonly number[];

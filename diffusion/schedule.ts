@@ -21,6 +21,7 @@ export interface Schedule {
   readonly logPosteriorVariances: Float64Array;
   /** Factors of x_0 and x_t in the mean of q(x_{t-1} | x_t, x_0). */
   readonly posteriorMeanClean: Float64Array;
+  /** Factor of x_t in the mean of q(x_{t-1} | x_t, x_0). */
   readonly posteriorMeanNoised: Float64Array;
 }
 

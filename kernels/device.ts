@@ -11,7 +11,9 @@ export type HostArray = Float32Array | Int32Array;
 
 /** Memory on a device that outlives a run: parameters, moments, inputs. */
 export interface DeviceBuffer {
+  /** For messages. */
   readonly name: string;
+  /** Element type, 4 bytes each. */
   readonly dtype: DType;
   /** Size in elements. */
   readonly elements: number;
@@ -38,6 +40,7 @@ export interface Executable {
 
 /** A device: memory plus the ability to run programs. */
 export interface Device {
+  /** Which of the two implementations it is. */
   readonly kind: "webgpu" | "wasm";
   /** One line for people: adapter or processor, threads, instruction set. */
   readonly description: string;

@@ -21,9 +21,13 @@ import type { DType, Shape } from "./shape.ts";
 export interface View {
   /** Index into `Program.buffers`. */
   readonly buffer: number;
+  /** First element, counted from the start of the buffer. */
   readonly offset: number;
+  /** Sizes of the axes, slowest first. */
   readonly shape: Shape;
+  /** Elements between neighbours along each axis, at least 0. */
   readonly strides: readonly number[];
+  /** Element type, that of the buffer. */
   readonly dtype: DType;
 }
 
@@ -44,7 +48,9 @@ export type BufferKind =
 export interface BufferSpecification {
   /** For messages and for binding: unique among inputs, states and outputs. */
   readonly name: string;
+  /** Who fills it and how long it lives. */
   readonly kind: BufferKind;
+  /** Element type, 4 bytes each. */
   readonly dtype: DType;
   /** Size in elements. */
   readonly elements: number;
@@ -58,33 +64,44 @@ export interface BufferSpecification {
 
 /** `output[i] = expression(inputs[0][i], inputs[1][i], ...)`. */
 export interface ElementwiseStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "elementwise";
   /** All of the output's shape (broadcast axes have stride 0). One of them may be exactly the
    * output's view: the operation is then in place. */
   readonly inputs: readonly View[];
+  /** `load(k)` is the element of `inputs[k]`. */
   readonly expression: Expression;
+  /** Any strides with innermost stride 1, of the expression's type. */
   readonly output: View;
 }
 
 /** `output[i] = finish(operator over j of expression(inputs[0][i, j], ...))`. */
 export interface ReduceStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "reduce";
+  /** How the values of `expression` are combined. */
   readonly operator: "sum" | "maximum";
   /** Shapes are `output.shape` followed by the reduced axes. */
   readonly inputs: readonly View[];
+  /** `load(k)` is the element of `inputs[k]`. */
   readonly expression: Expression;
   /** Applied to the reduced value, `load(0)`. */
   readonly finish: Expression;
+  /** The kept axes only; a scalar when every axis is reduced. */
   readonly output: View;
 }
 
 /** One operand of a product: `batch` matrices, any strides, one of row and column stride is 1. */
 export interface MatrixView {
+  /** Index into `Program.buffers`. */
   readonly buffer: number;
+  /** First element, counted from the start of the buffer. */
   readonly offset: number;
   /** 0 when one matrix serves all batches. */
   readonly batchStride: number;
+  /** Elements from one row to the next. */
   readonly rowStride: number;
+  /** Elements from one column to the next. */
   readonly columnStride: number;
 }
 
@@ -94,17 +111,25 @@ export interface MatrixView {
  * The output is contiguous: its row-major elements are `batch * m` rows of `n`.
  */
 export interface MatmulStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "matmul";
+  /** Number of products, at least 1. */
   readonly batch: number;
+  /** Rows of `a` and of the output. */
   readonly m: number;
+  /** Columns of `b` and of the output. */
   readonly n: number;
+  /** Columns of `a`, rows of `b`: the axis that is summed over. */
   readonly k: number;
+  /** Left factor, (batch, m, k). */
   readonly a: MatrixView;
+  /** Right factor, (batch, k, n). */
   readonly b: MatrixView;
   /** Contiguous, any rank; the last axis is `n`. */
   readonly output: View;
   /** `load(0)` is the product, `load(i + 1)` is `epilogueInputs[i]`, all of the output's shape. */
   readonly epilogue?: Expression;
+  /** Operands of the epilogue besides the product; empty without one. */
   readonly epilogueInputs: readonly View[];
 }
 
@@ -119,6 +144,7 @@ export interface AttentionOperands {
   /** i32 (N, Tq) and (N, Tk): a query sees the keys of its own segment. Absent: it sees all. A query
    * that sees no key gives zeros (log-sum-exp = -infinity) and passes no gradient. */
   readonly querySegments?: View;
+  /** Ids of the keys, i32 (N, Tk); present when `querySegments` is. */
   readonly keySegments?: View;
   /** Factor on the scores, usually 1 / sqrt(D). */
   readonly scale: number;
@@ -126,6 +152,7 @@ export interface AttentionOperands {
 
 /** `output = softmax(scale Q K^T, masked by segments) V`, scores never stored. */
 export interface AttentionStep extends AttentionOperands {
+  /** Discriminates {@link Step}. */
   readonly kind: "attention";
   /** (N, Tq, H, D) */
   readonly output: View;
@@ -135,13 +162,19 @@ export interface AttentionStep extends AttentionOperands {
 
 /** Gradients of attention, recomputing the scores from `logSumExp`. */
 export interface AttentionGradientStep extends AttentionOperands {
+  /** Discriminates {@link Step}. */
   readonly kind: "attentionGradient";
+  /** Result of the forward step, (N, Tq, H, D). */
   readonly output: View;
+  /** From the forward step, contiguous (N, H, Tq). */
   readonly logSumExp: View;
   /** (N, Tq, H, D) */
   readonly outputGradient: View;
+  /** (N, Tq, H, D) */
   readonly queryGradient: View;
+  /** (N, Tk, H, D) */
   readonly keyGradient: View;
+  /** (N, Tk, H, D) */
   readonly valueGradient: View;
   /** Scratch, contiguous (N, H, Tq): sum over D of output * outputGradient. */
   readonly rowDot: View;
@@ -149,13 +182,17 @@ export interface AttentionGradientStep extends AttentionOperands {
 
 /** `output = (x - mean) / sqrt(variance + epsilon) * (1 + scale) + shift` over the last axis. */
 export interface LayerNormStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "layerNorm";
   /** (..., D), innermost stride 1 */
   readonly input: View;
   /** Shape of the input (broadcast); both or neither. Last axis stride 1. */
   readonly scale?: View;
+  /** Shape of the input (broadcast), last axis stride 1; present when `scale` is. */
   readonly shift?: View;
+  /** Added to the (biased) variance under the root. */
   readonly epsilon: number;
+  /** Shape of the input. */
   readonly output: View;
   /** Contiguous (..., 2): mean and 1 / sqrt(variance + epsilon) of each row. Absent when unused. */
   readonly statistics?: View;
@@ -167,18 +204,25 @@ export interface LayerNormStep {
  * `output = addend + rstd * (g - mean(g) - x^ * mean(g * x^))`.
  */
 export interface LayerNormGradientStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "layerNormGradient";
+  /** x of the forward step, (..., D). */
   readonly input: View;
+  /** From the forward step: contiguous (..., 2), mean and rstd of each row. */
   readonly statistics: View;
+  /** Shape of the input (broadcast); absent when the forward step has none. */
   readonly scale?: View;
+  /** (..., D) */
   readonly outputGradient: View;
   /** May be exactly the output's view (in place). */
   readonly addend?: View;
+  /** Gradient with respect to x, (..., D). */
   readonly output: View;
 }
 
 /** `output[i] = table[indices[i]]`; an index outside the table reads row 0 (hosts check before). */
 export interface GatherStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "gather";
   /** Contiguous (rows, D) */
   readonly table: View;
@@ -190,6 +234,7 @@ export interface GatherStep {
 
 /** `output[r] = sum of source[i] over all i with indices[i] = r`, in the order of i; other rows 0. */
 export interface ScatterAddStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "scatterAdd";
   /** i32 contiguous (count) */
   readonly indices: View;
@@ -207,7 +252,9 @@ export interface ScatterAddStep {
  * see `random.ts`.
  */
 export interface RandomStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "random";
+  /** Standard normal, or uniform in [0, 1). */
   readonly distribution: "normal" | "uniform";
   /** i32 (2) */
   readonly seed: View;
@@ -215,6 +262,7 @@ export interface RandomStep {
   readonly rows: View;
   /** i32 scalar */
   readonly draw: View;
+  /** Fourth word of the counter: tells different uses of randomness apart. */
   readonly stream: number;
   /** Contiguous (R, E...) f32 */
   readonly output: View;
@@ -222,10 +270,15 @@ export interface RandomStep {
 
 /** Positions in the `schedule` operand of an AdamW step. */
 export const adamwSchedule = {
+  /** Factor on the update and on the decay. */
   learningRate: 0,
+  /** Decay of the first moment, in [0, 1). */
   beta1: 1,
+  /** Decay of the second moment, in [0, 1). */
   beta2: 2,
+  /** Added to the root of the corrected second moment. */
   epsilon: 3,
+  /** Decoupled weight decay, 0 for none. */
   weightDecay: 4,
   /** 1 / (1 - beta1^t) */
   correction1: 5,
@@ -233,6 +286,7 @@ export const adamwSchedule = {
   correction2: 6,
   /** Decay of the moving average of the weights, between 0 and 1. */
   averageDecay: 7,
+  /** Number of entries of the operand. */
   length: 8,
 } as const;
 
@@ -246,12 +300,17 @@ export const adamwSchedule = {
  * Nothing is changed when `gradientScale` is negative or not a number (the step is skipped).
  */
 export interface AdamWStep {
+  /** Discriminates {@link Step}. */
   readonly kind: "adamw";
   /** All contiguous and of one size; everything but the gradient is updated in place. */
   readonly parameter: View;
+  /** Read only. */
   readonly gradient: View;
+  /** m: moving average of the gradient. */
   readonly firstMoment: View;
+  /** v: moving average of the squared gradient. */
   readonly secondMoment: View;
+  /** Moving average of the weights; absent when none is kept. */
   readonly average?: View;
   /** f32 (8), see `adamwSchedule`. */
   readonly schedule: View;
@@ -280,8 +339,11 @@ export type StepKind = Step["kind"];
 
 /** A graph made ready for a device. */
 export interface Program {
+  /** For messages. */
   readonly name: string;
+  /** Everything the steps read or write; views refer to them by index. */
   readonly buffers: readonly BufferSpecification[];
+  /** In the order they run. */
   readonly steps: readonly Step[];
   /** Bytes of the arena that holds all temporaries (WebAssembly). */
   readonly arenaBytes: number;

@@ -8,6 +8,7 @@ import type { Device } from "./device.ts";
 
 /** What the user asked for. */
 export interface DeviceRequest {
+  /** `auto` leaves the choice to {@link selectDevice}. */
   readonly device: "auto" | "webgpu" | "wasm";
   /** Threads of the wasm device; one a core by default. */
   readonly threads?: number;
@@ -17,7 +18,9 @@ export interface DeviceRequest {
 
 /** A device and one sentence on why it was chosen. */
 export interface ChosenDevice {
+  /** Open: close it after use. */
   readonly device: Device;
+  /** A clause without a full stop, such as `a hardware GPU was found`. */
   readonly reason: string;
 }
 

@@ -13,16 +13,21 @@ import { checkShape, type DType, elementCount, type Shape } from "./shape.ts";
 
 /** A value that a graph will compute: static shape, element type, and the node that makes it. */
 export interface Tensor {
+  /** The node that makes it. */
   readonly node: Node;
   /** Which of the node's outputs this is. */
   readonly output: number;
+  /** Sizes of the axes, slowest first. */
   readonly shape: Shape;
+  /** Element type. */
   readonly dtype: DType;
 }
 
 /** Shape and element type of one output of a node. */
 export interface ValueType {
+  /** Sizes of the axes, slowest first. */
   readonly shape: Shape;
+  /** Element type. */
   readonly dtype: DType;
 }
 
@@ -35,8 +40,11 @@ export interface ValueType {
  * each operand once and writing each result once.
  */
 export interface Cost {
+  /** Multiply-adds of products and attention, one as 1. */
   readonly multiplyAdds: number;
+  /** Arithmetic operations, a multiply-add as 2. */
   readonly flops: number;
+  /** Memory traffic of operands and results. */
   readonly bytes: number;
 }
 
@@ -46,6 +54,7 @@ let nextId = 0;
 export abstract class Node {
   /** Creation order; inputs always have smaller ids than their users. */
   readonly id: number = nextId++;
+  /** The results; empty for a node that is an effect. */
   readonly outputs: readonly Tensor[];
 
   /** Checks the output shapes and makes the output tensors. */

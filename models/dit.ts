@@ -29,6 +29,7 @@ import { sineCosinePositions, timestepFeatureTable } from "./positions.ts";
 
 /** Size and shape of a DiT. */
 export interface DiTConfig {
+  /** Tells the model families apart. */
   readonly family: "dit";
   /** Side of the (square) picture or latent, in pixels. A multiple of `patch`. */
   readonly inputSize: number;
@@ -40,11 +41,13 @@ export interface DiTConfig {
   readonly hidden: number;
   /** Number of blocks N. */
   readonly depth: number;
+  /** Attention heads of each block; the width of one is d / heads. */
   readonly heads: number;
   /** Number of classes K; the label K stands for "no class". */
   readonly classes: number;
   /** Whether the model also predicts the variance, doubling its output channels. */
   readonly learnSigma: boolean;
+  /** How time step and class reach the blocks (paper 3.2). */
   readonly conditioning: "adaLN-Zero";
 }
 

@@ -22,8 +22,11 @@ export type Initializer =
 
 /** One parameter of a model. */
 export interface ParameterSpecification {
+  /** Name in the published checkpoints, such as `blocks.0.attn.qkv.weight`. */
   readonly name: string;
+  /** Sizes of the axes as PyTorch stores them: (outputs, inputs) for a linear map. */
   readonly shape: Shape;
+  /** Its first values. */
   readonly initial: Initializer;
   /** False for tables that are part of the checkpoint but never trained. */
   readonly trainable: boolean;

@@ -14,9 +14,11 @@ import { resolveCheckpoint } from "./run_folder.ts";
 
 /** Where weights are and what they are weights of. */
 export interface DiTSource {
+  /** Size and shape of the model. */
   readonly config: DiTConfig;
   /** A safetensors file. */
   readonly path: string;
+  /** Names in the order of the labels. */
   readonly classNames: readonly string[];
   /** Optimizer steps behind the weights, if known. */
   readonly step?: number;

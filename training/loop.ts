@@ -30,7 +30,9 @@ const queueMilliseconds = 200;
 export interface LoopSettings {
   /** Total number of steps, counted from the start of the run. */
   readonly steps: number;
+  /** Steps between lines of the metrics. */
   readonly logEvery: number;
+  /** Steps between checkpoints. */
   readonly checkpointEvery: number;
   /** How many checkpoints are kept. */
   readonly keep: number;

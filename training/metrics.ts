@@ -7,15 +7,21 @@ import { join } from "@std/path";
 
 /** One line of `metrics.jsonl`. Means are over the steps since the line before. */
 export interface Metrics {
+  /** Steps made in all. */
   readonly step: number;
+  /** What is minimised: the sum of the next two. */
   readonly loss: number;
+  /** Of the predicted noise. */
   readonly meanSquaredError: number;
   /** Bits per dimension; 0 when the variance is not learned. */
   readonly variationalBound: number;
+  /** Euclidean norm of all gradients together, before clipping. */
   readonly gradientNorm: number;
+  /** Of the last step. */
   readonly learningRate: number;
   /** Steps left out because a gradient was not finite. */
   readonly skippedSteps: number;
+  /** Training pictures a second since the line before. */
   readonly imagesPerSecond: number;
   /** Seconds of training since the process started. */
   readonly seconds: number;

@@ -57,7 +57,9 @@ export const stateNames = {
 
 /** Effects that update parameters, and the gradient norm (a scalar) they are clipped by. */
 export interface OptimizerGraph {
+  /** One update a parameter. */
   readonly effects: readonly AdamWNode[];
+  /** Euclidean norm of all gradients together, before clipping; a scalar. */
   readonly gradientNorm: Tensor;
   /** 1 when the update is skipped because a gradient is not finite, otherwise 0. */
   readonly skipped: Tensor;

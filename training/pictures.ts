@@ -14,25 +14,39 @@ import type { DiTConfig } from "../models/dit.ts";
 export interface SampleRecord {
   /** Path of the weights. */
   readonly weights: string;
+  /** Optimizer steps behind the weights, if known. */
   readonly step?: number;
+  /** Size and shape of the model. */
   readonly config: DiTConfig;
+  /** Name of the sampler. */
   readonly sampler: string;
+  /** Sampler steps a picture, 1 to 1000. */
   readonly samplingSteps: number;
+  /** DDIM only: noise of the steps, 0 to 1. */
   readonly eta?: number;
+  /** How the steps are spread over the training schedule. */
   readonly spacing?: string;
+  /** Whether x0 was kept in [-1, 1]. */
   readonly clipDenoised: boolean;
+  /** Scale of classifier-free guidance; 1 is off. */
   readonly cfgScale: number;
+  /** Leading channels that were guided. */
   readonly cfgChannels: number | "all";
+  /** Seed of start noise and steps. */
   readonly seed: number;
+  /** One line for people. */
   readonly device: string;
   /** Class of each picture. */
   readonly labels: readonly number[];
+  /** Names in the order of the labels. */
   readonly classNames: readonly string[];
 }
 
 /** What stands on a grid. */
 export interface GridText {
+  /** A line above everything. */
   readonly title: string;
+  /** A second, lighter line. */
   readonly subtitle: string;
 }
 

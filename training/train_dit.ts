@@ -75,13 +75,19 @@ export type Start =
 
 /** What a run does besides the description. */
 export interface RunPlan {
+  /** What the checkpoints say about the run. */
   readonly description: RunDescription;
+  /** Where the first weights come from. */
   readonly start: Start;
   /** Run folder; undefined trains without leaving anything behind. */
   readonly folder?: string;
+  /** Number of steps in all, counted from the start of the run. */
   readonly steps: number;
+  /** Steps between lines of the metrics. */
   readonly logEvery: number;
+  /** Steps between checkpoints. */
   readonly checkpointEvery: number;
+  /** How many checkpoints are kept. */
   readonly keep: number;
 }
 
@@ -149,9 +155,13 @@ export async function resolveWeights(path: string): Promise<string> {
 
 /** What a model needs, before anything is allocated. Multiply-adds are for one picture. */
 export interface DiTForecast {
+  /** Elements of all parameters. */
   readonly parameters: number;
+  /** Elements of the trained parameters. */
   readonly trainableParameters: number;
+  /** Patches of one picture. */
   readonly tokens: number;
+  /** Of one forward pass of one picture; one multiply-add as 1. */
   readonly multiplyAdds: number;
 }
 
@@ -168,11 +178,15 @@ export function describeDiT(config: DiTConfig): DiTForecast {
 
 /** Bytes a training step needs on a device, by part. */
 export interface MemoryForecast {
+  /** Weights. */
   readonly parameters: number;
+  /** First and second moments. */
   readonly optimizer: number;
+  /** Moving averages of the trained weights. */
   readonly average: number;
   /** Activations and gradients: the peak of the plan. */
   readonly temporaries: number;
+  /** The sum of the others. */
   readonly total: number;
 }
 

@@ -19,10 +19,13 @@ export type ParameterBuffers = ReadonlyMap<string, DeviceBuffer>;
 
 /** The states of a training run on a device. */
 export interface TrainingState {
+  /** The model's parameters in declaration order. */
   readonly specifications: readonly ParameterSpecification[];
+  /** The weights, one buffer a specification. */
   readonly parameters: ParameterBuffers;
   /** Trained parameters only. */
   readonly firstMoments: ParameterBuffers;
+  /** Trained parameters only. */
   readonly secondMoments: ParameterBuffers;
   /** Moving averages of all parameters; frozen ones are the parameters themselves. */
   readonly averages: ParameterBuffers;

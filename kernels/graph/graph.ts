@@ -9,15 +9,19 @@ import { type Cost, InputNode } from "../tensor.ts";
 
 /** New contents of a state, written after everything else has read the old ones. */
 export interface Update {
+  /** Made by `state`. */
   readonly state: Tensor;
+  /** What it becomes, of the same shape. */
   readonly value: Tensor;
 }
 
 /** What a program is made from. */
 export interface Graph {
+  /** For messages. */
   readonly name: string;
   /** Values that the host reads after a run. */
   readonly outputs: ReadonlyMap<string, Tensor>;
+  /** States and what they become at the end of a run. */
   readonly updates: readonly Update[];
   /** Nodes that change states themselves (AdamW); they run after all values are computed. */
   readonly effects: readonly Node[];
@@ -25,8 +29,11 @@ export interface Graph {
 
 /** Parts of a graph that may be left out. */
 export interface GraphParts {
+  /** Values that the host reads after a run, by name; none by default. */
   readonly outputs?: Readonly<Record<string, Tensor>>;
+  /** States and what they become; none by default. */
   readonly updates?: readonly Update[];
+  /** Nodes that change states themselves, such as those of `adamw`; none by default. */
   readonly effects?: readonly Node[];
 }
 

@@ -13,7 +13,9 @@ import { hasUnitInnerStride, isContiguous } from "../../view.ts";
 
 /** Segment ids of the queries (N, Tq) and keys (N, Tk), both i32. */
 export interface Segments {
+  /** i32 (N, Tq) */
   readonly query: Tensor;
+  /** i32 (N, Tk) */
   readonly key: Tensor;
 }
 

@@ -10,10 +10,15 @@ import { isContiguous } from "../../view.ts";
 
 /** One tensor under optimisation, with the states that go with it. All of one shape. */
 export interface AdamWOperands {
+  /** A state, decayed and updated. */
   readonly parameter: Tensor;
+  /** Gradient of the loss, before `gradientScale`. */
   readonly gradient: Tensor;
+  /** A state: moving average of the gradient. */
   readonly firstMoment: Tensor;
+  /** A state: moving average of the squared gradient. */
   readonly secondMoment: Tensor;
+  /** A state: moving average of the weights. Absent: none is kept. */
   readonly average?: Tensor;
   /** f32 (8), see `adamwSchedule` in `program.ts`. */
   readonly schedule: Tensor;
