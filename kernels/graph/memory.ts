@@ -127,9 +127,11 @@ function overwritableOperand(
   if (target.kind !== "temporary" || !coversBuffer(output, target.elements)) return undefined;
   if (candidates.some(({ buffer }) => buffer === output.buffer)) return undefined;
   return candidates.find((view) => {
-    const { kind, elements } = buffers[view.buffer];
-    return kind === "temporary" && dies(view.buffer) && coversBuffer(view, elements) &&
-      elements === target.elements && sameView(view, { ...output, buffer: view.buffer }) &&
+    const { kind, elements, dtype } = buffers[view.buffer];
+    // WebGPU binds a buffer as an array of one element type.
+    return kind === "temporary" && dtype === target.dtype && dies(view.buffer) &&
+      coversBuffer(view, elements) && elements === target.elements &&
+      sameView(view, { ...output, buffer: view.buffer }) &&
       readsOnlyThrough(step, view);
   });
 }

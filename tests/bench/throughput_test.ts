@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import {
+  ditTasks,
+  isMeasured,
+  measureTask,
+  productTasks,
+  throughputColumns,
+} from "../../bench/throughput.ts";
+import { serve } from "../../bench/serve.ts";
+import { timeRuns, warmUp } from "../../bench/timing.ts";
+import { loadDiTJob, loadProduct } from "../../bench/workloads.ts";
+import { ditConfigs } from "../../models/dit.ts";
+import { eachDevice } from "../devices.ts";
+
+const tiny = {
+  name: "tiny",
+  config: { ...ditConfigs.get("DiT-XS/8")!, depth: 1, hidden: 16, heads: 2, classes: 3 },
+};
+const place = { device: "wasm", threads: 1 } as const;
+
+Deno.test("a measured row has everything", async () => {
+  const [task] = ditTasks(["forward"], [tiny], [2], [place]);
+  const row = await measureTask(task, 3);
+  assert(isMeasured(row), row.status);
+  assert.equal(row.samples.length, 3);
+  assert.equal(row.tokens, 16);
+  assert.equal(row.threads, 1);
+  assert(row.warmUp.milliseconds >= 300 && row.warmUp.runs >= 3);
+  assert(row.minimum <= row.median && row.peakBytes > 4 * row.parameters!);
+  const seconds = row.median / 1000;
+  assert(Math.abs(row.imagesPerSecond! - 2 / seconds) < 1e-6 * row.imagesPerSecond!);
+  assert(Math.abs(row.tokensPerSecond! - 32 / seconds) < 1e-6 * row.tokensPerSecond!);
+  assert(Math.abs(row.gflopsPerSecond - 2e-9 * row.macs / seconds) < 1e-6 * row.gflopsPerSecond);
+  for (const { value, title } of throughputColumns(true)) {
+    assert.notEqual(value(row), undefined, title);
+  }
+});
+
+Deno.test("lists make the full product", () => {
+  const models = [tiny, { ...tiny, name: "other" }];
+  const tasks = ditTasks(["forward", "train"], models, [1, 8], [place, { device: "webgpu" }]);
+  assert.equal(tasks.length, 16);
+  assert.equal(
+    productTasks([[1, 2, 3], [4, 5, 6]], [place]).map(({ subject }) => subject)[1],
+    "4x5x6",
+  );
+});
+
+Deno.test("a row that fails says why, and does not throw", async () => {
+  const [task] = productTasks([[8, 8, 8]], [place]);
+  const load = () => Promise.reject(new Error("no memory left"));
+  const row = await measureTask({ ...task, load }, 1);
+  assert.equal(row.status, "no memory left");
+  assert(!isMeasured(row));
+});
+
+eachDevice("every operation of a DiT can be run again and again", async (device) => {
+  for (const operation of ["forward", "train", "train-plain"] as const) {
+    const job = await loadDiTJob(device, operation, tiny.config, 2);
+    const bytes = device.allocatedBytes;
+    assert(await timeRuns(device, job.run, 3) > 0);
+    assert.equal(device.allocatedBytes, bytes, operation);
+    assert(job.macs > 0);
+  }
+});
+
+eachDevice("a warm-up is long enough", async (device) => {
+  const { run, macs } = await loadProduct(device, 8, 4, 2);
+  assert.equal(macs, 64);
+  const warm = await warmUp(device, run);
+  assert(warm.milliseconds >= 300);
+  assert(warm.runs >= 2);
+});
+
+async function ask(...requests: string[]): Promise<Record<string, unknown>[]> {
+  const answers: Record<string, unknown>[] = [];
+  async function* lines() {
+    yield* requests;
+  }
+  await serve(lines(), (answer) => answers.push(JSON.parse(answer)), { tessera: "1.2.3" });
+  return answers;
+}
+
+Deno.test("requests are answered line by line, whatever they are", async () => {
+  const product = '{"op":"product","size":16,"threads":1,"device":"wasm"}';
+  const [info, first, second, memory, ...errors] = await ask(
+    '{"op":"info"}',
+    "",
+    product,
+    product,
+    '{"op":"memory"}',
+    "nonsense",
+    "null",
+    '{"op":"nope"}',
+    '{"op":"forward","model":"DiT-Q/8"}',
+    '{"op":"forward","batch":0}',
+    '{"op":"product","device":"tpu"}',
+  );
+  assert.equal(info.name, "Tessera");
+  assert.equal(info.version, "1.2.3");
+  assert.deepEqual(Object.keys(first), ["milliseconds"]);
+  assert(second.milliseconds as number > 0);
+  assert((memory.bytes as number) > (memory.deviceBytes as number));
+  assert.equal(errors.length, 6);
+  for (const { error } of errors) assert.equal(typeof error, "string");
+});
