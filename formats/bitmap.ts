@@ -95,3 +95,18 @@ export async function encodePng(bitmap: Bitmap, overlay?: string): Promise<Uint8
     .png({ compressionLevel: 9 })
     .toBuffer();
 }
+
+/**
+ * Draws an SVG document as a PNG file on white.
+ *
+ * @param svg without `<text>` and references, such as `renderChart` gives
+ * @param scale pixels of the PNG per pixel of the document; 2 looks sharp on all screens
+ */
+export async function svgToPng(svg: string, scale = 2): Promise<Uint8Array> {
+  const sharp = await loadSharp();
+  // sharp takes a pixel of the document for 1/72 inch; `density` is pixels of the PNG per inch.
+  return await sharp(Buffer.from(svg), { density: 72 * scale })
+    .flatten({ background: "#ffffff" })
+    .png({ compressionLevel: 9, palette: true })
+    .toBuffer();
+}

@@ -1,0 +1,116 @@
+/**
+ * Charts from plain data: lines and points over two axes, linear or logarithmic, and horizontal
+ * bars. A chart is a description (JSON-like data); {@link renderChart} turns it into an SVG document
+ * and `svgToPng` of `bitmap.ts` that into a PNG file.
+ *
+ * Values that cannot be placed (NaN, infinite, not positive on a logarithmic axis) are left out: the
+ * line breaks there, and the chart says how many there were.
+ *
+ * @module
+ */
+
+import { barSpecification } from "./bars.ts";
+import { xySpecification } from "./xy.ts";
+import { renderVegaLite } from "./vega.ts";
+
+/** One axis. */
+export interface Axis {
+  /** What is shown, with its unit: "throughput (images/s)". */
+  readonly title: string;
+  /** `linear` if not given. */
+  readonly scale?: "linear" | "log";
+  /** First and last value; by default what the data need. */
+  readonly domain?: readonly [number, number];
+  /** Whether a linear axis shows 0 even if the data do not need it. */
+  readonly zero?: boolean;
+  /** Keeps fractions off the axis: steps, pictures. */
+  readonly integer?: boolean;
+}
+
+/** A measured point. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+  /** Half the height of an error bar. */
+  readonly error?: number;
+}
+
+/** Points that belong together. */
+export interface Series {
+  /** The entry of the legend. */
+  readonly name: string;
+  /** In the order they are joined. */
+  readonly points: readonly Point[];
+  /** `line` if not given; `line-points` marks each point on the line. */
+  readonly mark?: "line" | "points" | "line-points";
+  /** `thin` for what stands behind, such as raw measurements; `normal` if not given. */
+  readonly weight?: "thin" | "normal" | "thick";
+  /** CSS colour; by default the next one of {@link palette}. */
+  readonly color?: string;
+  /** Draws the line dashed. */
+  readonly dashed?: boolean;
+}
+
+/** What all charts have. */
+interface ChartFrame {
+  /** A line above everything. */
+  readonly title: string;
+  /** A second, lighter line: the machine, the settings. */
+  readonly subtitle?: string;
+  /** Pixels; 900 if not given. */
+  readonly width?: number;
+}
+
+/** Lines and points over two axes. */
+export interface XYChart extends ChartFrame {
+  readonly kind: "xy";
+  /** Pixels; 500 if not given. */
+  readonly height?: number;
+  readonly x: Axis;
+  readonly y: Axis;
+  /** Drawn in order, so that the last one is on top. */
+  readonly series: readonly Series[];
+}
+
+/** One bar. */
+export interface Bar {
+  /** Where it stands; bars of one category stand together. */
+  readonly category: string;
+  /** Its colour and entry of the legend, where categories have several bars. */
+  readonly group?: string;
+  readonly value: number;
+  /** Half the width of an error bar. */
+  readonly error?: number;
+}
+
+/** Horizontal bars, in the order given; as high as they need. */
+export interface BarChart extends ChartFrame {
+  readonly kind: "bar";
+  /** The axis of values: linear, from 0. */
+  readonly value: Pick<Axis, "title" | "domain">;
+  readonly bars: readonly Bar[];
+}
+
+/** A chart as data. */
+export type Chart = XYChart | BarChart;
+
+/**
+ * Renders a chart to an SVG document that needs no fonts.
+ *
+ * @example
+ * ```ts
+ * import { renderChart } from "./chart.ts";
+ *
+ * const svg = await renderChart({
+ *   kind: "xy",
+ *   title: "Throughput",
+ *   x: { title: "batch size", scale: "log" },
+ *   y: { title: "images/s", zero: true },
+ *   series: [{ name: "wasm", points: [{ x: 1, y: 90 }, { x: 8, y: 160 }, { x: 64, y: 170 }] }],
+ * });
+ * ```
+ */
+export async function renderChart(chart: Chart): Promise<string> {
+  const specification = chart.kind === "xy" ? xySpecification(chart) : barSpecification(chart);
+  return await renderVegaLite(specification);
+}

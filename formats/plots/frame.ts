@@ -1,0 +1,141 @@
+/**
+ * What the kinds of charts share: colours, the heading, axes, and which values can be drawn.
+ *
+ * @module
+ */
+
+import type { TopLevelSpec } from "vega-lite";
+import type { Axis, Chart } from "./chart.ts";
+import { mutedColor, shortenText } from "./text.ts";
+
+/** Colours of series, told apart by colour-blind readers too (after Okabe and Ito). */
+export const palette = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#b4568f",
+  "#d98e04",
+  "#4fa3d9",
+  "#6b7280",
+];
+
+/** Width of a chart in pixels unless it says otherwise. */
+export const defaultWidth = 900;
+
+/** Space around a chart, in pixels. */
+export const chartPadding = 20;
+
+/** The colour of a series or group by its place. */
+export function paletteColor(index: number): string {
+  return palette[index % palette.length];
+}
+
+/** Whether an axis has a place for a value. */
+export function isDrawable(value: number, axis: Axis): boolean {
+  return Number.isFinite(value) && (axis.scale !== "log" || value > 0);
+}
+
+/** The heading of a chart; says how many values were left out. */
+export function heading(chart: Chart, leftOut: number) {
+  const width = (chart.width ?? defaultWidth) - 2 * chartPadding;
+  const values = leftOut === 1 ? "value" : "values";
+  const note = leftOut > 0 ? `${leftOut} ${values} could not be drawn` : undefined;
+  const subtitle = [chart.subtitle, note].filter(Boolean).join(" · ");
+  return {
+    text: shortenText(chart.title, width, { size: 18, bold: true }),
+    subtitle: subtitle ? shortenText(subtitle, width, { size: 13 }) : undefined,
+  };
+}
+
+/** Share of a logarithmic axis that is left free at each end. */
+const logPadding = 0.04;
+
+/** What a logarithmic axis shows: the values and a little more. */
+function logDomain(values: readonly number[]): [number, number] {
+  const [least, greatest] = extent(values);
+  // A single value stands in the middle of a decade.
+  const padding = greatest > least ? (greatest / least) ** logPadding : Math.sqrt(10);
+  return [least / padding, greatest * padding];
+}
+
+/** The least and the greatest value. */
+function extent(values: readonly number[]): [number, number] {
+  return values.reduce<[number, number]>(
+    ([least, greatest], value) => [Math.min(least, value), Math.max(greatest, value)],
+    [Infinity, -Infinity],
+  );
+}
+
+/** Ticks at 1, 2, 5 or fewer a decade; undefined where a domain is too short for them. */
+function decadeTicks([first, last]: readonly [number, number]): number[] | undefined {
+  const exponents = [Math.floor(Math.log10(first)), Math.ceil(Math.log10(last))];
+  for (const digits of [[1], [1, 3], [1, 2, 5]]) {
+    const ticks: number[] = [];
+    for (let exponent = exponents[0]; exponent <= exponents[1]; exponent++) {
+      // Through text, so that 3e-7 is the number that prints as 3e-7.
+      ticks.push(...digits.map((digit) => Number(`${digit}e${exponent}`)));
+    }
+    const shown = ticks.filter((tick) => tick >= first && tick <= last);
+    if (shown.length >= 4) return shown;
+  }
+  return undefined;
+}
+
+/** Most distinct values, such as batch sizes, that an axis marks instead of round numbers. */
+const maximumValueTicks = 10;
+
+/** Which ticks an axis should have. */
+interface TickOptions {
+  /** About how many, on a linear axis. */
+  readonly tickCount: number;
+  /** Marks the values themselves, if they are few and the axis is logarithmic. */
+  readonly preferValues?: boolean;
+}
+
+/**
+ * The scale and the ticks of an axis.
+ *
+ * @param values everything it has to show, at least one value
+ */
+export function scaleAndAxis(
+  axis: Axis,
+  values: readonly number[],
+  { tickCount, preferValues }: TickOptions,
+) {
+  const isLog = axis.scale === "log";
+  const given = axis.domain && [...axis.domain] as [number, number];
+  const domain = given ?? (isLog ? logDomain(values) : undefined);
+  // Vega leaves most labels of a logarithmic axis empty, whatever its ticks.
+  const label = isLog ? "format(datum.value, ',~r')" : "datum.label";
+  const distinct = [...new Set(values)];
+  const areFew = preferValues && distinct.length > 1 && distinct.length <= maximumValueTicks;
+  return {
+    scale: {
+      type: isLog ? "log" : "linear",
+      zero: isLog ? undefined : axis.zero ?? false,
+      nice: !domain,
+      domain,
+    },
+    axis: {
+      title: axis.title,
+      tickCount,
+      tickMinStep: axis.integer ? 1 : undefined,
+      values: !isLog || !domain ? undefined : areFew ? distinct : decadeTicks(domain),
+      labelExpr: `abs(datum.value) >= 1e6 ? format(datum.value, '~s') : ${label}`,
+      labelOverlap: "greedy",
+      labelFlush: false,
+    },
+  } as const;
+}
+
+/** The specification of a chart that has nothing to show, and says so. */
+export function noData(chart: Chart, height: number, leftOut: number): TopLevelSpec {
+  return {
+    width: chart.width ?? defaultWidth,
+    height,
+    autosize: { type: "fit", contains: "padding" },
+    title: heading(chart, leftOut),
+    data: { values: [{}] },
+    mark: { type: "text", text: "no data", fontSize: 14, color: mutedColor },
+  };
+}
