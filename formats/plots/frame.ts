@@ -109,6 +109,7 @@ export function scaleAndAxis(
   const label = isLog ? "format(datum.value, ',~r')" : "datum.label";
   const distinct = [...new Set(values)];
   const areFew = preferValues && distinct.length > 1 && distinct.length <= maximumValueTicks;
+  const ticks = !isLog || !domain ? undefined : areFew ? distinct : decadeTicks(domain);
   return {
     scale: {
       type: isLog ? "log" : "linear",
@@ -118,9 +119,10 @@ export function scaleAndAxis(
     },
     axis: {
       title: axis.title,
-      tickCount,
+      // Vega would leave out every second of more values.
+      tickCount: ticks ? undefined : tickCount,
       tickMinStep: axis.integer ? 1 : undefined,
-      values: !isLog || !domain ? undefined : areFew ? distinct : decadeTicks(domain),
+      values: ticks,
       labelExpr: `abs(datum.value) >= 1e6 ? format(datum.value, '~s') : ${label}`,
       labelOverlap: "greedy",
       labelFlush: false,

@@ -72,6 +72,10 @@ Deno.test("logarithmic axes mark few values themselves, otherwise round ones", a
   const many = Array.from({ length: 50 }, (_, index) => ({ x: 7 + 97 * index, y: 1 }));
   const texts = textsOf(await renderChart(chart(many, { x })));
   assert.deepEqual(texts.slice(0, 5), ["10", "30", "100", "300", "1,000"]);
+  const steep = Array.from({ length: 50 }, (_, index) => ({ x: index, y: 2 ** (index / 3) }));
+  const y = { title: "y", scale: "log" } as const;
+  const labels = textsOf(await renderChart(chart(steep, { y })));
+  for (const text of ["1", "10", "100", "1,000", "10,000"]) assert.ok(labels.includes(text), text);
 });
 
 Deno.test("several series have a legend; hostile names are only names", async () => {
