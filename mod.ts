@@ -57,6 +57,7 @@
 
 // Tensors and graphs
 export {
+  type Arithmetic,
   constantTensor,
   type Cost,
   input,
@@ -124,7 +125,7 @@ export {
   split,
   transpose,
 } from "./kernels/ops/movement/op.ts";
-export { adamw, type AdamWNode, type AdamWOperands } from "./kernels/ops/optimizer/op.ts";
+export { adamw, type AdamWOperands } from "./kernels/ops/optimizer/op.ts";
 
 // Devices
 export type { Device, DeviceBuffer, Executable, HostArray } from "./kernels/device.ts";
@@ -186,12 +187,14 @@ export {
   readManifest,
   readState,
   readWeights,
+  type RunSettings,
   type WeightChoice,
   weightsPath,
   writeCheckpoint,
 } from "./training/checkpoint.ts";
 export {
   openSafetensors,
+  type StoredType,
   type TensorData,
   type TensorInfo,
   type TensorReader,

@@ -24,6 +24,26 @@ import { mean } from "../kernels/ops/reduce/op.ts";
 import { constantTensor, type Tensor } from "../kernels/tensor.ts";
 import type { Schedule } from "./schedule.ts";
 
+/** The schedule's numbers at the time steps of a batch, each (N, 1, 1, 1). */
+export interface ScheduleAt {
+  /** sqrt(alphaBar): factor of x_0 in x_t. */
+  readonly signal: Tensor;
+  /** sqrt(1 - alphaBar): factor of the noise in x_t. */
+  readonly noise: Tensor;
+  /** sqrt(1 / alphaBar): factor of x_t in x_0. */
+  readonly inverseSignal: Tensor;
+  /** sqrt(1 / alphaBar - 1): factor of minus the noise in x_0. */
+  readonly inverseSignalNoise: Tensor;
+  /** ln(beta): the upper end of the learned variance. */
+  readonly logBeta: Tensor;
+  /** Logarithm of the variance of q(x_{t-1} | x_t, x_0): its lower end. */
+  readonly logPosteriorVariance: Tensor;
+  /** Factor of x_0 in the mean of q(x_{t-1} | x_t, x_0). */
+  readonly meanClean: Tensor;
+  /** Factor of x_t in that mean. */
+  readonly meanNoised: Tensor;
+}
+
 /** Entries of the schedule that the objective looks up for each sample's time step. */
 const columns = [
   "signal",
@@ -34,11 +54,7 @@ const columns = [
   "logPosteriorVariance",
   "meanClean",
   "meanNoised",
-] as const;
-type Column = typeof columns[number];
-
-/** The schedule's numbers at the time steps of a batch, each (N, 1, 1, 1). */
-export type ScheduleAt = Readonly<Record<Column, Tensor>>;
+] as const satisfies readonly (keyof ScheduleAt)[];
 
 /** Looks up the schedule at time steps t (N, i32). */
 export function scheduleAt(schedule: Schedule, t: Tensor): ScheduleAt {
@@ -60,7 +76,7 @@ export function scheduleAt(schedule: Schedule, t: Tensor): ScheduleAt {
   const entries = columns.map((name, index) =>
     [name, reshape(slice(rows, 1, index, 1), [-1, 1, 1, 1])] as const
   );
-  return Object.fromEntries(entries) as Record<Column, Tensor>;
+  return Object.fromEntries(entries) as Record<typeof columns[number], Tensor>;
 }
 
 /** Noised pictures: `sqrt(alphaBar) x0 + sqrt(1 - alphaBar) noise`, (N, C, H, W). */
@@ -151,7 +167,11 @@ export function interpolatedLogVariance(
 }
 
 /** KL divergence of two normal distributions in nats, from the difference of their means. */
-function normalDivergence(meanDifference: Tensor, logVariance1: Tensor, logVariance2: Tensor) {
+function normalDivergence(
+  meanDifference: Tensor,
+  logVariance1: Tensor,
+  logVariance2: Tensor,
+): Tensor {
   const variances = add(
     subtract(subtract(logVariance2, logVariance1), 1),
     exponential(subtract(logVariance1, logVariance2)),

@@ -29,9 +29,11 @@ import {
   type Spacing,
 } from "./schedule.ts";
 
-/** Names of the samplers on the command line. */
-export const samplerNames = ["ddpm", "ddim", "dpm++"] as const;
-export type SamplerName = typeof samplerNames[number];
+/** A sampler: ancestral (DDPM), DDIM, or DPM-Solver++(2M). */
+export type SamplerName = "ddpm" | "ddim" | "dpm++";
+
+/** All samplers, as they are named on the command line. */
+export const samplerNames: readonly SamplerName[] = ["ddpm", "ddim", "dpm++"];
 
 /** Settings of a sampler. */
 export interface SamplerOptions {

@@ -8,11 +8,11 @@
  * @module
  */
 import { compile } from "../kernels/graph/compile.ts";
-import { makeGraph } from "../kernels/graph/graph.ts";
+import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { broadcastTo, reshape } from "../kernels/ops/movement/op.ts";
-import { randomNormal } from "../kernels/ops/random/op.ts";
+import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
 import { type Guidance, guidedPrediction, type Network } from "./guidance.ts";
 import { coefficientInput, createSampler, type Sampler, type SamplerOptions } from "./samplers.ts";
@@ -49,7 +49,7 @@ export function samplingStepGraph(
   settings: SamplingSettings,
   sampler: Sampler,
   noise?: Tensor,
-) {
+): Graph {
   const { batchSize, pictureShape, guidance, nullLabel } = settings;
   const shape = [batchSize, ...pictureShape];
   const x = state("x", shape);
@@ -64,7 +64,7 @@ export function samplingStepGraph(
   });
 }
 
-function randomSource(batchSize: number, stream: number) {
+function randomSource(batchSize: number, stream: number): RandomSource {
   return {
     seed: input("seed", [2], "i32"),
     rows: input("rows", [batchSize], "i32"),
@@ -135,6 +135,7 @@ export class SamplingProgram {
     return result;
   }
 
+  /** Draws pictures `first` to `first + count - 1`; the rest of the batch is of no class. */
   private async sampleBatch(
     { seed, labels, startNoise }: SamplingRequest,
     first: number,
@@ -169,6 +170,7 @@ export class SamplingProgram {
     this.x.write(padded);
   }
 
+  /** Writes what the random numbers of a program depend on. */
   private writeSource(executable: Executable, seed: number, rows: Int32Array, draw: number): void {
     executable.buffer("seed").write(seedWords(seed));
     executable.buffer("rows").write(rows);

@@ -19,6 +19,7 @@ import {
 } from "./tensor_codec.ts";
 
 export type { TensorInfo } from "./safetensors_header.ts";
+export type { StoredType } from "./tensor_codec.ts";
 export {
   type TensorData,
   type TensorToWrite,

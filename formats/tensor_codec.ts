@@ -6,8 +6,26 @@
  * @module
  */
 
-/** Bytes an element takes, for every element type that a safetensors file may name. */
-export const elementSizes = {
+/** An element type that a safetensors file may name. */
+export type StoredType =
+  | "BOOL"
+  | "U8"
+  | "I8"
+  | "F8_E4M3"
+  | "F8_E5M2"
+  | "I16"
+  | "U16"
+  | "F16"
+  | "BF16"
+  | "I32"
+  | "U32"
+  | "F32"
+  | "I64"
+  | "U64"
+  | "F64";
+
+/** Bytes an element of each type takes. */
+export const elementSizes: Readonly<Record<StoredType, number>> = {
   BOOL: 1,
   U8: 1,
   I8: 1,
@@ -23,10 +41,7 @@ export const elementSizes = {
   I64: 8,
   U64: 8,
   F64: 8,
-} as const;
-
-/** The name of a stored element type. */
-export type StoredType = keyof typeof elementSizes;
+};
 
 /** Whether a name is that of a stored element type. */
 export function isStoredType(name: unknown): name is StoredType {

@@ -48,6 +48,9 @@ export interface Cost {
   readonly bytes: number;
 }
 
+/** A cost without its memory traffic. */
+export type Arithmetic = Omit<Cost, "bytes">;
+
 let nextId = 0;
 
 /** One operation of a graph. Subclasses live in `ops/`, one room a family. */
@@ -82,7 +85,7 @@ export abstract class Node {
   abstract gradient(cotangents: readonly (Tensor | undefined)[]): (Tensor | undefined)[];
 
   /** Arithmetic of one execution, without memory traffic. */
-  protected abstract arithmetic(): { multiplyAdds: number; flops: number };
+  protected abstract arithmetic(): Arithmetic;
 
   /** Arithmetic and memory traffic of one execution. */
   cost(): Cost {
@@ -110,8 +113,8 @@ export abstract class Node {
   ): Step[];
 }
 
-/** A node whose value comes from outside the graph. */
-abstract class SourceNode extends Node {
+/** A node whose value comes from outside the graph: no inputs, no cost. */
+export abstract class SourceNode extends Node {
   readonly signature = undefined;
   constructor(kind: string, type: ValueType) {
     super(kind, [], [type]);
@@ -122,7 +125,7 @@ abstract class SourceNode extends Node {
   override gradient(): [] {
     return [];
   }
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
   }
   override cost(): Cost {

@@ -11,7 +11,7 @@ import { type DiTConfig, ditConfigs } from "./dit.ts";
 const count = z.int().min(1).max(65536);
 
 /** The JSON form of a configuration. */
-export const ditConfigSchema = z.strictObject({
+export const ditConfigSchema: z.ZodType<DiTConfig> = z.strictObject({
   family: z.literal("dit"),
   inputSize: count,
   patch: count,

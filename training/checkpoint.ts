@@ -13,19 +13,47 @@ import { syncDirectory, writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import { openSafetensors, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
 import type { DeviceBuffer } from "../kernels/device.ts";
+import type { DiTConfig } from "../models/dit.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
 import { ditConfigSchema } from "../models/dit_config.ts";
-import { type ParameterBuffers, type TrainingState } from "./trainer.ts";
+import type { DiTStepSettings } from "./dit_step.ts";
+import type { OptimizerSettings } from "./optimizer.ts";
+import type { ParameterBuffers, TrainingState } from "./trainer.ts";
 
-/** What a manifest holds besides the tensors. */
+/** Everything that decides how a run goes on. */
+export interface RunSettings extends OptimizerSettings, DiTStepSettings {
+  /** Seed of first values, data order, time steps, noise and label dropout. */
+  readonly seed: number;
+  /** Whether training pictures are mirrored at random. */
+  readonly flip: boolean;
+}
+
+/** A checkpoint's manifest: everything but the tensors. */
+export interface Manifest {
+  /** Marks the file. */
+  readonly format: "tessera-checkpoint";
+  /** Version of the layout of the folder. */
+  readonly version: 1;
+  /** Optimizer steps made. */
+  readonly step: number;
+  /** Size and shape of the model. */
+  readonly config: DiTConfig;
+  /** Names in the order of the labels. */
+  readonly classNames: readonly string[];
+  /** Settings of the run. */
+  readonly run: RunSettings;
+  /** Identifies the training data. */
+  readonly dataFingerprint: string;
+  /** Where the training data was when the run started. */
+  readonly dataPath: string;
+}
+
 const manifestSchema = z.object({
   format: z.literal("tessera-checkpoint"),
   version: z.literal(1),
-  /** Optimizer steps made. */
   step: z.int().min(0),
   config: ditConfigSchema,
   classNames: z.array(z.string()),
-  /** Everything that decides how the run goes on. */
   run: z.object({
     seed: z.int().min(0),
     batchSize: z.int().min(1),
@@ -36,13 +64,9 @@ const manifestSchema = z.object({
     labelDropout: z.number().min(0).max(1),
     flip: z.boolean(),
   }),
-  /** Identifies the training data. */
   dataFingerprint: z.string(),
   dataPath: z.string(),
-});
-
-/** A checkpoint's manifest. */
-export type Manifest = z.infer<typeof manifestSchema>;
+}) satisfies z.ZodType<Manifest>;
 
 const files = {
   manifest: "state.json",

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { adamw, type AdamWNode } from "../kernels/ops/optimizer/op.ts";
+import { adamw } from "../kernels/ops/optimizer/op.ts";
 import { add, map, square, squareRoot } from "../kernels/ops/elementwise/op.ts";
 import { concatenate, reshape } from "../kernels/ops/movement/op.ts";
 import { reduceSum } from "../kernels/ops/reduce/op.ts";
 import { binary, constant, select } from "../kernels/expression.ts";
 import { adamwSchedule } from "../kernels/program.ts";
-import { input, state, type Tensor } from "../kernels/tensor.ts";
+import { input, type Node, state, type Tensor } from "../kernels/tensor.ts";
 
 /** What stays the same during a run. */
 export interface OptimizerSettings {
@@ -58,7 +58,7 @@ export const stateNames = {
 /** Effects that update parameters, and the gradient norm (a scalar) they are clipped by. */
 export interface OptimizerGraph {
   /** One update a parameter. */
-  readonly effects: readonly AdamWNode[];
+  readonly effects: readonly Node[];
   /** Euclidean norm of all gradients together, before clipping; a scalar. */
   readonly gradientNorm: Tensor;
   /** 1 when the update is skipped because a gradient is not finite, otherwise 0. */

@@ -8,7 +8,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { formatShape, sameShape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { hasUnitInnerStride, isContiguous } from "../../view.ts";
 
 /** Segment ids of the queries (N, Tq) and keys (N, Tk), both i32. */
@@ -49,7 +49,7 @@ class AttentionNode extends Node {
     return new AttentionGradientNode(operands, this.scale).outputs.slice(0, 3);
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     const multiplyAdds = multiplyAddsOf(this.inputs[0], this.inputs[1]);
     // Scale, maximum, subtraction, exponential and sum of every score.
     const scores = multiplyAdds / (2 * this.inputs[0].shape[3]);
@@ -98,7 +98,7 @@ class AttentionGradientNode extends Node {
     throw new Error("attention: second derivatives are not provided");
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     // Five products against two of the forward pass: scores, dV, dP, dQ, dK.
     const multiplyAdds = 2.5 * multiplyAddsOf(this.inputs[0], this.inputs[1]);
     const scores = multiplyAdds / (5 * this.inputs[0].shape[3]);

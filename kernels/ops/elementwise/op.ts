@@ -22,7 +22,7 @@ import {
 import type { Step, View } from "../../program.ts";
 import { broadcastShapes, type DType, elementCount, type Shape } from "../../shape.ts";
 import { broadcastView } from "../../view.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 
 /** `output = expression(inputs)`, operands broadcast against each other. */
 export class ElementwiseNode extends Node {
@@ -48,7 +48,7 @@ export class ElementwiseNode extends Node {
     });
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     const operations = countOperations(this.expression);
     return { multiplyAdds: 0, flops: operations * elementCount(this.outputs[0].shape) };
   }

@@ -5,7 +5,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { elementCount, formatShape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { isContiguous } from "../../view.ts";
 
 class GatherNode extends Node {
@@ -25,7 +25,7 @@ class GatherNode extends Node {
     return [cotangent && new ScatterAddNode([indices, cotangent], table.shape[0]).outputs[0]];
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
   }
 
@@ -54,7 +54,7 @@ class ScatterAddNode extends Node {
     return [undefined, cotangent && gather(cotangent, this.inputs[0])];
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: elementCount(this.inputs[1].shape) };
   }
 

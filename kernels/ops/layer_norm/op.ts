@@ -5,7 +5,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { elementCount, sameShape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { broadcastView, hasUnitInnerStride, isContiguous } from "../../view.ts";
 import { add, multiply, subtract } from "../elementwise/op.ts";
 import { broadcastTo, reshape, slice } from "../movement/op.ts";
@@ -38,7 +38,7 @@ class LayerNormNode extends Node {
     return [gradientX, multiply(cotangent, normalized), cotangent];
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     // Mean 1, variance 3, normalisation 2, modulation 3 operations an element.
     const perElement = this.inputs.length > 1 ? 9 : 6;
     return { multiplyAdds: 0, flops: perElement * elementCount(this.inputs[0].shape) };
@@ -88,7 +88,7 @@ export class LayerNormGradientNode extends Node {
     throw new Error("layerNorm: second derivatives are not provided");
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 12 * elementCount(this.inputs[0].shape) };
   }
 

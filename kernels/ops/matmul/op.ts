@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Expression } from "../../expression.ts";
+import type { Expression } from "../../expression.ts";
 import type { MatrixView, Step, View } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { broadcastView, reshapeView } from "../../view.ts";
 import { add, countOperations } from "../elementwise/op.ts";
 import { reshape, transpose } from "../movement/op.ts";
@@ -56,7 +56,7 @@ export class MatmulNode extends Node {
     return { batch: elementCount(a.shape.slice(0, -2)), m: a.shape[rank - 2], n, k };
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     const { batch, m, n, k } = this.dimensions();
     const multiplyAdds = batch * m * n * k;
     const extra = this.epilogue ? countOperations(this.epilogue) * batch * m * n : 0;

@@ -10,7 +10,7 @@
 import { constant, load } from "../../expression.ts";
 import type { Step, View } from "../../program.ts";
 import { elementCount, formatShape, normalizeAxis, sameShape, type Shape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, type Cost, Node, type Tensor } from "../../tensor.ts";
 import { broadcastView, permuteView, reshapeView, sliceView } from "../../view.ts";
 
 /** An operation that only looks at its input in another way. */
@@ -21,11 +21,11 @@ export abstract class ViewNode extends Node {
   /** Where the input must be written so that the output lies in `view`; undefined if impossible. */
   abstract backward(view: View): View | undefined;
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
   }
 
-  override cost() {
+  override cost(): Cost {
     return { multiplyAdds: 0, flops: 0, bytes: 0 };
   }
 
@@ -165,7 +165,7 @@ export class ConcatenateNode extends Node {
       return slice(cotangent, this.axis, start - size, size);
     });
   }
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
   }
   override writesStrided(): boolean {
@@ -204,7 +204,7 @@ export class PadNode extends Node {
   override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
     return [cotangent && slice(cotangent, this.axis, this.start, this.inputs[0].shape[this.axis])];
   }
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
   }
   override lower([from]: readonly View[], [output]: readonly View[]): Step[] {

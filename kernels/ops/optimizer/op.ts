@@ -5,7 +5,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { elementCount, sameShape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { isContiguous } from "../../view.ts";
 
 /** One tensor under optimisation, with the states that go with it. All of one shape. */
@@ -27,7 +27,7 @@ export interface AdamWOperands {
 }
 
 /** Updates parameter, moments and average in place; has no value. */
-export class AdamWNode extends Node {
+class AdamWNode extends Node {
   readonly signature = undefined;
 
   constructor(inputs: readonly Tensor[], readonly decay: boolean) {
@@ -42,7 +42,7 @@ export class AdamWNode extends Node {
     return [];
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 17 * elementCount(this.inputs[0].shape) };
   }
 
@@ -67,8 +67,16 @@ export class AdamWNode extends Node {
   }
 }
 
-/** Makes the update of one parameter; put it among the effects of a graph. */
-export function adamw(operands: AdamWOperands, { decay = true } = {}): AdamWNode {
+/**
+ * Makes the update of one parameter, to be put among the effects of a graph.
+ *
+ * @param options `decay`: whether weight decay applies, true by default
+ * @throws RangeError when gradient, moments or average do not have the parameter's shape
+ */
+export function adamw(
+  operands: AdamWOperands,
+  { decay = true }: { readonly decay?: boolean } = {},
+): Node {
   const { parameter, gradient, firstMoment, secondMoment, average, schedule, gradientScale } =
     operands;
   for (const tensor of [gradient, firstMoment, secondMoment, average]) {

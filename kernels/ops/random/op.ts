@@ -6,7 +6,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { isContiguous } from "../../view.ts";
 
 /** What determines random numbers besides their place. */
@@ -42,7 +42,7 @@ class RandomNode extends Node {
     return [];
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     // About 60 integer operations a block of four, plus logarithm, root, sine and cosine.
     const perElement = this.distribution === "normal" ? 25 : 16;
     return { multiplyAdds: 0, flops: perElement * elementCount(this.shape) };

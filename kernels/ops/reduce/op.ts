@@ -14,7 +14,7 @@ import {
   sameShape,
   type Shape,
 } from "../../shape.ts";
-import { Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { broadcastView, permuteView } from "../../view.ts";
 import { countOperations, divide, map, multiply, toFloat } from "../elementwise/op.ts";
 import { broadcastTo, reshape } from "../movement/op.ts";
@@ -63,7 +63,7 @@ export class ReduceNode extends Node {
     return [multiply(isMaximum, divide(spread, ties))];
   }
 
-  protected override arithmetic() {
+  protected override arithmetic(): Arithmetic {
     const perElement = countOperations(this.expression) + 1;
     const perResult = countOperations(this.finish);
     const flops = perElement * elementCount(this.fullShape) +
