@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { main } from "../../cli/main.ts";
+import { recordedIo, runTessera, taskPermissions } from "./support.ts";
+
+async function run(...args: string[]) {
+  const io = recordedIo();
+  return { code: await main(["bench", ...args], io), ...io.written };
+}
+
+/** A model that is timed in no time. */
+const tiny = ["--model=DiT-XS/8", "--depth=1", "--hidden=16", "--heads=2", "--num-classes=3"];
+
+Deno.test("bench flops --json has the exact numbers of the paper's models", async () => {
+  const { code, out, err } = await run("flops", "--model", "DiT-S/8,DiT-XL/2", "--json");
+  assert.deepEqual({ code, err }, { code: 0, err: "" });
+  const { machine, rows, notes } = JSON.parse(out);
+  assert.equal(machine.deno, Deno.version.deno);
+  assert(notes.length > 0);
+  const numbers = rows.map((
+    { model, parameters, tokens, macs, flops, paperGflops }: Row,
+  ) => [model, parameters, tokens, macs, flops, paperGflops]);
+  assert.deepEqual(numbers, [
+    ["DiT-S/8", 33_148_160, 16, 357_974_016, 715_948_032, 0.36],
+    ["DiT-XL/2", 675_129_632, 256, 118_621_421_568, 237_242_843_136, 118.64],
+  ]);
+});
+
+type Row = Record<string, unknown>;
+
+Deno.test("bench flops lists every model, with a line a model in every format", async () => {
+  const { ditConfigs } = await import("../../models/dit.ts");
+  for (const format of ["table", "md", "csv", "json", "jsonl"]) {
+    const { code, out } = await run("flops", "-o", format);
+    assert.equal(code, 0);
+    for (const name of ditConfigs.keys()) assert(out.includes(name), `${format}: ${name}`);
+  }
+  assert.match(
+    (await run("flops", "-o", "md")).out,
+    /\| DiT-L\/4 \| 458,053,760 \| 64 \| 19,695,665,152 \|/,
+  );
+});
+
+Deno.test("bench flops takes overrides and says which", async () => {
+  const { out } = await run("flops", "--model=dit-xl/2", "--image-size=64", "--json");
+  const [row] = JSON.parse(out).rows;
+  assert.equal(row.model, "DiT-XL/2 inputSize=64");
+  assert.equal(row.macs, 524_538_298_368);
+  assert.equal(row.paperGflops, 524.6);
+});
+
+Deno.test("bench flops --detail --train shows parts and the step", async () => {
+  const detail = await run("flops", "--model=DiT-S/8", "--detail");
+  assert.match(detail.out, /^DiT-S\/8 +blocks\.\*\.mlp\.fc1 +12 +113,246,208 /m);
+  const { out } = await run("flops", "--model=DiT-S/8", "--train", "--json");
+  const [{ trainMacs, macs }] = JSON.parse(out).rows;
+  assert(trainMacs > 2.9 * macs && trainMacs < 3.1 * macs);
+});
+
+Deno.test("bench flops --out writes the file and nothing on stdout", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".csv" });
+  try {
+    const { code, out } = await run("flops", "--model=DiT-S/8", "-o", "csv", "--out", path);
+    assert.deepEqual({ code, out }, { code: 0, out: "" });
+    assert.match(await Deno.readTextFile(path), /^model,parameters,.*\r\nDiT-S\/8,33148160,/);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("bench flops takes a config file", async () => {
+  const { code, out } = await run(
+    "flops",
+    "--config=tests/fixtures/dit-pixel.config.json",
+    "--json",
+  );
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(out).rows[0].model, "tests/fixtures/dit-pixel.config.json");
+});
+
+Deno.test("bench throughput --json: one document, whole rows, with the task's permissions", async () => {
+  const { code, out, err } = await runTessera([
+    ...["bench", "throughput", "--ops=forward,train,train-plain", "--batch=1,2", ...tiny],
+    ...["--device=wasm", "--threads=1", "-r", "2", "--json"],
+  ]);
+  assert.deepEqual({ code, err }, { code: 0, err: "" });
+  const { machine, rows } = JSON.parse(out);
+  assert.notEqual(machine.cpu, "unknown processor");
+  assert.equal(rows.length, 6);
+  for (const row of rows) {
+    assert.equal(row.status, "ok");
+    assert.equal(row.samples.length, 2);
+    assert.equal(row.dtype, "f32");
+    assert(row.gflopsPerSecond > 0 && row.imagesPerSecond > 0 && row.peakBytes > 0);
+    assert(row.warmUp.milliseconds >= 300);
+  }
+});
+
+Deno.test("bench product measures lists of sizes", async () => {
+  const { code, out } = await run(
+    ...["product", "--size=32,16x64x8", "--device=wasm", "--threads=1,2", "-r", "1", "--json"],
+  );
+  assert.equal(code, 0);
+  const rows: Row[] = JSON.parse(out).rows;
+  assert.deepEqual(
+    rows.map(({ subject, threads, macs }) => [subject, threads, macs]),
+    [["32x32x32", 1, 32768], ["32x32x32", 2, 32768], ["16x64x8", 1, 8192], ["16x64x8", 2, 8192]],
+  );
+});
+
+Deno.test("a row that fails is in the report, the others too, and the exit code is 1", async () => {
+  // Three matrices of 65536 x 65536 do not fit into 4 GB.
+  const { code, out, err } = await run(
+    ...["product", "--size=16,65536", "--device=wasm", "--threads=1", "-r", "1", "--json"],
+  );
+  assert.equal(code, 1);
+  const [first, second] = JSON.parse(out).rows;
+  assert.equal(first.status, "ok");
+  assert.notEqual(second.status, "ok");
+  assert(err.startsWith("tessera: 1 of 2 rows failed: "), err);
+  assert.equal(err.split("\n").length, 2);
+});
+
+Deno.test("wrong command lines of bench end with exit code 2", async () => {
+  const cases: [string[], RegExp][] = [
+    [["flops", "--model", "DiT-S/3"], /unknown model DiT-S\/3; did you mean/],
+    [
+      ["flops", "--model=DiT-S/8", "--image-size=30"],
+      /not divisible by the patch 8; nearest sides: 24 and 32/,
+    ],
+    [["flops", "-o", "xml"], /-o.* "xml" is not known|--output "xml" is not known/],
+    [["throughput", "--ops", "forwad"], /did you mean forward\?/],
+    [["throughput", "--device", "gpu"], /"gpu" is not known/],
+    [["throughput", "--batch", "0"], /nearest valid value is 1/],
+    [["product", "--size", "4x4"], /give one side, or m, n and k/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, out, err } = await run(...args);
+    assert.deepEqual({ code, out }, { code: 2, out: "" }, args.join(" "));
+    assert.match(err, message);
+  }
+});
+
+Deno.test("a config file that is missing or wrong ends with exit code 1", async () => {
+  const { code, err } = await run("flops", "--config", "none.json");
+  assert.deepEqual({ code, err }, { code: 1, err: "tessera: none.json: no such file\n" });
+});
+
+Deno.test("bench throughput --serve answers JSON lines until stdin closes", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", ...taskPermissions, "cli/main.ts", "bench", "throughput", "--serve"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const requests = ['{"op":"info"}', '{"op":"product","size":16,"threads":1}', '{"op":"memory"}'];
+  await writer.write(new TextEncoder().encode(`${requests.join("\n")}\n`));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  assert.equal(new TextDecoder().decode(stderr), "");
+  assert.equal(code, 0);
+  const answers = new TextDecoder().decode(stdout).trimEnd().split("\n").map((x) => JSON.parse(x));
+  assert.deepEqual(answers.map((answer) => Object.keys(answer)[0]), [
+    "name",
+    "milliseconds",
+    "bytes",
+  ]);
+});
