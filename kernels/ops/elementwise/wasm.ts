@@ -16,7 +16,7 @@ import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
-import { splitAmong, splitPhase } from "../../wasm/split.ts";
+import { chunks, splitAmong, splitPhase } from "../../wasm/split.ts";
 import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
 import { walkElements } from "../../wasm/walk.ts";
 
@@ -31,6 +31,12 @@ export interface ElementwiseKernel {
 
 /** Fewer elements than this are not worth a second thread. */
 const elementsPerThread = 4096;
+
+/** Elements of a cache line. */
+const lineElements = 16;
+
+/** Columns of a strip in transpositions: their lines fit the cache even when they collide in it. */
+const transposeColumns = 16;
 
 /** The name of the function for a kernel. */
 export function elementwiseName({ nest, expression }: ElementwiseKernel): string {
@@ -137,8 +143,25 @@ export function lowerElementwise(step: ElementwiseStep, context: WasmContext): P
   const ranges = byRows
     ? splitAmong(workers, context.threads, rows)
     : splitAmong(workers, context.threads, columns, 16);
-  return [splitPhase(ranges, ({ start, end }) => {
-    const rectangle = byRows ? [start, end, 0, columns] : [0, rows, start, end];
-    return [{ function: name, arguments: [...rectangle, ...addresses] }];
+  const width = readsAcrossLines(kernel.nest) ? transposeColumns : columns;
+  return [splitPhase(ranges, (range) => {
+    const [rowRange, columnRange] = byRows
+      ? [range, { start: 0, end: columns }]
+      : [{ start: 0, end: rows }, range];
+    return chunks(columnRange, width).map(({ start, end }) => ({
+      function: name,
+      arguments: [rowRange.start, rowRange.end, start, end, ...addresses],
+    }));
   })];
+}
+
+/**
+ * Whether an operand moves by cache lines along the columns and within lines along the rows, as in
+ * a transposition: narrow strips of columns then use each line for several rows.
+ */
+function readsAcrossLines({ strides }: LoopNest): boolean {
+  return strides.some((of) => {
+    const [row, column] = [of.at(-2) ?? 0, of.at(-1) ?? 0];
+    return column >= lineElements && row > 0 && row < lineElements;
+  });
 }
