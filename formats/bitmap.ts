@@ -6,6 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import type sharp from "sharp";
 import { InputError } from "./errors.ts";
 
 /** A picture: `data` holds (height, width, channels) bytes, row-major. */
@@ -21,7 +22,7 @@ export interface Bitmap {
 }
 
 /** The sharp library, loaded when the first picture is written. */
-export async function loadSharp() {
+export async function loadSharp(): Promise<typeof import("sharp").default> {
   try {
     return (await import("sharp")).default;
   } catch (error) {

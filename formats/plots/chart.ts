@@ -29,7 +29,9 @@ export interface Axis {
 
 /** A measured point. */
 export interface Point {
+  /** Place along the horizontal axis. */
   readonly x: number;
+  /** Place along the vertical axis. */
   readonly y: number;
   /** Half the height of an error bar. */
   readonly error?: number;
@@ -52,7 +54,7 @@ export interface Series {
 }
 
 /** What all charts have. */
-interface ChartFrame {
+export interface ChartFrame {
   /** A line above everything. */
   readonly title: string;
   /** A second, lighter line: the machine, the settings. */
@@ -63,10 +65,13 @@ interface ChartFrame {
 
 /** Lines and points over two axes. */
 export interface XYChart extends ChartFrame {
+  /** Tells the kinds of charts apart. */
   readonly kind: "xy";
   /** Pixels; 500 if not given. */
   readonly height?: number;
+  /** The horizontal axis. */
   readonly x: Axis;
+  /** The vertical axis. */
   readonly y: Axis;
   /** Drawn in order, so that the last one is on top. */
   readonly series: readonly Series[];
@@ -78,6 +83,7 @@ export interface Bar {
   readonly category: string;
   /** Its colour and entry of the legend, where categories have several bars. */
   readonly group?: string;
+  /** Its length. */
   readonly value: number;
   /** Half the width of an error bar. */
   readonly error?: number;
@@ -85,9 +91,11 @@ export interface Bar {
 
 /** Horizontal bars, in the order given; as high as they need. */
 export interface BarChart extends ChartFrame {
+  /** Tells the kinds of charts apart. */
   readonly kind: "bar";
   /** The axis of values: linear, from 0. */
   readonly value: Pick<Axis, "title" | "domain">;
+  /** From the top down. */
   readonly bars: readonly Bar[];
 }
 
