@@ -190,16 +190,17 @@ class Lowering {
   }
 
   private finishUpdates(late: ReadonlySet<Node>): void {
-    // A value that is a view of a state must be saved before another update changes that state.
-    for (const { value } of this.graph.updates) {
-      if (value.node instanceof ViewNode || value.node instanceof InputNode) {
-        this.views.set(value, this.contiguous(value));
-      }
-    }
-    for (const { state, value } of this.graph.updates) {
-      if (late.has(value.node)) this.lowerNode(value.node);
-      else this.steps.push(copyStep(this.views.get(value)!, this.views.get(state)!));
-    }
+    // A value that lies in a state must be saved before another update changes that state.
+    const sources = this.graph.updates.map(({ value }) => {
+      if (late.has(value.node)) return undefined;
+      const inState = value.node instanceof ViewNode || value.node instanceof InputNode;
+      return inState ? this.contiguous(value) : this.views.get(value)!;
+    });
+    this.graph.updates.forEach(({ state, value }, index) => {
+      const from = sources[index];
+      if (from) this.steps.push(copyStep(from, this.views.get(state)!));
+      else this.lowerNode(value.node);
+    });
   }
 }
 
