@@ -78,7 +78,8 @@ export function describeCheckpoint({ path, manifest, files }: CheckpointReport):
   const about = manifest ? [`checkpoint  ${path}`, ...describeManifest(manifest)] : [];
   const summaries = files.map(({ path, tensors, elements, bytes }) => {
     const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(", ");
-    return `${path}: ${formatCount(tensors.length)} tensors, ${formatCount(elements)} elements, ` +
+    const count = `${formatCount(tensors.length)} tensor${tensors.length === 1 ? "" : "s"}`;
+    return `${path}: ${count}, ${formatCount(elements)} elements, ` +
       `${types}, ${formatBytes(bytes)}`;
   });
   const details = files.length === 1 ? ["", ...describeFile(files[0])] : [];
