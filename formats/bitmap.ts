@@ -6,7 +6,6 @@
  */
 
 import { Buffer } from "node:buffer";
-import type sharp from "sharp";
 import { InputError } from "./errors.ts";
 
 /** A picture: `data` holds (height, width, channels) bytes, row-major. */
@@ -21,7 +20,11 @@ export interface Bitmap {
   readonly data: Uint8Array;
 }
 
-/** The sharp library, loaded when the first picture is written. */
+/**
+ * The sharp library, loaded when the first picture is read or written.
+ *
+ * @throws {InputError} when it does not load on this machine
+ */
 export async function loadSharp(): Promise<typeof import("sharp").default> {
   try {
     return (await import("sharp")).default;

@@ -115,7 +115,7 @@ export abstract class Node {
 
 /** A node whose value comes from outside the graph: no inputs, no cost. */
 export abstract class SourceNode extends Node {
-  readonly signature = undefined;
+  readonly signature: undefined = undefined;
   constructor(kind: string, type: ValueType) {
     super(kind, [], [type]);
   }
@@ -138,6 +138,7 @@ export abstract class SourceNode extends Node {
 
 /** A tensor written by the host before each run (`input`) or kept on the device (`state`). */
 export class InputNode extends SourceNode {
+  /** A source called `name`, unique within a program. */
   constructor(readonly name: string, readonly role: "input" | "state", type: ValueType) {
     super(role, type);
   }
@@ -145,6 +146,7 @@ export class InputNode extends SourceNode {
 
 /** A tensor whose contents are part of the program. */
 export class ConstantNode extends SourceNode {
+  /** Contents `data`, row-major, as many elements as the type's shape has. */
   constructor(readonly data: Float32Array | Int32Array, type: ValueType) {
     super("constant", type);
   }

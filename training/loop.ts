@@ -15,6 +15,7 @@ import type { Trainer } from "./trainer.ts";
 
 /** A loss that is not a number ends the run; the checkpoints before it stay. */
 export class NonFiniteLossError extends Error {
+  /** Shown before the message. */
   override readonly name = "NonFiniteLossError";
   /** Exit code of the command line. */
   readonly exitCode = 3;

@@ -28,6 +28,7 @@ import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 export class ElementwiseNode extends Node {
   readonly signature: string;
 
+  /** `load(k)` of the expression is `inputs[k]`; by default the inputs are broadcast together. */
   constructor(readonly expression: Expression, inputs: readonly Tensor[], shape?: Shape) {
     const common = shape ??
       inputs.reduce<Shape>((a, b) => broadcastShapes(a, b.shape, "elementwise"), []);

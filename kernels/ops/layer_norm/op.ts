@@ -70,6 +70,7 @@ class LayerNormNode extends Node {
 export class LayerNormGradientNode extends Node {
   readonly signature: string;
 
+  /** With `addend`, the last of the inputs is added to the gradient. */
   constructor(inputs: readonly Tensor[], readonly addend = false) {
     super("layerNormGradient", inputs, [inputs[0]]);
     this.signature = `layerNormGradient ${addend}`;

@@ -19,6 +19,7 @@ import { reshape, transpose } from "../movement/op.ts";
 export class MatmulNode extends Node {
   readonly signature: string;
 
+  /** In the epilogue, `load(0)` is the product and `load(i + 1)` is `epilogueInputs[i]`. */
   constructor(
     a: Tensor,
     b: Tensor,

@@ -147,6 +147,7 @@ export function copyStep(from: View, to: View): Step {
 /** Parts side by side along one axis. */
 export class ConcatenateNode extends Node {
   readonly signature: string;
+  /** Parts in order along `axis`, which counts from 0. */
   constructor(parts: readonly Tensor[], readonly axis: number) {
     const total = parts.reduce((sum, part) => sum + part.shape[axis], 0);
     const shape = parts[0].shape.map((size, index) => index === axis ? total : size);
@@ -193,6 +194,7 @@ export class ConcatenateNode extends Node {
 /** A tensor between zeros along one axis: the gradient of a slice. */
 export class PadNode extends Node {
   readonly signature: string;
+  /** `x` from `start` on in an axis that gets the length `size`. */
   constructor(x: Tensor, readonly axis: number, readonly start: number, readonly size: number) {
     const shape = x.shape.map((part, index) => index === axis ? size : part);
     super("pad", [x], [{ shape, dtype: x.dtype }]);

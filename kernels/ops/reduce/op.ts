@@ -28,6 +28,11 @@ export class ReduceNode extends Node {
   /** Shape that is iterated over: the inputs broadcast against each other. */
   readonly fullShape: Shape;
 
+  /**
+   * @param axes of the full shape, ascending @param expression `load(k)` is `inputs[k]`
+   * @param finish applied to the reduced value, `load(0)`
+   * @param fullShape by default that of the inputs broadcast against each other
+   */
   constructor(
     readonly operator: ReduceOperator,
     readonly axes: readonly number[],
