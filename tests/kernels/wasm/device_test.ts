@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import type { Device, Executable } from "../../../kernels/device.ts";
 import { binary, constant, load, unary } from "../../../kernels/expression.ts";
-import type { BufferSpecification, MatmulStep, Program, View } from "../../../kernels/program.ts";
+import type {
+  BufferSpecification,
+  ElementwiseStep,
+  MatmulStep,
+  Program,
+  View,
+} from "../../../kernels/program.ts";
 import { contiguousStrides, elementCount, type Shape } from "../../../kernels/shape.ts";
 import { createWasmDevice, type WasmDeviceOptions } from "../../../kernels/wasm/device.ts";
 
@@ -119,6 +125,40 @@ for (const threads of [1, 2, 3]) {
       executable.destroy();
       assert.equal(device.allocatedBytes, before);
       assert.throws(() => executable.run(), /program example has been destroyed/);
+    });
+  });
+}
+
+for (const threads of [1, 2, 3]) {
+  Deno.test(`transpositions in strips copy every element once, ${threads} threads`, async () => {
+    await withDevice({ threads }, async (device) => {
+      for (const [height, width] of [[77, 133], [200, 45], [3, 5000], [2500, 17]]) {
+        const step: ElementwiseStep = {
+          kind: "elementwise",
+          inputs: [{ ...view(0, [width, height]), strides: [1, width] }],
+          expression: binary("add", load(0), constant(1)),
+          output: view(1, [width, height]),
+        };
+        const executable = await device.load({
+          name: "transposition",
+          buffers: [
+            specification("x", "input", [height, width]),
+            specification("y", "output", [width, height]),
+          ],
+          steps: [step],
+          arenaBytes: 0,
+          slots: [],
+        });
+        executable.buffer("x").write(Float32Array.from({ length: height * width }, (_, i) => i));
+        executable.run();
+        const result = await executable.buffer("y").read();
+        const expected = Array.from(
+          { length: height * width },
+          (_, i) => (i % height) * width + Math.floor(i / height) + 1,
+        );
+        assert.deepEqual([...result], expected);
+        executable.destroy();
+      }
     });
   });
 }
