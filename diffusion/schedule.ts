@@ -28,7 +28,11 @@ export interface Schedule {
 /** Number of steps of the training schedule. */
 export const trainingSteps = 1000;
 
-/** Everything that follows from betas. */
+/**
+ * Everything that follows from betas.
+ *
+ * @param timesteps what the network is told at each step
+ */
 export function scheduleFromBetas(betas: Float64Array, timesteps: Int32Array): Schedule {
   const { length } = betas;
   const alphaBars = new Float64Array(length);

@@ -108,7 +108,11 @@ export function unary(op: UnaryOp, x: Expression): Expression {
 
 const comparisons: ReadonlySet<string> = new Set(["less", "lessEqual", "equal"]);
 
-/** Applies a two-argument operation; both arguments must have one type. */
+/**
+ * Applies a two-argument operation.
+ *
+ * @throws TypeError when the arguments differ in type
+ */
 export function binary(op: BinaryOp, a: Expression, b: Expression): Expression {
   if (a.type !== b.type) throw new TypeError(`${op}: ${a.type} and ${b.type} differ`);
   if (a.op === "constant" && b.op === "constant" && a.type === "f32" && !comparisons.has(op)) {
@@ -140,7 +144,11 @@ function simplifyBinary(op: BinaryOp, a: Expression, b: Expression): Expression 
   }
 }
 
-/** `condition ? whenTrue : whenFalse`. */
+/**
+ * `condition ? whenTrue : whenFalse`.
+ *
+ * @throws TypeError when the condition is no `bool` or the branches differ in type
+ */
 export function select(
   condition: Expression,
   whenTrue: Expression,

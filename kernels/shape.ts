@@ -38,7 +38,11 @@ export function formatShape(shape: Shape): string {
   return `(${shape.join(", ")})`;
 }
 
-/** Checks that every size is a positive whole number and that the element count is addressable. */
+/**
+ * Checks that every size is a positive whole number and that the element count is addressable.
+ *
+ * @throws RangeError naming `what` and the shape; the limit is 2^30 elements
+ */
 export function checkShape(shape: Shape, what: string): void {
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 1) {
@@ -69,7 +73,11 @@ export function broadcastShapes(a: Shape, b: Shape, what: string): number[] {
   return result;
 }
 
-/** An axis counted from the end when negative, checked against the rank. */
+/**
+ * An axis as a number from 0, counted from the end when negative.
+ *
+ * @throws RangeError naming `what` when the rank has no such axis
+ */
 export function normalizeAxis(axis: number, rank: number, what: string): number {
   const normalized = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || normalized < 0 || normalized >= rank) {

@@ -43,7 +43,11 @@ export function siluMlp(parameters: Parameters, x: Tensor): Tensor {
   return linear(parameters, "mlp.2", silu(linear(parameters, "mlp.0", x)));
 }
 
-/** Multi-head self-attention over tokens x (N, T, d) with one `qkv` projection and `proj`. */
+/**
+ * Multi-head self-attention over tokens x (N, T, d) with one `qkv` projection and `proj`.
+ *
+ * @param heads divides d
+ */
 export function selfAttention(parameters: Parameters, x: Tensor, heads: number): Tensor {
   const [batch, tokens, width] = x.shape;
   const packed = reshape(linear(parameters, "qkv", x), [batch, tokens, 3, heads, width / heads]);

@@ -42,7 +42,11 @@ export function parameterStates(
   return new Map(specifications.map(({ name, shape }) => [name, state(name, shape)]));
 }
 
-/** A lookup over a map, with an error that names what is missing. */
+/**
+ * A lookup over a map.
+ *
+ * @returns a function that throws an Error naming what is missing
+ */
 export function lookup(tensors: ReadonlyMap<string, Tensor>): Parameters {
   return (name) => {
     const tensor = tensors.get(name);

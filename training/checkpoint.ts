@@ -81,7 +81,11 @@ const momentNames = { first: "exp_avg.", second: "exp_avg_sq." } as const;
 /** Which weights to take from a checkpoint. */
 export type WeightChoice = "ema" | "raw";
 
-/** The manifest as read from a folder. */
+/**
+ * The manifest as read from a folder.
+ *
+ * @throws InputError when there is none, or naming the field that is wrong
+ */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, files.manifest);
   let text: string;
@@ -179,7 +183,11 @@ async function writeTensors(
   await writeSafetensors(path, tensors, { format: "pt" });
 }
 
-/** Restores everything a run needs to go on exactly. */
+/**
+ * Restores everything a run needs to go on exactly.
+ *
+ * @throws InputError when a tensor is missing, unknown or of another shape
+ */
 export async function readState(folder: string, state: TrainingState): Promise<void> {
   await readWeights(join(folder, files.raw), state.specifications, state.parameters);
   await readWeights(join(folder, files.ema), state.specifications, state.averages);

@@ -55,7 +55,11 @@ export function numberedClasses(count: number): string[] {
   return Array.from({ length: count }, (_, index) => String(index));
 }
 
-/** Allocates the parameters of a model and reads them. */
+/**
+ * Allocates the parameters of a model and reads them.
+ *
+ * @throws InputError when a parameter is missing, unknown or of another shape
+ */
 export async function loadDiT(
   device: Device,
   { config, path }: DiTSource,

@@ -50,7 +50,11 @@ async function nextNumber(results: string): Promise<number> {
   return next;
 }
 
-/** The newest run folder that has a checkpoint. */
+/**
+ * The newest run folder that has a checkpoint, by time of its last change.
+ *
+ * @throws InputError when there is none
+ */
 export async function newestRun(results: string): Promise<string> {
   const found: { name: string; time: number }[] = [];
   for await (const { name, isDirectory } of readFolder(results)) {

@@ -162,7 +162,11 @@ export function geluTanh(x: Tensor): Tensor {
   }, x);
 }
 
-/** `condition != 0 ? whenTrue : whenFalse`, element by element; the condition is an i32 tensor. */
+/**
+ * `condition != 0 ? whenTrue : whenFalse`, element by element, with broadcasting.
+ *
+ * @param condition i32
+ */
 export function where(condition: Tensor, whenTrue: Operand, whenFalse: Operand): Tensor {
   const operands = [condition, whenTrue, whenFalse].filter((x): x is Tensor =>
     typeof x !== "number"

@@ -71,6 +71,8 @@ class ScatterAddNode extends Node {
  * Rows of `table` (rows, D) chosen by i32 `indices` (count): (count, D).
  *
  * The device does not check indices; whoever writes them does.
+ *
+ * @throws RangeError when the ranks or the type of the indices are others
  */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   if (table.shape.length !== 2 || indices.shape.length !== 1 || indices.dtype !== "i32") {

@@ -117,6 +117,8 @@ export class LayerNormGradientNode extends Node {
  * Normalises the last axis of x (..., D) to mean 0 and variance 1 (the biased variance plus
  * `epsilon` under the root). With `modulation`, whose tensors broadcast against x, the result is
  * multiplied by `1 + scale` and `shift` is added.
+ *
+ * @throws RangeError when scale and shift do not broadcast to x or do not end in D
  */
 export function layerNorm(
   x: Tensor,

@@ -123,8 +123,10 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 /**
- * `x W^T + bias` with x (..., k), W (n, k) and bias (n): a fully connected layer as PyTorch stores
- * it.
+ * `x W^T + bias` with x (..., k), W (n, k) and bias (n), to (..., n): a fully connected layer as
+ * PyTorch stores it.
+ *
+ * @throws RangeError when the widths k or n differ
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const product = matmul(x, transpose(weight));

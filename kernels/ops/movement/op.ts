@@ -235,7 +235,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return new ReshapeNode(x, resolved).outputs[0];
 }
 
-/** Axes in another order: axis i of the result is axis `order[i]` of `x`. */
+/**
+ * Axes in another order: axis i of the result is axis `order[i]` of `x`.
+ *
+ * @throws RangeError when `order` does not name each axis once
+ */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const axes = order.map((axis) => normalizeAxis(axis, x.shape.length, "permute"));
   if (new Set(axes).size !== x.shape.length) {
@@ -245,7 +249,11 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   return new PermuteNode(x, axes).outputs[0];
 }
 
-/** The last two axes exchanged. */
+/**
+ * The last two axes exchanged.
+ *
+ * @throws RangeError when there are fewer than two
+ */
 export function transpose(x: Tensor): Tensor {
   const order = x.shape.map((_, axis) => axis);
   const rank = order.length;
@@ -254,7 +262,12 @@ export function transpose(x: Tensor): Tensor {
   return permute(x, order);
 }
 
-/** Elements `[start, start + size)` of one axis. */
+/**
+ * Elements `[start, start + size)` of one axis.
+ *
+ * @param axis counted from the end when negative
+ * @throws RangeError when the range is empty or does not lie in the axis
+ */
 export function slice(x: Tensor, axis: number, start: number, size: number): Tensor {
   const index = normalizeAxis(axis, x.shape.length, "slice");
   const full = x.shape[index];
@@ -266,7 +279,13 @@ export function slice(x: Tensor, axis: number, start: number, size: number): Ten
   return size === full ? x : new SliceNode(x, index, start, size).outputs[0];
 }
 
-/** Equal parts of one axis, in order. */
+/**
+ * Equal parts of one axis, in order.
+ *
+ * @param parts their number
+ * @param axis counted from the end when negative
+ * @throws RangeError when `parts` does not divide the axis
+ */
 export function split(x: Tensor, parts: number, axis: number): Tensor[] {
   const index = normalizeAxis(axis, x.shape.length, "split");
   const size = x.shape[index] / parts;
@@ -278,7 +297,11 @@ export function split(x: Tensor, parts: number, axis: number): Tensor[] {
   return Array.from({ length: parts }, (_, part) => slice(x, index, part * size, size));
 }
 
-/** Repeats axes of size 1 (and new leading axes) up to `shape`. */
+/**
+ * Repeats axes of size 1 (and new leading axes) up to `shape`.
+ *
+ * @throws RangeError naming both shapes when they do not fit
+ */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   const added = shape.length - x.shape.length;
   const fits = added >= 0 &&
@@ -291,7 +314,13 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : new BroadcastNode(x, shape).outputs[0];
 }
 
-/** Tensors side by side along one axis; all other sizes must agree. */
+/**
+ * Tensors side by side along one axis.
+ *
+ * @param parts at least one, of one element type, equal in all other sizes
+ * @param axis counted from the end when negative
+ * @throws RangeError naming the shape that does not fit
+ */
 export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   const index = normalizeAxis(axis, parts[0].shape.length, "concatenate");
   for (const part of parts) {
@@ -308,7 +337,12 @@ export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   return parts.length === 1 ? parts[0] : new ConcatenateNode(parts, index).outputs[0];
 }
 
-/** `x` at `[start, start + its size)` of an axis of length `size` that is zero elsewhere. */
+/**
+ * `x` at `[start, start + its size)` of an axis of length `size` that is zero elsewhere.
+ *
+ * @param axis counted from the end when negative
+ * @throws RangeError when `x` does not fit there
+ */
 export function pad(x: Tensor, axis: number, start: number, size: number): Tensor {
   const index = normalizeAxis(axis, x.shape.length, "pad");
   if (start < 0 || start + x.shape[index] > size) {

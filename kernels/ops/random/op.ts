@@ -72,10 +72,18 @@ function random(
   return new RandomNode(distribution, [seed, rows, draw], stream, shape).outputs[0];
 }
 
-/** Standard normal deviates of a shape whose first axis is `source.rows`. */
+/**
+ * Standard normal deviates of a shape whose first axis is `source.rows`.
+ *
+ * @throws RangeError when it is not, or when the seed does not hold two words
+ */
 export const randomNormal = (source: RandomSource, shape: Shape): Tensor =>
   random("normal", source, shape);
 
-/** Uniform deviates in [0, 1) of a shape whose first axis is `source.rows`. */
+/**
+ * Uniform deviates in [0, 1), multiples of 2^-24, of a shape whose first axis is `source.rows`.
+ *
+ * @throws RangeError when it is not, or when the seed does not hold two words
+ */
 export const randomUniform = (source: RandomSource, shape: Shape): Tensor =>
   random("uniform", source, shape);
