@@ -4,12 +4,11 @@
  *
  * @module
  */
-import { graphCost, makeGraph } from "../kernels/graph/graph.ts";
+import { graphCost } from "../kernels/graph/graph.ts";
 import { fuse } from "../kernels/graph/fusion.ts";
 import { mergeEqualNodes } from "../kernels/graph/rewrite.ts";
-import { type DiTConfig, ditParameters, publishedDiTConfigs } from "../models/dit.ts";
-import { traceDiT } from "../models/dit_graph.ts";
-import { countParameters } from "../models/parameters.ts";
+import { type DiTConfig, publishedDiTConfigs } from "../models/dit.ts";
+import { describeDiT, forwardGraph } from "../models/dit_graph.ts";
 import { ditTrainingGraph } from "../training/dit_step.ts";
 import { costByPart, type PartCost } from "./parts.ts";
 import type { Column } from "./report.ts";
@@ -98,13 +97,11 @@ function published(config: DiTConfig): number | undefined {
 
 /** Counts a model. */
 export function countFlops({ name, config }: NamedConfig): FlopsRow {
-  const { out } = traceDiT(config, 1);
-  const { multiplyAdds: macs } = graphCost(makeGraph("forward", { outputs: { out } }));
+  const { multiplyAdds: macs, ...counts } = describeDiT(config);
   const paper = published(config);
   return {
     model: name,
-    ...countParameters(ditParameters(config)),
-    tokens: (config.inputSize / config.patch) ** 2,
+    ...counts,
     macs,
     flops: 2 * macs,
     paperGflops: paper,
@@ -125,9 +122,7 @@ export function countTraining({ config }: NamedConfig): number {
 
 /** A model part by part. */
 export function countParts({ name, config }: NamedConfig, pass: Pass): PartRow[] {
-  const traced = pass === "train"
-    ? trainingGraph(config)
-    : makeGraph("forward", { outputs: { out: traceDiT(config, 1).out } });
+  const traced = pass === "train" ? trainingGraph(config) : forwardGraph(config, 1);
   const parts = costByPart(fuse(mergeEqualNodes(traced)));
   const total = parts.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
   return parts.map((part) => ({ model: name, ...part, share: part.multiplyAdds / total }));

@@ -17,7 +17,7 @@ import { elementCount } from "../kernels/shape.ts";
 import { constantTensor, input, state } from "../kernels/tensor.ts";
 import { seedWords } from "../diffusion/streams.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
-import { traceDiT } from "../models/dit_graph.ts";
+import { forwardGraph, traceDiT } from "../models/dit_graph.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
 import { ditTrainingGraph } from "../training/dit_step.ts";
 import { initializeParameters } from "../training/initialize.ts";
@@ -97,7 +97,7 @@ export async function loadForward(
   batch: number,
   parameters: ParameterBuffers,
 ): Promise<Job> {
-  const graph = makeGraph("forward", { outputs: { out: traceDiT(config, batch).out } });
+  const graph = forwardGraph(config, batch);
   const executable = await device.load(compile(graph), parameters);
   writeModelInputs(executable, config, batch);
   return { run: () => executable.run(), macs: macsOf(graph) };

@@ -9,10 +9,10 @@ import { InputError } from "../formats/errors.ts";
 import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
 import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
 import type { DiTConfig } from "../models/dit.ts";
+import { describeDiT } from "../models/dit_graph.ts";
 import type { Metrics } from "../training/metrics.ts";
 import {
   configForDataset,
-  describeDiT,
   findRun,
   forecastMemory,
   resolveWeights,

@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
 import { input, type Tensor } from "../kernels/tensor.ts";
 import { dit, type DiTConfig, ditParameters } from "./dit.ts";
-import { lookup, parameterStates } from "./parameters.ts";
+import { countParameters, lookup, parameterStates } from "./parameters.ts";
 
 /** A traced forward pass. */
 export interface TracedDiT {
@@ -29,4 +30,28 @@ export function traceDiT(config: DiTConfig, batch: number): TracedDiT {
   const y = input("y", [batch], "i32");
   const parameters = parameterStates(ditParameters(config));
   return { x, t, y, parameters, out: dit(config, lookup(parameters), x, t, y) };
+}
+
+/** The forward pass of a batch as a graph with the output `out`. */
+export function forwardGraph(config: DiTConfig, batch: number): Graph {
+  return makeGraph("forward", { outputs: { out: traceDiT(config, batch).out } });
+}
+
+/** Counts of a model. */
+export interface DiTCounts {
+  /** Elements of all parameters. */
+  readonly parameters: number;
+  /** Elements of the trained parameters. */
+  readonly trainableParameters: number;
+  /** Patches of one picture. */
+  readonly tokens: number;
+  /** Of one forward pass of one picture; one multiply-add as 1. */
+  readonly multiplyAdds: number;
+}
+
+/** Counts a model, from the graph of its forward pass. */
+export function describeDiT(config: DiTConfig): DiTCounts {
+  const { multiplyAdds } = graphCost(forwardGraph(config, 1));
+  const tokens = (config.inputSize / config.patch) ** 2;
+  return { ...countParameters(ditParameters(config)), tokens, multiplyAdds };
 }

@@ -9,12 +9,10 @@ import { InputError } from "../formats/errors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { Device } from "../kernels/device.ts";
 import { compile } from "../kernels/graph/compile.ts";
-import { graphCost, makeGraph } from "../kernels/graph/graph.ts";
 import type { Program } from "../kernels/program.ts";
-import { input } from "../kernels/tensor.ts";
-import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
+import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
-import { countParameters, lookup, parameterStates } from "../models/parameters.ts";
+import { countParameters } from "../models/parameters.ts";
 import { type Manifest, readManifest, readState, readWeights, weightsPath } from "./checkpoint.ts";
 import { ditTrainingGraph } from "./dit_step.ts";
 import { type LoopEvents, type LoopSettings, trainLoop } from "./loop.ts";
@@ -151,29 +149,6 @@ export async function trainDiT(
 export async function resolveWeights(path: string): Promise<string> {
   if (/\.(safetensors|json)$/.test(path)) return path;
   return weightsPath(await resolveCheckpoint(path), "raw");
-}
-
-/** What a model needs, before anything is allocated. Multiply-adds are for one picture. */
-export interface DiTForecast {
-  /** Elements of all parameters. */
-  readonly parameters: number;
-  /** Elements of the trained parameters. */
-  readonly trainableParameters: number;
-  /** Patches of one picture. */
-  readonly tokens: number;
-  /** Of one forward pass of one picture; one multiply-add as 1. */
-  readonly multiplyAdds: number;
-}
-
-/** Counts of a model, from the graph of its forward pass. */
-export function describeDiT(config: DiTConfig): DiTForecast {
-  const specifications = ditParameters(config);
-  const { channels, inputSize, patch } = config;
-  const x = input("x", [1, channels, inputSize, inputSize]);
-  const [t, y] = [input("t", [1], "i32"), input("y", [1], "i32")];
-  const out = dit(config, lookup(parameterStates(specifications)), x, t, y);
-  const { multiplyAdds } = graphCost(makeGraph("forward", { outputs: { out } }));
-  return { ...countParameters(specifications), tokens: (inputSize / patch) ** 2, multiplyAdds };
 }
 
 /** Bytes a training step needs on a device, by part. */
