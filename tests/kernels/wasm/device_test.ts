@@ -246,3 +246,16 @@ Deno.test("running after close is an error", async () => {
   device.close();
   assert.throws(() => executable.run(), /the device is closed/);
 });
+
+Deno.test("kernels work beyond two gibibytes", async () => {
+  await withDevice({ threads: 2 }, async (device) => {
+    // Never touched, so that no memory is committed.
+    const low = device.createBuffer("low", "f32", 2 ** 29 + 2 ** 27);
+    const executable = await device.load(exampleProgram());
+    fill(executable);
+    executable.run();
+    const [total] = await executable.buffer("total").read();
+    assert.ok(Math.abs(total / expectedTotal() - 1) < 1e-6);
+    low.destroy();
+  });
+});
