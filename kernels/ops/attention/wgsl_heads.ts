@@ -27,7 +27,7 @@ export function columnGroups(view: View): number {
 }
 
 /** Whether all rows start at multiples of four elements and consist of whole groups. */
-function isAligned({ shape, strides, offset }: View): boolean {
+export function isAligned({ shape, strides, offset }: View): boolean {
   return shape[3] % 4 === 0 && offset % 4 === 0 &&
     strides.every((stride, axis) => axis === 3 || shape[axis] === 1 || stride % 4 === 0);
 }

@@ -26,7 +26,7 @@ import type {
 import type { Binding } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
 import { mathFunctions } from "../../webgpu/wgsl_math.ts";
-import { columnGroups, headFunctions, type HeadTensor } from "./wgsl_heads.ts";
+import { columnGroups, headFunctions, type HeadTensor, isAligned } from "./wgsl_heads.ts";
 
 /** Dot products of every row of one tensor with every column of another. */
 export interface Product {
@@ -62,6 +62,8 @@ export interface AttentionPass {
   readonly columnCount: number;
   /** Groups of four columns of a head. */
   readonly groups: number;
+  /** Whether all groups are loaded as one `vec4<f32>`. */
+  readonly aligned: boolean;
   /** Factor on the dot products of `scores`. */
   readonly scale: number;
   readonly segmented: boolean;
@@ -206,6 +208,7 @@ function common(step: AttentionOperands) {
     batch: step.query.shape[0],
     heads: step.query.shape[2],
     groups: columnGroups(step.query),
+    aligned: [step.query, step.key, step.value].every(isAligned),
     scale: step.scale,
     segmented: step.querySegments !== undefined,
   };
