@@ -42,7 +42,7 @@ export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<vo
     : await readNoise(values.noise, source.config);
   const labels = asUsage(() => chooseLabels(values, source, noise?.count));
   checkOutput(source.config, values);
-  const { device, reason } = await selectDevice(values);
+  const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
     const progress = new Progress(io, {
       noun: "evaluation",

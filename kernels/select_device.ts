@@ -14,6 +14,8 @@ export interface DeviceRequest {
   readonly threads?: number;
   /** No relaxed multiply-add on wasm: the same bits on every processor. */
   readonly strictMath?: boolean;
+  /** The same bits for a sample on wasm whatever the size of its batch. */
+  readonly batchInvariant?: boolean;
 }
 
 /** A device and one sentence on why it was chosen. */
@@ -56,7 +58,7 @@ export async function selectDevice(request: DeviceRequest): Promise<ChosenDevice
   return { device: await wasm(request), reason };
 }
 
-async function wasm({ threads, strictMath }: DeviceRequest): Promise<Device> {
+async function wasm({ threads, strictMath, batchInvariant }: DeviceRequest): Promise<Device> {
   const { createWasmDevice } = await import("./wasm/device.ts");
-  return await createWasmDevice({ threads, strictMath });
+  return await createWasmDevice({ threads, strictMath, batchInvariant });
 }

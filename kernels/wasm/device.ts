@@ -27,6 +27,11 @@ export interface WasmDeviceOptions {
   readonly threads?: number;
   /** Never use relaxed SIMD: products and sums are rounded one by one, alike on every machine. */
   readonly strictMath?: boolean;
+  /**
+   * Sum every product in one order whatever its number of rows, so that the result for a sample has
+   * the same bits in a batch of any size. Makes products with few rows slower.
+   */
+  readonly batchInvariant?: boolean;
   /** Seconds without any progress after which a run is given up. */
   readonly stallSeconds?: number;
 }
@@ -55,7 +60,7 @@ export function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Devic
   const threads = options.threads ?? navigator.hardwareConcurrency;
   const relaxed = !options.strictMath && supportsRelaxedSimd();
   // Inside the promise, so that a wrong option rejects instead of throwing.
-  return new Promise((resolve) => resolve(new WasmDevice(threads, relaxed, options.stallSeconds)));
+  return new Promise((resolve) => resolve(new WasmDevice(threads, relaxed, options)));
 }
 
 /** A tensor in the shared memory. */
@@ -111,8 +116,14 @@ class WasmDevice implements Device {
   readonly #memory = new SharedMemory(controlBytes);
   readonly #pool: ThreadPool;
   readonly #scratch: readonly number[];
+  readonly #batchInvariant: boolean;
 
-  constructor(readonly threads: number, readonly relaxed: boolean, stallSeconds?: number) {
+  constructor(
+    readonly threads: number,
+    readonly relaxed: boolean,
+    { batchInvariant = false, stallSeconds }: WasmDeviceOptions,
+  ) {
+    this.#batchInvariant = batchInvariant;
     this.#pool = new ThreadPool(this.#memory.memory, threads, stallSeconds);
     this.#scratch = Array.from(
       { length: threads },
@@ -159,6 +170,7 @@ class WasmDevice implements Device {
     return {
       threads: this.threads,
       relaxed: this.relaxed,
+      batchInvariant: this.#batchInvariant,
       address: (view) => memory.address(view.buffer) + 4 * view.offset,
       scratch: this.#scratch,
       scratchBytes,

@@ -24,6 +24,8 @@ export interface WasmContext {
   readonly threads: number;
   /** False: plain SIMD (multiply then add); true: relaxed SIMD instructions may be emitted. */
   readonly relaxed: boolean;
+  /** Whether a row of a product must have the same bits whatever other rows there are. */
+  readonly batchInvariant: boolean;
   /** Byte address of the first element of a view. */
   address(view: { readonly buffer: number; readonly offset: number }): number;
   /** Byte addresses of the threads' private scratch areas, 64-byte aligned. */

@@ -2,8 +2,9 @@
  * Matrix products in WebAssembly: choice of method and block sizes, and division over the threads.
  *
  * With many rows, b is packed into panels; with few, packing would cost as much as the product, and
- * b is read in place. Threads get boxes of the result; the grid of boxes is the one with the lowest
- * estimated time of its largest box, packing included.
+ * b is read in place. The methods sum in different orders, so a batch-invariant device always packs.
+ * Threads get boxes of the result; the grid of boxes is the one with the lowest estimated time of its
+ * largest box, packing included.
  *
  * @module
  */
@@ -51,7 +52,7 @@ interface Box {
 
 /** Turns a product into one phase. */
 export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
-  const method = chooseMethod(step);
+  const method = context.batchInvariant ? "packed" : chooseMethod(step);
   const boxes = divide(step, method, context.threads);
   const kernel = planBlocks(step, method, boxes[0], context.scratchBytes);
   const name = matmulName(kernel);
