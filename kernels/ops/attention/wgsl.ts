@@ -10,6 +10,7 @@
 import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "../../program.ts";
 import { formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
+import type { LinearKernel } from "../../webgpu/wgsl.ts";
 import {
   type AttentionPass,
   forwardPass,
@@ -20,8 +21,11 @@ import {
 import { registerKernel } from "./wgsl_registers.ts";
 import { tileKernel } from "./wgsl_tiles.ts";
 
-/** Variants of the attention kernels; the names that `WebGPUContext.variant("attention")` may give. */
-export const attentionVariants = ["workgroup", "registers"] as const;
+/** Emitters of a pass's kernel, by the names that `WebGPUContext.variant("attention")` may give. */
+const kernels: ReadonlyMap<string, (pass: AttentionPass) => LinearKernel> = new Map([
+  ["workgroup", tileKernel],
+  ["registers", registerKernel],
+]);
 
 /** Softmax(scale Q K^T) V and its log-sum-exp: one dispatch. */
 export const lowerAttention: WebGPULowering<AttentionStep> = (step, context) => [
@@ -54,7 +58,12 @@ function dispatchPass(
   context: WebGPUContext,
 ): Dispatch {
   const variant = context.variant("attention") ?? (context.software ? "registers" : "workgroup");
-  const { code, workgroups } = variant === "registers" ? registerKernel(pass) : tileKernel(pass);
+  const kernel = kernels.get(variant);
+  if (!kernel) {
+    const known = [...kernels.keys()].join(", ");
+    throw new RangeError(`attention has no variant "${variant}"; there are: ${known}`);
+  }
+  const { code, workgroups } = kernel(pass);
   return { label: label(name, step), code, bindings: pass.bindings, workgroups };
 }
 

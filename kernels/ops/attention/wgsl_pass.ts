@@ -246,3 +246,23 @@ function segmentFunction(table: BindingTable, side: Side, view: View | undefined
   return `fn ${side}Segment(n: u32, t: u32) -> i32 { return ${array}[${index}]; }
 `;
 }
+
+/** `line(0)`, `line(1)`, ... up to `count` lines. */
+export function repeat(count: number, line: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => line(index)).join("\n");
+}
+
+/** The one or two products of a pass: the scores first. */
+export function products({ scores, probabilityGradients }: AttentionPass): Product[] {
+  return probabilityGradients ? [scores, probabilityGradients] : [scores];
+}
+
+/**
+ * Segment of the row `row<index>` or the column `column<index>`: from its statistics, a variable
+ * `rowStatistics<index>` or `columnStatistics<index>`, if that side has any.
+ */
+export function segmentOf(pass: AttentionPass, side: Side, index: number | ""): string {
+  return pass.statistics === side
+    ? `${side}Statistics${index}.z`
+    : `${side}Segment(n, ${side}${index})`;
+}

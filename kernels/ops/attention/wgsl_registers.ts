@@ -14,7 +14,7 @@
  * @module
  */
 import { type LinearKernel, linearKernel, literal } from "../../webgpu/wgsl.ts";
-import type { AttentionPass, Product, Side } from "./wgsl_pass.ts";
+import { type AttentionPass, type Product, products, repeat, segmentOf } from "./wgsl_pass.ts";
 
 /** Invocations a workgroup: few, as lavapipe spreads workgroups, not invocations, over threads. */
 const workgroupSize = 16;
@@ -52,14 +52,6 @@ ${pass.sums.map((_, i) => storeRows(pass, i, rows)).join("\n")}`;
   return linearKernel(count, pass.declarations, body, workgroupSize);
 }
 
-function repeat(count: number, line: (index: number) => string): string {
-  return Array.from({ length: count }, (_, index) => line(index)).join("\n");
-}
-
-function products({ scores, probabilityGradients }: AttentionPass): Product[] {
-  return probabilityGradients ? [scores, probabilityGradients] : [scores];
-}
-
 /** Does `body` unless row `r` of the tile hangs over the end. */
 function ifInside(pass: AttentionPass, rows: number, r: number, body: string): string {
   return pass.rowCount % rows === 0
@@ -87,18 +79,11 @@ function prologue(pass: AttentionPass, rows: number, r: number): string {
   const lines = [`let row${r} = ${row};`];
   if (pass.statistics === "row") lines.push(`let rowStatistics${r} = statisticsOf(n, h, row${r});`);
   if (!pass.statistics) lines.push(`var maximum${r} = -1e30;`, `var denominator${r} = 0.0;`);
-  if (pass.segmented) lines.push(`let rowSegment${r} = ${segment(pass, "row", `${r}`)};`);
+  if (pass.segmented) lines.push(`let rowSegment${r} = ${segmentOf(pass, "row", r)};`);
   for (const { output } of pass.sums) {
     lines.push(repeat(pass.groups, (d) => `var ${output}${r}_${d} = vec4<f32>();`));
   }
   return lines.join("\n");
-}
-
-/** Segment of a row or of the column: from its statistics if it has any. */
-function segment(pass: AttentionPass, side: Side, index: string): string {
-  return pass.statistics === side
-    ? `${side}Statistics${index}.z`
-    : `${side}Segment(n, ${side}${index})`;
 }
 
 /** Everything that happens to one column. */
@@ -108,7 +93,7 @@ function visitColumn(pass: AttentionPass, rows: number): string {
     : "";
   const visible = pass.segmented
     ? [
-      `let columnSegment = ${segment(pass, "column", "")};`,
+      `let columnSegment = ${segmentOf(pass, "column", "")};`,
       repeat(rows, (r) => `let visible${r} = rowSegment${r} == columnSegment;`),
       `if (!(${Array.from({ length: rows }, (_, r) => `visible${r}`).join(" || ")})) { continue; }`,
     ].join("\n")

@@ -14,7 +14,7 @@
  * @module
  */
 import { gridOf, type LinearKernel, literal } from "../../webgpu/wgsl.ts";
-import type { AttentionPass, Product } from "./wgsl_pass.ts";
+import { type AttentionPass, type Product, products, repeat, segmentOf } from "./wgsl_pass.ts";
 
 /** Invocations along each side of the workgroup. */
 const side = 8;
@@ -84,16 +84,8 @@ ${
 
 const weightStride = (columns: number): number => columns * side + 1;
 
-function repeat(count: number, line: (index: number) => string): string {
-  return Array.from({ length: count }, (_, index) => line(index)).join("\n");
-}
-
 function pairs(rows: number, columns: number): [number, number][] {
   return Array.from({ length: rows * columns }, (_, i) => [Math.floor(i / columns), i % columns]);
-}
-
-function products({ scores, probabilityGradients }: AttentionPass): Product[] {
-  return probabilityGradients ? [scores, probabilityGradients] : [scores];
 }
 
 /** `number`, or the last of `count` things when whole tiles hang over the end. */
@@ -113,17 +105,12 @@ function prologue(pass: AttentionPass, { rows, slots }: Tiling): string {
     if (pass.statistics === "row") {
       lines.push(`let rowStatistics${r} = statisticsOf(n, h, row${r});`);
     }
-    if (pass.segmented) lines.push(`let rowSegment${r} = ${segment(pass, "row", r)};`);
+    if (pass.segmented) lines.push(`let rowSegment${r} = ${segmentOf(pass, "row", r)};`);
     for (const { output } of pass.sums) {
       lines.push(repeat(slots, (c) => `var ${output}${r}_${c} = vec4<f32>();`));
     }
     return lines.join("\n");
   });
-}
-
-/** Segment of a row or column: from its statistics if it has any. */
-function segment(pass: AttentionPass, of: "row" | "column", index: number): string {
-  return pass.statistics === of ? `${of}Statistics${index}.z` : `${of}Segment(n, ${of}${index})`;
 }
 
 /** Everything that happens to one tile of columns. */
@@ -157,7 +144,7 @@ function columnOfScores(pass: AttentionPass, { columns }: Tiling, c: number): st
   if (pass.statistics === "column") {
     lines.push(`let columnStatistics${c} = statisticsOf(n, h, column${c});`);
   }
-  if (pass.segmented) lines.push(`let columnSegment${c} = ${segment(pass, "column", c)};`);
+  if (pass.segmented) lines.push(`let columnSegment${c} = ${segmentOf(pass, "column", c)};`);
   return lines.join("\n");
 }
 

@@ -42,6 +42,7 @@ export const lowerAdamW: WebGPULowering<AdamWStep> = (step) => {
   const count = elements / width;
   const perWorkgroup = workgroupSize * groupsPerInvocation;
   const { workgroups, groupIndex } = gridOf(Math.ceil(count / perWorkgroup));
+  const exact = workgroups[0] * workgroups[1] * perWorkgroup === count;
   const code = `${table.declarations()}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -60,7 +61,7 @@ ${a ? `let averageDecay = ${entry("averageDecay")};` : ""}
 let first = ${groupIndex} * ${perWorkgroup}u + lane;
 for (var k = 0u; k < ${groupsPerInvocation}u; k++) {
 let i = first + k * ${workgroupSize}u;
-${count % perWorkgroup === 0 ? "" : `if (i >= ${count}u) { break; }`}
+${exact ? "" : `if (i >= ${count}u) { break; }`}
 let g = scale * ${g};
 let m = beta1 * ${m} + (1.0 - beta1) * g;
 let v = beta2 * ${v} + (1.0 - beta2) * g * g;
