@@ -77,7 +77,8 @@ async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Pr
     "--seed",
     `${options.seed}`,
   ];
-  const { plan, dataset, title } = await prepareNewRun(parseTrainOptions(args).values);
+  const { values, given } = parseTrainOptions(args);
+  const { plan, dataset, title } = await prepareNewRun(values, given);
   const folder = await startRunFolder(options.resultsDir, title, plan);
   say(
     io,

@@ -3,20 +3,21 @@
  *
  * @module
  */
+import { basename, resolve } from "@std/path";
 import { openDataset } from "../data/open.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { InputError } from "../formats/errors.ts";
 import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
 import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
-import type { DiTConfig } from "../models/dit.ts";
+import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { describeDiT } from "../models/dit_graph.ts";
+import { checkWeights, type RunDescription, type RunSchedule } from "../training/checkpoint.ts";
 import type { Metrics } from "../training/metrics.ts";
 import {
   configForDataset,
   findRun,
   forecastMemory,
   resolveWeights,
-  type RunDescription,
   type RunPlan,
   type Start,
   startRunFolder,
@@ -42,6 +43,7 @@ const defaultSteps = 2000;
 const resumeFlags = new Set<keyof TrainDitOptions>([
   "resume",
   "steps",
+  "epochs",
   "dataPath",
   "resultsDir",
   "ckptEvery",
@@ -50,9 +52,13 @@ const resumeFlags = new Set<keyof TrainDitOptions>([
   "device",
   "threads",
   "strictMath",
+  "dryRun",
   "quiet",
   "logFormat",
 ]);
+
+/** Flags that decide the bits of a run and are not kept in its checkpoints. */
+const arithmeticFlags = ["device", "threads", "strictMath"] as const;
 
 /** Opens the data set of a run: a path, or the shipped pictures. */
 export async function openTrainingData(
@@ -72,7 +78,7 @@ export async function runTrainDit(
   given: ReadonlySet<keyof TrainDitOptions>,
 ): Promise<void> {
   const prepared = values.resume === undefined
-    ? await prepareNewRun(values)
+    ? await prepareNewRun(values, given)
     : await prepareResume(values, given);
   if (values.dryRun) {
     io.out(describePlan(prepared.plan, values.device === "webgpu" ? "webgpu" : "wasm"));
@@ -80,7 +86,7 @@ export async function runTrainDit(
   }
   const chosen = await selectDevice(values);
   try {
-    await train(io, values, prepared, chosen);
+    await train(io, values, given, prepared, chosen);
   } finally {
     chosen.device.close();
   }
@@ -94,7 +100,10 @@ export interface PreparedRun {
 }
 
 /** A new run from flags: data, configuration, description. */
-export async function prepareNewRun(values: TrainDitOptions): Promise<PreparedRun> {
+export async function prepareNewRun(
+  values: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
+): Promise<PreparedRun> {
   const base = await baseConfig(values);
   const { imageSize, channels } = values;
   const dataset = await openTrainingData(values.dataPath, { imageSize, channels });
@@ -125,16 +134,22 @@ export async function prepareNewRun(values: TrainDitOptions): Promise<PreparedRu
       flip: values.flip,
     },
     dataFingerprint: dataset.fingerprint,
-    dataPath: values.dataPath ?? shippedSamples,
+    dataPath: values.dataPath === undefined ? shippedSamples : resolve(values.dataPath),
   };
-  const start: Start = values.initFrom === undefined
-    ? { from: "seed" }
-    : { from: "weights", path: await resolveWeights(values.initFrom) };
+  const start = await startOf(values, config);
   return {
-    plan: { ...schedule(values, dataset), description, start },
+    plan: { ...schedule(values, given, dataset, values.globalBatchSize), description, start },
     dataset,
-    title: values.model,
+    title: values.config === undefined ? values.model : basename(values.config, ".json"),
   };
+}
+
+/** Where the weights of a new run come from; what is wrong with them shows before it is made. */
+async function startOf({ initFrom }: TrainDitOptions, config: DiTConfig): Promise<Start> {
+  if (initFrom === undefined) return { from: "seed" };
+  const path = await resolveWeights(initFrom);
+  await checkWeights(path, ditParameters(config));
+  return { from: "weights", path };
 }
 
 /** The model that flags or a file name, before data and overrides. */
@@ -156,7 +171,7 @@ async function prepareResume(
   }
   const path = values.resume === "auto" ? await newestRun(values.resultsDir) : values.resume!;
   const { checkpoint, folder, manifest } = await findRun(path);
-  const { step: _, ...description } = manifest;
+  const { step: _, schedule: before, ...description } = manifest;
   const { inputSize, channels } = manifest.config;
   const dataset = await openTrainingData(values.dataPath ?? manifest.dataPath, {
     imageSize: inputSize,
@@ -170,8 +185,10 @@ async function prepareResume(
   }
   return {
     plan: {
-      ...schedule(values, dataset),
-      description,
+      ...schedule(values, given, dataset, manifest.run.batchSize, before),
+      description: values.dataPath === undefined
+        ? description
+        : { ...description, dataPath: resolve(values.dataPath) },
       start: { from: "resume", checkpoint },
       folder,
     },
@@ -183,15 +200,24 @@ async function prepareResume(
 const flagName = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
-function schedule(values: TrainDitOptions, dataset: ImageDataset) {
+/** The schedule that the flags ask for; where they say nothing, that of the run so far. */
+function schedule(
+  values: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
+  dataset: ImageDataset,
+  batchSize: number,
+  before?: RunSchedule,
+): RunSchedule {
   const epochs = values.epochs === undefined
     ? undefined
-    : Math.ceil(values.epochs * dataset.length / values.globalBatchSize);
+    : Math.ceil(values.epochs * dataset.length / batchSize);
+  const chosen = (flag: "logEvery" | "ckptEvery" | "keep", earlier: number | undefined) =>
+    given.has(flag) ? values[flag] : earlier ?? values[flag];
   return {
-    steps: values.steps ?? epochs ?? defaultSteps,
-    logEvery: values.logEvery,
-    checkpointEvery: values.ckptEvery,
-    keep: values.keep,
+    steps: values.steps ?? epochs ?? before?.steps ?? defaultSteps,
+    logEvery: chosen("logEvery", before?.logEvery),
+    checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
+    keep: chosen("keep", before?.keep),
   };
 }
 
@@ -217,6 +243,7 @@ function describePlan(plan: RunPlan, device: "webgpu" | "wasm"): string {
 async function train(
   io: Io,
   values: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
   { plan, dataset, title }: PreparedRun,
   { device, reason }: ChosenDevice,
 ): Promise<void> {
@@ -243,6 +270,9 @@ async function train(
     metrics: (metrics) => {
       latest = metrics;
       progress.log(metrics.step, readings(metrics));
+      if (metrics.skippedSteps > 0) {
+        progress.note(`skipped ${metrics.skippedSteps} steps: a gradient was not finite`);
+      }
     },
     checkpoint: (path) => progress.note(`saved ${path}`),
   });
@@ -250,12 +280,33 @@ async function train(
   const command = (rest: string) => `deno task tessera ${rest}`;
   if (watch.signal.aborted) {
     io.err(
-      `stopped at step ${trainer.step}; go on with: ${command(`train dit --resume ${folder}`)}\n`,
+      `stopped at step ${trainer.step}; go on with: ` +
+        `${command(resumeArguments(folder, values, given))}\n`,
     );
     throw watch.signal.reason;
   }
-  if (!values.quiet) io.err(`draw pictures with: ${command(`sample dit --ckpt ${folder}`)}\n`);
+  if (!values.quiet) {
+    io.err(`draw pictures with: ${command(`sample dit --ckpt ${shellWord(folder)}`)}\n`);
+  }
   io.out(folder);
+}
+
+/** The command line that goes on with a run on the same device. */
+function resumeArguments(
+  folder: string,
+  values: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
+): string {
+  const flags = arithmeticFlags.filter((name) => given.has(name)).map((name) => {
+    const value = values[name];
+    return typeof value === "boolean" ? flagName(name) : `${flagName(name)} ${value}`;
+  });
+  return ["train dit --resume", shellWord(folder), ...flags].join(" ");
+}
+
+/** A word as a shell reads it. */
+function shellWord(text: string): string {
+  return /^[\w./:\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** The progress of a training run. */

@@ -11,7 +11,12 @@ import { join } from "@std/path";
 import { z } from "zod";
 import { syncDirectory, writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
-import { openSafetensors, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
+import {
+  openSafetensors,
+  type TensorReader,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../formats/safetensors.ts";
 import type { DeviceBuffer } from "../kernels/device.ts";
 import type { DiTConfig } from "../models/dit.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
@@ -28,14 +33,32 @@ export interface RunSettings extends OptimizerSettings, DiTStepSettings {
   readonly flip: boolean;
 }
 
+/** How far a run goes and what it leaves behind on its way. None of it changes the weights. */
+export interface RunSchedule {
+  /** Number of steps in all, counted from the start of the run. */
+  readonly steps: number;
+  /** Steps between lines of the metrics. */
+  readonly logEvery: number;
+  /** Steps between checkpoints. */
+  readonly checkpointEvery: number;
+  /** How many checkpoints are kept. */
+  readonly keep: number;
+}
+
 /** A checkpoint's manifest: everything but the tensors. */
-export interface Manifest {
+export interface Manifest extends RunDescription {
+  /** Optimizer steps made. */
+  readonly step: number;
+  /** What the run was to do; a resumed run goes on so. */
+  readonly schedule?: RunSchedule;
+}
+
+/** What a run is: the part of a manifest that stays the same from start to end. */
+export interface RunDescription {
   /** Marks the file. */
   readonly format: "tessera-checkpoint";
   /** Version of the layout of the folder. */
   readonly version: 1;
-  /** Optimizer steps made. */
-  readonly step: number;
   /** Size and shape of the model. */
   readonly config: DiTConfig;
   /** Names in the order of the labels. */
@@ -66,6 +89,12 @@ const manifestSchema = z.object({
   }),
   dataFingerprint: z.string(),
   dataPath: z.string(),
+  schedule: z.object({
+    steps: z.int().min(1),
+    logEvery: z.int().min(1),
+    checkpointEvery: z.int().min(1),
+    keep: z.int().min(1),
+  }).optional(),
 }) satisfies z.ZodType<Manifest>;
 
 const files = {
@@ -205,6 +234,29 @@ export async function readState(folder: string, state: TrainingState): Promise<v
 }
 
 /**
+ * Checks that a safetensors file (or the index of a sharded one) holds the weights of a model,
+ * without reading them.
+ *
+ * @throws InputError when a parameter is missing, unknown or of another shape
+ */
+export async function checkWeights(
+  path: string,
+  specifications: readonly ParameterSpecification[],
+): Promise<void> {
+  using reader = await openSafetensors(path);
+  requireMatch(reader, specifications);
+}
+
+function requireMatch(
+  { path, tensors }: TensorReader,
+  specifications: readonly ParameterSpecification[],
+): void {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const problem = mismatch(specifications, shapes);
+  if (problem) throw new InputError(`${path}: ${problem}`);
+}
+
+/**
  * Fills a model's parameters from a safetensors file (or the index of a sharded one).
  *
  * @throws InputError when a parameter is missing, unknown or of another shape
@@ -215,9 +267,7 @@ export async function readWeights(
   buffers: ReadonlyMap<string, DeviceBuffer>,
 ): Promise<void> {
   using reader = await openSafetensors(path);
-  const shapes = new Map([...reader.tensors].map(([name, { shape }]) => [name, shape]));
-  const problem = mismatch(specifications, shapes);
-  if (problem) throw new InputError(`${path}: ${problem}`);
+  requireMatch(reader, specifications);
   for (const { name } of specifications) {
     writeChecked(buffers.get(name)!, reader.readFloat32(name), path);
   }

@@ -28,13 +28,14 @@ export interface DiTStepSettings {
   readonly clipNorm: number;
 }
 
-/** Positions in the state `sums`, which the host reads and clears when it logs. */
+/** Positions in the state `sums`, which the host reads when it logs; it clears all but the last. */
 export const sumColumns = [
   "loss",
   "meanSquaredError",
   "variationalBound",
   "gradientNorm",
   "skipped",
+  "skippedInARow",
 ] as const;
 
 /** Where the randomness of a step comes from; tests put given numbers in its place. */
@@ -52,7 +53,7 @@ export interface StepNoise {
  *
  * Inputs: `images` (N, C, I, I) in [-1, 1], `labels` i32 (N), `samples` i32 (N: the number of each
  * picture in the endless stream of training pictures, which all randomness is drawn from),
- * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums` (5).
+ * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums` (6).
  */
 export function ditTrainingGraph(config: DiTConfig, settings: DiTStepSettings): Graph {
   const { batchSize } = settings;
@@ -92,8 +93,9 @@ export function ditStepGraph(
     losses.variationalBound ? mean(losses.variationalBound) : zero,
     optimizer.gradientNorm,
   ].map((value) => unlessSkipped(value, optimizer.skipped));
+  const accumulated = accumulate(sums, [...measured, optimizer.skipped], optimizer.skipped);
   return makeGraph("training step", {
-    updates: [{ state: sums, value: accumulate(sums, [...measured, optimizer.skipped]) }],
+    updates: [{ state: sums, value: accumulated }],
     effects: optimizer.effects,
   });
 }

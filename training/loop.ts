@@ -3,13 +3,19 @@
  *
  * @module
  */
+import { join } from "@std/path";
 import { createLoader, type Loader } from "../data/loader.ts";
 import type { ImageDataset } from "../data/dataset.ts";
-import type { Manifest } from "./checkpoint.ts";
-import { writeCheckpoint } from "./checkpoint.ts";
+import { type RunDescription, type RunSchedule, writeCheckpoint } from "./checkpoint.ts";
 import { sumColumns } from "./dit_step.ts";
 import { appendMetrics, type Metrics } from "./metrics.ts";
-import { checkpointName, checkpointsFolder, recordCheckpoint } from "./run_folder.ts";
+import {
+  checkpointName,
+  checkpointsFolder,
+  exists,
+  latestCheckpoint,
+  recordCheckpoint,
+} from "./run_folder.ts";
 import { seedWords } from "../diffusion/streams.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -21,26 +27,18 @@ export class NonFiniteLossError extends Error {
   readonly exitCode = 3;
 }
 
-/** How many skipped steps in a row of logs end a run. */
+/** So many skipped steps in a row end a run. */
 const longestSkippedStretch = 20;
 
 /** Milliseconds of queued work after which the loop waits for the device. */
 const queueMilliseconds = 200;
 
 /** Settings of the loop. */
-export interface LoopSettings {
-  /** Total number of steps, counted from the start of the run. */
-  readonly steps: number;
-  /** Steps between lines of the metrics. */
-  readonly logEvery: number;
-  /** Steps between checkpoints. */
-  readonly checkpointEvery: number;
-  /** How many checkpoints are kept. */
-  readonly keep: number;
+export interface LoopSettings extends RunSchedule {
   /** Run folder; nothing is written when absent. */
   readonly folder?: string;
-  /** What a checkpoint says about the run, without the step. */
-  readonly manifest: Omit<Manifest, "step">;
+  /** What a checkpoint says about the run. */
+  readonly manifest: RunDescription;
 }
 
 /** What the loop tells its caller. */
@@ -55,7 +53,14 @@ export interface LoopEvents {
   readonly signal?: AbortSignal;
 }
 
-/** Trains until the last step or until the signal; returns the number of steps made in all. */
+/**
+ * Trains until the last step or until the signal, and saves; returns the number of steps made in all.
+ *
+ * A checkpoint is never written right after a skipped step: the step before it may have ruined the
+ * weights.
+ *
+ * @throws NonFiniteLossError after a long stretch of skipped steps, and when the run ends in one
+ */
 export async function trainLoop(
   trainer: Trainer,
   dataset: ImageDataset,
@@ -67,16 +72,11 @@ export async function trainLoop(
   trainer.writeInput("seed", seedWords(seed));
   const log = new Log(trainer, loader, settings);
   const pace = new Pace();
-  let saved = trainer.step;
   const save = async () => {
-    if (settings.folder === undefined || saved === trainer.step) return;
-    const name = checkpointName(trainer.step);
-    const manifest = { ...settings.manifest, step: trainer.step };
-    const parent = checkpointsFolder(settings.folder);
-    const path = await writeCheckpoint(parent, name, trainer.state, manifest);
-    await recordCheckpoint(settings.folder, name, settings.keep);
-    saved = trainer.step;
-    await events.checkpoint?.(path, trainer.step);
+    if (settings.folder === undefined || await trainer.skippedInARow() > 0) return;
+    const { step } = trainer;
+    const path = await saveCheckpoint(trainer, settings.folder, settings);
+    if (path !== undefined) await events.checkpoint?.(path, step);
   };
   while (trainer.step < settings.steps && !events.signal?.aborted) {
     const { images, labels } = await loader.next();
@@ -91,8 +91,37 @@ export async function trainLoop(
     if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
   }
   await trainer.device.finish();
+  const skipped = await trainer.skippedInARow();
+  if (skipped > 0) throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
   await save();
   return trainer.step;
+}
+
+/** Writes the checkpoint of the current step; undefined when it is there already. */
+async function saveCheckpoint(
+  { state, step }: Trainer,
+  folder: string,
+  { manifest, steps, logEvery, checkpointEvery, keep }: LoopSettings,
+): Promise<string | undefined> {
+  const [parent, name] = [checkpointsFolder(folder), checkpointName(step)];
+  if (await exists(join(parent, name))) return undefined;
+  const schedule = { steps, logEvery, checkpointEvery, keep };
+  const path = await writeCheckpoint(parent, name, state, { ...manifest, step, schedule });
+  await recordCheckpoint(folder, name, keep);
+  return path;
+}
+
+async function nonFiniteLoss(
+  skipped: number,
+  step: number,
+  folder: string | undefined,
+): Promise<NonFiniteLossError> {
+  const good = folder === undefined ? undefined : await latestCheckpoint(folder);
+  return new NonFiniteLossError(
+    `the loss has not been finite for ${skipped} steps up to step ${step}; ` +
+      (good ? `the last good checkpoint is ${good}` : "there is no checkpoint from before") +
+      "; try a lower learning rate",
+  );
 }
 
 /**
@@ -123,7 +152,6 @@ class Log {
   private last = this.started;
   private lastStep: number;
   private lastWait: number;
-  private skippedStretch = 0;
 
   constructor(
     private readonly trainer: Trainer,
@@ -161,17 +189,10 @@ class Log {
     this.lastStep = trainer.step;
     this.lastWait = loader.waitSeconds;
     if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
-    this.checkHealth(metrics, steps);
-    return metrics;
-  }
-
-  private checkHealth({ skippedSteps, step }: Metrics, steps: number): void {
-    this.skippedStretch = skippedSteps === steps ? this.skippedStretch + steps : 0;
-    if (this.skippedStretch >= longestSkippedStretch) {
-      throw new NonFiniteLossError(
-        `the loss has not been finite for ${this.skippedStretch} steps up to step ${step}; ` +
-          `the last checkpoint is from before; try a lower learning rate`,
-      );
+    const skipped = column("skippedInARow");
+    if (skipped >= longestSkippedStretch) {
+      throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
     }
+    return metrics;
   }
 }

@@ -4,8 +4,8 @@
  * @module
  */
 import { adamw } from "../kernels/ops/optimizer/op.ts";
-import { add, map, square, squareRoot } from "../kernels/ops/elementwise/op.ts";
-import { concatenate, reshape } from "../kernels/ops/movement/op.ts";
+import { add, map, multiply, square, squareRoot } from "../kernels/ops/elementwise/op.ts";
+import { concatenate, reshape, slice } from "../kernels/ops/movement/op.ts";
 import { reduceSum } from "../kernels/ops/reduce/op.ts";
 import { binary, constant, select } from "../kernels/expression.ts";
 import { adamwSchedule } from "../kernels/program.ts";
@@ -119,9 +119,19 @@ function scaleFor(norm: Tensor, clipNorm: number): Tensor {
   }, norm);
 }
 
-/** A running sum on the device: `sums + values`, read and reset by the host when it logs. */
-export function accumulate(sums: Tensor, values: readonly Tensor[]): Tensor {
-  return add(sums, concatenate(values.map((value) => reshape(value, [1])), 0));
+/**
+ * Running sums on the device, read and reset by the host when it logs: `sums + values`, then the
+ * number of steps skipped in a row up to now, which is not reset.
+ *
+ * @param sums (values.length + 1) @param values scalars @param skipped 1 when this step is skipped
+ */
+export function accumulate(sums: Tensor, values: readonly Tensor[], skipped: Tensor): Tensor {
+  const summed = slice(sums, 0, 0, values.length);
+  const inARow = slice(sums, 0, values.length, 1);
+  return concatenate([
+    add(summed, concatenate(values.map((value) => reshape(value, [1])), 0)),
+    multiply(add(inARow, 1), reshape(skipped, [1])),
+  ], 0);
 }
 
 /** Product of a flag (0 or 1) with 0 where the flag is set: keeps NaN out of running sums. */

@@ -51,7 +51,7 @@ async function nextNumber(results: string): Promise<number> {
 }
 
 /**
- * The newest run folder that has a checkpoint, by time of its last change.
+ * The run folder with the checkpoint that was written last.
  *
  * @throws InputError when there is none
  */
@@ -59,14 +59,14 @@ export async function newestRun(results: string): Promise<string> {
   const found: { name: string; time: number }[] = [];
   for await (const { name, isDirectory } of readFolder(results)) {
     if (!isDirectory || !/^\d{3,}-/.test(name)) continue;
-    const { mtime } = await Deno.stat(join(results, name));
+    const checkpoint = await latestCheckpoint(join(results, name));
+    if (checkpoint === undefined) continue;
+    const { mtime } = await Deno.stat(checkpoint);
     found.push({ name, time: mtime?.getTime() ?? 0 });
   }
-  found.sort((a, b) => b.time - a.time || b.name.localeCompare(a.name));
-  for (const { name } of found) {
-    if (await latestCheckpoint(join(results, name))) return join(results, name);
-  }
-  throw new InputError(`${results}: no run with a checkpoint to resume`);
+  found.sort((a, b) => b.time - a.time || Number.parseInt(b.name) - Number.parseInt(a.name));
+  if (found.length === 0) throw new InputError(`${results}: no run with a checkpoint to resume`);
+  return join(results, found[0].name);
 }
 
 async function* readFolder(path: string): AsyncGenerator<Deno.DirEntry> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { join, resolve } from "@std/path";
 import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
@@ -13,15 +13,20 @@ import type { Program } from "../kernels/program.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
 import { countParameters } from "../models/parameters.ts";
-import { type Manifest, readManifest, readState, readWeights, weightsPath } from "./checkpoint.ts";
+import {
+  type Manifest,
+  readManifest,
+  readState,
+  readWeights,
+  type RunDescription,
+  type RunSchedule,
+  weightsPath,
+} from "./checkpoint.ts";
 import { ditTrainingGraph } from "./dit_step.ts";
-import { type LoopEvents, type LoopSettings, trainLoop } from "./loop.ts";
+import { type LoopEvents, trainLoop } from "./loop.ts";
 import { truncateMetrics } from "./metrics.ts";
-import { createRunFolder, resolveCheckpoint } from "./run_folder.ts";
+import { createRunFolder, latestCheckpoint, resolveCheckpoint } from "./run_folder.ts";
 import { allocateState, copyAverages, initializeState, Trainer } from "./trainer.ts";
-
-/** What a run is: everything a checkpoint keeps, without the step. */
-export type RunDescription = Omit<Manifest, "step">;
 
 /** The configuration for a data set: its side, channels and classes, unless they are overridden. */
 export function configForDataset(
@@ -72,21 +77,13 @@ export type Start =
   | { readonly from: "weights"; readonly path: string };
 
 /** What a run does besides the description. */
-export interface RunPlan {
+export interface RunPlan extends RunSchedule {
   /** What the checkpoints say about the run. */
   readonly description: RunDescription;
   /** Where the first weights come from. */
   readonly start: Start;
   /** Run folder; undefined trains without leaving anything behind. */
   readonly folder?: string;
-  /** Number of steps in all, counted from the start of the run. */
-  readonly steps: number;
-  /** Steps between lines of the metrics. */
-  readonly logEvery: number;
-  /** Steps between checkpoints. */
-  readonly checkpointEvery: number;
-  /** How many checkpoints are kept. */
-  readonly keep: number;
 }
 
 /** Makes a run folder with `config.json` in it. */
@@ -100,13 +97,28 @@ export async function startRunFolder(
   return folder;
 }
 
-/** The run that a checkpoint, or a run folder's newest checkpoint, belongs to. */
+/**
+ * The run that a run folder's newest checkpoint belongs to; a path of that checkpoint does as well.
+ *
+ * @throws InputError when there is none, or when the checkpoint is not the newest of a run folder
+ */
 export async function findRun(
   path: string,
 ): Promise<{ checkpoint: string; folder: string; manifest: Manifest }> {
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await readManifest(checkpoint);
-  return { checkpoint, folder: join(checkpoint, "..", ".."), manifest };
+  const folder = join(checkpoint, "..", "..");
+  const newest = await latestCheckpoint(folder);
+  if (newest === undefined || resolve(newest) !== resolve(checkpoint)) {
+    // Going on from an older one would mix two runs in one folder.
+    const reason = newest === undefined
+      ? "is not in the folder of a run"
+      : `the run has the newer checkpoint ${newest}: resume that one, or remove it`;
+    throw new InputError(
+      `checkpoint ${checkpoint}: ${reason}; --init-from starts a new run from its weights`,
+    );
+  }
+  return { checkpoint, folder, manifest };
 }
 
 /** Trains, and returns the trainer with its states on the device. */
@@ -133,15 +145,7 @@ export async function trainDiT(
   }
   const trainer = await Trainer.create(device, ditTrainingGraph(config, run), state, run, step);
   events.ready?.(trainer);
-  const settings: LoopSettings = {
-    steps: plan.steps,
-    logEvery: plan.logEvery,
-    checkpointEvery: plan.checkpointEvery,
-    keep: plan.keep,
-    folder: plan.folder,
-    manifest: description,
-  };
-  await trainLoop(trainer, dataset, settings, events);
+  await trainLoop(trainer, dataset, { ...plan, manifest: description }, events);
   return trainer;
 }
 

@@ -134,11 +134,16 @@ export class Trainer {
     this.step++;
   }
 
-  /** Reads the running sums of the steps since the last call, and clears them. */
+  /** Reads the running sums of the steps since the last call, and clears all but the last one. */
   async takeSums(): Promise<Float32Array> {
     const sums = await this.sums.read() as Float32Array;
-    this.sums.write(new Float32Array(sums.length));
+    this.sums.write(new Float32Array(sums.length - 1));
     return sums;
+  }
+
+  /** How many of the latest steps were skipped, up to now, because a gradient was not finite. */
+  async skippedInARow(): Promise<number> {
+    return (await this.sums.read()).at(-1)!;
   }
 
   /** Frees the program; the states stay. */
