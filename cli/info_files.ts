@@ -9,7 +9,7 @@ import { InputError } from "../formats/errors.ts";
 import { readPngText } from "../formats/png.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { formatShape } from "../kernels/shape.ts";
-import { type Manifest, readManifest } from "../training/checkpoint.ts";
+import { isWeightsFile, type Manifest, readManifest } from "../training/checkpoint.ts";
 import { resolveCheckpoint } from "../training/run_folder.ts";
 import { formatBytes, formatCount } from "./numbers.ts";
 
@@ -43,7 +43,7 @@ export interface CheckpointReport {
 
 /** Looks into a run folder, a checkpoint folder or a safetensors file. */
 export async function inspectCheckpoint(path: string): Promise<CheckpointReport> {
-  if (/\.(?:safetensors|json)$/.test(path)) return { path, files: [await inspectFile(path)] };
+  if (isWeightsFile(path)) return { path, files: [await inspectFile(path)] };
   const folder = await resolveCheckpoint(path);
   const manifest = await readManifest(folder);
   const names: string[] = [];

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { InputError } from "../formats/errors.ts";
 import { type DiTConfig, ditConfigs } from "../models/dit.ts";
 import {
   ditConfigByName,
@@ -12,6 +11,7 @@ import {
   parseDiTConfig,
 } from "../models/dit_config.ts";
 import { asUsage } from "./errors.ts";
+import { readTextFile } from "./files.ts";
 import type { Values } from "./flags.ts";
 import type { modelFlags } from "./options.ts";
 
@@ -86,13 +86,4 @@ function overridden(
 
 async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then((status) => status.isFile, () => false);
-}
-
-async function readTextFile(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new InputError(`${path}: no such file`);
-  }
 }

@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { dirname } from "@std/path";
 import { InputError } from "../formats/errors.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { selectDevice } from "../kernels/select_device.ts";
 import type { DiTConfig } from "../models/dit.ts";
-import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
 import {
   createDiTSampler,
   type DiTSource,
@@ -15,11 +15,12 @@ import {
   loadDiT,
   resolveClasses,
 } from "../training/dit_model.ts";
+import { isWeightsFile } from "../training/checkpoint.ts";
 import { type SampleRecord, writeSamples } from "../training/pictures.ts";
 import { assetPath } from "./assets.ts";
-import { asUsage } from "./errors.ts";
-import { readTextFile } from "./files.ts";
+import { asUsage, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
+import { namedConfigOrFile } from "./model_config.ts";
 import { Progress } from "./progress.ts";
 import type { SampleDitOptions } from "./sample.ts";
 
@@ -34,14 +35,13 @@ interface StartNoise {
 
 /** Draws pictures. */
 export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<void> {
-  const config = values.config === undefined ? undefined : await namedOrFile(values.config);
-  const path = values.ckpt ?? assetPath(shippedCheckpoint);
-  const source = await findDiT(path, values.weights, config);
+  const source = await findSource(values);
   const noise = values.noise === undefined
     ? undefined
     : await readNoise(values.noise, source.config);
   const labels = asUsage(() => chooseLabels(values, source, noise?.count));
   checkOutput(source.config, values);
+  await prepareOutput(source.config, values);
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
     const progress = new Progress(io, {
@@ -77,9 +77,16 @@ export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<vo
   }
 }
 
-async function namedOrFile(config: string): Promise<DiTConfig> {
-  if (!config.endsWith(".json")) return asUsage(() => ditConfigByName(config));
-  return parseDiTConfig(await readTextFile(config), config);
+/** The weights that the flags mean. */
+async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<DiTSource> {
+  const path = ckpt ?? assetPath(shippedCheckpoint);
+  if (isWeightsFile(path) && config === undefined) {
+    throw new UsageError(`--ckpt ${path} is a bare weights file, which needs --config`);
+  }
+  if (!isWeightsFile(path) && config !== undefined) {
+    throw new UsageError("--config is for bare weights files; a checkpoint folder has its own");
+  }
+  return await findDiT(path, weights, config ? await namedConfigOrFile(config) : undefined);
 }
 
 /** The classes of the pictures: those asked for in turn, as many as asked for. */
@@ -109,13 +116,24 @@ async function readNoise(path: string, config: DiTConfig): Promise<StartNoise> {
   return { values: reader.readFloat32("noise"), count };
 }
 
+const isPicture = (channels: number): boolean => channels === 1 || channels === 3;
+
 /** Latents cannot be drawn without a decoder. */
 function checkOutput({ channels }: DiTConfig, { saveLatents }: SampleDitOptions): void {
-  if (channels === 1 || channels === 3 || saveLatents !== undefined) return;
-  throw new InputError(
+  if (isPicture(channels) || saveLatents !== undefined) return;
+  throw new UsageError(
     `the model makes latents of ${channels} channels, which need a decoder to become pictures; ` +
       "write them with --save-latents FILE",
   );
+}
+
+/** Makes the folders of what will be written, so that a wrong path shows before the work. */
+async function prepareOutput(
+  { channels }: DiTConfig,
+  { out, saveLatents }: SampleDitOptions,
+): Promise<void> {
+  if (saveLatents !== undefined) await Deno.mkdir(dirname(saveLatents), { recursive: true });
+  if (isPicture(channels)) await Deno.mkdir(out, { recursive: true });
 }
 
 async function save(
@@ -132,7 +150,7 @@ async function save(
     ]);
     io.out(values.saveLatents);
   }
-  if (config.channels !== 1 && config.channels !== 3) return;
+  if (!isPicture(config.channels)) return;
   const record: SampleRecord = {
     weights: source.path,
     step: source.step,

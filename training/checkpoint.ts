@@ -144,6 +144,11 @@ function parseManifest(path: string, text: string): Manifest {
   return parsed.data;
 }
 
+/** Whether a path leads to a bare weights file: safetensors, or the index of a sharded one. */
+export function isWeightsFile(path: string): boolean {
+  return /\.(?:safetensors|json)$/.test(path);
+}
+
 /** Path of the weights of a checkpoint. */
 export function weightsPath(folder: string, choice: WeightChoice): string {
   return join(folder, files[choice]);

@@ -9,7 +9,13 @@ import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
 import { lookup, parameterStates } from "../models/parameters.ts";
-import { readManifest, readWeights, type WeightChoice, weightsPath } from "./checkpoint.ts";
+import {
+  isWeightsFile,
+  readManifest,
+  readWeights,
+  type WeightChoice,
+  weightsPath,
+} from "./checkpoint.ts";
 import { resolveCheckpoint } from "./run_folder.ts";
 
 /** Where weights are and what they are weights of. */
@@ -34,7 +40,7 @@ export async function findDiT(
   choice: WeightChoice,
   config?: DiTConfig,
 ): Promise<DiTSource> {
-  if (/\.(safetensors|json)$/.test(path)) {
+  if (isWeightsFile(path)) {
     if (!config) {
       throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
     }

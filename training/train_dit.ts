@@ -14,6 +14,7 @@ import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
 import { countParameters } from "../models/parameters.ts";
 import {
+  isWeightsFile,
   type Manifest,
   readManifest,
   readState,
@@ -151,7 +152,7 @@ export async function trainDiT(
 
 /** The safetensors file of weights that a path means: a file, a checkpoint or a run. */
 export async function resolveWeights(path: string): Promise<string> {
-  if (/\.(safetensors|json)$/.test(path)) return path;
+  if (isWeightsFile(path)) return path;
   return weightsPath(await resolveCheckpoint(path), "raw");
 }
 
