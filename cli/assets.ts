@@ -9,7 +9,10 @@
 import { fileURLToPath } from "node:url";
 
 /** Files and folders that are read at run time, as paths from the project's root. */
-export const embeddedFiles: readonly string[] = ["data/samples/fashion", "models/checkpoints/fashion"];
+export const embeddedFiles: readonly string[] = [
+  "data/samples/fashion",
+  "models/checkpoints/fashion",
+];
 
 /** Modules that run as workers: the compiler cannot see them through `new Worker()`. */
 export const workerModules: readonly string[] = ["kernels/wasm/worker.ts"];

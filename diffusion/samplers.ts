@@ -68,6 +68,8 @@ export interface Sampler {
   readonly steps: readonly SamplerStep[];
   /** Whether the step adds fresh noise. */
   readonly usesNoise: boolean;
+  /** Names of states of the sampler's own, which must be zero when a batch starts. */
+  readonly memory: readonly string[];
   /**
    * Graph of one step.
    *
@@ -151,11 +153,12 @@ const cleanFactors = (alphaBar: number): [number, number] => [
   Math.sqrt(1 / alphaBar - 1),
 ];
 
-/** Ancestral sampling (DDPM) with learned variance, or the posterior variance if none is learned. */
+/** Ancestral sampling (DDPM) with the learned variance, or with beta where none is learned. */
 function ancestral(schedule: Schedule, predict: PredictClean): Sampler {
   return {
     name: "ddpm",
     usesNoise: true,
+    memory: [],
     steps: descending(schedule, (i) => [
       ...cleanFactors(schedule.alphaBars[i]),
       schedule.posteriorMeanClean[i],
@@ -172,7 +175,7 @@ function ancestral(schedule: Schedule, predict: PredictClean): Sampler {
       const mean = add(multiply(meanClean, clean), multiply(meanNoised, x));
       const logVariance = prediction.variance
         ? interpolatedLogVariance(prediction.variance, logBeta, logPosterior)
-        : logPosterior;
+        : logBeta;
       const deviation = multiply(noisy, exponential(multiply(0.5, logVariance)));
       return [{ state: x, value: add(mean, multiply(deviation, noise())) }];
     },
@@ -184,6 +187,7 @@ function ddim(schedule: Schedule, predict: PredictClean, eta: number): Sampler {
   return {
     name: "ddim",
     usesNoise: eta > 0,
+    memory: [],
     steps: descending(schedule, (i) => {
       const [alphaBar, previous] = [schedule.alphaBars[i], schedule.previousAlphaBars[i]];
       const sigma = eta * Math.sqrt((1 - previous) / (1 - alphaBar) * (1 - alphaBar / previous));
@@ -204,6 +208,9 @@ function ddim(schedule: Schedule, predict: PredictClean, eta: number): Sampler {
   };
 }
 
+/** Prediction of the step before, which DPM-Solver++ extrapolates from. */
+const previousCleanState = "previous clean";
+
 /**
  * DPM-Solver++(2M) (Lu et al., 2022) in data prediction: second order from the second step on, first
  * order in the first and the last step, which ends at alpha = 1, sigma = 0 and returns x0.
@@ -215,6 +222,7 @@ function dpmSolver(schedule: Schedule, predict: PredictClean): Sampler {
   return {
     name: "dpm++",
     usesNoise: false,
+    memory: [previousCleanState],
     steps: descending(schedule, (i) => {
       const step = lambda(i - 1) - lambda(i);
       const isFirst = i === schedule.length - 1;
@@ -230,7 +238,7 @@ function dpmSolver(schedule: Schedule, predict: PredictClean): Sampler {
     step(x, prediction, coefficients) {
       const [factorX, factorNoise, keep, move, current, before] = scalars(coefficients);
       const { clean } = predict(x, prediction.noise, factorX, factorNoise);
-      const previousClean = state("previous clean", x.shape);
+      const previousClean = state(previousCleanState, x.shape);
       const extrapolated = add(multiply(current, clean), multiply(before, previousClean));
       return [
         { state: x, value: add(multiply(keep, x), multiply(move, extrapolated)) },

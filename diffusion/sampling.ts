@@ -9,9 +9,10 @@
  */
 import { compile } from "../kernels/graph/compile.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
-import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
+import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
+import { Pace } from "../kernels/pace.ts";
 import { elementCount } from "../kernels/shape.ts";
-import { broadcastTo, reshape } from "../kernels/ops/movement/op.ts";
+import { broadcastTo } from "../kernels/ops/movement/op.ts";
 import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
 import { type Guidance, guidedPrediction, type Network } from "./guidance.ts";
@@ -53,7 +54,7 @@ export function samplingStepGraph(
   const { batchSize, pictureShape, guidance, nullLabel } = settings;
   const shape = [batchSize, ...pictureShape];
   const x = state("x", shape);
-  const t = broadcastTo(reshape(input("t", [1], "i32"), [1]), [batchSize]);
+  const t = broadcastTo(input("t", [1], "i32"), [batchSize]);
   const labels = input("labels", [batchSize], "i32");
   const nulls = constantTensor(new Int32Array(batchSize).fill(nullLabel), [batchSize]);
   const prediction = guidedPrediction(network, x, t, labels, nulls, guidance);
@@ -76,11 +77,13 @@ function randomSource(batchSize: number, stream: number): RandomSource {
 /** Draws pictures from a network on a device. */
 export class SamplingProgram {
   private constructor(
-    private readonly device: Device,
+    private readonly pace: Pace,
     private readonly settings: SamplingSettings,
     private readonly sampler: Sampler,
     private readonly start: Executable,
     private readonly step: Executable,
+    /** Names of the buffers of the step; a network need not look at its label. */
+    private readonly stepBuffers: ReadonlySet<string>,
     private readonly x: DeviceBuffer,
   ) {}
 
@@ -104,12 +107,11 @@ export class SamplingProgram {
     const startGraph = makeGraph("start noise", {
       updates: [{ state: state("x", shape), value: noise }],
     });
+    const program = compile(samplingStepGraph(network, settings, sampler));
+    const step = await device.load(program, bindings);
     const start = await device.load(compile(startGraph), bindings);
-    const step = await device.load(
-      compile(samplingStepGraph(network, settings, sampler)),
-      bindings,
-    );
-    return new SamplingProgram(device, settings, sampler, start, step, x);
+    const names = new Set(program.buffers.map(({ name }) => name));
+    return new SamplingProgram(new Pace(device), settings, sampler, start, step, names, x);
   }
 
   /** Number of network evaluations for one batch. */
@@ -125,6 +127,7 @@ export class SamplingProgram {
   async sample(request: SamplingRequest, progress?: SamplingProgress): Promise<Float32Array> {
     const { batchSize, pictureShape } = this.settings;
     const length = elementCount(pictureShape);
+    this.check(request);
     const { labels } = request;
     const result = new Float32Array(labels.length * length);
     for (let first = 0; first < labels.length; first += batchSize) {
@@ -133,6 +136,22 @@ export class SamplingProgram {
       result.set(pictures.subarray(0, count * length), first * length);
     }
     return result;
+  }
+
+  private check({ labels, startNoise }: SamplingRequest): void {
+    const { nullLabel, pictureShape } = this.settings;
+    const wrong = labels.find((label) =>
+      !(Number.isInteger(label) && label >= 0 && label <= nullLabel)
+    );
+    if (wrong !== undefined) {
+      throw new RangeError(`label ${wrong} is not a whole number from 0 to ${nullLabel}`);
+    }
+    const expected = labels.length * elementCount(pictureShape);
+    if (startNoise && startNoise.length !== expected) {
+      throw new RangeError(
+        `start noise of ${startNoise.length} numbers for ${labels.length} pictures of (${pictureShape})`,
+      );
+    }
   }
 
   /** Draws pictures `first` to `first + count - 1`; the rest of the batch is of no class. */
@@ -150,17 +169,25 @@ export class SamplingProgram {
       this.writeSource(this.start, seed, rows, 0);
       this.start.run();
     }
-    this.step.buffer("labels").write(batchLabels);
+    for (const name of this.sampler.memory) {
+      this.writeStep(name, new Float32Array(this.x.elements));
+    }
+    this.writeStep("labels", batchLabels);
     if (this.sampler.usesNoise) this.writeSource(this.step, seed, rows, 0);
     for (const [index, { timestep, coefficients }] of this.sampler.steps.entries()) {
-      this.step.buffer("t").write(Int32Array.of(timestep));
-      this.step.buffer("coefficients").write(coefficients);
-      if (this.sampler.usesNoise) this.step.buffer("draw").write(Int32Array.of(index));
+      this.writeStep("t", Int32Array.of(timestep));
+      this.writeStep("coefficients", coefficients);
+      if (this.sampler.usesNoise) this.writeStep("draw", Int32Array.of(index));
       this.step.run();
-      await this.device.finish();
+      await this.pace.afterRun();
       await progress?.(first + (index + 1 === this.stepCount ? count : 0), index + 1);
     }
     return await this.x.read() as Float32Array;
+  }
+
+  /** Writes a buffer of the step, if the step has it. */
+  private writeStep(name: string, data: HostArray): void {
+    if (this.stepBuffers.has(name)) this.step.buffer(name).write(data);
   }
 
   /** Writes given start noise; the places of a partial batch that are not asked for keep zeros. */

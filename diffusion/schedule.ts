@@ -5,6 +5,8 @@
  * @module
  */
 
+import { InputError } from "../formats/errors.ts";
+
 /** A discrete schedule and everything derived from its betas. Index 0 is the least noisy step. */
 export interface Schedule {
   /** Number of steps. */
@@ -93,11 +95,23 @@ export function spacedTimesteps(count: number, spacing: Spacing): Int32Array {
   }
   const last = trainingSteps - 1;
   if (spacing === "stride-from-zero") {
-    const stride = Math.floor(trainingSteps / count);
+    const stride = Math.ceil(trainingSteps / count);
+    if (Math.ceil(trainingSteps / stride) !== count) {
+      throw new InputError(
+        `${count} sampling steps: no whole-numbered stride from 0 gives so many; ` +
+          `nearest: ${nearestStridedCounts(count)}; or use the spacing both-ends`,
+      );
+    }
     return Int32Array.from({ length: count }, (_, i) => i * stride);
   }
   const gaps = Math.max(count - 1, 1);
   return Int32Array.from({ length: count }, (_, i) => roundHalfToEven(i * last / gaps));
+}
+
+/** The next smaller and larger number of steps that a stride from 0 gives. */
+function nearestStridedCounts(count: number): string {
+  const larger = Math.floor(trainingSteps / count);
+  return [larger + 1, larger].map((stride) => Math.ceil(trainingSteps / stride)).join(" and ");
 }
 
 function roundHalfToEven(value: number): number {

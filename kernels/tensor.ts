@@ -175,7 +175,17 @@ export function constantTensor(data: Float32Array | Int32Array, shape: Shape): T
   return new ConstantNode(data, { shape, dtype }).outputs[0];
 }
 
-/** Every node that the given tensors depend on, inputs before their users. */
+/**
+ * Checks that tensors hold floating-point numbers.
+ *
+ * @throws TypeError naming the operation
+ */
+export function requireFloats(what: string, tensors: readonly Tensor[]): void {
+  const other = tensors.find(({ dtype }) => dtype !== "f32");
+  if (other) throw new TypeError(`${what}: needs f32 operands, one is ${other.dtype}`);
+}
+
+/** The given nodes and every node they depend on, inputs before their users. */
 export function reachableNodes(roots: readonly Node[]): Node[] {
   const found = new Set<Node>();
   const pending = [...roots];

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { trainingSteps } from "../diffusion/schedule.ts";
 import { add, multiply, silu } from "../kernels/ops/elementwise/op.ts";
 import { gather } from "../kernels/ops/embedding/op.ts";
 import { layerNorm } from "../kernels/ops/layer_norm/op.ts";
@@ -53,8 +54,6 @@ export interface DiTConfig {
 
 /** Epsilon of all layer norms. */
 const epsilon = 1e-6;
-/** Number of diffusion steps the model is trained on: t is in 0 .. 999. */
-const timesteps = 1000;
 /** Number of sinusoidal time-step features. */
 const timestepFeatureCount = 256;
 
@@ -99,8 +98,8 @@ function embedPatches(config: DiTConfig, parameters: Parameters, x: Tensor): Ten
 
 /** Sinusoidal features of the time steps: i32 (N), each in 0 .. 999, to (N, 256). */
 function timestepFeatures(t: Tensor): Tensor {
-  const table = timestepFeatureTable(timesteps, timestepFeatureCount);
-  return gather(constantTensor(table, [timesteps, timestepFeatureCount]), t);
+  const table = timestepFeatureTable(trainingSteps, timestepFeatureCount);
+  return gather(constantTensor(table, [trainingSteps, timestepFeatureCount]), t);
 }
 
 /** The adaLN-Zero block: both branches modulated by shift and scale, and gated. */

@@ -28,11 +28,17 @@ export const ditConfigSchema: z.ZodType<DiTConfig> = z.strictObject({
 export type DiTOverrides = Partial<Omit<DiTConfig, "family" | "conditioning">>;
 
 /**
- * Checks that the fields of a configuration fit each other.
+ * Checks the fields of a configuration, and that they fit each other.
  *
- * @throws InputError with the nearest valid values
+ * @throws InputError naming the field, or with the nearest valid values
  */
-export function checkDiTConfig(config: DiTConfig, where: string): DiTConfig {
+function checkDiTConfig(value: unknown, where: string): DiTConfig {
+  const parsed = ditConfigSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new InputError(`${where}: ${issue.path.join(".") || "config"}: ${issue.message}`);
+  }
+  const config = parsed.data;
   const { inputSize, patch, hidden, heads } = config;
   if (inputSize % patch !== 0) {
     throw new InputError(
@@ -92,12 +98,7 @@ export function parseDiTConfig(text: string, where: string): DiTConfig {
   if (repeated !== undefined) {
     throw new InputError(`${where}: the field ${quote(repeated)} is given twice`);
   }
-  const parsed = ditConfigSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`${where}: ${issue.path.join(".") || "config"}: ${issue.message}`);
-  }
-  return checkDiTConfig(parsed.data, where);
+  return checkDiTConfig(value, where);
 }
 
 /** A configuration with some fields replaced, checked. */

@@ -17,6 +17,7 @@ import {
   recordCheckpoint,
 } from "./run_folder.ts";
 import { seedWords } from "../diffusion/streams.ts";
+import { Pace } from "../kernels/pace.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** A loss that is not a number ends the run; the checkpoints before it stay. */
@@ -29,9 +30,6 @@ export class NonFiniteLossError extends Error {
 
 /** So many skipped steps in a row end a run. */
 const longestSkippedStretch = 20;
-
-/** Milliseconds of queued work after which the loop waits for the device. */
-const queueMilliseconds = 200;
 
 /** Settings of the loop. */
 export interface LoopSettings extends RunSchedule {
@@ -71,7 +69,7 @@ export async function trainLoop(
   const loader = createLoader(dataset, { seed, batchSize, startStep: trainer.step, flip });
   trainer.writeInput("seed", seedWords(seed));
   const log = new Log(trainer, loader, settings);
-  const pace = new Pace();
+  const pace = new Pace(trainer.device);
   const save = async () => {
     if (settings.folder === undefined || await trainer.skippedInARow() > 0) return;
     const { step } = trainer;
@@ -82,7 +80,7 @@ export async function trainLoop(
     const { images, labels } = await loader.next();
     const samples = Int32Array.from(labels, (_, index) => trainer.step * batchSize + index);
     trainer.runStep({ images, labels, samples });
-    await pace.afterStep(trainer);
+    await pace.afterRun();
     events.step?.(trainer.step);
     const isLast = trainer.step === settings.steps;
     if (isLast || trainer.step % settings.logEvery === 0) {
@@ -122,28 +120,6 @@ async function nonFiniteLoss(
       (good ? `the last good checkpoint is ${good}` : "there is no checkpoint from before") +
       "; try a lower learning rate",
   );
-}
-
-/**
- * Keeps the host from running far ahead of the device, and lets the event loop (signals, reading of
- * the next batch) have its turn.
- */
-class Pace {
-  private stepMilliseconds = Infinity;
-  private unfinished = 0;
-  private waited = performance.now();
-
-  async afterStep(trainer: Trainer): Promise<void> {
-    this.unfinished++;
-    // Waiting costs some 10 ms on WebGPU, so short steps share one wait.
-    if (this.unfinished * this.stepMilliseconds < queueMilliseconds) return;
-    await trainer.device.finish();
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    const now = performance.now();
-    this.stepMilliseconds = (now - this.waited) / this.unfinished;
-    this.waited = now;
-    this.unfinished = 0;
-  }
 }
 
 /** Turns the running sums into metrics. */

@@ -67,7 +67,8 @@ export async function sampleGrid(
 ): Promise<Uint8Array> {
   const names = record.labels.map((label) => record.classNames[label] ?? String(label));
   const columns = new Set(names).size;
-  const inTurn = columns <= 12 && names.every((name, index) => name === names[index % columns]);
+  const inTurn = columns > 1 && columns <= 12 &&
+    names.every((name, index) => name === names[index % columns]);
   const layout = inTurn ? { columnLabels: names.slice(0, columns), columns } : { captions: names };
   return setPngMetadata(await pictureGrid(pictures, { ...text, ...layout }), record, "grid");
 }

@@ -6,9 +6,9 @@
  * @module
  */
 import { constantTensor, type Node, reachableNodes, type Tensor } from "../tensor.ts";
-import { elementCount, formatShape } from "../shape.ts";
+import { elementCount, formatShape, sameShape } from "../shape.ts";
 import { add } from "../ops/elementwise/op.ts";
-import { broadcastTo, concatenate, PadNode, reshape } from "../ops/movement/op.ts";
+import { broadcastTo, concatenate, PadNode } from "../ops/movement/op.ts";
 import { sumToShape } from "../ops/reduce/op.ts";
 
 /** Contributions to the cotangent of each tensor, in the order they were found. */
@@ -69,6 +69,12 @@ export function gradients(
       `gradients: ${formatShape(output.shape)} has several elements; give a cotangent`,
     );
   }
+  if (cotangent && !sameShape(cotangent.shape, output.shape)) {
+    throw new RangeError(
+      `gradients: the cotangent ${formatShape(cotangent.shape)} has not the shape of the output ` +
+        formatShape(output.shape),
+    );
+  }
   const nodes = reachableNodes([output.node]);
   const needed = nodesLeadingTo(nodes, withRespectTo);
   const cotangents = new Cotangents();
@@ -81,7 +87,7 @@ export function gradients(
 
 /** A tensor that is the same number everywhere. */
 export function filled(value: number, shape: readonly number[]): Tensor {
-  return broadcastTo(reshape(constantTensor(new Float32Array([value]), [1]), []), shape);
+  return broadcastTo(constantTensor(Float32Array.of(value), []), shape);
 }
 
 /** Nodes through which a gradient can reach one of the targets. */

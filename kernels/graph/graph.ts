@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { type Node, reachableNodes, type Tensor } from "../tensor.ts";
 import { formatShape, sameShape } from "../shape.ts";
-import { type Cost, InputNode } from "../tensor.ts";
+import { type Cost, InputNode, type Node, reachableNodes, type Tensor } from "../tensor.ts";
 
 /** New contents of a state, written after everything else has read the old ones. */
 export interface Update {
@@ -49,15 +48,26 @@ export function makeGraph(name: string, parts: GraphParts): Graph {
     updates: parts.updates ?? [],
     effects: parts.effects ?? [],
   };
-  for (const { state, value } of graph.updates) {
-    if (!(state.node instanceof InputNode) || !sameShape(state.shape, value.shape)) {
-      throw new RangeError(
-        `${name}: ${formatShape(value.shape)} cannot update a state of ${formatShape(state.shape)}`,
-      );
-    }
-  }
+  checkUpdates(graph);
   checkNames(graph);
   return graph;
+}
+
+function checkUpdates({ name, updates }: Graph): void {
+  const updated = new Set<Tensor>();
+  for (const { state, value } of updates) {
+    const isState = state.node instanceof InputNode && state.node.role === "state";
+    if (!isState || !sameShape(state.shape, value.shape) || state.dtype !== value.dtype) {
+      throw new RangeError(
+        `${name}: ${value.dtype} ${formatShape(value.shape)} cannot update ` +
+          `${isState ? "a state" : "what is no state"} of ${state.dtype} ${
+            formatShape(state.shape)
+          }`,
+      );
+    }
+    if (updated.has(state)) throw new Error(`${name}: a state is updated twice`);
+    updated.add(state);
+  }
 }
 
 function checkNames(graph: Graph): void {
@@ -73,7 +83,7 @@ function checkNames(graph: Graph): void {
 }
 
 /** The nodes at which a graph ends. */
-export function rootNodes({ outputs, updates, effects }: Graph): Node[] {
+function rootNodes({ outputs, updates, effects }: Graph): Node[] {
   const values = [...outputs.values(), ...updates.flatMap(({ state, value }) => [value, state])];
   return [...values.map(({ node }) => node), ...effects];
 }
@@ -81,6 +91,18 @@ export function rootNodes({ outputs, updates, effects }: Graph): Node[] {
 /** Every node of a graph, inputs before their users. */
 export function graphNodes(graph: Graph): Node[] {
   return reachableNodes(rootNodes(graph));
+}
+
+/** How many nodes, outputs and updates read each tensor of a graph. */
+export function countUses(graph: Graph): Map<Tensor, number> {
+  const counts = new Map<Tensor, number>();
+  const count = (tensor: Tensor): void => {
+    counts.set(tensor, (counts.get(tensor) ?? 0) + 1);
+  };
+  for (const node of graphNodes(graph)) new Set(node.inputs).forEach(count);
+  graph.outputs.forEach(count);
+  graph.updates.forEach(({ value }) => count(value));
+  return counts;
 }
 
 /** The sum of the costs of all nodes of a graph. */

@@ -14,7 +14,7 @@ import { ConstantNode, InputNode, type Node, type Tensor } from "../tensor.ts";
 import { ElementwiseNode } from "../ops/elementwise/op.ts";
 import { ConcatenateNode, copyStep, ViewNode } from "../ops/movement/op.ts";
 import { contiguousView, hasUnitInnerStride } from "../view.ts";
-import { type Graph, graphNodes, type Update } from "./graph.ts";
+import { countUses, type Graph, graphNodes, type Update } from "./graph.ts";
 import { planMemory } from "./memory.ts";
 
 /** Turns a graph into steps and plans the memory of its temporaries. */
@@ -33,12 +33,14 @@ class Lowering {
   private readonly copies = new Map<Tensor, View>();
   /** Where a tensor that is still to be computed shall be written. */
   private readonly destinations = new Map<Tensor, View>();
-  private readonly uses = new Map<Tensor, number>();
+  /** Buffers of the graph's outputs by name. */
+  private readonly outputViews = new Map<string, View>();
+  private readonly uses: ReadonlyMap<Tensor, number>;
   private readonly nodes: Node[];
 
   constructor(private readonly graph: Graph) {
     this.nodes = graphNodes(graph);
-    this.countUses();
+    this.uses = countUses(graph);
   }
 
   run(): { buffers: BufferSpecification[]; steps: Step[] } {
@@ -51,18 +53,10 @@ class Lowering {
       if (!late.has(node) && !effects.has(node)) this.lowerNode(node);
     }
     this.finishOutputs();
-    this.finishUpdates(late);
+    const sources = this.saveUpdateSources(late);
     for (const node of this.graph.effects) this.lowerNode(node);
+    this.finishUpdates(sources);
     return { buffers: this.buffers, steps: this.steps };
-  }
-
-  private countUses(): void {
-    const count = (tensor: Tensor): void => {
-      this.uses.set(tensor, (this.uses.get(tensor) ?? 0) + 1);
-    };
-    for (const node of this.nodes) new Set(node.inputs).forEach(count);
-    this.graph.outputs.forEach(count);
-    this.graph.updates.forEach(({ value }) => count(value));
   }
 
   private addBuffer(specification: BufferSpecification): number {
@@ -95,13 +89,17 @@ class Lowering {
    * producers must therefore run after everything that reads the old contents.
    */
   private placeUpdates(): Set<Node> {
-    const updated = new Set(this.graph.updates.map(({ state }) => state));
+    const { updates, effects } = this.graph;
+    // Effects run before updates and change states of their own.
+    const changing = effects.length > 0
+      ? this.nodes.filter((node) => node instanceof InputNode).map(({ outputs }) => outputs[0])
+      : updates.map(({ state }) => state);
     const late = new Set<Node>();
-    for (const update of this.graph.updates) {
+    for (const update of updates) {
       const { node } = update.value;
-      const movable = !(node instanceof ViewNode) && node.outputs.length === 1 &&
-        !(node instanceof InputNode) && !(node instanceof ConstantNode) &&
-        this.uses.get(update.value) === 1 && readsOnlyOwn(node, update, updated);
+      const movable = !isPassive(node) && !(node instanceof ConcatenateNode) &&
+        node.outputs.length === 1 && this.uses.get(update.value) === 1 &&
+        readsOnlyOwn(node, update, new Set(changing));
       if (!movable) continue;
       late.add(node);
       this.destinations.set(update.value, this.views.get(update.state)!);
@@ -124,8 +122,6 @@ class Lowering {
       if (direct) this.destinations.set(tensor, view);
     }
   }
-
-  private readonly outputViews = new Map<string, View>();
 
   private placeConcatenations(): void {
     for (const node of [...this.nodes].reverse()) {
@@ -189,13 +185,18 @@ class Lowering {
     }
   }
 
-  private finishUpdates(late: ReadonlySet<Node>): void {
-    // A value that lies in a state must be saved before another update changes that state.
-    const sources = this.graph.updates.map(({ value }) => {
+  /** Where the values of updates that are not computed late can be read when states change. */
+  private saveUpdateSources(late: ReadonlySet<Node>): (View | undefined)[] {
+    return this.graph.updates.map(({ value }) => {
       if (late.has(value.node)) return undefined;
-      const inState = value.node instanceof ViewNode || value.node instanceof InputNode;
+      // What lies in a state must be saved before another update changes that state.
+      const source = viewSource(value).node;
+      const inState = source instanceof InputNode && source.role === "state";
       return inState ? this.contiguous(value) : this.views.get(value)!;
     });
+  }
+
+  private finishUpdates(sources: readonly (View | undefined)[]): void {
     this.graph.updates.forEach(({ state, value }, index) => {
       const from = sources[index];
       if (from) this.steps.push(copyStep(from, this.views.get(state)!));
@@ -204,14 +205,19 @@ class Lowering {
   }
 }
 
+/** Whether a node computes nothing of its own: a source or a view. */
+function isPassive(node: Node): boolean {
+  return node instanceof ViewNode || node instanceof InputNode || node instanceof ConstantNode;
+}
+
 /**
- * Whether a node can run after all other readers of the updated states: of those states it reads at
- * most the one it replaces, element by element in place.
+ * Whether a node can run after all other readers of the changing states: of those it reads at most
+ * the one it replaces, element by element in place.
  */
-function readsOnlyOwn(node: Node, update: Update, updated: ReadonlySet<Tensor>): boolean {
+function readsOnlyOwn(node: Node, update: Update, changing: ReadonlySet<Tensor>): boolean {
   return node.inputs.every((tensor) => {
     const source = viewSource(tensor);
-    if (!updated.has(source)) return true;
+    if (!changing.has(source)) return true;
     return tensor === update.state && node instanceof ElementwiseNode;
   });
 }

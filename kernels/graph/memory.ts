@@ -22,43 +22,27 @@ interface Lifetime {
   last: number;
 }
 
-/** The views a step writes. */
-export function writtenViews(step: Step): View[] {
-  switch (step.kind) {
-    case "attention":
-      return [step.output, step.logSumExp];
-    case "attentionGradient":
-      return [step.queryGradient, step.keyGradient, step.valueGradient, step.rowDot];
-    case "layerNorm":
-      return step.statistics ? [step.output, step.statistics] : [step.output];
-    case "adamw":
-      return [
-        step.parameter,
-        step.firstMoment,
-        step.secondMoment,
-        ...(step.average ? [step.average] : []),
-      ];
-    default:
-      return [step.output];
-  }
+/** Everything in a step that names a buffer: its views and the factors of a product. */
+function operandsOf(step: Step): { readonly buffer: number }[] {
+  const found: { readonly buffer: number }[] = [];
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) value.forEach(visit);
+    else if (isView(value)) found.push(value);
+  };
+  Object.values(step).forEach(visit);
+  return found;
 }
 
 /** Indices of all buffers that a step touches. */
 export function touchedBuffers(step: Step): Set<number> {
-  const touched = new Set<number>();
-  const visit = (value: unknown): void => {
-    if (Array.isArray(value)) value.forEach(visit);
-    else if (isView(value)) touched.add(value.buffer);
-  };
-  Object.values(step).forEach(visit);
-  return touched;
+  return new Set(operandsOf(step).map(({ buffer }) => buffer));
 }
 
 function isView(value: unknown): value is { buffer: number } {
   return typeof value === "object" && value !== null && "buffer" in value;
 }
 
-/** Assigns memory to all temporaries and drops those that no step touches. */
+/** Assigns memory to all temporaries that a step touches. */
 export function planMemory(
   buffers: readonly BufferSpecification[],
   steps: readonly Step[],
@@ -138,13 +122,8 @@ function overwritableOperand(
 
 /** Whether every operand of the step that lies in the view's buffer is the view itself. */
 function readsOnlyThrough(step: Step, view: View): boolean {
-  const operands: View[] = [];
-  const visit = (value: unknown): void => {
-    if (Array.isArray(value)) value.forEach(visit);
-    else if (isView(value) && value.buffer === view.buffer) operands.push(value as View);
-  };
-  Object.values(step).forEach(visit);
-  return operands.every((operand) => sameView(operand, view));
+  const operands = operandsOf(step).filter(({ buffer }) => buffer === view.buffer);
+  return operands.every((operand) => sameView(operand as View, view));
 }
 
 function renameBuffers(step: Step, renamed: ReadonlyMap<number, number>): Step {

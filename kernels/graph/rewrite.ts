@@ -5,7 +5,7 @@
  * @module
  */
 import type { Node, Tensor } from "../tensor.ts";
-import { type Graph, graphNodes } from "./graph.ts";
+import { countUses, type Graph, graphNodes } from "./graph.ts";
 
 /** What a pass may ask about the graph it rewrites. */
 export interface RewriteContext {
@@ -36,17 +36,6 @@ export function rewrite(graph: Graph, rewriter: Rewriter): Graph {
     updates: graph.updates.map(({ state, value }) => ({ state, value: current(value) })),
     effects: graph.effects.map((node) => replaced.get(node)!),
   };
-}
-
-function countUses(graph: Graph): Map<Tensor, number> {
-  const counts = new Map<Tensor, number>();
-  const count = (tensor: Tensor): void => {
-    counts.set(tensor, (counts.get(tensor) ?? 0) + 1);
-  };
-  for (const node of graphNodes(graph)) new Set(node.inputs).forEach(count);
-  graph.outputs.forEach(count);
-  graph.updates.forEach(({ value }) => count(value));
-  return counts;
 }
 
 /** Merges nodes that compute the same thing; what nothing needs disappears by itself. */

@@ -142,3 +142,43 @@ Deno.test("shape errors name the operation and both shapes", () => {
   assert.throws(() => input("z", [2, 0]), /\(2, 0\) has a size that is not at least 1/);
   assert.throws(() => input("z", [2 ** 16, 2 ** 15]), /more than 2\^30 elements/);
 });
+
+Deno.test("a concatenation may update the state it is made from", () => {
+  const s = state("s", [4]);
+  const swapped = concatenate([slice(s, 0, 2, 2), slice(s, 0, 0, 2)], 0);
+  const graph = makeGraph("rotate", {
+    outputs: { before: add(s, 10) },
+    updates: [{
+      state: s,
+      value: multiply(concatenate([multiply(slice(s, 0, 2, 2), 10), slice(s, 0, 0, 2)], 0), 1),
+    }],
+  });
+  const results = interpret(compile(graph), new Map(), new Map([["s", [1, 2, 3, 4]]]));
+  assert.deepEqual([...results.get("before")!], [11, 12, 13, 14]);
+  assert.deepEqual([...results.get("s")!], [30, 40, 1, 2]);
+  const plain = makeGraph("rotate", { updates: [{ state: s, value: swapped }] });
+  const rotated = interpret(compile(plain), new Map(), new Map([["s", [1, 2, 3, 4]]]));
+  assert.deepEqual([...rotated.get("s")!], [3, 4, 1, 2]);
+});
+
+Deno.test("operands whose value does not matter still give the shape", () => {
+  const x = input("x", [3]);
+  assert.deepEqual(multiply(x, 0).shape, [3]);
+  const results = interpret(program({ out: multiply(x, 0) }));
+  assert.deepEqual([...results.get("out")!], [0, 0, 0]);
+});
+
+Deno.test("graphs that cannot be meant are refused", () => {
+  const [s, x] = [state("s", [2]), input("x", [2])];
+  const update = (target: Tensor, value: Tensor) => () =>
+    makeGraph("wrong", { updates: [{ state: target, value }] });
+  assert.throws(update(x, s), /no state/);
+  assert.throws(update(s, input("y", [3])), /f32 \(3\) cannot update a state of f32 \(2\)/);
+  assert.throws(update(s, input("i", [2], "i32")), /i32 \(2\)/);
+  const twice = [{ state: s, value: x }, { state: s, value: x }];
+  assert.throws(() => makeGraph("wrong", { updates: twice }), /updated twice/);
+  assert.throws(() => multiply(input("n", [2], "i32"), 0.5), /0.5 cannot be combined/);
+  assert.throws(() => reduceSum(input("n", [2], "i32")), /needs f32/);
+  assert.throws(() => permute(x, [0, 0]), /permute/);
+  assert.throws(() => concatenate([], 0), /no parts/);
+});

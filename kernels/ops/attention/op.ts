@@ -8,7 +8,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { formatShape, sameShape } from "../../shape.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
 import { hasUnitInnerStride, isContiguous } from "../../view.ts";
 
 /** Segment ids of the queries (N, Tq) and keys (N, Tk), both i32. */
@@ -149,6 +149,7 @@ export function attention(
   value: Tensor,
   { scale, segments }: { scale?: number; segments?: Segments } = {},
 ): Tensor {
+  requireFloats("attention", [query, key, value]);
   const [batch, queries, heads, width] = query.shape;
   const keys = key.shape[1];
   const fits = query.shape.length === 4 && sameShape(key.shape, [batch, keys, heads, width]) &&

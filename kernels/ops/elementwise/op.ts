@@ -20,7 +20,7 @@ import {
   unary,
 } from "../../expression.ts";
 import type { Step, View } from "../../program.ts";
-import { broadcastShapes, type DType, elementCount, type Shape } from "../../shape.ts";
+import { broadcastShapes, elementCount, sameShape, type Shape } from "../../shape.ts";
 import { broadcastView } from "../../view.ts";
 import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 
@@ -32,7 +32,9 @@ export class ElementwiseNode extends Node {
   constructor(readonly expression: Expression, inputs: readonly Tensor[], shape?: Shape) {
     const common = shape ??
       inputs.reduce<Shape>((a, b) => broadcastShapes(a, b.shape, "elementwise"), []);
-    super("elementwise", inputs, [{ shape: common, dtype: expression.type as DType }]);
+    const { type } = expression;
+    if (type === "bool") throw new TypeError("elementwise: a truth value is no element");
+    super("elementwise", inputs, [{ shape: common, dtype: type }]);
     this.signature = `elementwise ${expression.id} ${common}`;
   }
 
@@ -73,15 +75,19 @@ export function countOperations(expression: Expression): number {
   return topological(expression).filter((e) => e.args.length > 0).length;
 }
 
-/** Applies an expression to the operands it really reads. */
-export function mapExpression(expression: Expression, operands: readonly Tensor[]): Tensor {
+/** Applies an expression to broadcast operands; of those it does not read only the shape counts. */
+function mapExpression(expression: Expression, operands: readonly Tensor[]): Tensor {
+  const shape = operands.reduce<Shape>((a, b) => broadcastShapes(a, b.shape, "elementwise"), []);
+  if (expression.op === "load" && sameShape(operands[expression.input].shape, shape)) {
+    return operands[expression.input];
+  }
   const used = loadedInputs(expression);
   const renumbered: Expression[] = [];
   used.forEach((index, position) => {
     renumbered[index] = load(position, operands[index].dtype);
   });
   const inputs = used.map((index) => operands[index]);
-  return new ElementwiseNode(substitute(expression, renumbered), inputs).outputs[0];
+  return new ElementwiseNode(substitute(expression, renumbered), inputs, shape).outputs[0];
 }
 
 /** An operand: a tensor, or a number that is broadcast. */
@@ -99,9 +105,17 @@ function combine(op: BinaryOp, a: Operand, b: Operand): Tensor {
   if (typeof a === "number" && typeof b === "number") {
     throw new TypeError(`${op}: at least one operand must be a tensor`);
   }
-  if (typeof a === "number") return map((y) => binary(op, constant(a, y.type), y), b as Tensor);
-  if (typeof b === "number") return map((x) => binary(op, x, constant(b, x.type)), a);
+  if (typeof a === "number") return map((y) => binary(op, numberLike(a, y), y), b as Tensor);
+  if (typeof b === "number") return map((x) => binary(op, x, numberLike(b, x)), a);
   return map((x, y) => binary(op, x, y), a, b);
+}
+
+/** A constant of an operand's type. */
+function numberLike(value: number, { type }: Expression): Expression {
+  if (type === "i32" && !Number.isInteger(value)) {
+    throw new TypeError(`${value} cannot be combined with a tensor of integers; use toFloat first`);
+  }
+  return constant(value, type);
 }
 
 /** Sum, element by element, with broadcasting. */
@@ -137,7 +151,7 @@ export const sigmoid = (x: Tensor): Tensor => map((a) => unary("sigmoid", a), x)
 export const toFloat = (x: Tensor): Tensor => map((a) => unary("toFloat", a), x);
 
 /** Hyperbolic tangent as 2 sigmoid(2x) - 1, on scalars. */
-export function tanhExpression(x: Expression): Expression {
+function tanhExpression(x: Expression): Expression {
   const s = unary("sigmoid", binary("multiply", constant(2), x));
   return binary("subtract", binary("multiply", constant(2), s), constant(1));
 }
@@ -168,14 +182,20 @@ export function geluTanh(x: Tensor): Tensor {
  * @param condition i32
  */
 export function where(condition: Tensor, whenTrue: Operand, whenFalse: Operand): Tensor {
-  const operands = [condition, whenTrue, whenFalse].filter((x): x is Tensor =>
-    typeof x !== "number"
+  const tensors = [whenTrue, whenFalse].filter((operand) => typeof operand !== "number");
+  return map(
+    (flag, ...values) => {
+      const [first] = values;
+      const next = (operand: Operand): Expression =>
+        typeof operand !== "number"
+          ? values.shift()!
+          : first
+          ? numberLike(operand, first)
+          : constant(operand);
+      const [a, b] = [next(whenTrue), next(whenFalse)];
+      return select(binary("equal", flag, constant(0, "i32")), b, a);
+    },
+    condition,
+    ...tensors,
   );
-  return map((flag, ...values) => {
-    const next = (operand: Operand): Expression =>
-      typeof operand === "number" ? constant(operand) : values.shift()!;
-    const isZero = binary("equal", flag, constant(0, "i32"));
-    const [a, b] = [next(whenTrue), next(whenFalse)];
-    return select(isZero, b, a);
-  }, ...operands);
 }

@@ -5,7 +5,7 @@
  */
 import type { Step, View } from "../../program.ts";
 import { elementCount, formatShape } from "../../shape.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
 import { isContiguous } from "../../view.ts";
 
 class GatherNode extends Node {
@@ -75,6 +75,7 @@ class ScatterAddNode extends Node {
  * @throws RangeError when the ranks or the type of the indices are others
  */
 export function gather(table: Tensor, indices: Tensor): Tensor {
+  requireFloats("gather", [table]);
   if (table.shape.length !== 2 || indices.shape.length !== 1 || indices.dtype !== "i32") {
     throw new RangeError(
       `gather: table ${formatShape(table.shape)} must have two axes and indices ` +

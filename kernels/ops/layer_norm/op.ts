@@ -4,11 +4,11 @@
  * @module
  */
 import type { Step, View } from "../../program.ts";
-import { elementCount, sameShape } from "../../shape.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { broadcastShapes, elementCount, formatShape, sameShape } from "../../shape.ts";
+import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
 import { broadcastView, hasUnitInnerStride, isContiguous } from "../../view.ts";
 import { add, multiply, subtract } from "../elementwise/op.ts";
-import { broadcastTo, reshape, slice } from "../movement/op.ts";
+import { reshape, slice } from "../movement/op.ts";
 
 class LayerNormNode extends Node {
   readonly signature: string;
@@ -26,7 +26,10 @@ class LayerNormNode extends Node {
     return new LayerNormNode(inputs, this.epsilon);
   }
 
-  override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
+  override gradient(
+    [cotangent, ofStatistics]: readonly (Tensor | undefined)[],
+  ): (Tensor | undefined)[] {
+    if (ofStatistics) throw new Error("layerNorm: second derivatives are not provided");
     if (!cotangent) return [];
     const [x, scale] = this.inputs;
     const [, statistics] = this.outputs;
@@ -125,12 +128,17 @@ export function layerNorm(
   epsilon: number,
   modulation?: { readonly scale: Tensor; readonly shift: Tensor },
 ): Tensor {
+  requireFloats("layerNorm", [x, ...(modulation ? [modulation.scale, modulation.shift] : [])]);
   if (!modulation) return new LayerNormNode([x], epsilon).outputs[0];
   const { scale, shift } = modulation;
   const fits = scale.shape.length > 0 && sameShape(scale.shape, shift.shape) &&
     scale.shape[scale.shape.length - 1] === x.shape[x.shape.length - 1];
-  if (!fits) throw new RangeError(`layerNorm: scale and shift must end in the width of x`);
-  broadcastTo(scale, x.shape);
+  if (!fits || !sameShape(broadcastShapes(scale.shape, x.shape, "layerNorm"), x.shape)) {
+    throw new RangeError(
+      `layerNorm: scale ${formatShape(scale.shape)} and shift ${formatShape(shift.shape)} must ` +
+        `broadcast to ${formatShape(x.shape)} and end in its width`,
+    );
+  }
   return new LayerNormNode([x, scale, shift], epsilon).outputs[0];
 }
 

@@ -6,7 +6,7 @@
 import type { Expression } from "../../expression.ts";
 import type { MatrixView, Step, View } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
 import { broadcastView, reshapeView } from "../../view.ts";
 import { add, countOperations } from "../elementwise/op.ts";
 import { reshape, transpose } from "../movement/op.ts";
@@ -109,6 +109,7 @@ function matrixView(view: View, shape: Shape): MatrixView | undefined {
  * @throws RangeError when the inner sizes or the leading axes differ.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
+  requireFloats("matmul", [a, b]);
   const fits = a.shape.length >= 2 && b.shape.length >= 2 &&
     a.shape[a.shape.length - 1] === b.shape[b.shape.length - 2] &&
     (b.shape.length === 2 ||

@@ -11,7 +11,7 @@ import { constant, load } from "../../expression.ts";
 import type { Step, View } from "../../program.ts";
 import { elementCount, formatShape, normalizeAxis, sameShape, type Shape } from "../../shape.ts";
 import { type Arithmetic, type Cost, Node, type Tensor } from "../../tensor.ts";
-import { broadcastView, permuteView, reshapeView, sliceView } from "../../view.ts";
+import { broadcastView, permuteView, reshapeView, sameView, sliceView } from "../../view.ts";
 
 /** An operation that only looks at its input in another way. */
 export abstract class ViewNode extends Node {
@@ -185,8 +185,7 @@ export class ConcatenateNode extends Node {
   override lower(inputs: readonly View[], [output]: readonly View[]): Step[] {
     return this.windows(output).flatMap((window, index) => {
       const from = inputs[index];
-      const inPlace = from.buffer === window.buffer && from.offset === window.offset;
-      return inPlace ? [] : [copyStep(from, window)];
+      return sameView(from, window) ? [] : [copyStep(from, window)];
     });
   }
 }
@@ -226,6 +225,9 @@ export class PadNode extends Node {
  * @throws RangeError when the element counts differ.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  if (shape.filter((size) => size === -1).length > 1) {
+    throw new RangeError(`reshape: ${formatShape(shape)} leaves more than one size open`);
+  }
   const known = shape.reduce((product, size) => size === -1 ? product : product * size, 1);
   const resolved = shape.map((size) => size === -1 ? elementCount(x.shape) / known : size);
   if (elementCount(resolved) !== elementCount(x.shape)) {
@@ -242,7 +244,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const axes = order.map((axis) => normalizeAxis(axis, x.shape.length, "permute"));
-  if (new Set(axes).size !== x.shape.length) {
+  if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
     throw new RangeError(`permute: (${order}) does not name each axis of ${formatShape(x.shape)}`);
   }
   if (axes.every((axis, index) => axis === index)) return x;
@@ -271,7 +273,8 @@ export function transpose(x: Tensor): Tensor {
 export function slice(x: Tensor, axis: number, start: number, size: number): Tensor {
   const index = normalizeAxis(axis, x.shape.length, "slice");
   const full = x.shape[index];
-  if (start < 0 || size < 1 || start + size > full) {
+  const whole = Number.isInteger(start) && Number.isInteger(size);
+  if (!whole || start < 0 || size < 1 || start + size > full) {
     throw new RangeError(
       `slice: [${start}, ${start + size}) is outside axis ${axis} of ${formatShape(x.shape)}`,
     );
@@ -322,6 +325,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
  * @throws RangeError naming the shape that does not fit
  */
 export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
+  if (parts.length === 0) throw new RangeError("concatenate: no parts");
   const index = normalizeAxis(axis, parts[0].shape.length, "concatenate");
   for (const part of parts) {
     const fits = part.dtype === parts[0].dtype && part.shape.length === parts[0].shape.length &&

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Step, View } from "../../program.ts";
+import { adamwSchedule, type Step, type View } from "../../program.ts";
 import { elementCount, sameShape } from "../../shape.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, InputNode, Node, requireFloats, type Tensor } from "../../tensor.ts";
 import { isContiguous } from "../../view.ts";
 
 /** One tensor under optimisation, with the states that go with it. All of one shape. */
@@ -79,6 +79,13 @@ export function adamw(
 ): Node {
   const { parameter, gradient, firstMoment, secondMoment, average, schedule, gradientScale } =
     operands;
+  const states = [parameter, firstMoment, secondMoment, ...(average ? [average] : [])];
+  const areStates = states.every(({ node }) => node instanceof InputNode && node.role === "state");
+  if (!areStates) throw new TypeError("adamw: parameter, moments and average must be states");
+  requireFloats("adamw", [...states, gradient, schedule, gradientScale]);
+  if (!sameShape(schedule.shape, [adamwSchedule.length])) {
+    throw new RangeError(`adamw: the schedule must be (${adamwSchedule.length})`);
+  }
   for (const tensor of [gradient, firstMoment, secondMoment, average]) {
     if (tensor && !sameShape(tensor.shape, parameter.shape)) {
       throw new RangeError(

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { binary, type Expression, load } from "../../expression.ts";
+import { binary, constant, type Expression, load, select } from "../../expression.ts";
 import type { Step, View } from "../../program.ts";
 import {
   broadcastShapes,
@@ -14,9 +14,9 @@ import {
   sameShape,
   type Shape,
 } from "../../shape.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
 import { broadcastView, permuteView } from "../../view.ts";
-import { countOperations, divide, map, multiply, toFloat } from "../elementwise/op.ts";
+import { countOperations, divide, map, multiply } from "../elementwise/op.ts";
 import { broadcastTo, reshape } from "../movement/op.ts";
 
 /** How elements are combined. */
@@ -60,8 +60,10 @@ export class ReduceNode extends Node {
     const spread = broadcastTo(reshape(cotangent, keep), this.fullShape);
     if (this.operator === "sum") return [spread];
     const [x] = this.inputs;
-    const isMaximum = toFloat(
-      map((a, m) => binary("equal", a, m), x, reshape(this.outputs[0], keep)),
+    const isMaximum = map(
+      (a, m) => select(binary("equal", a, m), constant(1), constant(0)),
+      x,
+      reshape(this.outputs[0], keep),
     );
     // Equal maxima share the gradient.
     const ties = reshape(reduceSum(isMaximum, this.axes), keep);
@@ -95,6 +97,7 @@ export class ReduceNode extends Node {
 }
 
 function reduce(operator: ReduceOperator, x: Tensor, axes?: readonly number[]): Tensor {
+  requireFloats(operator, [x]);
   const all = axes ?? x.shape.map((_, axis) => axis);
   const normalized = all.map((axis) => normalizeAxis(axis, x.shape.length, operator));
   const sorted = [...new Set(normalized)].sort((a, b) => a - b);
