@@ -1,0 +1,196 @@
+/** `tessera train dit` from the command line: runs, resuming, signals. Errors are in `train_errors_test.ts`. */
+import assert from "node:assert/strict";
+import { basename, join } from "@std/path";
+import { readMetrics } from "../../training/metrics.ts";
+import { deviceChoices } from "../devices.ts";
+import { assertClose } from "../golden.ts";
+import { openSafetensors } from "../../formats/safetensors.ts";
+import {
+  assertSameCheckpoint,
+  checkpointFiles,
+  checkpointOf,
+  namesIn,
+  onWasm,
+  run,
+  start,
+  succeed,
+  tinyModel,
+  train,
+  withFolder,
+} from "./runs.ts";
+
+const posix = { ignore: Deno.build.os === "windows" };
+
+Deno.test("train dit learns the shipped pictures with the permissions of its task", async () => {
+  await withFolder(async (results) => {
+    const { code, out, err } = await start([
+      ...["train", "dit", ...tinyModel, ...onWasm, "--results-dir", results],
+      ...["--steps", "120", "--log-every", "30", "--ckpt-every", "50", "--keep", "2"],
+    ]).finished();
+    assert.equal(code, 0, err);
+    const folder = join(results, "000-DiT-XS-4");
+    assert.equal(out, `${folder}\n`);
+    assert.match(err, /^device: wasm, .*1 thread.*\(asked for\)$/m);
+    assert.match(err, /^data: fashion, 4000 pictures, 10 classes$/m);
+    assert.match(err, /^step 030\/120 {2}loss \d\.\d{4} {2}grad norm .* images\/s {2}ETA /m);
+    assert.match(err, /^step 120\/120 {2}loss \d\.\d{4}/m);
+
+    const metrics = await readMetrics(folder);
+    assert.deepEqual(metrics.map(({ step }) => step), [30, 60, 90, 120]);
+    for (const line of metrics) {
+      assert(Object.values(line).every(Number.isFinite), JSON.stringify(line));
+      assert.equal(line.learningRate, 3e-3);
+      assert.equal(line.skippedSteps, 0);
+    }
+    assert(metrics[3].loss < 0.92 * metrics[0].loss, `${metrics[0].loss} to ${metrics[3].loss}`);
+
+    const files = [100, 120].flatMap((step) =>
+      checkpointFiles.map((name) => join(checkpointOf("", step), name))
+    );
+    assert.deepEqual(
+      (await namesIn(folder)).filter((name) => basename(name).includes(".")),
+      [...files, "config.json", "metrics.jsonl"].sort(),
+    );
+    const { description } = JSON.parse(await Deno.readTextFile(join(folder, "config.json")));
+    assert.equal(description.config.hidden, 16);
+    assert.equal(description.classNames[7], "Sneaker");
+    const manifest = JSON.parse(
+      await Deno.readTextFile(join(checkpointOf(folder, 120), "state.json")),
+    );
+    assert.deepEqual({ ...description, ...manifest }, manifest);
+    assert.equal(manifest.step, 120);
+    assert.deepEqual(manifest.schedule, { steps: 120, logEvery: 30, checkpointEvery: 50, keep: 2 });
+  });
+});
+
+const devices = [
+  { name: "wasm", flags: onWasm, available: true },
+  {
+    name: "webgpu",
+    flags: ["--device", "webgpu"],
+    available: deviceChoices.some(({ name, available }) => name === "webgpu" && available),
+  },
+];
+
+for (const { name, flags, available } of devices) {
+  Deno.test({
+    name: `10 steps equal 5 and 5 resumed, bit for bit [${name}]`,
+    ignore: !available,
+    fn: () =>
+      withFolder(async (results) => {
+        const schedule = ["--ckpt-every", "5", "--log-every", "5", "--flip", ...flags];
+        const whole = await train(results, "--steps", "10", ...schedule);
+        const parts = await train(results, "--steps", "5", ...schedule);
+        assert.deepEqual(
+          await succeed("train", "dit", "--resume", parts, "--steps", "10", ...flags),
+          parts,
+        );
+        await assertSameCheckpoint(checkpointOf(parts, 10), checkpointOf(whole, 10));
+        const [a, b] = [await readMetrics(parts), await readMetrics(whole)];
+        assert.deepEqual(
+          a.map(({ step, loss, gradientNorm }) => [step, loss, gradientNorm]),
+          b.map(({ step, loss, gradientNorm }) => [step, loss, gradientNorm]),
+        );
+      }),
+  });
+}
+
+Deno.test("--resume auto takes the run that was saved last and goes on as planned", async () => {
+  await withFolder(async (results) => {
+    const flags = ["--log-every", "2", "--ckpt-every", "2", "--keep", "5", ...onWasm];
+    const older = await train(results, "--steps", "4", ...flags);
+    const newer = await train(results, "--steps", "4", ...flags);
+    const resume = (...args: string[]) =>
+      succeed("train", "dit", "--results-dir", results, ...onWasm, "--resume", ...args);
+    assert.equal(await resume("auto"), newer);
+    await Deno.remove(checkpointOf(newer, 4), { recursive: true });
+    await resume(newer);
+    await assertSameCheckpoint(checkpointOf(newer, 4), checkpointOf(older, 4));
+    assert.deepEqual((await readMetrics(newer)).map(({ step }) => step), [2, 4]);
+    await resume(older, "--steps", "7");
+    assert.equal(await resume("auto"), older);
+    assert((await namesIn(older)).includes(checkpointOf("", 6)), "--ckpt-every was kept");
+  });
+});
+
+Deno.test("--init-from takes the weights and nothing else", async () => {
+  await withFolder(async (results) => {
+    const source = await train(results, "--steps", "6", ...onWasm);
+    const { out } = await start([
+      ...["train", "dit", ...tinyModel, ...onWasm, "--results-dir", results, "--init-from"],
+      ...[source, "--steps", "1", "--lr", "1e-12", "--quiet"],
+    ]).finished();
+    const folder = out.trim();
+    assert.equal(basename(folder), "001-DiT-XS-4");
+    const read = async (file: string, name: string) => {
+      using reader = await openSafetensors(file);
+      return reader.readFloat32(name);
+    };
+    const name = "blocks.0.attn.qkv.weight";
+    const weights = await read(join(checkpointOf(source, 6), "model.safetensors"), name);
+    for (const file of ["model", "ema"]) {
+      const path = join(checkpointOf(folder, 1), `${file}.safetensors`);
+      assertClose(file, await read(path, name), weights, 1e-6);
+    }
+  });
+});
+
+/** Splits a command as a shell does, single quotes only. */
+function shellWords(command: string): string[] {
+  return [...command.matchAll(/(?:'([^']*)'|([^' ]+))(?: |$)/g)].map(([, a, b]) => a ?? b);
+}
+
+for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`${signal} saves, and the printed command goes on exactly`, posix, async () => {
+    await withFolder(async (results) => {
+      const running = start([
+        ...["train", "dit", ...tinyModel, ...onWasm, "--strict-math", "--results-dir", results],
+        ...["--steps", "100000", "--log-every", "5"],
+      ]);
+      await running.until(/^step 000010/m);
+      running.kill(signal);
+      const { code, out, err } = await running.finished();
+      assert.equal(code, exitCode, err);
+      assert.equal(out, "");
+      const [, step, command] = /^stopped at step (\d+); go on with: deno task tessera (.*)$/m
+        .exec(err)!;
+      assert.match(err, new RegExp(`\\ntessera: stopped by ${signal}\\n$`));
+      const last = Number(step) + 3;
+      const resumed = await start([...shellWords(command), "--steps", `${last}`]).finished();
+      assert.equal(resumed.code, 0, resumed.err);
+      const flags = ["--strict-math", "--log-every", "5", ...onWasm];
+      const whole = await train(results, "--steps", `${last}`, ...flags);
+      await assertSameCheckpoint(
+        checkpointOf(resumed.out.trim(), last),
+        checkpointOf(whole, last),
+      );
+    });
+  });
+}
+
+Deno.test("runs that start at once get folders of their own", async () => {
+  await withFolder(async (results) => {
+    const runs = Array.from({ length: 3 }, () =>
+      start([
+        ...["train", "dit", ...tinyModel, ...onWasm, "--results-dir", results],
+        ...["--steps", "1", "--quiet"],
+      ]).finished());
+    const folders = (await Promise.all(runs)).map(({ out }) => basename(out.trim())).sort();
+    assert.deepEqual(folders, ["000-DiT-XS-4", "001-DiT-XS-4", "002-DiT-XS-4"]);
+  });
+});
+
+Deno.test("--dry-run prints what a run needs and leaves nothing behind", async () => {
+  await withFolder(async (results) => {
+    const { code, out, err } = await run(
+      ...["train", "dit", "--dry-run", "--results-dir", join(results, "runs")],
+      ...[...tinyModel, "--device", "webgpu"],
+    );
+    assert.deepEqual({ code, err }, { code: 0, err: "" });
+    assert.match(out, /^parameters +12,674 \(12,418 trained\)$/m);
+    assert.match(out, /^multiply-adds +101,376 a picture/m);
+    assert.match(out, /^memory \(webgpu\)$/m);
+    assert.match(out, /^ {2}total +\S+ [KM]iB$/m);
+    assert.deepEqual(await namesIn(results), []);
+  });
+});
