@@ -7,7 +7,7 @@ import { dirname } from "@std/path";
 import { InputError } from "../formats/errors.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { selectDevice } from "../kernels/select_device.ts";
-import type { DiTConfig } from "../models/dit.ts";
+import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import {
   createDiTSampler,
   type DiTSource,
@@ -15,7 +15,7 @@ import {
   loadDiT,
   resolveClasses,
 } from "../training/dit_model.ts";
-import { isWeightsFile } from "../training/checkpoint.ts";
+import { checkWeights, isWeightsFile } from "../training/checkpoint.ts";
 import { type SampleRecord, writeSamples } from "../training/pictures.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
@@ -41,9 +41,10 @@ export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<vo
     : await readNoise(values.noise, source.config);
   const labels = asUsage(() => chooseLabels(values, source, noise?.count));
   checkOutput(source.config, values);
-  await prepareOutput(source.config, values);
+  await checkWeights(source.path, ditParameters(source.config));
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
+    await prepareOutput(source.config, values);
     const progress = new Progress(io, {
       noun: "evaluation",
       total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
@@ -107,7 +108,9 @@ async function readNoise(path: string, config: DiTConfig): Promise<StartNoise> {
   const { shape } = reader.info("noise");
   const { channels, inputSize } = config;
   const [count, ...picture] = shape;
-  if (shape.length !== 4 || picture.join() !== [channels, inputSize, inputSize].join()) {
+  if (
+    shape.length !== 4 || count === 0 || picture.join() !== [channels, inputSize, inputSize].join()
+  ) {
     throw new InputError(
       `${path}: noise has the shape (${shape.join(", ")}), ` +
         `the model needs (N, ${channels}, ${inputSize}, ${inputSize})`,

@@ -262,9 +262,12 @@ async function train(
   let latest: Metrics | undefined;
   const trainer = await trainDiT(device, dataset, { ...plan, folder }, {
     signal: watch.signal,
-    ready: () => {
+    ready: ({ step }) => {
       const seconds = (performance.now() - started) / 1000;
       progress.note(`compiled in ${seconds.toFixed(1)} s`);
+      if (step >= plan.steps) {
+        progress.note(`step ${step} of ${plan.steps}: nothing to do; --steps sets a later end`);
+      }
     },
     step: (step) => progress.update(step, latest && readings(latest)),
     metrics: (metrics) => {

@@ -46,7 +46,7 @@ export function configForDataset(
     channels: dataset.channels,
     classes: dataset.classNames.length,
     ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
-  }, dataset.name);
+  }, `model for ${dataset.name}`);
   checkDataset(config, dataset);
   return config;
 }
