@@ -261,7 +261,7 @@ async function openSharded(path: string): Promise<TensorReader> {
  * ```ts
  * import { openSafetensors } from "./safetensors.ts";
  *
- * using weights = await openSafetensors("model.safetensors");
+ * using weights = await openSafetensors("models/checkpoints/fashion/ema.safetensors");
  * const { shape } = weights.info("pos_embed");
  * const values = weights.readFloat32("pos_embed");
  * ```
