@@ -15,15 +15,21 @@ import type { Column } from "./report.ts";
 
 /** A configuration with the name it goes by. */
 export interface NamedConfig {
+  /** Name for the tables. */
   readonly name: string;
+  /** What is counted. */
   readonly config: DiTConfig;
 }
 
 /** Counts of one model: a forward pass of one picture. */
 export interface FlopsRow {
+  /** Name of the model. */
   readonly model: string;
+  /** Elements of all parameters. */
   readonly parameters: number;
+  /** Elements of the trained parameters. */
   readonly trainableParameters: number;
+  /** Patches of one picture. */
   readonly tokens: number;
   /** Multiply-adds of matrix products and attention, as the papers count. */
   readonly macs: number;
@@ -35,11 +41,13 @@ export interface FlopsRow {
   readonly difference?: number;
   /** Multiply-adds of a training step a picture; only when asked for. */
   readonly trainMacs?: number;
+  /** The configuration that was counted. */
   readonly config: DiTConfig;
 }
 
 /** One part of one model. */
 export interface PartRow extends PartCost {
+  /** Name of the model. */
   readonly model: string;
   /** Multiply-adds as a part of the whole. */
   readonly share: number;

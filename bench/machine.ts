@@ -21,7 +21,9 @@ export interface Machine extends Build {
   readonly cores: number;
   /** Operating system and instruction set. */
   readonly system: string;
+  /** Version of Deno. */
   readonly deno: string;
+  /** Version of V8. */
   readonly v8: string;
 }
 

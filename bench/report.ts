@@ -21,6 +21,7 @@ export type Cell = string | number | boolean | undefined;
 export interface Column<Row> {
   /** Heading, with the unit. */
   readonly title: string;
+  /** The cell of a row. */
   value(row: Row): Cell;
   /** Digits after the decimal point in tables; CSV keeps every digit. Whole numbers without it. */
   readonly digits?: number;
@@ -28,8 +29,11 @@ export interface Column<Row> {
 
 /** Everything that one benchmark has to say. */
 export interface Report<Row> {
+  /** Where it was measured. */
   readonly machine: Machine;
+  /** What the tables show. */
   readonly columns: readonly Column<Row>[];
+  /** The results. */
   readonly rows: readonly Row[];
   /** Sentences below the tables: conventions, what was left out. */
   readonly notes: readonly string[];

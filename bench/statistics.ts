@@ -6,10 +6,13 @@
 
 /** What is reported about samples, in their unit. */
 export interface Summary {
+  /** Arithmetic mean. */
   readonly mean: number;
   /** Standard deviation of the samples (n - 1 in the denominator); 0 for a single one. */
   readonly deviation: number;
+  /** Smallest sample. */
   readonly minimum: number;
+  /** Middle sample, or the mean of the middle two. */
   readonly median: number;
 }
 

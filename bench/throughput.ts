@@ -19,14 +19,17 @@ import { type DiTOperation, type Job, loadDiTJob, loadProduct } from "./workload
 
 /** Where rows are measured. */
 export interface Place {
+  /** Which device; `auto` as `selectDevice` decides. */
   readonly device: "auto" | "webgpu" | "wasm";
   /** Threads of the wasm device; one a core when absent. */
   readonly threads?: number;
+  /** No relaxed multiply-add on wasm. */
   readonly strictMath?: boolean;
 }
 
 /** One thing to measure. */
 export interface Task {
+  /** Name of the operation. */
   readonly operation: string;
   /** Model, or sizes of the product. */
   readonly subject: string;
@@ -34,8 +37,11 @@ export interface Task {
   readonly batch?: number;
   /** Tokens a picture. */
   readonly tokens?: number;
+  /** Elements of all parameters. */
   readonly parameters?: number;
+  /** Where it is measured. */
   readonly place: Place;
+  /** Prepares the work on a device. */
   load(device: Device): Promise<Job>;
 }
 
@@ -54,6 +60,7 @@ interface RowHead {
 
 /** A row that was measured. Times are in ms a run. */
 export interface MeasuredRow extends RowHead, Summary {
+  /** There are numbers. */
   readonly status: "ok";
   /** The device's own words. */
   readonly description: string;
@@ -61,14 +68,19 @@ export interface MeasuredRow extends RowHead, Summary {
   readonly software: boolean;
   /** Making, compiling and filling, before the first run. */
   readonly loadMilliseconds: number;
+  /** What happened before the clock counted. */
   readonly warmUp: WarmUp;
+  /** Runs that a sample is the mean of. */
   readonly runsPerSample: number;
+  /** One number a repetition. */
   readonly samples: readonly number[];
   /** Multiply-adds of one execution. */
   readonly macs: number;
   /** 2 x MACs over the median time. */
   readonly gflopsPerSecond: number;
+  /** Pictures a second at the median. */
   readonly imagesPerSecond?: number;
+  /** Tokens a second at the median. */
   readonly tokensPerSecond?: number;
   /** Most bytes that were allocated on the device. */
   readonly peakBytes: number;

@@ -22,7 +22,9 @@ const maximumRunsPerSample = 200;
 
 /** What happened before the clock counted. */
 export interface WarmUp {
+  /** Runs that were made. */
   readonly runs: number;
+  /** All of them together. */
   readonly milliseconds: number;
   /** The first run by itself: lazy compilation included. */
   readonly firstMilliseconds: number;
@@ -57,6 +59,7 @@ export async function timeRuns(device: Device, run: () => void, count: number): 
 
 /** Timed samples. */
 export interface Timing {
+  /** What happened before the clock counted. */
   readonly warmUp: WarmUp;
   /** Runs that a sample is the mean of. */
   readonly runsPerSample: number;

@@ -7,7 +7,9 @@ import type { HostArray } from "../kernels/device.ts";
 
 /** How far a tensor is from the expected one. */
 export interface Comparison {
+  /** Name of the tensor in the case file. */
   readonly name: string;
+  /** Sizes of its axes. */
   readonly shape: readonly number[];
   /** Largest absolute difference; null when something computed is not finite. */
   readonly maximumError: number | null;

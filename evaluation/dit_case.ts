@@ -13,16 +13,23 @@ import { type DiTConfig, ditParameters, outputChannels } from "../models/dit.ts"
 
 /** A tensor that the model's answer is compared with. */
 export interface Expected {
+  /** Sizes of its axes. */
   readonly shape: Shape;
+  /** Its elements, row-major. */
   readonly values: Float32Array;
 }
 
 /** A case that fits a configuration. */
 export interface DiTCase {
+  /** Pictures N. */
   readonly batch: number;
+  /** Noised pictures (N, C, I, I). */
   readonly x: Float32Array;
+  /** Time steps (N), 0 .. 999. */
   readonly t: Int32Array;
+  /** Labels (N); the number of classes means "no class". */
   readonly y: Int32Array;
+  /** What the other framework put out. */
   readonly out: Expected;
   /** Weights of the outputs in the gradients; absent when no gradient is to be checked. */
   readonly cotangent?: Float32Array;

@@ -18,16 +18,21 @@ import { type DiTCase, readDiTCase } from "./dit_case.ts";
 
 /** What is compared: a model, its weights and a case that fits it. Close it after use. */
 export interface DiTVerification extends Disposable {
+  /** The model. */
   readonly config: DiTConfig;
+  /** Inputs and expected results. */
   readonly case: DiTCase;
+  /** Parameters by their published names. */
   readonly weights: TensorReader;
 }
 
 /** The outcome. */
 export interface VerificationReport {
+  /** The device's own words. */
   readonly device: string;
   /** Largest relative error allowed. */
   readonly tolerance: number;
+  /** Whether every tensor is within the tolerance. */
   readonly passed: boolean;
   /** The output first, then the gradients. */
   readonly tensors: readonly Comparison[];
