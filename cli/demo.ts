@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Command } from "commander";
+import type { Command } from "commander";
 import { define, flag, group, type Values } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { deviceFlags, progressFlags, seedFlags } from "./options.ts";

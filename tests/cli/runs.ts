@@ -63,9 +63,9 @@ export function checkpointOf(folder: string, step: number): string {
 /** Checks that two checkpoints hold the same bits in all of their files. */
 export async function assertSameCheckpoint(actual: string, expected: string): Promise<void> {
   for (const name of checkpointFiles) {
-    const [a, b] = await Promise.all([actual, expected].map((path) =>
-      Deno.readFile(join(path, name))
-    ));
+    const [a, b] = await Promise.all(
+      [actual, expected].map((path) => Deno.readFile(join(path, name))),
+    );
     assert(a.length === b.length && a.every((byte, i) => byte === b[i]), `${name} differs`);
   }
 }

@@ -6,7 +6,7 @@ import { readPngMetadata } from "../../formats/png.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import { deviceChoices } from "../devices.ts";
 import { assertClose, loadGolden } from "../golden.ts";
-import { type Finished } from "./support.ts";
+import type { Finished } from "./support.ts";
 import { checkpointOf, namesIn, onWasm, run, start, succeed, train, withFolder } from "./runs.ts";
 
 const hasWebGPU = deviceChoices.some(({ name, available }) => name === "webgpu" && available);
