@@ -84,7 +84,8 @@ export async function trainLoop(
     events.step?.(trainer.step);
     const isLast = trainer.step === settings.steps;
     if (isLast || trainer.step % settings.logEvery === 0) {
-      events.metrics?.(await log.write());
+      const metrics = await log.write();
+      events.metrics?.(metrics);
     }
     if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
   }
