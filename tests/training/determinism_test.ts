@@ -1,0 +1,36 @@
+/** Equal seeds lead to equal bits, on any number of threads; other seeds lead elsewhere. */
+import assert from "node:assert/strict";
+import { createWasmDevice } from "../../kernels/wasm/device.ts";
+import { eachDevice } from "../devices.ts";
+import { smallPlan, trainSmall } from "./small_run.ts";
+
+eachDevice("a seed decides every bit of a run", async (device) => {
+  const first = await trainSmall(device, smallPlan());
+  assert.deepEqual(await trainSmall(device, smallPlan()), first);
+  const other = await trainSmall(device, smallPlan({ run: { seed: 4 } }));
+  for (const [name, values] of first) {
+    assert(values.every(Number.isFinite), name);
+    if (!name.endsWith("pos_embed")) assert.notDeepEqual(other.get(name), values, name);
+  }
+});
+
+for (const strictMath of [false, true]) {
+  Deno.test(`a run has the same bits on 1, 2 and 3 threads${strictMath ? ", strict" : ""}`, async () => {
+    const runs = [];
+    for (const threads of [1, 2, 3]) {
+      const device = await createWasmDevice({ threads, strictMath });
+      try {
+        // Wide and deep enough to be divided.
+        const plan = smallPlan({ steps: 2, run: { batchSize: 24 } });
+        const config = { ...plan.description.config, patch: 2, hidden: 64 };
+        runs.push(
+          await trainSmall(device, { ...plan, description: { ...plan.description, config } }),
+        );
+      } finally {
+        device.close();
+      }
+    }
+    assert.deepEqual(runs[1], runs[0]);
+    assert.deepEqual(runs[2], runs[0]);
+  });
+}
