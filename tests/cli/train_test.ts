@@ -107,6 +107,8 @@ Deno.test("--resume auto takes the run that was saved last and goes on as planne
     await resume(newer);
     await assertSameCheckpoint(checkpointOf(newer, 4), checkpointOf(older, 4));
     assert.deepEqual((await readMetrics(newer)).map(({ step }) => step), [2, 4]);
+    const finished = await run("train", "dit", ...onWasm, "--resume", newer);
+    assert.match(finished.err, /^step 4 of 4: nothing to do; --steps sets a later end$/m);
     await resume(older, "--steps", "7");
     assert.equal(await resume("auto"), older);
     assert((await namesIn(older)).includes(checkpointOf("", 6)), "--ckpt-every was kept");

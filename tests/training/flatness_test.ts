@@ -24,7 +24,7 @@ const device = await createWasmDevice({ threads: 1 });
 const folder = await Deno.makeTempDir();
 const openFiles = () => [...Deno.readDirSync("/proc/self/fd")].length;
 const samples = [];
-const plan = smallPlan({ folder, steps: 600, logEvery: 10, checkpointEvery: 50, keep: 2 });
+const plan = smallPlan({ folder, steps: 600, logEvery: 10, checkpointEvery: 30, keep: 2 });
 await trainDiT(device, smallDataset(), plan, {
   step: (step) => step % 100 === 0 && samples.push([openFiles(), Deno.memoryUsage().rss]),
 });
@@ -34,7 +34,7 @@ Deno.exit();
 `;
 
 Deno.test({
-  name: "600 steps and 12 checkpoints leave no file open and memory flat",
+  name: "600 steps and 20 checkpoints leave no file open and memory flat",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const child = new Deno.Command(Deno.execPath(), {
@@ -51,9 +51,8 @@ Deno.test({
     const samples: [files: number, memory: number][] = JSON.parse(new TextDecoder().decode(stdout));
     const files = samples.map(([count]) => count);
     console.log(`open files ${files.join()}; MiB ${samples.map(([, m]) => m >> 20).join()}`);
-    // Deno itself opens a pair of sockets at some point in the first half.
-    assert.equal(new Set(files.slice(3)).size, 1, files.join());
-    assert(files.at(-1)! <= files[0] + 4, files.join());
+    // Deno itself opens a pair of sockets a second after its start.
+    assert(files.every((count) => count - files[0] <= 2), files.join());
     const growth = samples.at(-1)![1] - samples[1][1];
     assert(growth < 40 * 2 ** 20, `resident memory grew by ${growth} bytes`);
   },
