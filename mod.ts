@@ -187,6 +187,8 @@ export {
   readManifest,
   readState,
   readWeights,
+  type RunDescription,
+  type RunSchedule,
   type RunSettings,
   type WeightChoice,
   weightsPath,

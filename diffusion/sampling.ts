@@ -138,6 +138,7 @@ export class SamplingProgram {
     return result;
   }
 
+  /** Refuses labels that are no classes and start noise of another size. */
   private check({ labels, startNoise }: SamplingRequest): void {
     const { nullLabel, pictureShape } = this.settings;
     const wrong = labels.find((label) =>
