@@ -1,11 +1,12 @@
 /**
- * Matrix products in WGSL: three variants for three situations. Which is best for a class of sizes
+ * Matrix products in WGSL: four variants for different situations. Which is best for a class of sizes
  * depends on the adapter and is measured (see `webgpu/tuner.ts`).
  *
  * @module
  */
 import type { MatmulStep } from "../../program.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
+import { lowerDirect } from "./wgsl_direct.ts";
 import { lowerSimple } from "./wgsl_simple.ts";
 import { lowerTiles } from "./wgsl_tiles.ts";
 import { lowerWindows } from "./wgsl_windows.ts";
@@ -15,6 +16,7 @@ const lowerings: Readonly<Record<string, WebGPULowering<MatmulStep>>> = {
   simple: lowerSimple,
   tiles: lowerTiles,
   windows: lowerWindows,
+  direct: lowerDirect,
 };
 
 /** Names of the variants. */
@@ -44,7 +46,7 @@ export const lowerMatmul: WebGPULowering<MatmulStep> = (step, context) => {
   const sizeClass = matmulSizeClass(step);
   const chosen = context.variant("matmul") ??
     (sizeClass ? context.variant(matmulFamily(sizeClass)) : "simple");
-  const variant = chosen ?? (context.software ? "windows" : "tiles");
+  const variant = chosen ?? (context.software ? "direct" : "tiles");
   const lower = lowerings[variant];
   if (!lower) {
     throw new Error(

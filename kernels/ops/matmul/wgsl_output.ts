@@ -1,11 +1,12 @@
 /**
- * The end of every matrix product: the epilogue and the store.
+ * The end of every matrix product: the epilogue and the store, in the product's kernel or apart.
  *
  * @module
  */
 import { load } from "../../expression.ts";
-import type { MatmulStep } from "../../program.ts";
+import type { ElementwiseStep, MatmulStep, View } from "../../program.ts";
 import { formatShape } from "../../shape.ts";
+import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import { bindOperands, type IterationSpace, iterationSpace } from "../../webgpu/operands.ts";
 import {
   type BindingTable,
@@ -13,6 +14,7 @@ import {
   renderExpression,
   type Width,
 } from "../../webgpu/wgsl.ts";
+import { lowerElementwise } from "../elementwise/wgsl.ts";
 
 /** Name of a product in messages: the step kind and its shapes. */
 export function matmulLabel({ batch, m, n, k, output }: MatmulStep): string {
@@ -26,6 +28,32 @@ export function isShared(step: MatmulStep): boolean {
   return [step.a, step.b].some((operand) =>
     operands.some((other) => other !== operand && other.buffer === operand.buffer)
   );
+}
+
+/**
+ * Lowers a product whose epilogue is an element-wise step of its own. The product is built up in the
+ * output itself, or in scratch memory where the epilogue still needs what the output holds.
+ *
+ * @param lower lowers the product without its epilogue
+ */
+export function finishApart(
+  step: MatmulStep,
+  context: WebGPUContext,
+  lower: (plain: MatmulStep) => Dispatch[],
+): Dispatch[] {
+  const { epilogue, epilogueInputs, output, batch, m, n } = step;
+  if (!epilogue) return lower(step);
+  const inPlace = epilogueInputs.some(({ buffer }) => buffer === output.buffer);
+  const buffer = inPlace ? context.scratch(4 * batch * m * n) : output.buffer;
+  const product: View = { ...output, buffer, offset: inPlace ? 0 : output.offset };
+  const finish: ElementwiseStep = {
+    kind: "elementwise",
+    inputs: [product, ...epilogueInputs],
+    expression: epilogue,
+    output,
+  };
+  const plain = { ...step, output: product, epilogue: undefined, epilogueInputs: [] };
+  return [...lower(plain), ...lowerElementwise(finish, context)];
 }
 
 /** How a kernel writes its results. */

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { ElementwiseStep, MatmulStep, MatrixView, View } from "../../program.ts";
+import type { MatmulStep, MatrixView } from "../../program.ts";
 import type { Binding, Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import {
   BindingTable,
@@ -21,8 +21,7 @@ import {
   vectorType,
   type Width,
 } from "../../webgpu/wgsl.ts";
-import { lowerElementwise } from "../elementwise/wgsl.ts";
-import { matmulLabel } from "./wgsl_output.ts";
+import { finishApart, matmulLabel } from "./wgsl_output.ts";
 import { packPanels } from "./wgsl_panels.ts";
 
 /** Rows and columns of the tile of one invocation. */
@@ -61,25 +60,9 @@ function evenParts(size: number, most: number, unit: number): number {
   return Math.ceil(size / parts / unit) * unit;
 }
 
-/**
- * Lowers a product: two dispatches that pack, one for each pair of panels, one for the epilogue (an
- * element-wise step). The product is built up in the output itself, or in scratch memory where the
- * epilogue still needs what the output holds.
- */
+/** Lowers a product: two dispatches that pack, one for each pair of panels, one for the epilogue. */
 export function lowerWindows(step: MatmulStep, context: WebGPUContext): Dispatch[] {
-  const { epilogue, epilogueInputs, output, batch, m, n } = step;
-  if (!epilogue) return products(step, context);
-  const inPlace = epilogueInputs.some(({ buffer }) => buffer === output.buffer);
-  const buffer = inPlace ? context.scratch(4 * batch * m * n) : output.buffer;
-  const product: View = { ...output, buffer, offset: inPlace ? 0 : output.offset };
-  const finish: ElementwiseStep = {
-    kind: "elementwise",
-    inputs: [product, ...epilogueInputs],
-    expression: epilogue,
-    output,
-  };
-  const plain = { ...step, output: product, epilogue: undefined, epilogueInputs: [] };
-  return [...products(plain, context), ...lowerElementwise(finish, context)];
+  return finishApart(step, context, (plain) => products(plain, context));
 }
 
 function products(step: MatmulStep, context: WebGPUContext): Dispatch[] {

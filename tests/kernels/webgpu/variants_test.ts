@@ -13,36 +13,52 @@ import { matmulCases } from "../steps/matmul_cases.ts";
 import { elementwiseCases, reduceCases } from "../steps/tensor_cases.ts";
 import { failuresOf, gpuTest, runCase } from "./cases.ts";
 
-function product(
-  padding: number,
-  rightTransposed: boolean,
-  { batch, m, n, k }: { batch: number; m: number; n: number; k: number },
-): StepCase {
+interface Sizes {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** @param layout for each operand N, or T where its rows lie across memory */
+function product(padding: number, layout: string, { batch, m, n, k }: Sizes): StepCase {
   const b = new StepBuilder(padding);
-  const left = b.input([batch, m, k]);
+  const [leftTransposed, rightTransposed] = [...layout].map((letter) => letter === "T");
+  const left = b.input(leftTransposed ? [batch, k, m] : [batch, m, k]);
   const right = b.input(rightTransposed ? [n, k] : [k, n]);
-  const [rowStride, columnStride] = rightTransposed ? [1, k] : [n, 1];
+  const strides = (transposed: boolean, rows: number, columns: number) => ({
+    rowStride: transposed ? 1 : columns,
+    columnStride: transposed ? rows : 1,
+  });
   const step: MatmulStep = {
     kind: "matmul",
     ...{ batch, m, n, k },
-    a: { buffer: left.buffer, offset: padding, batchStride: m * k, rowStride: k, columnStride: 1 },
-    b: { buffer: right.buffer, offset: padding, batchStride: 0, rowStride, columnStride },
+    a: {
+      ...{ buffer: left.buffer, offset: padding, batchStride: m * k },
+      ...strides(leftTransposed, m, k),
+    },
+    b: {
+      ...{ buffer: right.buffer, offset: padding, batchStride: 0 },
+      ...strides(rightTransposed, k, n),
+    },
     output: b.output([batch, m, n]),
     epilogueInputs: [],
   };
   return b.build(
-    `${batch} x (${m}, ${k}) (${k}, ${n}), padding ${padding}`,
+    `${batch} x (${m}, ${k}) (${k}, ${n}) ${layout}, padding ${padding}`,
     step,
     k * unitRoundoff,
   );
 }
 
-/** Products that need several windows, or the larger workgroup tiles, with ragged ends. */
+/** Products that need several windows, or the larger tiles, with ragged ends. */
 const large = [
-  product(0, false, { batch: 1, m: 137, n: 260, k: 300 }),
-  product(3, true, { batch: 1, m: 137, n: 260, k: 300 }),
-  product(3, false, { batch: 16, m: 66, n: 70, k: 9 }),
-  product(0, true, { batch: 16, m: 130, n: 140, k: 12 }),
+  product(0, "NN", { batch: 1, m: 137, n: 260, k: 300 }),
+  product(3, "NT", { batch: 1, m: 137, n: 260, k: 300 }),
+  product(3, "NN", { batch: 16, m: 66, n: 70, k: 9 }),
+  product(0, "NT", { batch: 16, m: 130, n: 140, k: 12 }),
+  product(0, "TN", { batch: 2, m: 300, n: 52, k: 60 }),
+  product(0, "TT", { batch: 3, m: 148, n: 36, k: 8 }),
 ];
 
 /** On software adapters each shape of the "tiles" variant takes 0.3 s to compile. */
@@ -98,7 +114,7 @@ gpuTest(
   async (device) => {
     await assert.rejects(
       runCase(device, large[0]),
-      /matmul has no variant "magic" \(it has simple, tiles, windows\)/,
+      /matmul has no variant "magic" \(it has simple, tiles, windows, direct\)/,
     );
   },
 );
