@@ -175,6 +175,7 @@ export {
 // Training and checkpoints
 export { type DiTStepSettings, ditTrainingGraph } from "./training/dit_step.ts";
 export { type OptimizerSettings } from "./training/optimizer.ts";
+export { constantRate, learningRateAt, type RateSchedule } from "./training/learning_rate.ts";
 export {
   allocateState,
   initializeState,

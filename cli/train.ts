@@ -16,7 +16,7 @@ import {
 } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { deviceFlags, modelFlags, progressFlags, seedFlags } from "./options.ts";
-import { integer, number, text } from "./parsers.ts";
+import { choice, integer, number, text } from "./parsers.ts";
 
 const count = integer({ min: 1 });
 
@@ -47,9 +47,28 @@ export const trainDitFlags = {
     globalBatchSize: flag("--global-batch-size <n>", "pictures a step", count, 64),
     lr: optional(
       "--lr <rate>",
-      "AdamW learning rate, constant",
+      "AdamW learning rate, the highest of the schedule",
       number({ above: 0 }),
       "1e-3 below width 384, else 1e-4",
+    ),
+    lrSchedule: flag(
+      "--lr-schedule <constant|cosine>",
+      "how the learning rate goes on after the warm-up",
+      choice("constant", "cosine"),
+      "constant",
+    ),
+    warmup: flag("--warmup <steps>", "steps of linear warm-up", integer({ min: 0 }), 0),
+    lrMin: optional(
+      "--lr-min <rate>",
+      "learning rate at the end of a cosine",
+      number({ min: 0 }),
+      "0",
+    ),
+    lrSteps: optional(
+      "--lr-steps <n>",
+      "step at which a cosine ends, warm-up included",
+      count,
+      "all steps of the run",
     ),
     weightDecay: flag("--weight-decay <rate>", "AdamW decay", number({ min: 0 }), 0),
     clipGrad: flag(
@@ -110,6 +129,7 @@ export function command(io: Io): Command {
           "your own folders",
         ],
         ["tessera train dit --resume auto --steps 5000", "go on with the newest run"],
+        ["tessera train dit --lr-schedule cosine --warmup 200", "warm-up and decay of the rate"],
         ["tessera train dit --model DiT-XL/2 --dry-run", "what a run would need"],
       ],
       run: async ({ values, given }) => {

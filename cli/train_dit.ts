@@ -12,6 +12,7 @@ import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { describeDiT } from "../models/dit_graph.ts";
 import { checkWeights, type RunDescription, type RunSchedule } from "../training/checkpoint.ts";
+import type { RateSchedule } from "../training/learning_rate.ts";
 import type { Metrics } from "../training/metrics.ts";
 import {
   configForDataset,
@@ -118,6 +119,8 @@ export async function prepareNewRun(
       classes: values.numClasses,
     })
   );
+  const runSchedule = schedule(values, given, dataset, values.globalBatchSize);
+  const learningRate = values.lr ?? (config.hidden < 384 ? 1e-3 : 1e-4);
   const description: RunDescription = {
     format: "tessera-checkpoint",
     version: 1,
@@ -126,7 +129,8 @@ export async function prepareNewRun(
     run: {
       seed: values.seed,
       batchSize: values.globalBatchSize,
-      learningRate: values.lr ?? (config.hidden < 384 ? 1e-3 : 1e-4),
+      learningRate,
+      rateSchedule: rateSchedule(values, learningRate, runSchedule.steps),
       weightDecay: values.weightDecay,
       clipNorm: values.clipGrad,
       averageDecay: values.emaDecay,
@@ -138,7 +142,7 @@ export async function prepareNewRun(
   };
   const start = await startOf(values, config);
   return {
-    plan: { ...schedule(values, given, dataset, values.globalBatchSize), description, start },
+    plan: { ...runSchedule, description, start },
     dataset,
     title: values.config === undefined ? values.model : basename(values.config, ".json"),
   };
@@ -219,6 +223,34 @@ function schedule(
     checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
     keep: chosen("keep", before?.keep),
   };
+}
+
+/** The learning rates that the flags ask for; refuses flags that contradict each other. */
+function rateSchedule(
+  { lrSchedule, warmup, lrMin, lrSteps }: TrainDitOptions,
+  peak: number,
+  runSteps: number,
+): RateSchedule {
+  const steps = lrSteps ?? runSteps;
+  if (warmup >= steps) {
+    throw new UsageError(
+      `--warmup ${warmup} leaves nothing of ${steps} steps; at most ${steps - 1}`,
+    );
+  }
+  if (lrSchedule === "constant") {
+    const misplaced = lrMin !== undefined
+      ? "--lr-min"
+      : lrSteps !== undefined
+      ? "--lr-steps"
+      : undefined;
+    if (misplaced) throw new UsageError(`${misplaced} is for --lr-schedule cosine`);
+    return { kind: "constant", warmup };
+  }
+  const minimum = lrMin ?? 0;
+  if (minimum > peak) {
+    throw new UsageError(`--lr-min ${minimum} is above the learning rate; at most ${peak}`);
+  }
+  return { kind: "cosine", warmup, steps, minimum };
 }
 
 /** What `--dry-run` prints. */
@@ -324,6 +356,7 @@ export function trainingProgress(
     columns: {
       loss: fixed("loss", 4),
       gradientNorm: fixed("grad norm", 3),
+      learningRate: { label: "lr", format: (rate) => rate.toExponential(2) },
       imagesPerSecond: amount("images/s"),
     },
     quiet,
@@ -332,6 +365,6 @@ export function trainingProgress(
 }
 
 /** The part of the metrics that the progress line shows. */
-export function readings({ loss, gradientNorm, imagesPerSecond }: Metrics) {
-  return { loss, gradientNorm, imagesPerSecond };
+export function readings({ loss, gradientNorm, learningRate, imagesPerSecond }: Metrics) {
+  return { loss, gradientNorm, learningRate, imagesPerSecond };
 }

@@ -71,6 +71,16 @@ export interface RunDescription {
   readonly dataPath: string;
 }
 
+const rateScheduleSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("constant"), warmup: z.int().min(0) }),
+  z.object({
+    kind: z.literal("cosine"),
+    warmup: z.int().min(0),
+    steps: z.int().min(1),
+    minimum: z.number().min(0),
+  }),
+]);
+
 const manifestSchema = z.object({
   format: z.literal("tessera-checkpoint"),
   version: z.literal(1),
@@ -81,6 +91,8 @@ const manifestSchema = z.object({
     seed: z.int().min(0),
     batchSize: z.int().min(1),
     learningRate: z.number().positive(),
+    // Checkpoints from before there were schedules have none.
+    rateSchedule: rateScheduleSchema.optional(),
     weightDecay: z.number().min(0),
     clipNorm: z.number().min(0),
     averageDecay: z.number().min(0).max(1),

@@ -8,6 +8,7 @@ import { createLoader, type Loader } from "../data/loader.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { type RunDescription, type RunSchedule, writeCheckpoint } from "./checkpoint.ts";
 import { sumColumns } from "./dit_step.ts";
+import { learningRateAt } from "./learning_rate.ts";
 import { appendMetrics, type Metrics } from "./metrics.ts";
 import {
   checkpointName,
@@ -149,14 +150,14 @@ class Log {
     const mean = (name: typeof sumColumns[number]) => column(name) / (steps - skippedSteps);
     const now = performance.now();
     const seconds = (now - this.last) / 1000;
-    const { batchSize, learningRate } = settings.manifest.run;
+    const { batchSize, learningRate, rateSchedule } = settings.manifest.run;
     const metrics: Metrics = {
       step: trainer.step,
       loss: mean("loss"),
       meanSquaredError: mean("meanSquaredError"),
       variationalBound: mean("variationalBound"),
       gradientNorm: mean("gradientNorm"),
-      learningRate,
+      learningRate: learningRateAt(trainer.step, learningRate, rateSchedule),
       skippedSteps,
       imagesPerSecond: steps * batchSize / seconds,
       seconds: (now - this.started) / 1000,

@@ -10,11 +10,14 @@ import { reduceSum } from "../kernels/ops/reduce/op.ts";
 import { binary, constant, select } from "../kernels/expression.ts";
 import { adamwSchedule } from "../kernels/program.ts";
 import { input, type Node, state, type Tensor } from "../kernels/tensor.ts";
+import { learningRateAt, type RateSchedule } from "./learning_rate.ts";
 
 /** What stays the same during a run. */
 export interface OptimizerSettings {
-  /** Learning rate. */
+  /** Highest learning rate. */
   readonly learningRate: number;
+  /** How the rate changes over the steps; absent: not at all. */
+  readonly rateSchedule?: RateSchedule;
   /** Decoupled weight decay; 0 turns it off. */
   readonly weightDecay: number;
   /** Largest norm of all gradients together; 0 means no limit. */
@@ -37,7 +40,8 @@ export function averageDecayAt(step: number, decay: number): number {
 /** The numbers of update number `step` (counted from 1), for the `schedule` input. */
 export function scheduleAtStep(step: number, settings: OptimizerSettings): Float32Array {
   const values = new Float32Array(adamwSchedule.length);
-  values[adamwSchedule.learningRate] = settings.learningRate;
+  const { learningRate, rateSchedule } = settings;
+  values[adamwSchedule.learningRate] = learningRateAt(step, learningRate, rateSchedule);
   values[adamwSchedule.beta1] = beta1;
   values[adamwSchedule.beta2] = beta2;
   values[adamwSchedule.epsilon] = epsilon;

@@ -7,6 +7,7 @@ import { assertClose } from "../golden.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import {
   assertSameCheckpoint,
+  assertSameTensors,
   checkpointFiles,
   checkpointOf,
   namesIn,
@@ -94,6 +95,36 @@ for (const { name, flags, available } of devices) {
       }),
   });
 }
+
+Deno.test("a cosine with warm-up goes on exactly where a run was resumed", async () => {
+  await withFolder(async (results) => {
+    const flags = ["--log-every", "1", ...onWasm];
+    const rates = ["--lr-schedule", "cosine", "--warmup", "3", "--lr-min", "1e-3"];
+    const whole = await train(results, "--steps", "8", ...rates, ...flags);
+    const parts = await train(results, "--steps", "5", "--lr-steps", "8", ...rates, ...flags);
+    await succeed(
+      "train",
+      "dit",
+      "--resume",
+      parts,
+      "--steps",
+      "10",
+      "--ckpt-every",
+      "8",
+      ...onWasm,
+    );
+    await assertSameTensors(checkpointOf(parts, 8), checkpointOf(whole, 8));
+    const metrics = await readMetrics(parts);
+    const expected = [1, 2, 3, 2.809017, 2.309017, 1.690983, 1.190983, 1, 1, 1];
+    metrics.forEach(({ learningRate }, index) =>
+      assert(Math.abs(1e3 * learningRate - expected[index]) < 1e-6, `${index}: ${learningRate}`)
+    );
+    const { run: { rateSchedule } } = JSON.parse(
+      await Deno.readTextFile(join(checkpointOf(parts, 10), "state.json")),
+    );
+    assert.deepEqual(rateSchedule, { kind: "cosine", warmup: 3, steps: 8, minimum: 1e-3 });
+  });
+});
 
 Deno.test("--resume auto takes the run that was saved last and goes on as planned", async () => {
   await withFolder(async (results) => {
