@@ -1,14 +1,26 @@
 /**
- * Files that are either the old version or the complete new one, whatever happens in between.
+ * Files and folders that are either the old version or the complete new one, whatever happens in
+ * between.
  *
  * The contents go to a temporary name in the same folder, are flushed to the disk, and take their
  * final name by a rename; the folder is flushed last, so that the rename itself survives a power
- * cut. When producing the contents fails, the temporary file is removed and the old one stays.
+ * cut. When producing the contents fails, what is temporary is removed and the old version stays. A
+ * process that is killed leaves it behind; {@link removeLeftovers} clears it away.
  *
  * @module
  */
 
 import { basename, dirname, join } from "@std/path";
+import { InputError } from "./errors.ts";
+
+/** Names of files and folders that were being written, or removed, when a process was killed. */
+const leftoverPattern = /^\..+\.[0-9a-f]{8}\.(?:tmp|partial)$/;
+
+/** A name that no other process uses, beside `path`. */
+function temporaryName(path: string, extension: "tmp" | "partial"): string {
+  const unique = crypto.randomUUID().slice(0, 8);
+  return join(dirname(path), `.${basename(path)}.${unique}.${extension}`);
+}
 
 /** Where the contents of a file being written go. */
 export interface AtomicWriter {
@@ -69,8 +81,7 @@ export async function writeAtomically<Result>(
   path: string,
   produce: (writer: AtomicWriter) => Promise<Result>,
 ): Promise<Result> {
-  const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  const temporary = temporaryName(path, "tmp");
   try {
     let result: Result;
     {
@@ -79,11 +90,75 @@ export async function writeAtomically<Result>(
       await file.sync();
     }
     await Deno.rename(temporary, path);
-    await syncDirectory(folder);
+    await syncDirectory(dirname(path));
     return result;
   } catch (error) {
     await Deno.remove(temporary).catch(() => {}); // already renamed, or never created
+    throw writeProblem(path, error);
+  }
+}
+
+/**
+ * What to tell about a failed write. A full disk or a quota has no class of error of its own, and
+ * often no path in its message: it becomes an `InputError` that names the file. Everything else is
+ * told as it is.
+ */
+export function writeProblem(path: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const [, reason, place] = /^(.*) \(os error \d+\)(: .*)?$/.exec(error.message) ?? [];
+  const isClear = place !== undefined &&
+    Object.values(Deno.errors).some((kind) => error instanceof kind);
+  if (reason === undefined || isClear) return error;
+  return new InputError(`${path}: cannot be written: ${reason.toLowerCase()}`, { cause: error });
+}
+
+/**
+ * Makes a folder whose contents `produce` writes, all or nothing; an older one is replaced.
+ *
+ * @param path the final name; the folder around it must exist
+ * @param produce writes files, flushed to the disk, into the folder it is given
+ * @throws what `produce` or the file system throws; an older folder of that name is then untouched
+ */
+export async function writeFolderAtomically(
+  path: string,
+  produce: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryName(path, "partial");
+  try {
+    await Deno.mkdir(temporary);
+    await produce(temporary);
+    await removeFolderAtomically(path);
+    await Deno.rename(temporary, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await Deno.remove(temporary, { recursive: true }).catch(() => {}); // never made, or out of reach
+    // The temporary name means nothing to the user.
+    if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
     throw error;
+  }
+}
+
+/** Removes a folder, if it is there, so that under its name there is never a part of it. */
+export async function removeFolderAtomically(path: string): Promise<void> {
+  const temporary = temporaryName(path, "partial");
+  try {
+    await Deno.rename(path, temporary);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  await Deno.remove(temporary, { recursive: true });
+}
+
+/**
+ * Removes what killed processes left in a folder and the folders inside of it; nobody else may be
+ * writing there meanwhile.
+ */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const { name, isDirectory } of await Array.fromAsync(Deno.readDir(folder))) {
+    const path = join(folder, name);
+    if (leftoverPattern.test(name)) await Deno.remove(path, { recursive: true });
+    else if (isDirectory) await removeLeftovers(path);
   }
 }
 

@@ -9,7 +9,7 @@
  */
 import { join } from "@std/path";
 import { z } from "zod";
-import { syncDirectory, writeTextAtomically } from "../formats/atomic_file.ts";
+import { writeFolderAtomically, writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import {
   openSafetensors,
@@ -170,6 +170,7 @@ export function weightsPath(folder: string, choice: WeightChoice): string {
  * Writes a checkpoint folder `<parent>/<name>`.
  *
  * @returns the path of the folder
+ * @param parent must exist: it is not made anew when it was removed during the run
  */
 export async function writeCheckpoint(
   parent: string,
@@ -178,11 +179,7 @@ export async function writeCheckpoint(
   manifest: Manifest,
 ): Promise<string> {
   const folder = join(parent, name);
-  const temporary = join(parent, `.${name}.partial`);
-  await Deno.mkdir(parent, { recursive: true });
-  await removeIfThere(temporary);
-  try {
-    await Deno.mkdir(temporary);
+  const writing = writeFolderAtomically(folder, async (temporary) => {
     await writeTensors(join(temporary, files.raw), state, [["", state.parameters]]);
     await writeTensors(join(temporary, files.ema), state, [["", state.averages]]);
     await writeTensors(join(temporary, files.optimizer), state, [
@@ -193,23 +190,18 @@ export async function writeCheckpoint(
       join(temporary, files.manifest),
       `${JSON.stringify(manifest, null, 2)}\n`,
     );
-    await removeIfThere(folder);
-    await Deno.rename(temporary, folder);
-    await syncDirectory(parent);
-  } catch (error) {
-    await removeIfThere(temporary);
-    throw error;
-  }
-  return folder;
-}
-
-async function removeIfThere(path: string): Promise<void> {
+  });
   try {
-    await Deno.remove(path, { recursive: true });
+    await writing;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+    throw new InputError(
+      `${folder}: cannot be written, ${parent} was removed while the run was going on`,
+      { cause: error },
+    );
 }
+  return folder;
 
 async function writeTensors(
   path: string,

@@ -4,6 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
+import { writeProblem, writeTextAtomically } from "../formats/atomic_file.ts";
 
 /** One line of `metrics.jsonl`. Means are over the steps since the line before. */
 export interface Metrics {
@@ -34,31 +35,51 @@ export const metricsPath = (run: string): string => join(run, "metrics.jsonl");
 
 /** Appends one line. */
 export async function appendMetrics(run: string, metrics: Metrics): Promise<void> {
-  await Deno.writeTextFile(metricsPath(run), `${JSON.stringify(metrics)}\n`, { append: true });
+  const path = metricsPath(run);
+  try {
+    await Deno.writeTextFile(path, `${JSON.stringify(metrics)}\n`, { append: true });
+  } catch (error) {
+    throw writeProblem(path, error);
+  }
 }
 
 /** Reads the metrics of a run; a line cut off by a crash is left out. */
 export async function readMetrics(run: string): Promise<Metrics[]> {
-  const text = await Deno.readTextFile(metricsPath(run));
-  return text.split("\n").flatMap((line) => {
-    try {
-      return line ? [JSON.parse(line) as Metrics] : [];
-    } catch {
-      return [];
-    }
-  });
+  return parseMetrics(await Deno.readTextFile(metricsPath(run)));
 }
 
-/** Drops lines after a step: a resumed run repeats the steps since its checkpoint. */
-export async function truncateMetrics(run: string, step: number): Promise<void> {
-  let metrics: Metrics[];
+function parseMetrics(text: string): Metrics[] {
+  return text.split("\n").map(parseLine).filter((line) => line !== undefined);
+}
+
+function parseLine(line: string): Metrics | undefined {
   try {
-    metrics = await readMetrics(run);
+    const value: Partial<Metrics> | null = JSON.parse(line);
+    return Number.isInteger(value?.step) ? value as Metrics : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Drops lines after a step: a resumed run repeats the steps since its checkpoint. Lines that are
+ * not whole, or repeat a step, go as well.
+ */
+export async function truncateMetrics(run: string, step: number): Promise<void> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(metricsPath(run));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  const kept = metrics.filter((line) => line.step <= step);
-  const text = kept.map((line) => `${JSON.stringify(line)}\n`).join("");
-  await Deno.writeTextFile(metricsPath(run), text);
+  let last = -1;
+  const kept = parseMetrics(text).filter((line) => {
+    const isNext = line.step > last && line.step <= step;
+    if (isNext) last = line.step;
+    return isNext;
+  });
+  const lines = kept.map((line) => `${JSON.stringify(line)}\n`).join("");
+  // Never in place: a crash in between would lose the metrics of the whole run.
+  if (lines !== text) await writeTextAtomically(metricsPath(run), lines);
 }

@@ -7,7 +7,11 @@
  * @module
  */
 import { basename, join } from "@std/path";
-import { writeTextAtomically } from "../formats/atomic_file.ts";
+import {
+  removeFolderAtomically,
+  removeLeftovers,
+  writeTextAtomically,
+} from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 
 const checkpointPattern = /^\d{7,}$/;
@@ -39,6 +43,34 @@ export async function createRunFolder(results: string, title: string): Promise<s
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   }
+}
+
+/**
+ * Takes a run folder for this process until the result is disposed of, makes its folder of
+ * checkpoints, and clears away what a killed process left half-written.
+ *
+ * @throws InputError when another process is training in it
+ */
+export async function enterRunFolder(run: string): Promise<Disposable> {
+  await Deno.mkdir(checkpointsFolder(run), { recursive: true });
+  const lock = await lockFolder(run);
+  try {
+    await removeLeftovers(run);
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+  return lock;
+}
+
+/** Locks a folder itself, which leaves no file behind and ends with the process. */
+async function lockFolder(path: string): Promise<Disposable> {
+  // Windows opens no folders; there two runs in one folder are not found out.
+  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
+  const folder = await Deno.open(path);
+  if (await folder.tryLock(true)) return folder;
+  folder.close();
+  throw new InputError(`${path}: another process is training in this run folder`);
 }
 
 async function nextNumber(results: string): Promise<number> {
@@ -125,6 +157,6 @@ export async function recordCheckpoint(run: string, name: string, keep: number):
   await writeTextAtomically(join(checkpointsFolder(run), latestFile), `${name}\n`);
   const names = await listCheckpoints(run);
   for (const old of names.slice(0, Math.max(0, names.length - keep))) {
-    await Deno.remove(join(checkpointsFolder(run), old), { recursive: true });
+    await removeFolderAtomically(join(checkpointsFolder(run), old));
   }
 }

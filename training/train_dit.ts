@@ -26,7 +26,12 @@ import {
 import { ditTrainingGraph } from "./dit_step.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import { truncateMetrics } from "./metrics.ts";
-import { createRunFolder, latestCheckpoint, resolveCheckpoint } from "./run_folder.ts";
+import {
+  createRunFolder,
+  enterRunFolder,
+  latestCheckpoint,
+  resolveCheckpoint,
+} from "./run_folder.ts";
 import { allocateState, copyAverages, initializeState, Trainer } from "./trainer.ts";
 
 /** The configuration for a data set: its side, channels and classes, unless they are overridden. */
@@ -132,6 +137,7 @@ export async function trainDiT(
   const { description, start } = plan;
   const { config, run } = description;
   checkDataset(config, dataset);
+  using _inUse = plan.folder === undefined ? undefined : await enterRunFolder(plan.folder);
   const state = allocateState(device, ditParameters(config));
   let step = 0;
   if (start.from === "resume") {
