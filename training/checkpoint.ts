@@ -169,8 +169,8 @@ export function weightsPath(folder: string, choice: WeightChoice): string {
 /**
  * Writes a checkpoint folder `<parent>/<name>`.
  *
- * @returns the path of the folder
  * @param parent must exist: it is not made anew when it was removed during the run
+ * @returns the path of the folder
  */
 export async function writeCheckpoint(
   parent: string,
@@ -195,13 +195,13 @@ export async function writeCheckpoint(
     await writing;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
     throw new InputError(
       `${folder}: cannot be written, ${parent} was removed while the run was going on`,
       { cause: error },
     );
-}
+  }
   return folder;
+}
 
 async function writeTensors(
   path: string,
