@@ -133,7 +133,13 @@ export function bindOperands(
     extra?: readonly (string | undefined)[];
   } = {},
 ): BoundOperands {
-  const { statements, addresses } = viewAddresses(space.shape, space.views, index, prefix);
+  const { statements, addresses } = viewAddresses(
+    space.shape,
+    space.views,
+    index,
+    prefix,
+    (offset) => table.offset(offset),
+  );
   const places = operands.map(({ buffer, dtype }, o) => {
     const name = table.use(
       buffer,

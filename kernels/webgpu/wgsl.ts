@@ -11,7 +11,7 @@ import { type BinaryOp, type Expression, topological, type UnaryOp } from "../ex
 import type { ScalarType } from "../expression.ts";
 import type { View } from "../program.ts";
 import type { DType, Shape } from "../shape.ts";
-import type { Access, Binding } from "./lowering.ts";
+import type { Access, Binding, WebGPUContext } from "./lowering.ts";
 import {
   isMathFunction,
   type MathFunction,
@@ -150,6 +150,23 @@ export type StorageElement = DType | "u32" | "vec4<f32>" | "vec4<i32>" | "vec2<f
  */
 export class BindingTable {
   readonly #entries: { buffer: number; access: Access; element: string; name: string }[] = [];
+  readonly #constants: Pick<WebGPUContext, "constant"> | undefined;
+  readonly #offsets: number[] = [];
+
+  /** @param constants where offsets are kept; without it they become part of the text */
+  constructor(constants?: Pick<WebGPUContext, "constant">) {
+    this.#constants = constants;
+  }
+
+  /**
+   * `u32` code for the first element of a view. It is read from a table, so that kernels which
+   * differ only in their places in a buffer share a pipeline.
+   */
+  offset(value: number): string {
+    if (value === 0 || !this.#constants) return `${value}u`;
+    const place = this.#offsets.push(value) - 1;
+    return `offsets[${place >> 2}].${"xyzw"[place & 3]}`;
+  }
 
   /** Name of the array through which `buffer` is used: `b0`, `b1`, ... */
   use(buffer: number, access: "read" | "write", element: StorageElement = "f32"): string {
@@ -168,11 +185,20 @@ export class BindingTable {
 
   /** The list for a `Dispatch`. */
   get bindings(): Binding[] {
-    return this.#entries.map(({ buffer, access }) => ({ buffer, access }));
+    const storage: Binding[] = this.#entries.map(({ buffer, access }) => ({ buffer, access }));
+    const size = this.#offsetBytes;
+    if (!this.#constants || size === 0) return storage;
+    const table = new Uint32Array(size / 4);
+    table.set(this.#offsets);
+    return [...storage, { buffer: this.#constants.constant(table), access: "uniform", size }];
+  }
+
+  get #offsetBytes(): number {
+    return Math.ceil(this.#offsets.length / 4) * 16;
   }
 
   /**
-   * The declarations in WGSL.
+   * The declarations in WGSL; to be asked for after everything was used.
    *
    * @throws Error when there are more than `limit` bindings (8 on every device)
    */
@@ -182,11 +208,14 @@ export class BindingTable {
         `a kernel binds ${this.#entries.length} storage buffers; the device allows ${limit}`,
       );
     }
-    return this.#entries.map(({ access, element, name }, position) =>
+    const storage = this.#entries.map(({ access, element, name }, position) =>
       `@group(0) @binding(${position}) var<storage, ${
         access === "write" ? "read_write" : "read"
       }> ${name}: array<${element}>;\n`
     ).join("");
+    const bytes = this.#offsetBytes;
+    return bytes === 0 ? storage : `${storage}@group(0) @binding(${this.#entries.length}) ` +
+      `var<uniform> offsets: array<vec4<u32>, ${bytes / 16}>;\n`;
   }
 }
 
@@ -233,12 +262,14 @@ export interface ViewAddresses {
  * `shape` in several views of that shape.
  *
  * @param prefix starts the names of the coordinates; distinct for calls in one scope
+ * @param offsetCode `u32` code for a view's offset
  */
 export function viewAddresses(
   shape: Shape,
   views: readonly Strided[],
   index: string,
   prefix = "x",
+  offsetCode: (offset: number) => string = (offset) => `${offset}u`,
 ): ViewAddresses {
   const { shape: sizes, strides } = collapseAxes(shape, views);
   const statements: string[] = [];
@@ -254,7 +285,10 @@ export function viewAddresses(
     coordinates[axis] = `${prefix}${axis}`;
     rest = `${prefix}r${axis}`;
   }
-  const addresses = views.map((view, v) => affine(view.offset, coordinates, strides[v]));
+  const addresses = views.map((view, v) => {
+    const place = affine(0, coordinates, strides[v]);
+    return view.offset === 0 ? place : `${place} + ${offsetCode(view.offset)}`;
+  });
   return { statements: statements.join("\n"), addresses };
 }
 

@@ -19,7 +19,7 @@ import { finishApart, isShared, matmulLabel } from "./wgsl_output.ts";
 import { lowerWindows } from "./wgsl_windows.ts";
 
 /** Rows and columns of the tile of one invocation. */
-const tile = 16;
+const tile = { m: 16, n: 16 };
 /** Invocations of a workgroup: one vector of the processor, so that all cores get work. */
 const workgroupSize = 8;
 /** Row tiles that are walked through before the next columns: their rows stay in the cache. */
@@ -54,8 +54,8 @@ function layoutOf(view: MatrixView, lines: number, k: number): Layout | undefine
 
 function product(step: MatmulStep, a: Layout, b: Layout, context: WebGPUContext): Dispatch {
   const { batch, m, n, k, output } = step;
-  const rowTiles = Math.ceil(m / tile);
-  const columnTiles = Math.ceil(n / tile);
+  const rowTiles = Math.ceil(m / tile.m);
+  const columnTiles = Math.ceil(n / tile.n);
   const tiles = batch * rowTiles * columnTiles;
   const { workgroups, groupIndex } = gridOf(Math.ceil(tiles / workgroupSize));
   const table = new BindingTable();
@@ -88,8 +88,8 @@ function operandWords(view: MatrixView, layout: Layout, lines: number): number[]
 }
 
 const four = [0, 1, 2, 3];
-const quads = Array.from({ length: tile / 4 }, (_, q) => q);
-const lines = Array.from({ length: tile }, (_, r) => r);
+const quads = (size: "m" | "n") => Array.from({ length: tile[size] / 4 }, (_, q) => q);
+const lines = (size: "m" | "n") => Array.from({ length: tile[size] }, (_, r) => r);
 
 /** WGSL that brings four steps along k of one operand's share of a tile into registers. */
 interface OperandCode {
@@ -123,7 +123,7 @@ let ${name}Stride = sizes[${entry}].z;`;
       `min(${line} + ${r}u, sizes[${entry}].w) * ${name}Stride;`;
     const element = (r: number, d: number): string => `${name}${r}.${"xyzw"[d]}`;
     return {
-      addresses: [first, ...lines.map(address)].join("\n"),
+      addresses: [first, ...lines(size).map(address)].join("\n"),
       loads: (q) =>
         four.map((i) => `let ${name}${4 * q + i} = ${array}[${name}At${4 * q + i} + d];`).join(
           "\n",
@@ -135,7 +135,7 @@ let ${name}Stride = sizes[${entry}].z;`;
   const address = (q: number): string =>
     `let ${name}At${q} = ${name}Start + min(${line} / 4u + ${q}u, sizes[${entry}].w);`;
   return {
-    addresses: [first, ...quads.map(address)].join("\n"),
+    addresses: [first, ...quads(size).map(address)].join("\n"),
     loads: (q) =>
       four.map((d) =>
         `let ${name}${q}_${d} = ${array}[${name}At${q} + (4u * d + ${d}u) * ${name}Stride];`
@@ -154,14 +154,14 @@ interface Kernel {
 
 function kernelCode(table: BindingTable, { target, a, b, groupIndex }: Kernel): string {
   const binding = table.bindings.length;
-  const sums = lines.flatMap((r) => quads.map((q) => [r, q] as const));
-  const multiply = quads.map((q) =>
+  const sums = lines("m").flatMap((r) => quads("n").map((q) => [r, q] as const));
+  const multiply = quads("n").map((q) =>
     `{
 ${b.loads(q)}
 ${
       four.map((d) =>
         `{ let v = ${b.vector(q, d)};
-${lines.map((r) => `sum${r}_${q} += ${a.element(r, d)} * v;`).join("\n")} }`
+${lines("m").map((r) => `sum${r}_${q} += ${a.element(r, d)} * v;`).join("\n")} }`
       ).join("\n")
     }
 }`
@@ -183,13 +183,13 @@ let perBand = ${rowTilesTogether}u * sizes[0].z;
 let band = (index % perBatch) / perBand;
 let inBand = (index % perBatch) % perBand;
 let tall = min(${rowTilesTogether}u, sizes[0].y - band * ${rowTilesTogether}u);
-let row = (band * ${rowTilesTogether}u + inBand % tall) * ${tile}u;
-let column = (inBand / tall) * ${tile}u;
+let row = (band * ${rowTilesTogether}u + inBand % tall) * ${tile.m}u;
+let column = (inBand / tall) * ${tile.n}u;
 ${a.addresses}
 ${b.addresses}
 ${sums.map(([r, q]) => `var sum${r}_${q} = vec4<f32>();`).join("\n")}
 for (var d = 0u; d < sizes[3].z; d++) {
-${quads.map((q) => a.loads(q)).join("\n")}
+${quads("m").map((q) => a.loads(q)).join("\n")}
 ${multiply}
 }
 let corner = sizes[0].w + (batch * sizes[3].x + row) * sizes[3].y + column / 4u;

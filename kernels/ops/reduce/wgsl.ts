@@ -204,9 +204,9 @@ function threadPass(
   step: ReduceStep,
   spaces: Spaces,
   slices: number,
-  { limits }: WebGPUContext,
+  context: WebGPUContext,
 ): Dispatch {
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const outputs = pointCount(spaces.outer);
   const terms = pointCount(spaces.inner);
   const sliced = slices > 1;
@@ -226,21 +226,21 @@ var total = ${pieces.identity};
 ${pieces.accumulate(from, to, 1)}
 ${statements}
 ${pieces.place} = ${value};`;
-  const declarations = table.declarations(limits.maxStorageBuffersPerShaderStage) +
+  const declarations = table.declarations(context.limits.maxStorageBuffersPerShaderStage) +
     functionsOf(step, spaces);
   const kernel = linearKernel(outputs * slices, declarations, body);
   return { label: labelOf(step), bindings: table.bindings, ...kernel };
 }
 
 /** One workgroup an output: its invocations take the terms in turn, then a tree in shared memory. */
-function inGroups(step: ReduceStep, { limits }: WebGPUContext): Dispatch {
+function inGroups(step: ReduceStep, context: WebGPUContext): Dispatch {
   const spaces = findSpaces(step, step.output, "inner");
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const outputs = pointCount(spaces.outer);
   const { workgroups, groupIndex } = gridOf(outputs);
   const pieces = makePieces(step, spaces, table, "o");
   const { statements, value } = result(spaces, pieces, step.finish);
-  const declarations = table.declarations(limits.maxStorageBuffersPerShaderStage) +
+  const declarations = table.declarations(context.limits.maxStorageBuffersPerShaderStage) +
     functionsOf(step, spaces);
   // Workgroups beyond the last output repeat it, as barriers must be reached by all alike.
   const code = `${declarations}
