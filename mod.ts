@@ -173,7 +173,13 @@ export {
 } from "./diffusion/sampling.ts";
 
 // Training and checkpoints
-export { type DiTStepSettings, ditTrainingGraph } from "./training/dit_step.ts";
+export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./training/dit_step.ts";
+export {
+  type StepGraphs,
+  stepInParts,
+  type StepLosses,
+  wholeStep,
+} from "./training/step_graphs.ts";
 export { type OptimizerSettings } from "./training/optimizer.ts";
 export { constantRate, learningRateAt, type RateSchedule } from "./training/learning_rate.ts";
 export {

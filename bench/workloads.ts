@@ -19,7 +19,7 @@ import { seedWords } from "../diffusion/streams.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { forwardGraph, traceDiT } from "../models/dit_graph.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
-import { ditTrainingGraph } from "../training/dit_step.ts";
+import { ditTrainingGraphs } from "../training/dit_step.ts";
 import { initializeParameters } from "../training/initialize.ts";
 import { type OptimizerSettings, scheduleAtStep, stateNames } from "../training/optimizer.ts";
 import { allocateState, copyAverages, Trainer } from "../training/trainer.ts";
@@ -155,8 +155,8 @@ async function loadTrainingStep(device: Device, config: DiTConfig, batch: number
   await initializeParameters(device, specifications, training.parameters, 1);
   await copyAverages(training);
   const settings = { batchSize: batch, labelDropout: 0.1, clipNorm: optimizer.clipNorm };
-  const graph = ditTrainingGraph(config, settings);
-  const trainer = await Trainer.create(device, graph, training, optimizer, 0);
+  const graphs = ditTrainingGraphs(config, settings);
+  const trainer = await Trainer.create(device, graphs, training, optimizer, 0);
   trainer.writeInput("seed", seedWords(1));
   const { channels, inputSize, classes } = config;
   const images = ripple(batch * channels * inputSize ** 2, 1);
@@ -166,7 +166,7 @@ async function loadTrainingStep(device: Device, config: DiTConfig, batch: number
     const samples = Int32Array.from({ length: batch }, () => seen++);
     trainer.runStep({ images, labels, samples });
   };
-  return { run, macs: macsOf(graph) };
+  return { run, macs: macsOf(graphs.update) };
 }
 
 /** A matrix product (m, k) times (k, n). */

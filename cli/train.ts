@@ -45,6 +45,12 @@ export const trainDitFlags = {
     steps: optional("--steps <n>", "optimizer steps in all; wins over --epochs", count, "2000"),
     epochs: optional("--epochs <n>", "passes over the data", count),
     globalBatchSize: flag("--global-batch-size <n>", "pictures a step", count, 64),
+    accumulate: flag(
+      "--accumulate <n>",
+      "equal parts a batch is worked through in, to save memory",
+      count,
+      1,
+    ),
     lr: optional(
       "--lr <rate>",
       "AdamW learning rate, the highest of the schedule",

@@ -129,6 +129,7 @@ export async function prepareNewRun(
     run: {
       seed: values.seed,
       batchSize: values.globalBatchSize,
+      accumulate: checkParts(values),
       learningRate,
       rateSchedule: rateSchedule(values, learningRate, runSchedule.steps),
       weightDecay: values.weightDecay,
@@ -223,6 +224,21 @@ function schedule(
     checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
     keep: chosen("keep", before?.keep),
   };
+}
+
+/** The number of parts of a batch, which must be equal. */
+function checkParts({ accumulate, globalBatchSize }: TrainDitOptions): number {
+  if (globalBatchSize % accumulate === 0) return accumulate;
+  const divisors = Array.from({ length: globalBatchSize }, (_, index) => index + 1)
+    .filter((parts) => globalBatchSize % parts === 0);
+  const nearest = [
+    divisors.findLast((parts) => parts < accumulate),
+    divisors.find((parts) => parts > accumulate),
+  ].filter((parts) => parts !== undefined).join(" and ");
+  throw new UsageError(
+    `--accumulate ${accumulate} does not divide the batch of ${globalBatchSize} into equal parts; ` +
+      `the nearest: ${nearest}`,
+  );
 }
 
 /** The learning rates that the flags ask for; refuses flags that contradict each other. */

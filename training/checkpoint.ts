@@ -97,6 +97,7 @@ const manifestSchema = z.object({
     clipNorm: z.number().min(0),
     averageDecay: z.number().min(0).max(1),
     labelDropout: z.number().min(0).max(1),
+    accumulate: z.int().min(1).optional(),
     flip: z.boolean(),
   }),
   dataFingerprint: z.string(),

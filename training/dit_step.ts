@@ -1,22 +1,21 @@
 /**
- * One training step of a DiT as a graph: noise, network, loss, gradients, optimizer.
+ * What a DiT is trained on: noise, network and losses of a batch. `step_graphs.ts` makes a step of it.
  *
  * @module
  */
 import { binary, constant, select, unary } from "../kernels/expression.ts";
-import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
-import { gradients } from "../kernels/graph/gradients.ts";
+import type { Graph } from "../kernels/graph/graph.ts";
 import { map } from "../kernels/ops/elementwise/op.ts";
 import { reshape } from "../kernels/ops/movement/op.ts";
 import { randomNormal, randomUniform } from "../kernels/ops/random/op.ts";
 import { mean } from "../kernels/ops/reduce/op.ts";
-import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
+import { constantTensor, input, type Tensor } from "../kernels/tensor.ts";
 import { addNoise, hybridLoss, scheduleAt } from "../diffusion/objective.ts";
 import { linearSchedule, trainingSteps } from "../diffusion/schedule.ts";
 import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
 import { lookup, parameterStates } from "../models/parameters.ts";
-import { accumulate, optimizerGraph, unlessSkipped } from "./optimizer.ts";
 import { streams } from "../diffusion/streams.ts";
+import { type StepGraphs, stepInParts, type StepLosses, wholeStep } from "./step_graphs.ts";
 
 /** Settings that shape the graph. */
 export interface DiTStepSettings {
@@ -26,17 +25,9 @@ export interface DiTStepSettings {
   readonly labelDropout: number;
   /** Largest gradient norm; 0 means no limit. */
   readonly clipNorm: number;
+  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
+  readonly accumulate?: number;
 }
-
-/** Positions in the state `sums`, which the host reads when it logs; it clears all but the last. */
-export const sumColumns = [
-  "loss",
-  "meanSquaredError",
-  "variationalBound",
-  "gradientNorm",
-  "skipped",
-  "skippedInARow",
-] as const;
 
 /** Where the randomness of a step comes from; tests put given numbers in its place. */
 export interface StepNoise {
@@ -49,27 +40,44 @@ export interface StepNoise {
 }
 
 /**
- * The graph of a step.
+ * The graph of a whole step.
  *
  * Inputs: `images` (N, C, I, I) in [-1, 1], `labels` i32 (N), `samples` i32 (N: the number of each
  * picture in the endless stream of training pictures, which all randomness is drawn from),
  * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums` (6).
  */
-export function ditTrainingGraph(config: DiTConfig, settings: DiTStepSettings): Graph {
+export function ditTrainingGraph(
+  config: DiTConfig,
+  settings: Omit<DiTStepSettings, "accumulate">,
+): Graph {
+  return wholeStep(trainingLosses(config, settings), settings.clipNorm).update;
+}
+
+/** The graphs of a step, whole or in parts. The inputs of a part are those of its pictures. */
+export function ditTrainingGraphs(config: DiTConfig, settings: DiTStepSettings): StepGraphs {
+  const { batchSize, accumulate = 1, clipNorm } = settings;
+  if (accumulate === 1) return wholeStep(trainingLosses(config, settings), clipNorm);
+  if (batchSize % accumulate !== 0) {
+    throw new RangeError(`a batch of ${batchSize} cannot be divided into ${accumulate} parts`);
+  }
+  const part = { ...settings, batchSize: batchSize / accumulate };
+  return stepInParts(trainingLosses(config, part), clipNorm, accumulate);
+}
+
+function trainingLosses(config: DiTConfig, settings: DiTStepSettings): StepLosses {
   const { batchSize } = settings;
   const side = config.inputSize;
   const images = input("images", [batchSize, config.channels, side, side]);
   const labels = input("labels", [batchSize], "i32");
-  return ditStepGraph(config, settings, images, drawNoise(config, settings, images, labels));
+  return ditLosses(config, images, drawNoise(config, settings, images, labels));
 }
 
-/** The graph of a step with given randomness. */
-export function ditStepGraph(
+/** The losses of a batch with given randomness. */
+export function ditLosses(
   config: DiTConfig,
-  settings: Pick<DiTStepSettings, "clipNorm">,
   images: Tensor,
   { t, noise, labels }: StepNoise,
-): Graph {
+): StepLosses {
   const specifications = ditParameters(config);
   const states = parameterStates(specifications);
   const at = scheduleAt(linearSchedule(), t);
@@ -77,27 +85,12 @@ export function ditStepGraph(
   const prediction = dit(config, lookup(states), noised, t, labels);
   const losses = hybridLoss({ clean: images, noised, noise, t, prediction, at });
   const loss = mean(losses.total);
-
-  const trained = specifications.filter(({ trainable }) => trainable);
-  const parameters = new Map(trained.map(({ name }) => [name, states.get(name)!]));
-  const optimizer = optimizerGraph(
-    parameters,
-    gradients(loss, [...parameters.values()]),
-    settings.clipNorm,
-  );
-  const sums = state("sums", [sumColumns.length]);
   const zero = constantTensor(Float32Array.of(0), []);
-  const measured = [
-    loss,
+  const terms = [
     mean(losses.meanSquaredError),
     losses.variationalBound ? mean(losses.variationalBound) : zero,
-    optimizer.gradientNorm,
-  ].map((value) => unlessSkipped(value, optimizer.skipped));
-  const accumulated = accumulate(sums, [...measured, optimizer.skipped], optimizer.skipped);
-  return makeGraph("training step", {
-    updates: [{ state: sums, value: accumulated }],
-    effects: optimizer.effects,
-  });
+  ];
+  return { specifications, states, loss, terms };
 }
 
 /** Draws time steps, noise and label dropout from the numbers of the samples. */

@@ -7,7 +7,7 @@ import { join } from "@std/path";
 import { createLoader, type Loader } from "../data/loader.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { type RunDescription, type RunSchedule, writeCheckpoint } from "./checkpoint.ts";
-import { sumColumns } from "./dit_step.ts";
+import { sumColumns } from "./step_graphs.ts";
 import { learningRateAt } from "./learning_rate.ts";
 import { appendMetrics, type Metrics } from "./metrics.ts";
 import {

@@ -57,6 +57,7 @@ export const stateNames = {
   firstMoment: (parameter: string): string => `first moment of ${parameter}`,
   secondMoment: (parameter: string): string => `second moment of ${parameter}`,
   average: (parameter: string): string => `average of ${parameter}`,
+  gradient: (parameter: string): string => `gradient of ${parameter}`,
 };
 
 /** Effects that update parameters, and the gradient norm (a scalar) they are clipped by. */

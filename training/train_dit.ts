@@ -23,7 +23,7 @@ import {
   type RunSchedule,
   weightsPath,
 } from "./checkpoint.ts";
-import { ditTrainingGraph } from "./dit_step.ts";
+import { ditTrainingGraph, ditTrainingGraphs } from "./dit_step.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import { truncateMetrics } from "./metrics.ts";
 import {
@@ -150,7 +150,7 @@ export async function trainDiT(
   } else {
     await initializeState(device, state, run.seed);
   }
-  const trainer = await Trainer.create(device, ditTrainingGraph(config, run), state, run, step);
+  const trainer = await Trainer.create(device, ditTrainingGraphs(config, run), state, run, step);
   events.ready?.(trainer);
   await trainLoop(trainer, dataset, { ...plan, manifest: description }, events);
   return trainer;

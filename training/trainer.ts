@@ -7,12 +7,13 @@
  * @module
  */
 import { compile } from "../kernels/graph/compile.ts";
-import type { Graph } from "../kernels/graph/graph.ts";
 import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
+import type { Program } from "../kernels/program.ts";
 import { elementCount } from "../kernels/shape.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
 import { initializeParameters } from "./initialize.ts";
 import { type OptimizerSettings, scheduleAtStep, stateNames } from "./optimizer.ts";
+import type { StepGraphs } from "./step_graphs.ts";
 
 /** Buffers of a model by parameter name. */
 export type ParameterBuffers = ReadonlyMap<string, DeviceBuffer>;
@@ -97,40 +98,84 @@ export async function copyAverages(state: TrainingState): Promise<void> {
   }
 }
 
+/** The programs of a step on a device; those of `StepGraphs`. */
+interface LoadedStep {
+  readonly parts: number;
+  readonly accumulate?: Executable;
+  readonly update: Executable;
+}
+
+/** Loads the programs of a step. What the parts add up lives in the memory of the first. */
+async function loadStep(
+  device: Device,
+  graphs: StepGraphs,
+  bindings: ReadonlyMap<string, DeviceBuffer>,
+): Promise<LoadedStep> {
+  const { parts } = graphs;
+  if (!graphs.accumulate) {
+    return { parts, update: await device.load(compile(graphs.update), bindings) };
+  }
+  const program = compile(graphs.accumulate);
+  const accumulate = await device.load(program, bindings);
+  try {
+    const sums = statesOf(program).map((name) => [name, accumulate.buffer(name)] as const);
+    const update = await device.load(compile(graphs.update), new Map([...bindings, ...sums]));
+    return { parts, accumulate, update };
+  } catch (error) {
+    accumulate.destroy();
+    throw error;
+  }
+}
+
+const statesOf = ({ buffers }: Program): string[] =>
+  buffers.filter(({ kind }) => kind === "state").map(({ name }) => name);
+
 /** Makes steps. */
 export class Trainer {
   private constructor(
     readonly device: Device,
     readonly state: TrainingState,
     private readonly settings: OptimizerSettings,
-    private readonly executable: Executable,
+    private readonly programs: LoadedStep,
     private readonly sums: DeviceBuffer,
     /** Number of steps made so far. */
     public step: number,
   ) {}
 
-  /** Compiles the step and binds it to the states. */
+  /** Compiles the programs of a step and binds them to the states. */
   static async create(
     device: Device,
-    graph: Graph,
+    graphs: StepGraphs,
     state: TrainingState,
     settings: OptimizerSettings,
     step: number,
   ): Promise<Trainer> {
-    const executable = await device.load(compile(graph), stateBindings(state));
-    return new Trainer(device, state, settings, executable, executable.buffer("sums"), step);
+    const programs = await loadStep(device, graphs, stateBindings(state));
+    return new Trainer(device, state, settings, programs, programs.update.buffer("sums"), step);
   }
 
   /** Writes an input that stays the same for all steps. */
   writeInput(name: string, data: HostArray): void {
-    this.executable.buffer(name).write(data);
+    const { accumulate, update } = this.programs;
+    (accumulate ?? update).buffer(name).write(data);
   }
 
-  /** Makes one step with the given inputs. On WebGPU the work is only queued. */
+  /**
+   * Makes one step. On WebGPU the work is only queued.
+   *
+   * @param inputs of the whole batch, the samples along the first axis
+   */
   runStep(inputs: Readonly<Record<string, HostArray>>): void {
-    for (const [name, data] of Object.entries(inputs)) this.writeInput(name, data);
-    this.writeInput("schedule", scheduleAtStep(this.step + 1, this.settings));
-    this.executable.run();
+    const { parts, accumulate, update } = this.programs;
+    for (let part = 0; part < parts; part++) {
+      for (const [name, data] of Object.entries(inputs)) {
+        const length = data.length / parts;
+        this.writeInput(name, data.subarray(part * length, (part + 1) * length));
+      }
+      accumulate?.run();
+    }
+    update.buffer("schedule").write(scheduleAtStep(this.step + 1, this.settings));
+    update.run();
     this.step++;
   }
 
@@ -146,8 +191,9 @@ export class Trainer {
     return (await this.sums.read()).at(-1)!;
   }
 
-  /** Frees the program; the states stay. */
+  /** Frees the programs; the states stay. */
   destroy(): void {
-    this.executable.destroy();
+    this.programs.update.destroy();
+    this.programs.accumulate?.destroy();
   }
 }

@@ -30,9 +30,15 @@ const maximumEpilogueOperands = 5;
 
 /** Applies the fusion rules to a whole graph. */
 export function fuse(graph: Graph): Graph {
+  const inPlace = new Set(
+    graph.updates.filter(({ state, value }) => value.node.inputs.includes(state))
+      .map(({ value }) => value.node),
+  );
   return rewrite(graph, (node, original, context) => {
     const exclusive = original.inputs.map((tensor) => context.uses(tensor) === 1);
-    if (node instanceof ElementwiseNode) return fuseElementwise(node, exclusive);
+    if (node instanceof ElementwiseNode) {
+      return fuseElementwise(node, exclusive, !inPlace.has(original));
+    }
     if (node instanceof ReduceNode) return fuseIntoReduce(node, exclusive);
     return node;
   });
@@ -88,18 +94,26 @@ function indexOfLargest(producers: readonly (ElementwiseNode | undefined)[]): nu
   return largest < 0 ? -1 : sizes.indexOf(largest);
 }
 
-function fuseElementwise(node: ElementwiseNode, exclusive: readonly boolean[]): Node {
-  const residual = fuseResidualGradient(node, exclusive);
+/** @param movable false when the node must stay element-wise, because only that works in place */
+function fuseElementwise(
+  node: ElementwiseNode,
+  exclusive: readonly boolean[],
+  movable: boolean,
+): Node {
+  const residual = movable && fuseResidualGradient(node, exclusive);
   if (residual) return residual;
   const { shape } = node.outputs[0];
   const { expression, tensors } = inlineProducers(node.expression, node.inputs, exclusive, shape);
   const owned = new Set(node.inputs.filter((_, index) => exclusive[index]));
-  const base = tensors.find((tensor) =>
-    owned.has(tensor) && sameShape(tensor.shape, shape) && expression.type === "f32" &&
-    (canEndProduct(tensor.node, tensors.length) || canFinish(tensor.node, tensors.length))
-  );
-  if (base?.node instanceof MatmulNode) return intoEpilogue(base.node, base, expression, tensors);
-  if (base?.node instanceof ReduceNode) return intoFinish(base.node, expression);
+  const base = movable &&
+    tensors.find((tensor) =>
+      owned.has(tensor) && sameShape(tensor.shape, shape) && expression.type === "f32" &&
+      (canEndProduct(tensor.node, tensors.length) || canFinish(tensor.node, tensors.length))
+    );
+  if (base && base.node instanceof MatmulNode) {
+    return intoEpilogue(base.node, base, expression, tensors);
+  }
+  if (base && base.node instanceof ReduceNode) return intoFinish(base.node, expression);
   return new ElementwiseNode(expression, tensors, shape);
 }
 

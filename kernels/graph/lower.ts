@@ -37,10 +37,13 @@ class Lowering {
   private readonly outputViews = new Map<string, View>();
   private readonly uses: ReadonlyMap<Tensor, number>;
   private readonly nodes: Node[];
+  /** Updates that happen as soon as their value is known, by the node that makes the value. */
+  private readonly running: ReadonlyMap<Node, Update>;
 
   constructor(private readonly graph: Graph) {
-    this.nodes = graphNodes(graph);
     this.uses = countUses(graph);
+    this.running = runningUpdates(graph, this.uses);
+    this.nodes = moveForward(graphNodes(graph), new Set(this.running.keys()));
   }
 
   run(): { buffers: BufferSpecification[]; steps: Step[] } {
@@ -97,6 +100,10 @@ class Lowering {
     const late = new Set<Node>();
     for (const update of updates) {
       const { node } = update.value;
+      if (this.running.has(node)) {
+        this.destinations.set(update.value, this.views.get(update.state)!);
+        continue;
+      }
       const movable = !isPassive(node) && !(node instanceof ConcatenateNode) &&
         node.outputs.length === 1 && this.uses.get(update.value) === 1 &&
         readsOnlyOwn(node, update, new Set(changing));
@@ -188,7 +195,7 @@ class Lowering {
   /** Where the values of updates that are not computed late can be read when states change. */
   private saveUpdateSources(late: ReadonlySet<Node>): (View | undefined)[] {
     return this.graph.updates.map(({ value }) => {
-      if (late.has(value.node)) return undefined;
+      if (late.has(value.node) || this.running.has(value.node)) return undefined;
       // What lies in a state must be saved before another update changes that state.
       const source = viewSource(value).node;
       const inState = source instanceof InputNode && source.role === "state";
@@ -200,9 +207,34 @@ class Lowering {
     this.graph.updates.forEach(({ state, value }, index) => {
       const from = sources[index];
       if (from) this.steps.push(copyStep(from, this.views.get(state)!));
-      else this.lowerNode(value.node);
+      else if (!this.running.has(value.node)) this.lowerNode(value.node);
     });
   }
+}
+
+/**
+ * Updates such as `sum + x` of a state that nothing else reads: they need not wait for the end, so
+ * that what is added does not have to be kept until then.
+ */
+function runningUpdates(
+  { updates }: Graph,
+  uses: ReadonlyMap<Tensor, number>,
+): Map<Node, Update> {
+  const running = updates.filter(({ state, value }) =>
+    value.node instanceof ElementwiseNode && value.node.inputs.includes(state) &&
+    uses.get(state) === 1 && uses.get(value) === 1
+  );
+  return new Map(running.map((update) => [update.value.node, update]));
+}
+
+/** The same nodes; those of `moved`, whose results no node reads, right behind their last input. */
+function moveForward(nodes: readonly Node[], moved: ReadonlySet<Node>): Node[] {
+  const positions = new Map(nodes.map((node, position) => [node, position]));
+  const place = (node: Node): number =>
+    moved.has(node)
+      ? Math.max(...node.inputs.map((tensor) => positions.get(tensor.node)!)) + 0.5
+      : positions.get(node)!;
+  return [...nodes].sort((a, b) => place(a) - place(b));
 }
 
 /** Whether a node computes nothing of its own: a source or a view. */

@@ -50,6 +50,8 @@ Deno.test("wrong flags are named with the closest valid value", async () => {
       [["--image-size", "30"], /the side 30 is not divisible by the patch 7; .*: 28 and 35$/m],
       [["--hidden", "18", "--heads", "4"], /18 is not divisible by 4 heads; .*: 16 and 20$/m],
       [["--num-classes", "5"], /the data set has classes 10, the model 5$/m],
+      [["--accumulate", "3"], /does not divide the batch of 8 into equal parts; .*: 2 and 4$/m],
+      [["--accumulate", "9"], /does not divide the batch of 8 into equal parts; the nearest: 8$/m],
       [["--warmup", "2"], /^tessera: --warmup 2 leaves nothing of 2 steps; at most 1$/m],
       [["--lr-min", "1e-5"], /^tessera: --lr-min is for --lr-schedule cosine$/m],
       [["--lr-schedule", "cosin"], /did you mean cosine\?/],

@@ -11,7 +11,8 @@ import { elementCount } from "../../kernels/shape.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import { dit, ditParameters } from "../../models/dit.ts";
 import { lookup, parameterStates } from "../../models/parameters.ts";
-import { ditStepGraph } from "../../training/dit_step.ts";
+import { ditLosses } from "../../training/dit_step.ts";
+import { wholeStep } from "../../training/step_graphs.ts";
 import { scheduleAtStep, stateNames } from "../../training/optimizer.ts";
 import { adamwSchedule } from "../../kernels/program.ts";
 import { eachDevice } from "../devices.ts";
@@ -88,12 +89,9 @@ for (const path of ["dit-latent.adamw", "dit-latent.adamw-plain", "dit-pixel.ada
     const [steps, batch, ...picture] = golden.shapes.get("x0")!;
     const shape = [batch, ...picture];
     const [t, labels] = [input("t", [batch], "i32"), input("y", [batch], "i32")];
-    const graph = ditStepGraph(config, { clipNorm: about.clip ?? 0 }, input("x0", shape), {
-      t,
-      noise: input("noise", shape),
-      labels,
-    });
-    const executable = await device.load(compile(graph));
+    const noise = input("noise", shape);
+    const losses = ditLosses(config, input("x0", shape), { t, noise, labels });
+    const executable = await device.load(compile(wholeStep(losses, about.clip ?? 0).update));
     for (const { name, trainable } of ditParameters(config)) {
       executable.buffer(name).write(weights.floats(name));
       if (trainable) executable.buffer(stateNames.average(name)).write(weights.floats(name));
