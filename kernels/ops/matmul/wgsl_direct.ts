@@ -7,7 +7,7 @@
  * take tiles below each other and so share their columns of the right operand.
  *
  * Sizes reach the kernel through a table of numbers and the epilogue is a dispatch of its own, so
- * that products of all shapes share four pipelines, one for each pair of layouts: compiling is slow
+ * that products of all shapes share a few pipelines, one for each pair of layouts: compiling is slow
  * on such adapters. Operands must be aligned for loads of four; others take the variant "windows".
  *
  * @module
@@ -18,8 +18,10 @@ import { BindingTable, gridOf } from "../../webgpu/wgsl.ts";
 import { finishApart, isShared, matmulLabel } from "./wgsl_output.ts";
 import { lowerWindows } from "./wgsl_windows.ts";
 
-/** Rows and columns of the tile of one invocation. */
-const tile = { m: 16, n: 16 };
+/** Columns of the tile of one invocation. */
+const tileColumns = 16;
+/** Rows of a tile: half as many where the product has no more. */
+const tileRows = (m: number): number => m <= 8 ? 8 : 16;
 /** Invocations of a workgroup: one vector of the processor, so that all cores get work. */
 const workgroupSize = 8;
 /** Row tiles that are walked through before the next columns: their rows stay in the cache. */
@@ -54,15 +56,17 @@ function layoutOf(view: MatrixView, lines: number, k: number): Layout | undefine
 
 function product(step: MatmulStep, a: Layout, b: Layout, context: WebGPUContext): Dispatch {
   const { batch, m, n, k, output } = step;
-  const rowTiles = Math.ceil(m / tile.m);
-  const columnTiles = Math.ceil(n / tile.n);
+  const rows = tileRows(m);
+  const rowTiles = Math.ceil(m / rows);
+  const columnTiles = Math.ceil(n / tileColumns);
   const tiles = batch * rowTiles * columnTiles;
   const { workgroups, groupIndex } = gridOf(Math.ceil(tiles / workgroupSize));
   const table = new BindingTable();
   const kernel = {
     target: table.use(output.buffer, "write", "vec4<f32>"),
-    a: operandCode("left", table.use(step.a.buffer, "read", "vec4<f32>"), a, "m", 1),
-    b: operandCode("right", table.use(step.b.buffer, "read", "vec4<f32>"), b, "n", 2),
+    a: operandCode("left", table.use(step.a.buffer, "read", "vec4<f32>"), a, rows, 1),
+    b: operandCode("right", table.use(step.b.buffer, "read", "vec4<f32>"), b, tileColumns, 2),
+    rows,
     groupIndex,
   };
   const sizes = context.constant(Uint32Array.of(
@@ -88,8 +92,7 @@ function operandWords(view: MatrixView, layout: Layout, lines: number): number[]
 }
 
 const four = [0, 1, 2, 3];
-const quads = (size: "m" | "n") => Array.from({ length: tile[size] / 4 }, (_, q) => q);
-const lines = (size: "m" | "n") => Array.from({ length: tile[size] }, (_, r) => r);
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /** WGSL that brings four steps along k of one operand's share of a tile into registers. */
 interface OperandCode {
@@ -105,25 +108,26 @@ interface OperandCode {
 
 /**
  * @param array name of the operand's binding
+ * @param lines of the operand in a tile
  * @param entry which vector of the table is the operand's
  */
 function operandCode(
   name: "left" | "right",
   array: string,
   layout: Layout,
-  size: "m" | "n",
+  lines: number,
   entry: number,
 ): OperandCode {
   const first = `let ${name}Start = sizes[${entry}].x + batch * sizes[${entry}].y;
 let ${name}Stride = sizes[${entry}].z;`;
-  const line = size === "m" ? "row" : "column";
+  const line = name === "left" ? "row" : "column";
   if (layout === "alongDepth") {
     const address = (r: number): string =>
       `let ${name}At${r} = ${name}Start + ` +
       `min(${line} + ${r}u, sizes[${entry}].w) * ${name}Stride;`;
     const element = (r: number, d: number): string => `${name}${r}.${"xyzw"[d]}`;
     return {
-      addresses: [first, ...lines(size).map(address)].join("\n"),
+      addresses: [first, ...upTo(lines).map(address)].join("\n"),
       loads: (q) =>
         four.map((i) => `let ${name}${4 * q + i} = ${array}[${name}At${4 * q + i} + d];`).join(
           "\n",
@@ -135,7 +139,7 @@ let ${name}Stride = sizes[${entry}].z;`;
   const address = (q: number): string =>
     `let ${name}At${q} = ${name}Start + min(${line} / 4u + ${q}u, sizes[${entry}].w);`;
   return {
-    addresses: [first, ...quads(size).map(address)].join("\n"),
+    addresses: [first, ...upTo(lines / 4).map(address)].join("\n"),
     loads: (q) =>
       four.map((d) =>
         `let ${name}${q}_${d} = ${array}[${name}At${q} + (4u * d + ${d}u) * ${name}Stride];`
@@ -149,19 +153,22 @@ interface Kernel {
   readonly target: string;
   readonly a: OperandCode;
   readonly b: OperandCode;
+  /** Rows of a tile. */
+  readonly rows: number;
   readonly groupIndex: string;
 }
 
-function kernelCode(table: BindingTable, { target, a, b, groupIndex }: Kernel): string {
+function kernelCode(table: BindingTable, { target, a, b, rows, groupIndex }: Kernel): string {
   const binding = table.bindings.length;
-  const sums = lines("m").flatMap((r) => quads("n").map((q) => [r, q] as const));
-  const multiply = quads("n").map((q) =>
+  const columnQuads = upTo(tileColumns / 4);
+  const sums = upTo(rows).flatMap((r) => columnQuads.map((q) => [r, q] as const));
+  const multiply = columnQuads.map((q) =>
     `{
 ${b.loads(q)}
 ${
       four.map((d) =>
         `{ let v = ${b.vector(q, d)};
-${lines("m").map((r) => `sum${r}_${q} += ${a.element(r, d)} * v;`).join("\n")} }`
+${upTo(rows).map((r) => `sum${r}_${q} += ${a.element(r, d)} * v;`).join("\n")} }`
       ).join("\n")
     }
 }`
@@ -183,13 +190,13 @@ let perBand = ${rowTilesTogether}u * sizes[0].z;
 let band = (index % perBatch) / perBand;
 let inBand = (index % perBatch) % perBand;
 let tall = min(${rowTilesTogether}u, sizes[0].y - band * ${rowTilesTogether}u);
-let row = (band * ${rowTilesTogether}u + inBand % tall) * ${tile.m}u;
-let column = (inBand / tall) * ${tile.n}u;
+let row = (band * ${rowTilesTogether}u + inBand % tall) * ${rows}u;
+let column = (inBand / tall) * ${tileColumns}u;
 ${a.addresses}
 ${b.addresses}
 ${sums.map(([r, q]) => `var sum${r}_${q} = vec4<f32>();`).join("\n")}
 for (var d = 0u; d < sizes[3].z; d++) {
-${quads("m").map((q) => a.loads(q)).join("\n")}
+${upTo(rows / 4).map((q) => a.loads(q)).join("\n")}
 ${multiply}
 }
 let corner = sizes[0].w + (batch * sizes[3].x + row) * sizes[3].y + column / 4u;

@@ -59,6 +59,8 @@ const large = [
   product(0, "NT", { batch: 16, m: 130, n: 140, k: 12 }),
   product(0, "TN", { batch: 2, m: 300, n: 52, k: 60 }),
   product(0, "TT", { batch: 3, m: 148, n: 36, k: 8 }),
+  product(0, "NT", { batch: 1, m: 6, n: 200, k: 128 }),
+  product(0, "TN", { batch: 2, m: 8, n: 76, k: 132 }),
 ];
 
 /** On software adapters each shape of the "tiles" variant takes 0.3 s to compile. */
