@@ -11,13 +11,11 @@ import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
 import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { describeDiT } from "../models/dit_graph.ts";
-import { checkWeights, type RunDescription, type RunSchedule } from "../training/checkpoint.ts";
-import type { RateSchedule } from "../training/learning_rate.ts";
+import { checkWeights, type RunDescription } from "../training/checkpoint.ts";
 import type { Metrics } from "../training/metrics.ts";
 import {
   configForDataset,
   findRun,
-  forecastMemory,
   resolveWeights,
   type RunPlan,
   type Start,
@@ -29,16 +27,14 @@ import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
 import type { Io } from "./io.ts";
-import { formatBytes, formatCount } from "./numbers.ts";
+import { formatCount } from "./numbers.ts";
 import { amount, fixed, Progress } from "./progress.ts";
 import { watchSignals } from "./signals.ts";
 import type { TrainDitOptions } from "./train.ts";
+import { parts, rateSchedule, schedule } from "./train_settings.ts";
 
 /** How manifests name the pictures that come with the tool. */
 const shippedSamples = "shipped:fashion";
-
-/** Steps of a run when neither steps nor epochs are given. */
-const defaultSteps = 2000;
 
 /** Flags that a resumed run may be given; everything else it takes from its checkpoint. */
 const resumeFlags = new Set<keyof TrainDitOptions>([
@@ -82,7 +78,8 @@ export async function runTrainDit(
     ? await prepareNewRun(values, given)
     : await prepareResume(values, given);
   if (values.dryRun) {
-    io.out(describePlan(prepared.plan, values.device === "webgpu" ? "webgpu" : "wasm"));
+    const { describePlan } = await import("./train_plan.ts");
+    io.out(await describePlan(prepared, values));
     return;
   }
   const chosen = await selectDevice(values);
@@ -129,7 +126,7 @@ export async function prepareNewRun(
     run: {
       seed: values.seed,
       batchSize: values.globalBatchSize,
-      accumulate: checkParts(values),
+      accumulate: parts(values),
       learningRate,
       rateSchedule: rateSchedule(values, learningRate, runSchedule.steps),
       weightDecay: values.weightDecay,
@@ -204,89 +201,6 @@ async function prepareResume(
 
 const flagName = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
-
-/** The schedule that the flags ask for; where they say nothing, that of the run so far. */
-function schedule(
-  values: TrainDitOptions,
-  given: ReadonlySet<keyof TrainDitOptions>,
-  dataset: ImageDataset,
-  batchSize: number,
-  before?: RunSchedule,
-): RunSchedule {
-  const epochs = values.epochs === undefined
-    ? undefined
-    : Math.ceil(values.epochs * dataset.length / batchSize);
-  const chosen = (flag: "logEvery" | "ckptEvery" | "keep", earlier: number | undefined) =>
-    given.has(flag) ? values[flag] : earlier ?? values[flag];
-  return {
-    steps: values.steps ?? epochs ?? before?.steps ?? defaultSteps,
-    logEvery: chosen("logEvery", before?.logEvery),
-    checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
-    keep: chosen("keep", before?.keep),
-  };
-}
-
-/** The number of parts of a batch, which must be equal. */
-function checkParts({ accumulate, globalBatchSize }: TrainDitOptions): number {
-  if (globalBatchSize % accumulate === 0) return accumulate;
-  const divisors = Array.from({ length: globalBatchSize }, (_, index) => index + 1)
-    .filter((parts) => globalBatchSize % parts === 0);
-  const nearest = [
-    divisors.findLast((parts) => parts < accumulate),
-    divisors.find((parts) => parts > accumulate),
-  ].filter((parts) => parts !== undefined).join(" and ");
-  throw new UsageError(
-    `--accumulate ${accumulate} does not divide the batch of ${globalBatchSize} into equal parts; ` +
-      `the nearest: ${nearest}`,
-  );
-}
-
-/** The learning rates that the flags ask for; refuses flags that contradict each other. */
-function rateSchedule(
-  { lrSchedule, warmup, lrMin, lrSteps }: TrainDitOptions,
-  peak: number,
-  runSteps: number,
-): RateSchedule {
-  const steps = lrSteps ?? runSteps;
-  if (warmup >= steps) {
-    throw new UsageError(
-      `--warmup ${warmup} leaves nothing of ${steps} steps; at most ${steps - 1}`,
-    );
-  }
-  if (lrSchedule === "constant") {
-    const misplaced = lrMin !== undefined
-      ? "--lr-min"
-      : lrSteps !== undefined
-      ? "--lr-steps"
-      : undefined;
-    if (misplaced) throw new UsageError(`${misplaced} is for --lr-schedule cosine`);
-    return { kind: "constant", warmup };
-  }
-  const minimum = lrMin ?? 0;
-  if (minimum > peak) {
-    throw new UsageError(`--lr-min ${minimum} is above the learning rate; at most ${peak}`);
-  }
-  return { kind: "cosine", warmup, steps, minimum };
-}
-
-/** What `--dry-run` prints. */
-function describePlan(plan: RunPlan, device: "webgpu" | "wasm"): string {
-  const { config, run } = plan.description;
-  const { parameters, trainableParameters, tokens, multiplyAdds } = describeDiT(config);
-  const memory = forecastMemory(config, run, device);
-  return [
-    `parameters        ${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`,
-    `tokens            ${tokens}`,
-    `multiply-adds     ${formatCount(multiplyAdds)} a picture, forward`,
-    `batch             ${run.batchSize} pictures, ${plan.steps} steps`,
-    `memory (${device})`,
-    `  parameters      ${formatBytes(memory.parameters)}`,
-    `  optimizer       ${formatBytes(memory.optimizer)}`,
-    `  average         ${formatBytes(memory.average)}`,
-    `  temporaries     ${formatBytes(memory.temporaries)}`,
-    `  total           ${formatBytes(memory.total)}`,
-  ].join("\n");
-}
 
 async function train(
   io: Io,

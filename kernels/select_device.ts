@@ -29,33 +29,46 @@ export interface ChosenDevice {
 /** WebGPU was asked for and there is no adapter. */
 export class NoAdapterError extends InputError {}
 
+/** Which device a request leads to on this machine. */
+export interface DeviceKind {
+  /** The implementation. */
+  readonly kind: "webgpu" | "wasm";
+  /** A clause without a full stop, such as `a hardware GPU was found`. */
+  readonly reason: string;
+}
+
 /**
- * Makes the device that was asked for. `auto` takes WebGPU on a hardware adapter and otherwise
- * WebAssembly, which is faster than a GPU emulated on the CPU.
+ * Decides which device to use. `auto` means WebGPU on a hardware adapter and otherwise WebAssembly,
+ * which is faster than a GPU emulated on the CPU.
+ */
+export async function chooseDevice({ device }: DeviceRequest): Promise<DeviceKind> {
+  if (device !== "auto") return { kind: device, reason: "asked for" };
+  const { probeAdapter } = await import("./webgpu/adapter.ts");
+  const adapter = await probeAdapter();
+  if (adapter && !adapter.software) return { kind: "webgpu", reason: "a hardware GPU was found" };
+  const reason = adapter
+    ? "the only WebGPU adapter is a software renderer, which is slower"
+    : "there is no WebGPU adapter";
+  return { kind: "wasm", reason };
+}
+
+/**
+ * Makes the device that was asked for; see {@link chooseDevice} for `auto`.
  *
  * @throws NoAdapterError when WebGPU was asked for and no adapter is found
  */
 export async function selectDevice(request: DeviceRequest): Promise<ChosenDevice> {
-  if (request.device === "wasm") return { device: await wasm(request), reason: "asked for" };
+  const { kind, reason } = await chooseDevice(request);
+  if (kind === "wasm") return { device: await wasm(request), reason };
   const { createWebGPUDevice } = await import("./webgpu/device.ts");
   const { probeAdapter } = await import("./webgpu/adapter.ts");
-  const adapter = await probeAdapter();
-  if (request.device === "webgpu") {
-    if (!adapter) {
-      throw new NoAdapterError(
-        "no WebGPU adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) " +
-          "or use --device wasm",
-      );
-    }
-    return { device: await createWebGPUDevice(), reason: "asked for" };
+  if (!await probeAdapter()) {
+    throw new NoAdapterError(
+      "no WebGPU adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) " +
+        "or use --device wasm",
+    );
   }
-  if (adapter && !adapter.software) {
-    return { device: await createWebGPUDevice(), reason: "a hardware GPU was found" };
-  }
-  const reason = adapter
-    ? "the only WebGPU adapter is a software renderer, which is slower"
-    : "there is no WebGPU adapter";
-  return { device: await wasm(request), reason };
+  return { device: await createWebGPUDevice(), reason };
 }
 
 async function wasm({ threads, strictMath, batchInvariant }: DeviceRequest): Promise<Device> {

@@ -90,6 +90,7 @@ const manifestSchema = z.object({
   run: z.object({
     seed: z.int().min(0),
     batchSize: z.int().min(1),
+    accumulate: z.int().min(1).optional(),
     learningRate: z.number().positive(),
     // Checkpoints from before there were schedules have none.
     rateSchedule: rateScheduleSchema.optional(),
@@ -97,7 +98,6 @@ const manifestSchema = z.object({
     clipNorm: z.number().min(0),
     averageDecay: z.number().min(0).max(1),
     labelDropout: z.number().min(0).max(1),
-    accumulate: z.int().min(1).optional(),
     flip: z.boolean(),
   }),
   dataFingerprint: z.string(),

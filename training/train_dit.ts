@@ -8,11 +8,8 @@ import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { Device } from "../kernels/device.ts";
-import { compile } from "../kernels/graph/compile.ts";
-import type { Program } from "../kernels/program.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
-import { countParameters } from "../models/parameters.ts";
 import {
   isWeightsFile,
   type Manifest,
@@ -23,7 +20,7 @@ import {
   type RunSchedule,
   weightsPath,
 } from "./checkpoint.ts";
-import { ditTrainingGraph, ditTrainingGraphs } from "./dit_step.ts";
+import { ditTrainingGraphs } from "./dit_step.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import { truncateMetrics } from "./metrics.ts";
 import {
@@ -160,39 +157,4 @@ export async function trainDiT(
 export async function resolveWeights(path: string): Promise<string> {
   if (isWeightsFile(path)) return path;
   return weightsPath(await resolveCheckpoint(path), "raw");
-}
-
-/** Bytes a training step needs on a device, by part. */
-export interface MemoryForecast {
-  /** Weights. */
-  readonly parameters: number;
-  /** First and second moments. */
-  readonly optimizer: number;
-  /** Moving averages of the trained weights. */
-  readonly average: number;
-  /** Activations and gradients: the peak of the plan. */
-  readonly temporaries: number;
-  /** The sum of the others. */
-  readonly total: number;
-}
-
-/** The memory plan of a training step; the run uses exactly this. */
-export function forecastMemory(
-  config: DiTConfig,
-  settings: Parameters<typeof ditTrainingGraph>[1],
-  device: "webgpu" | "wasm",
-): MemoryForecast {
-  const { trainableParameters, parameters } = countParameters(ditParameters(config));
-  const program: Program = compile(ditTrainingGraph(config, settings));
-  const temporaries = device === "wasm"
-    ? program.arenaBytes
-    : program.slots.reduce((sum, bytes) => sum + bytes, 0);
-  const parts = {
-    parameters: 4 * parameters,
-    optimizer: 8 * trainableParameters,
-    average: 4 * trainableParameters,
-    temporaries,
-  };
-  const total = Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
-  return { ...parts, total };
 }

@@ -14,12 +14,9 @@ import type { DType } from "../shape.ts";
 import { ModuleBuilder } from "./assembler.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
-import { SharedMemory } from "./memory.ts";
+import { scratchBytes, SharedMemory } from "./memory.ts";
 import { type PooledProgram, ThreadPool } from "./pool.ts";
 import { controlBytes } from "./team.ts";
-
-/** Private scratch memory of every thread: packed panels, score tiles. */
-const scratchBytes = 8 * 2 ** 20;
 
 /** Choices for the CPU device. */
 export interface WasmDeviceOptions {

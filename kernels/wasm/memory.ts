@@ -12,6 +12,12 @@ import { maximumPages } from "./assembler.ts";
 
 const pageBytes = 65536;
 
+/** Bytes there are for everything together: 4 GiB but for the last page, which stays unused. */
+export const addressableBytes = (maximumPages - 1) * pageBytes;
+
+/** Private scratch memory of every thread: packed panels, score tiles. */
+export const scratchBytes = 8 * 2 ** 20;
+
 /** Every allocation starts at a multiple of a cache line. */
 const alignment = 64;
 

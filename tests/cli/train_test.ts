@@ -224,6 +224,22 @@ Deno.test("--dry-run prints what a run needs and leaves nothing behind", async (
     assert.match(out, /^multiply-adds +101,376 a picture/m);
     assert.match(out, /^memory \(webgpu\)$/m);
     assert.match(out, /^ {2}total +\S+ [KM]iB$/m);
+    assert.match(out, /^epoch +500\.0 batches, 4,000 pictures$/m);
+    assert.match(out, /^limits +fits: buffers up to /m);
     assert.deepEqual(await namesIn(results), []);
   });
+});
+
+Deno.test("--dry-run says what does not fit and what a batch in parts saves", async () => {
+  const flags = ["train", "dit", "--dry-run", "--model", "DiT-S/4", "--depth", "2", ...onWasm];
+  const whole = await succeed(...flags, "--global-batch-size", "4096");
+  assert.match(
+    whole,
+    /^limits +does not fit: \S+ GiB of memory, wasm has 4 GiB; give --accumulate/m,
+  );
+  const parts = await succeed(...flags, "--global-batch-size", "4096", "--accumulate", "16");
+  assert.match(parts, /^batch +4096 pictures in 16 parts$/m);
+  assert.match(parts, /^ {2}gradient sums +\S+ MiB$/m);
+  assert.match(parts, /^ {2}thread scratch +8 MiB$/m);
+  assert.match(parts, /^limits +fits: /m);
 });
