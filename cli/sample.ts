@@ -83,6 +83,12 @@ export const sampleDitFlags = {
   ...seedFlags,
   ...group("Output:", {
     out: flag("--out <folder>", "where the pictures go", text, "samples"),
+    npz: optional(
+      "--npz <file>",
+      "pictures as arr_0 (N,H,W,C) of bytes and classes as arr_1, written batch by batch; " +
+        "single PNGs and a grid only with --out",
+      text,
+    ),
     saveLatents: optional(
       "--save-latents <file>",
       "raw result before decoding: safetensors, tensor latents (N,C,H,W)",
@@ -129,11 +135,12 @@ export function command(io: Io): Command {
         ["tessera sample dit --ckpt results/000-DiT-XS-4 --seed 7", "from a run of yours"],
         ["tessera sample dit --classes sneaker,bag --count 8", "two classes in turn"],
         ["tessera sample dit --sampler dpm++ --num-sampling-steps 20", "fast"],
+        ["tessera sample dit --npz samples.npz --count 50_000", "for an evaluation"],
       ],
       run: async (parsed) => {
         checkSampleOptions(parsed);
         const { runSampleDit } = await import("./sample_dit.ts");
-        await runSampleDit(io, parsed.values);
+        await runSampleDit(io, parsed);
       },
     }));
 }

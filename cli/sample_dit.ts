@@ -4,7 +4,9 @@
  * @module
  */
 import { dirname } from "@std/path";
+import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
+import { writeSamplesNpz } from "../formats/npz.ts";
 import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
 import { selectDevice } from "../kernels/select_device.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
@@ -16,13 +18,14 @@ import {
   resolveClasses,
 } from "../training/dit_model.ts";
 import { checkWeights, isWeightsFile } from "../training/checkpoint.ts";
-import { type SampleRecord, writeSamples } from "../training/pictures.ts";
+import { type SampleRecord, samplesToBitmaps, writeSamples } from "../training/pictures.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { namedConfigOrFile } from "./model_config.ts";
 import { Progress } from "./progress.ts";
-import type { SampleDitOptions } from "./sample.ts";
+import type { Parsed } from "./flags.ts";
+import type { sampleDitFlags, SampleDitOptions } from "./sample.ts";
 
 /** The checkpoint that comes with the tool. */
 export const shippedCheckpoint = "models/checkpoints/fashion";
@@ -34,7 +37,12 @@ interface StartNoise {
 }
 
 /** Draws pictures. */
-export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<void> {
+export async function runSampleDit(
+  io: Io,
+  { values, given }: Parsed<typeof sampleDitFlags>,
+): Promise<void> {
+  // A file for a program need not become thousands of files for people.
+  const wantsPngs = values.npz === undefined || given.has("out");
   const source = await findSource(values);
   const noise = values.noise === undefined
     ? undefined
@@ -44,7 +52,7 @@ export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<vo
   await checkWeights(source.path, ditParameters(source.config));
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
-    await prepareOutput(source.config, values);
+    await prepareOutput(source.config, values, wantsPngs);
     const progress = new Progress(io, {
       noun: "evaluation",
       total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
@@ -67,12 +75,19 @@ export async function runSampleDit(io: Io, values: SampleDitOptions): Promise<vo
       },
     });
     let evaluations = 0;
-    const samples = await program.sample(
+    const batches = program.batches(
       { seed: values.seed, labels, startNoise: noise?.values },
       () => progress.update(++evaluations),
     );
+    const output = { ...source, labels, device: device.description };
+    const samples = values.npz === undefined ? await Array.fromAsync(batches) : await writeNpzOf(
+      values.npz,
+      batches,
+      output,
+      wantsPngs || values.saveLatents !== undefined,
+    );
     progress.end();
-    await save(io, samples, values, { ...source, labels, device: device.description });
+    await save(io, concatenate(samples), values, output, wantsPngs);
   } finally {
     device.close();
   }
@@ -122,30 +137,74 @@ async function readNoise(path: string, config: DiTConfig): Promise<StartNoise> {
 const isPicture = (channels: number): boolean => channels === 1 || channels === 3;
 
 /** Latents cannot be drawn without a decoder. */
-function checkOutput({ channels }: DiTConfig, { saveLatents }: SampleDitOptions): void {
-  if (isPicture(channels) || saveLatents !== undefined) return;
-  throw new UsageError(
-    `the model makes latents of ${channels} channels, which need a decoder to become pictures; ` +
-      "write them with --save-latents FILE",
-  );
+function checkOutput({ channels }: DiTConfig, { saveLatents, npz }: SampleDitOptions): void {
+  if (isPicture(channels)) return;
+  const problem =
+    `the model makes latents of ${channels} channels, which need a decoder to become pictures`;
+  if (npz !== undefined) throw new UsageError(`--npz: ${problem}; --save-latents writes latents`);
+  if (saveLatents === undefined) {
+    throw new UsageError(`${problem}; write them with --save-latents FILE`);
+  }
 }
 
 /** Makes the folders of what will be written, so that a wrong path shows before the work. */
 async function prepareOutput(
   { channels }: DiTConfig,
-  { out, saveLatents }: SampleDitOptions,
+  { out, saveLatents, npz }: SampleDitOptions,
+  wantsPngs: boolean,
 ): Promise<void> {
-  if (saveLatents !== undefined) await Deno.mkdir(dirname(saveLatents), { recursive: true });
-  if (isPicture(channels)) await Deno.mkdir(out, { recursive: true });
+  for (const file of [saveLatents, npz]) {
+    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
+  }
+  if (isPicture(channels) && wantsPngs) await Deno.mkdir(out, { recursive: true });
+}
+
+/** What is written about pictures besides the flags. */
+type Output = DiTSource & { readonly labels: readonly number[]; readonly device: string };
+
+/**
+ * Writes batches to an npz file as they come.
+ *
+ * @param keep whether the batches are needed afterwards; otherwise none is held in memory
+ * @returns the batches that were kept
+ */
+async function writeNpzOf(
+  path: string,
+  batches: AsyncIterable<Float32Array>,
+  { config, labels }: Output,
+  keep: boolean,
+): Promise<Float32Array[]> {
+  const kept: Float32Array[] = [];
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    for await (const batch of batches) {
+      if (keep) kept.push(batch);
+      for (const { data } of samplesToBitmaps(batch, config)) yield data;
+    }
+  }
+  const { inputSize, channels } = config;
+  await writeSamplesNpz(path, [labels.length, inputSize, inputSize, channels], bytes(), labels);
+  return kept;
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let done = 0;
+  for (const part of parts) {
+    whole.set(part, done);
+    done += part.length;
+  }
+  return whole;
 }
 
 async function save(
   io: Io,
   samples: Float32Array,
   values: SampleDitOptions,
-  source: DiTSource & { labels: readonly number[]; device: string },
+  source: Output,
+  wantsPngs: boolean,
 ): Promise<void> {
-  const { config, labels, classNames } = source;
+  const { config, labels } = source;
+  const record = describe(values, source);
   if (values.saveLatents !== undefined) {
     const shape = [labels.length, config.channels, config.inputSize, config.inputSize];
     await writeSafetensors(values.saveLatents, [
@@ -153,10 +212,28 @@ async function save(
     ]);
     io.out(values.saveLatents);
   }
-  if (!isPicture(config.channels)) return;
-  const record: SampleRecord = {
-    weights: source.path,
-    step: source.step,
+  if (values.npz !== undefined) {
+    await writeTextAtomically(`${values.npz}.json`, `${JSON.stringify(record, null, 2)}\n`);
+    io.out(values.npz);
+  }
+  if (!isPicture(config.channels) || !wantsPngs) return;
+  const guidance = values.cfgScale === 1 ? "no guidance" : `guidance ${values.cfgScale}`;
+  const grid = await writeSamples(values.out, samples, record, {
+    title: source.step === undefined ? "DiT" : `DiT after ${source.step} steps`,
+    subtitle:
+      `${values.sampler}, ${values.numSamplingSteps} steps, ${guidance}, seed ${values.seed}`,
+  });
+  io.out(grid);
+}
+
+/** How the pictures were made. */
+function describe(
+  values: SampleDitOptions,
+  { path, step, config, device, labels, classNames }: Output,
+): SampleRecord {
+  return {
+    weights: path,
+    step,
     config,
     sampler: values.sampler,
     samplingSteps: values.numSamplingSteps,
@@ -166,15 +243,8 @@ async function save(
     cfgScale: values.cfgScale,
     cfgChannels: values.cfgChannels,
     seed: values.seed,
-    device: source.device,
+    device,
     labels,
     classNames,
   };
-  const guidance = values.cfgScale === 1 ? "no guidance" : `guidance ${values.cfgScale}`;
-  const grid = await writeSamples(values.out, samples, record, {
-    title: source.step === undefined ? "DiT" : `DiT after ${source.step} steps`,
-    subtitle:
-      `${values.sampler}, ${values.numSamplingSteps} steps, ${guidance}, seed ${values.seed}`,
-  });
-  io.out(grid);
 }

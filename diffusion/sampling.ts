@@ -125,17 +125,34 @@ export class SamplingProgram {
    * @returns (labels.length, C, H, W), row-major, as the network sees them (not clamped)
    */
   async sample(request: SamplingRequest, progress?: SamplingProgress): Promise<Float32Array> {
+    const length = elementCount(this.settings.pictureShape);
+    const result = new Float32Array(request.labels.length * length);
+    let done = 0;
+    for await (const pictures of this.batches(request, progress)) {
+      result.set(pictures, done);
+      done += pictures.length;
+    }
+    return result;
+  }
+
+  /**
+   * Draws pictures a batch at a time, so that any number of them can be gone through.
+   *
+   * @returns (n, C, H, W) each, in order, n the batch size and fewer the last time
+   */
+  async *batches(
+    request: SamplingRequest,
+    progress?: SamplingProgress,
+  ): AsyncGenerator<Float32Array> {
     const { batchSize, pictureShape } = this.settings;
     const length = elementCount(pictureShape);
     this.check(request);
     const { labels } = request;
-    const result = new Float32Array(labels.length * length);
     for (let first = 0; first < labels.length; first += batchSize) {
       const count = Math.min(batchSize, labels.length - first);
       const pictures = await this.sampleBatch(request, first, count, progress);
-      result.set(pictures.subarray(0, count * length), first * length);
+      yield pictures.subarray(0, count * length);
     }
-    return result;
   }
 
   /** Refuses labels that are no classes and start noise of another size. */

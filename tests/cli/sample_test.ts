@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { loadSharp } from "../../formats/bitmap.ts";
+import { NpzFile } from "../../formats/npz.ts";
 import { readPngMetadata } from "../../formats/png.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import { deviceChoices } from "../devices.ts";
@@ -77,6 +78,31 @@ Deno.test("sample dit writes pictures that say how they were made", async () => 
     const sharp = await loadSharp();
     const { width, height } = await sharp(await Deno.readFile(picture)).metadata();
     assert.deepEqual([width, height], [28, 28]);
+  });
+});
+
+Deno.test("--npz holds the bytes of the pictures, and PNGs come only when asked for", async () => {
+  await withFolder(async (folder) => {
+    const ckpt = await train(folder, "--steps", "3", ...onWasm);
+    const [npz, out] = [join(folder, "made", "samples.npz"), join(folder, "pictures")];
+    const args = ["sample", "dit", "--ckpt", ckpt, ...onWasm, ...quick, "--classes", "3,1,4"];
+    const sizes = ["--count", "7", "--batch-size", "3", "--npz", npz];
+    assert.equal(await succeed(...args, ...sizes), npz);
+    assert.deepEqual(await namesIn(join(folder, "made")), ["samples.npz", "samples.npz.json"]);
+    const read = async () => {
+      using file = await NpzFile.open(npz);
+      return [await file.read("arr_0"), await file.read("arr_1")] as const;
+    };
+    const [pictures, labels] = await read();
+    assert.equal(pictures.type, "U8");
+    assert.deepEqual(pictures.shape, [7, 28, 28, 1]);
+    assert.deepEqual(Array.from(labels.data, Number), [3, 1, 4, 3, 1, 4, 3]);
+    const about = JSON.parse(await Deno.readTextFile(`${npz}.json`));
+    assert.deepEqual([about.samplingSteps, about.labels.length], [6, 7]);
+
+    await succeed(...args, ...sizes, "--out", out);
+    assert.deepEqual((await read())[0], pictures);
+    assert.deepEqual(await greyLevels(out), Array.from(pictures.data, Number));
   });
 });
 
