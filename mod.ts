@@ -197,6 +197,7 @@ export {
   type RunDescription,
   type RunSchedule,
   type RunSettings,
+  type SampleSchedule,
   type WeightChoice,
   weightsPath,
   writeCheckpoint,

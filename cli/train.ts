@@ -95,6 +95,18 @@ export const trainDitFlags = {
     resultsDir: flag("--results-dir <folder>", "where run folders are made", text, "results"),
     ckptEvery: flag("--ckpt-every <steps>", "steps between checkpoints", count, 500),
     keep: flag("--keep <n>", "checkpoints to keep", count, 3),
+    sampleEvery: optional(
+      "--sample-every <steps>",
+      "draw a grid from the averaged weights into samples/; 0 is never",
+      integer({ min: 0 }),
+      "never",
+    ),
+    sampleSteps: flag(
+      "--sample-steps <n>",
+      "steps of the sampler for --sample-every",
+      integer({ min: 1, max: 1000 }),
+      20,
+    ),
     logEvery: flag("--log-every <steps>", "steps between read-backs of the loss", count, 20),
     resume: optional(
       "--resume <run|auto>",

@@ -22,13 +22,14 @@ import {
   startRunFolder,
   trainDiT,
 } from "../training/train_dit.ts";
+import type { RunTime } from "../training/run_time.ts";
 import { newestRun } from "../training/run_folder.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
 import type { Io } from "./io.ts";
 import { formatCount } from "./numbers.ts";
-import { amount, fixed, Progress } from "./progress.ts";
+import { amount, describeSeconds, fixed, Progress } from "./progress.ts";
 import { watchSignals } from "./signals.ts";
 import type { TrainDitOptions } from "./train.ts";
 import { parts, rateSchedule, schedule } from "./train_settings.ts";
@@ -45,6 +46,8 @@ const resumeFlags = new Set<keyof TrainDitOptions>([
   "resultsDir",
   "ckptEvery",
   "keep",
+  "sampleEvery",
+  "sampleSteps",
   "logEvery",
   "device",
   "threads",
@@ -117,6 +120,11 @@ export async function prepareNewRun(
     })
   );
   const runSchedule = schedule(values, given, dataset, values.globalBatchSize);
+  if (runSchedule.samples && config.channels !== 1 && config.channels !== 3) {
+    throw new UsageError(
+      `--sample-every draws pictures of 1 or 3 channels, the model has ${config.channels}`,
+    );
+  }
   const learningRate = values.lr ?? (config.hidden < 384 ? 1e-3 : 1e-4);
   const description: RunDescription = {
     format: "tessera-checkpoint",
@@ -240,6 +248,9 @@ async function train(
       }
     },
     checkpoint: (path) => progress.note(`saved ${path}`),
+    finished: (time) => {
+      if (time.steps > 0) progress.note(describeTime(time));
+    },
   });
   progress.end();
   const command = (rest: string) => `deno task tessera ${rest}`;
@@ -272,6 +283,16 @@ function resumeArguments(
 /** A word as a shell reads it. */
 function shellWord(text: string): string {
   return /^[\w./:\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Where the time of a run went. */
+function describeTime(time: RunTime): string {
+  const share = (seconds: number) => `${(100 * seconds / time.seconds).toFixed(2)} %`;
+  const each = time.checkpoints / Math.max(time.checkpointCount, 1);
+  const samples = time.samples > 0 ? `, drawing samples ${share(time.samples)}` : "";
+  return `time: ${describeSeconds(time.seconds)} for ${time.steps} steps; ` +
+    `waiting for data ${share(time.dataWait)}, checkpoints ${share(time.checkpoints)} ` +
+    `(${time.checkpointCount} of ${each.toFixed(2)} s)${samples}`;
 }
 
 /** The progress of a training run. */

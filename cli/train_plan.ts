@@ -5,7 +5,12 @@
  */
 import { type MemoryLimits, memoryLimits } from "../kernels/limits.ts";
 import { chooseDevice } from "../kernels/select_device.ts";
-import { ditParameters } from "../models/dit.ts";
+import type { Program } from "../kernels/program.ts";
+import { samplingPrograms } from "../diffusion/sampling.ts";
+import { type DiTConfig, ditParameters } from "../models/dit.ts";
+import type { SampleSchedule } from "../training/checkpoint.ts";
+import { ditSampling } from "../training/dit_model.ts";
+import { runSampling } from "../training/run_samples.ts";
 import { describeDiT } from "../models/dit_graph.ts";
 import { ditTrainingGraphs } from "../training/dit_step.ts";
 import { forecastMemory, type MemoryForecast, type MemoryParts } from "../training/forecast.ts";
@@ -22,6 +27,7 @@ const partNames: Readonly<Record<keyof MemoryParts, string>> = {
   inputs: "inputs",
   constants: "constants",
   temporaries: "temporaries",
+  samples: "samples",
   scratch: "thread scratch",
 };
 
@@ -34,10 +40,12 @@ export async function describePlan(
   const { parameters, trainableParameters, tokens, multiplyAdds } = describeDiT(config);
   const { kind, reason } = await chooseDevice(options);
   const threads = options.threads ?? navigator.hardwareConcurrency;
-  const memory = forecastMemory(ditParameters(config), ditTrainingGraphs(config, run), {
-    kind,
-    threads,
-  });
+  const memory = forecastMemory(
+    ditParameters(config),
+    ditTrainingGraphs(config, run),
+    { kind, threads },
+    plan.samples && samplerPrograms(config, plan.samples),
+  );
   const { accumulate = 1, batchSize } = run;
   const parts = accumulate === 1 ? "" : ` in ${accumulate} parts`;
   const batches = dataset.length / batchSize;
@@ -57,6 +65,12 @@ export async function describePlan(
     line("largest buffer", `${formatBytes(memory.largest.bytes)}, ${memory.largest.name}`),
     line("limits", describeFit(memory, await memoryLimits(kind))),
   ].join("\n");
+}
+
+/** The programs that draw during a run. */
+function samplerPrograms(config: DiTConfig, schedule: SampleSchedule): Program[] {
+  const { network, settings } = ditSampling(config, runSampling(config, schedule));
+  return Object.values(samplingPrograms(network, settings));
 }
 
 const line = (title: string, text: string): string => `${title.padEnd(17)} ${text}`;

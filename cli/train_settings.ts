@@ -4,7 +4,7 @@
  * @module
  */
 import type { ImageDataset } from "../data/dataset.ts";
-import type { RunSchedule } from "../training/checkpoint.ts";
+import type { RunSchedule, SampleSchedule } from "../training/checkpoint.ts";
 import type { RateSchedule } from "../training/learning_rate.ts";
 import { UsageError } from "./errors.ts";
 import type { TrainDitOptions } from "./train.ts";
@@ -30,7 +30,18 @@ export function schedule(
     logEvery: chosen("logEvery", before?.logEvery),
     checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
     keep: chosen("keep", before?.keep),
+    samples: sampleSchedule(values, given, before?.samples),
   };
+}
+
+function sampleSchedule(
+  { sampleEvery, sampleSteps }: TrainDitOptions,
+  given: ReadonlySet<keyof TrainDitOptions>,
+  before?: SampleSchedule,
+): SampleSchedule | undefined {
+  const every = sampleEvery ?? before?.every ?? 0;
+  if (every === 0) return undefined;
+  return { every, steps: given.has("sampleSteps") ? sampleSteps : before?.steps ?? sampleSteps };
 }
 
 /** The number of parts of a batch, which must be equal. */

@@ -11,6 +11,7 @@ import { compile } from "../kernels/graph/compile.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
 import { Pace } from "../kernels/pace.ts";
+import type { Program } from "../kernels/program.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { broadcastTo } from "../kernels/ops/movement/op.ts";
 import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
@@ -74,6 +75,21 @@ function randomSource(batchSize: number, stream: number): RandomSource {
   };
 }
 
+/** The programs of a sampler: the start noise, and one step. */
+export function samplingPrograms(
+  network: Network,
+  settings: SamplingSettings,
+): { readonly start: Program; readonly step: Program } {
+  const { batchSize, pictureShape } = settings;
+  const shape = [batchSize, ...pictureShape];
+  const noise = randomNormal(randomSource(batchSize, streams.samplingStart), shape);
+  const start = makeGraph("start noise", {
+    updates: [{ state: state("x", shape), value: noise }],
+  });
+  const step = samplingStepGraph(network, settings, createSampler(settings));
+  return { start: compile(start), step: compile(step) };
+}
+
 /** Draws pictures from a network on a device. */
 export class SamplingProgram {
   private constructor(
@@ -100,17 +116,12 @@ export class SamplingProgram {
   ): Promise<SamplingProgram> {
     const sampler = createSampler(settings);
     const { batchSize, pictureShape } = settings;
-    const shape = [batchSize, ...pictureShape];
-    const x = device.createBuffer("x", "f32", elementCount(shape));
+    const x = device.createBuffer("x", "f32", elementCount([batchSize, ...pictureShape]));
     const bindings = new Map([...parameters, ["x", x] as const]);
-    const noise = randomNormal(randomSource(batchSize, streams.samplingStart), shape);
-    const startGraph = makeGraph("start noise", {
-      updates: [{ state: state("x", shape), value: noise }],
-    });
-    const program = compile(samplingStepGraph(network, settings, sampler));
-    const step = await device.load(program, bindings);
-    const start = await device.load(compile(startGraph), bindings);
-    const names = new Set(program.buffers.map(({ name }) => name));
+    const programs = samplingPrograms(network, settings);
+    const step = await device.load(programs.step, bindings);
+    const start = await device.load(programs.start, bindings);
+    const names = new Set(programs.step.buffers.map(({ name }) => name));
     return new SamplingProgram(new Pace(device), settings, sampler, start, step, names, x);
   }
 

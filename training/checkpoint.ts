@@ -43,6 +43,16 @@ export interface RunSchedule {
   readonly checkpointEvery: number;
   /** How many checkpoints are kept. */
   readonly keep: number;
+  /** Pictures drawn on the way; absent: none. */
+  readonly samples?: SampleSchedule;
+}
+
+/** When pictures are drawn during a run. */
+export interface SampleSchedule {
+  /** Training steps between drawings. */
+  readonly every: number;
+  /** Steps of the sampler. */
+  readonly steps: number;
 }
 
 /** A checkpoint's manifest: everything but the tensors. */
@@ -107,6 +117,7 @@ const manifestSchema = z.object({
     logEvery: z.int().min(1),
     checkpointEvery: z.int().min(1),
     keep: z.int().min(1),
+    samples: z.object({ every: z.int().min(1), steps: z.int().min(1).max(1000) }).optional(),
   }).optional(),
 }) satisfies z.ZodType<Manifest>;
 

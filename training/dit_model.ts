@@ -4,6 +4,7 @@
  * @module
  */
 import { InputError, nearestNames } from "../formats/errors.ts";
+import type { Network } from "../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
@@ -87,17 +88,24 @@ export async function createDiTSampler(
   parameters: ReadonlyMap<string, DeviceBuffer>,
   settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
 ): Promise<SamplingProgram> {
+  const sampling = ditSampling(config, settings);
+  return await SamplingProgram.create(device, sampling.network, sampling.settings, parameters);
+}
+
+/** What is sampled: a DiT as a network, and its shape among the settings. */
+export function ditSampling(
+  config: DiTConfig,
+  settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
+): { readonly network: Network; readonly settings: SamplingSettings } {
   const states = lookup(parameterStates(ditParameters(config)));
-  return await SamplingProgram.create(
-    device,
-    (x, t, y) => dit(config, states, x, t, y),
-    {
+  return {
+    network: (x, t, y) => dit(config, states, x, t, y),
+    settings: {
       ...settings,
       pictureShape: [config.channels, config.inputSize, config.inputSize],
       nullLabel: config.classes,
     },
-    parameters,
-  );
+  };
 }
 
 /**

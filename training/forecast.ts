@@ -36,6 +36,8 @@ export interface MemoryParts {
   readonly constants: number;
   /** Activations and gradients: the peak of the plan. */
   readonly temporaries: number;
+  /** The sampler that draws during the run. */
+  readonly samples: number;
   /** Scratch of the wasm threads. WebGPU kernels may take some for themselves, not foreseen here. */
   readonly scratch: number;
 }
@@ -60,6 +62,7 @@ class Tally {
     inputs: 0,
     constants: 0,
     temporaries: 0,
+    samples: 0,
     scratch: 0,
   };
   largest = { name: "", bytes: 0 };
@@ -74,16 +77,24 @@ class Tally {
   }
 }
 
-/** The memory of a run that trains these parameters by these programs. */
+/**
+ * The memory of a run that trains these parameters by these programs.
+ *
+ * @param sampler programs that draw during the run; they share the states of the run
+ */
 export function forecastMemory(
   specifications: readonly ParameterSpecification[],
   { accumulate, update }: StepGraphs,
   { kind, threads }: ForecastTarget,
+  sampler: readonly Program[] = [],
 ): MemoryForecast {
   const tally = new Tally(kind);
   const bound = addStates(tally, specifications);
-  if (accumulate) addProgram(tally, compile(accumulate), kind, bound, "gradients");
-  addProgram(tally, compile(update), kind, bound, "inputs");
+  if (accumulate) {
+    addProgram(tally, compile(accumulate), kind, bound, { ...stepParts, state: "gradients" });
+  }
+  addProgram(tally, compile(update), kind, bound, stepParts);
+  for (const program of sampler) addProgram(tally, program, kind, bound, samplerParts);
   for (let thread = 0; kind === "wasm" && thread < threads; thread++) {
     tally.add("scratch", "scratch memory of a thread", scratchBytes);
   }
@@ -112,26 +123,38 @@ function addStates(
   return names;
 }
 
+/** The part that each kind of buffer of a program belongs to. */
+type PartOf = Readonly<Record<BufferSpecification["kind"], keyof MemoryParts>>;
+
+const stepParts: PartOf = {
+  input: "inputs",
+  output: "inputs",
+  state: "inputs",
+  constant: "constants",
+  temporary: "temporaries",
+};
+
+const samplerParts: PartOf = {
+  input: "samples",
+  output: "samples",
+  state: "samples",
+  constant: "samples",
+  temporary: "samples",
+};
+
 /** Adds what a program allocates; its own states are `bound` for the programs after it. */
 function addProgram(
   tally: Tally,
   { name, buffers, arenaBytes, slots }: Program,
   kind: ForecastTarget["kind"],
   bound: Set<string>,
-  statePart: keyof MemoryParts,
+  partOf: PartOf,
 ): void {
   const temporaries = kind === "wasm" ? [arenaBytes] : slots;
-  for (const bytes of temporaries) tally.add("temporaries", `temporaries of ${name}`, bytes);
-  const partOf: Partial<Record<BufferSpecification["kind"], keyof MemoryParts>> = {
-    input: "inputs",
-    output: "inputs",
-    constant: "constants",
-    state: statePart,
-  };
+  for (const bytes of temporaries) tally.add(partOf.temporary, `temporaries of ${name}`, bytes);
   for (const buffer of buffers) {
-    const part = partOf[buffer.kind];
-    if (part === undefined || buffer.kind === "state" && bound.has(buffer.name)) continue;
-    tally.add(part, buffer.name, 4 * buffer.elements);
+    if (buffer.kind === "temporary" || buffer.kind === "state" && bound.has(buffer.name)) continue;
+    tally.add(partOf[buffer.kind], buffer.name, 4 * buffer.elements);
     if (buffer.kind === "state") bound.add(buffer.name);
   }
 }

@@ -19,6 +19,7 @@ import {
 } from "./run_folder.ts";
 import { seedWords } from "../diffusion/streams.ts";
 import { Pace } from "../kernels/pace.ts";
+import { RunClock, type RunTime } from "./run_time.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** A loss that is not a number ends the run; the checkpoints before it stay. */
@@ -48,6 +49,10 @@ export interface LoopEvents {
   metrics?(metrics: Metrics): void;
   /** After a checkpoint was written. */
   checkpoint?(path: string, step: number): void | Promise<void>;
+  /** Draws pictures; called after the steps that the schedule names and after the last one. */
+  draw?(step: number): Promise<void>;
+  /** At the end of the run, also of a stopped one. */
+  finished?(time: RunTime): void;
   /** Asks the loop to save and end after the current step. */
   readonly signal?: AbortSignal;
 }
@@ -69,13 +74,25 @@ export async function trainLoop(
   const { seed, batchSize, flip } = settings.manifest.run;
   const loader = createLoader(dataset, { seed, batchSize, startStep: trainer.step, flip });
   trainer.writeInput("seed", seedWords(seed));
-  const log = new Log(trainer, loader, settings);
+  const clock = new RunClock();
+  const firstStep = trainer.step;
+  const log = new Log(trainer, loader, settings, clock);
   const pace = new Pace(trainer.device);
   const save = async () => {
-    if (settings.folder === undefined || await trainer.skippedInARow() > 0) return;
+    const { folder } = settings;
+    if (folder === undefined || await trainer.skippedInARow() > 0) return;
     const { step } = trainer;
-    const path = await saveCheckpoint(trainer, settings.folder, settings);
-    if (path !== undefined) await events.checkpoint?.(path, step);
+    if (await exists(join(checkpointsFolder(folder), checkpointName(step)))) return;
+    const path = await clock.measure(
+      "checkpoints",
+      () => saveCheckpoint(trainer, folder, settings),
+    );
+    await events.checkpoint?.(path, step);
+  };
+  const draw = async () => {
+    if (!events.draw) return;
+    await trainer.device.finish();
+    await clock.measure("samples", () => events.draw!(trainer.step));
   };
   while (trainer.step < settings.steps && !events.signal?.aborted) {
     const { images, labels } = await loader.next();
@@ -89,23 +106,31 @@ export async function trainLoop(
       events.metrics?.(metrics);
     }
     if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
+    if (settings.samples && (isLast || trainer.step % settings.samples.every === 0)) await draw();
   }
   await trainer.device.finish();
   const skipped = await trainer.skippedInARow();
   if (skipped > 0) throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
   await save();
+  events.finished?.({
+    steps: trainer.step - firstStep,
+    seconds: clock.seconds,
+    dataWait: loader.waitSeconds,
+    checkpoints: clock.secondsOf("checkpoints"),
+    checkpointCount: clock.countOf("checkpoints"),
+    samples: clock.secondsOf("samples"),
+  });
   return trainer.step;
 }
 
-/** Writes the checkpoint of the current step; undefined when it is there already. */
+/** Writes the checkpoint of the current step. */
 async function saveCheckpoint(
   { state, step }: Trainer,
   folder: string,
-  { manifest, steps, logEvery, checkpointEvery, keep }: LoopSettings,
-): Promise<string | undefined> {
+  { manifest, steps, logEvery, checkpointEvery, keep, samples }: LoopSettings,
+): Promise<string> {
   const [parent, name] = [checkpointsFolder(folder), checkpointName(step)];
-  if (await exists(join(parent, name))) return undefined;
-  const schedule = { steps, logEvery, checkpointEvery, keep };
+  const schedule = { steps, logEvery, checkpointEvery, keep, samples };
   const path = await writeCheckpoint(parent, name, state, { ...manifest, step, schedule });
   await recordCheckpoint(folder, name, keep);
   return path;
@@ -126,15 +151,16 @@ async function nonFiniteLoss(
 
 /** Turns the running sums into metrics. */
 class Log {
-  private readonly started = performance.now();
-  private last = this.started;
+  private last = performance.now();
   private lastStep: number;
   private lastWait: number;
+  private lastCheckpoints = 0;
 
   constructor(
     private readonly trainer: Trainer,
     private readonly loader: Loader,
     private readonly settings: LoopSettings,
+    private readonly clock: RunClock,
   ) {
     this.lastStep = trainer.step;
     this.lastWait = loader.waitSeconds;
@@ -142,7 +168,7 @@ class Log {
 
   /** Reads the sums, appends a line to the metrics and checks that the run is healthy. */
   async write(): Promise<Metrics> {
-    const { trainer, loader, settings } = this;
+    const { trainer, loader, settings, clock } = this;
     const sums = await trainer.takeSums();
     const column = (name: typeof sumColumns[number]) => sums[sumColumns.indexOf(name)];
     const steps = trainer.step - this.lastStep;
@@ -160,12 +186,14 @@ class Log {
       learningRate: learningRateAt(trainer.step, learningRate, rateSchedule),
       skippedSteps,
       imagesPerSecond: steps * batchSize / seconds,
-      seconds: (now - this.started) / 1000,
+      seconds: clock.seconds,
       dataWait: (loader.waitSeconds - this.lastWait) / seconds,
+      checkpointing: (clock.secondsOf("checkpoints") - this.lastCheckpoints) / seconds,
     };
     this.last = now;
     this.lastStep = trainer.step;
     this.lastWait = loader.waitSeconds;
+    this.lastCheckpoints = clock.secondsOf("checkpoints");
     if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
     const skipped = column("skippedInARow");
     if (skipped >= longestSkippedStretch) {

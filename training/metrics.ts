@@ -28,6 +28,8 @@ export interface Metrics {
   readonly seconds: number;
   /** Part of the time since the last line that was spent waiting for data, 0 to 1. */
   readonly dataWait: number;
+  /** Part of that time that was spent writing checkpoints, 0 to 1. */
+  readonly checkpointing: number;
 }
 
 /** Path of a run's metrics. */

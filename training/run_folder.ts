@@ -20,6 +20,9 @@ const latestFile = "latest";
 /** Folder of a run's checkpoints. */
 export const checkpointsFolder = (run: string): string => join(run, "checkpoints");
 
+/** Folder of the pictures drawn during a run. */
+export const samplesFolder = (run: string): string => join(run, "samples");
+
 /** Folder name of the checkpoint of a step, such as `0000100`. */
 export const checkpointName = (step: number): string => String(step).padStart(7, "0");
 

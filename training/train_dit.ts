@@ -23,6 +23,7 @@ import {
 import { ditTrainingGraphs } from "./dit_step.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import { truncateMetrics } from "./metrics.ts";
+import { RunSamples } from "./run_samples.ts";
 import {
   createRunFolder,
   enterRunFolder,
@@ -148,8 +149,16 @@ export async function trainDiT(
     await initializeState(device, state, run.seed);
   }
   const trainer = await Trainer.create(device, ditTrainingGraphs(config, run), state, run, step);
-  events.ready?.(trainer);
-  await trainLoop(trainer, dataset, { ...plan, manifest: description }, events);
+  const samples = plan.samples === undefined || plan.folder === undefined
+    ? undefined
+    : await RunSamples.create(device, state.averages, description, plan.samples, plan.folder);
+  const draw = samples && ((step: number) => samples.draw(step));
+  try {
+    events.ready?.(trainer);
+    await trainLoop(trainer, dataset, { ...plan, manifest: description }, { draw, ...events });
+  } finally {
+    samples?.destroy();
+  }
   return trainer;
 }
 

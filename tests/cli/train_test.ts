@@ -146,6 +146,29 @@ Deno.test("--resume auto takes the run that was saved last and goes on as planne
   });
 });
 
+Deno.test("--sample-every draws grids, also after a resume, and the end says where the time went", async () => {
+  await withFolder(async (results) => {
+    const flags = ["--sample-every", "2", "--sample-steps", "2", "--ckpt-every", "3", ...onWasm];
+    const { code, out, err } = await run(
+      ...["train", "dit", ...tinyModel, "--results-dir", results, "--steps", "5", ...flags],
+    );
+    assert.equal(code, 0, err);
+    const time =
+      /^time: \d.* for 5 steps; waiting for data \d+\.\d\d %, checkpoints \d+\.\d\d % \(2 of \d\.\d\d s\), drawing samples \d+\.\d\d %$/m;
+    assert.match(err, time);
+    const folder = out.trim();
+    const grids = () => namesIn(join(folder, "samples"));
+    assert.deepEqual(await grids(), ["0000002.png", "0000004.png", "0000005.png"]);
+    await succeed("train", "dit", "--resume", folder, "--steps", "6", ...onWasm);
+    assert.equal((await grids()).at(-1), "0000006.png");
+    await succeed(
+      ...["train", "dit", "--resume", folder, "--steps", "8", "--sample-every", "0", ...onWasm],
+    );
+    assert.equal((await grids()).at(-1), "0000006.png");
+    assert.match(await succeed("info", join(folder, "samples", "0000006.png")), /"step": 6/);
+  });
+});
+
 Deno.test("--init-from takes the weights and nothing else", async () => {
   await withFolder(async (results) => {
     const source = await train(results, "--steps", "6", ...onWasm);
