@@ -16,7 +16,7 @@ export const demoFlags = {
       "--seconds <n>",
       "how long the small model is trained",
       integer({ min: 5, max: 36000 }),
-      90,
+      100,
     ),
     resultsDir: flag("--results-dir <folder>", "where the run folder is made", text, "results"),
   }),

@@ -19,9 +19,9 @@ import { assetPath } from "./assets.ts";
 import type { DemoOptions } from "./demo.ts";
 import type { Io } from "./io.ts";
 import { formatCount } from "./numbers.ts";
-import { prepareNewRun, readings, trainingProgress } from "./train_dit.ts";
+import { prepareNewRun } from "./train_dit.ts";
 import { parseTrainOptions } from "./train.ts";
-import { Progress } from "./progress.ts";
+import { amount, fixed, Progress } from "./progress.ts";
 import { shippedCheckpoint } from "./sample_dit.ts";
 import { watchSignals } from "./signals.ts";
 
@@ -39,7 +39,9 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
     say(io, `   (${chosen.reason})`);
     const folder = await train(io, options, chosen);
     const loss = await drawLoss(folder);
+    say(io, "3. Drawing from the model you have just trained");
     const own = await draw(io, options, chosen.device, folder, join(folder, "own.png"));
+    say(io, "4. Drawing from the checkpoint that comes with Tessera");
     const shipped = await draw(
       io,
       options,
@@ -65,19 +67,16 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
 
 const say = (io: Io, line: string): void => io.err(`${line}\n`);
 
+/** The demo's own training: small batches, so that many steps fit into little time. */
+const trainingFlags = ["--global-batch-size", "32", "--lr", "2e-3", "--log-every", "20"];
+
+/** More steps than any demo makes: it ends when its time is up. */
+const stepsWithoutEnd = 1_000_000;
+
 /** Trains on the shipped pictures for the given time; returns the run folder. */
 async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
-  const args = [
-    "--steps",
-    "100000",
-    "--log-every",
-    "10",
-    "--lr",
-    "2e-3",
-    "--seed",
-    `${options.seed}`,
-  ];
-  const { values, given } = parseTrainOptions(args);
+  const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
+  const { values, given } = parseTrainOptions(flags);
   const { plan, dataset, title } = await prepareNewRun(values, given);
   const folder = await startRunFolder(options.resultsDir, title, plan);
   say(
@@ -85,17 +84,22 @@ async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Pr
     `2. Training ${title} on ${formatCount(dataset.length)} real pictures for ` +
       `${options.seconds} s`,
   );
-  const progress = trainingProgress(io, plan.steps, options);
+  const progress = demoProgress(io, options);
   using watch = watchSignals(io, "finishing this step and saving");
   const timeUp = new AbortController();
+  let started = 0;
+  const elapsed = () => Math.round((performance.now() - started) / 1000);
   let latest: Metrics | undefined;
   const trainer = await trainDiT(device, dataset, { ...plan, folder }, {
     signal: AbortSignal.any([watch.signal, timeUp.signal]),
-    ready: () => setTimeout(() => timeUp.abort(), options.seconds * 1000),
-    step: (step) => progress.update(step, latest && readings(latest)),
+    ready: () => {
+      started = performance.now();
+      setTimeout(() => timeUp.abort(), options.seconds * 1000);
+    },
+    step: (step) => progress.update(elapsed(), { step, ...latest && readings(latest) }),
     metrics: (metrics) => {
       latest = metrics;
-      progress.log(metrics.step, readings(metrics));
+      progress.log(elapsed(), { step: metrics.step, ...readings(metrics) });
     },
   });
   progress.end();
@@ -103,6 +107,26 @@ async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Pr
   destroyState(trainer.state);
   if (watch.signal.aborted) throw watch.signal.reason;
   return folder;
+}
+
+/** A progress that counts seconds, because the demo's training ends with its time. */
+function demoProgress(io: Io, { seconds, quiet, logFormat }: DemoOptions) {
+  return new Progress(io, {
+    noun: "second",
+    total: seconds,
+    columns: {
+      step: { label: "step", format: String },
+      loss: fixed("loss", 4),
+      imagesPerSecond: amount("images/s"),
+    },
+    quiet,
+    logFormat,
+  });
+}
+
+/** The part of the metrics that the demo shows. */
+function readings({ loss, imagesPerSecond }: Metrics) {
+  return { loss, imagesPerSecond };
 }
 
 async function drawLoss(folder: string): Promise<string> {
@@ -129,7 +153,6 @@ async function draw(
     { length: 2 * source.config.classes },
     (_, i) => i % source.config.classes,
   );
-  say(io, `3. Drawing ${labels.length} pictures from ${checkpoint}`);
   const progress = new Progress(io, {
     noun: "evaluation",
     total: drawing.steps,
@@ -199,12 +222,12 @@ async function compareDevices(
   const other = device.kind === "wasm" ? "webgpu" : "wasm";
   const { probeAdapter } = await import("../kernels/webgpu/adapter.ts");
   if (other === "webgpu" && !await probeAdapter()) {
-    say(io, "4. No WebGPU adapter here, so there is nothing to compare");
+    say(io, "5. No WebGPU adapter here, so there is nothing to compare");
     return;
   }
   const source = await findDiT(assetPath(shippedCheckpoint), "ema");
   const labels = Array.from({ length: comparison.pictures }, (_, i) => i % source.config.classes);
-  say(io, `4. Drawing the same ${comparison.pictures} seeds on ${device.kind} and ${other}`);
+  say(io, `5. Drawing the same ${comparison.pictures} seeds on ${device.kind} and ${other}`);
   const here = await sample(device, source, labels, comparison.steps, seed);
   const second = await selectDevice({ device: other, threads });
   try {

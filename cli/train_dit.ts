@@ -296,7 +296,7 @@ function describeTime(time: RunTime): string {
 }
 
 /** The progress of a training run. */
-export function trainingProgress(
+function trainingProgress(
   io: Io,
   total: number,
   { quiet, logFormat }: Pick<TrainDitOptions, "quiet" | "logFormat">,
@@ -316,6 +316,6 @@ export function trainingProgress(
 }
 
 /** The part of the metrics that the progress line shows. */
-export function readings({ loss, gradientNorm, learningRate, imagesPerSecond }: Metrics) {
+function readings({ loss, gradientNorm, learningRate, imagesPerSecond }: Metrics) {
   return { loss, gradientNorm, learningRate, imagesPerSecond };
 }
