@@ -78,7 +78,19 @@ export function exitCodeOf(error: unknown): number {
 /** Whether the message alone tells the user what to do; anything else is a fault of Tessera. */
 function isExpected(error: Error): boolean {
   return error instanceof InputError || "exitCode" in error ||
+    // What the system says has a class only where it is common.
+    / \(os error \d+\): /.test(error.message) ||
     Object.values(Deno.errors).some((kind) => error instanceof kind);
+}
+
+/** Longest message printed, in characters: names from files can be of any length. */
+const longestMessage = 2000;
+
+/** A text, which may quote a damaged file, without what would break the line or drive a terminal. */
+function oneLine(text: string): string {
+  const shown = text.length > longestMessage ? `${text.slice(0, longestMessage)}...` : text;
+  // deno-lint-ignore no-control-regex
+  return shown.replaceAll(/[\s\x00-\x1f\x7f-\x9f]*[\x00-\x1f\x7f-\x9f]\s*/g, " ").trim();
 }
 
 /**
@@ -90,7 +102,7 @@ export function describeError(error: unknown, debug: boolean): string {
   if (debug || !(error instanceof Error)) {
     return `tessera: ${Deno.inspect(error, { colors: false })}\n`;
   }
-  const message = error.message.replaceAll(/\s*\n\s*/g, " ").trim() || error.name;
+  const message = oneLine(error.message) || error.name;
   const hint = isExpected(error) ? "" : " (--debug shows where)";
   return `tessera: ${message}${hint}\n`;
 }

@@ -1,0 +1,200 @@
+/** Disks that are full, read-only or gone: one line, exit code 1, and every checkpoint intact. */
+import assert from "node:assert/strict";
+import { join } from "@std/path";
+import { openSafetensors } from "../../formats/safetensors.ts";
+import { readManifest } from "../../training/checkpoint.ts";
+import { appendMetrics, type Metrics } from "../../training/metrics.ts";
+import { createRunFolder, listCheckpoints, newestRun } from "../../training/run_folder.ts";
+import {
+  assertSameTensors,
+  checkpointFiles,
+  checkpointOf,
+  namesIn,
+  onWasm,
+  run,
+  start,
+  tinyModel,
+  train,
+  withFolder,
+  writeTinyData,
+} from "../cli/runs.ts";
+import type { Finished } from "../cli/support.ts";
+import { canMount, withDisk } from "./libc.ts";
+
+const linux = { ignore: Deno.build.os !== "linux" };
+const mounting = { ignore: !canMount() };
+const posix = { ignore: Deno.build.os === "windows" };
+
+/** The arguments of a run that saves every 2 steps. */
+const training = (data: string, results: string): string[] => [
+  ...["train", "dit", ...tinyModel, "--patch", "4", "--data-path", data, ...onWasm],
+  ...["--results-dir", results, "--log-every", "1", "--ckpt-every", "2"],
+];
+
+/** Checks exit code and message: the last line, without a stack trace. */
+function assertFails({ code, out, err }: Finished, message: RegExp): void {
+  assert.equal(code, 1, err);
+  assert.equal(out, "");
+  assert.match(err.trimEnd().split("\n").at(-1)!, message);
+  assert.doesNotMatch(err, /^ +at |--debug/m);
+}
+
+/** Checks that a run holds whole checkpoints and nothing half-written; returns their number. */
+async function assertIntact(folder: string): Promise<number> {
+  const checkpoints = await listCheckpoints(folder);
+  for (const name of checkpoints) {
+    const checkpoint = join(folder, "checkpoints", name);
+    assert.equal((await readManifest(checkpoint)).step, Number(name));
+    for (const file of checkpointFiles.filter((name) => name.endsWith(".safetensors"))) {
+      (await openSafetensors(join(checkpoint, file))).close();
+    }
+  }
+  assert.deepEqual((await namesIn(folder)).filter((name) => /\.(partial|tmp)/.test(name)), []);
+  return checkpoints.length;
+}
+
+Deno.test(
+  "a full disk ends a run, which goes on exactly when there is room",
+  mounting,
+  async () => {
+    await withFolder(async (folder) => {
+      const data = await writeTinyData(join(folder, "data.npz"));
+      const whole = await train(
+        join(folder, "whole"),
+        ...["--patch", "4", "--data-path", data, ...onWasm, "--steps", "60"],
+      );
+      for (const megabytes of [0.5, 0.75, 1.0625]) {
+        await withDisk(megabytes * 2 ** 20, async (disk) => {
+          const args = training(data, disk.path);
+          const finished = await run(...args, "--steps", "60", "--keep", "1000");
+          assertFails(finished, /^tessera: .*(safetensors|state\.json|latest|metrics\.jsonl)/);
+          assertFails(finished, /: cannot be written: no space left on device$/);
+          const stopped = await newestRun(disk.path);
+          assert(await assertIntact(stopped) >= 1);
+          assert(disk.change(2 ** 26));
+          const resumed = await run(...["train", "dit", "--resume", stopped, ...onWasm]);
+          assert.equal(resumed.code, 0, resumed.err);
+          await assertSameTensors(checkpointOf(stopped, 60), checkpointOf(whole, 60));
+        });
+      }
+    });
+  },
+);
+
+Deno.test("a disk that becomes read-only ends a run", mounting, async () => {
+  await withFolder(async (folder) => {
+    const data = await writeTinyData(join(folder, "data.npz"));
+    await withDisk(2 ** 26, async (disk) => {
+      const running = start([...training(data, disk.path), "--steps", "100000"]);
+      await running.until(/^saved/m);
+      const deadline = performance.now() + 10_000;
+      while (!disk.change(2 ** 26, { readOnly: true })) {
+        assert(performance.now() < deadline, "always busy");
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      assertFails(await running.finished(), /^tessera: .*[Rr]ead-only file system/);
+      const stopped = await newestRun(disk.path);
+      // What was being written when the disk became read-only has to stay until the next run.
+      for (const args of [training(data, disk.path), ["train", "dit", "--resume", stopped]]) {
+        assertFails(await run(...args), /^tessera: (?=.*tessera disk ).*[Rr]ead-only file system/);
+      }
+      assert(disk.change(2 ** 26));
+      const steps = `${Number((await listCheckpoints(stopped)).at(-1)) + 2}`;
+      const resumed = await run("train", "dit", "--resume", stopped, ...onWasm, "--steps", steps);
+      assert.equal(resumed.code, 0, resumed.err);
+      assert(await assertIntact(stopped) >= 1);
+    });
+  });
+});
+
+/** Trains with a limit on the length of files, which only the process itself can set. */
+const limited = `
+import { main } from "./cli/main.ts";
+import { processIo } from "./cli/io.ts";
+import { limitFileLength } from "./tests/crash/libc.ts";
+const [bytes, ...args] = Deno.args;
+limitFileLength(Number(bytes));
+Deno.exit(await main(args, processIo()));
+`;
+
+Deno.test(
+  "a file over the limit ends a run and leaves no part of a checkpoint",
+  linux,
+  async () => {
+    await withFolder(async (folder) => {
+      const data = await writeTinyData(join(folder, "data.npz"));
+      const child = new Deno.Command(Deno.execPath(), {
+        args: [
+          ...["run", "--no-prompt", "--allow-all", "--ext=ts", "-", "60000"],
+          ...[...training(data, folder), "--steps", "9"],
+        ],
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const stdin = child.stdin.getWriter();
+      await stdin.write(new TextEncoder().encode(limited));
+      await stdin.close();
+      const { code, stdout, stderr } = await child.output();
+      const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      const message =
+        /^tessera: .*[/\\]0000002[/\\]optim\.safetensors: cannot be written: file too large$/;
+      assertFails({ code, out: decode(stdout), err: decode(stderr) }, message);
+      const [name] = (await namesIn(folder)).filter((name) => /^000-[^/\\]*$/.test(name));
+      assert.equal(await assertIntact(join(folder, name)), 0);
+      assert.deepEqual(await namesIn(join(folder, name, "checkpoints")), []);
+    });
+  },
+);
+
+Deno.test("metrics that cannot be written are named", linux, async () => {
+  await withFolder(async (folder) => {
+    await Deno.symlink("/dev/full", join(folder, "metrics.jsonl"));
+    await assert.rejects(appendMetrics(folder, {} as Metrics), {
+      name: "InputError",
+      message: `${join(folder, "metrics.jsonl")}: cannot be written: no space left on device`,
+    });
+  });
+});
+
+for (
+  const [what, message] of [
+    ["checkpoints", /^tessera: .*[/\\]checkpoints was removed while the run was going on$/],
+    ["", /^tessera: .*(metrics\.jsonl|checkpoints was removed while the run was going on$)/],
+  ] as const
+) {
+  Deno.test(`the folder of the ${what || "run"} removed during a run`, posix, async () => {
+    await withFolder(async (folder) => {
+      const data = await writeTinyData(join(folder, "data.npz"));
+      const results = join(folder, "results");
+      const running = start([...training(data, results), "--steps", "100000"]);
+      await running.until(/^saved.*0000004$/m);
+      const path = await newestRun(results);
+      // Renamed, because removing it would race with what is being written.
+      await Deno.rename(join(path, what), join(folder, "moved"));
+      const finished = await running.finished();
+      assertFails(finished, message);
+      assert(finished.err.includes(path), "the path is not named");
+      const left = (await namesIn(path)).filter((name) => name.includes("safetensors"));
+      assert.deepEqual(left, [], "something was written anew");
+      const moved = (await namesIn(join(folder, "moved"))).filter((name) => /\d{7}$/.test(name));
+      for (const name of moved.filter((name) => !name.includes("partial"))) {
+        await readManifest(join(folder, "moved", name));
+      }
+    });
+  });
+}
+
+Deno.test("two processes cannot go on with the same run at once", posix, async () => {
+  await withFolder(async (folder) => {
+    const data = await writeTinyData(join(folder, "data.npz"));
+    const first = start([...training(data, folder), "--steps", "100000"]);
+    await first.until(/^saved/m);
+    const path = await newestRun(folder);
+    const second = await run("train", "dit", "--resume", path, ...onWasm, "--steps", "100000");
+    assertFails(second, /: another process is training in this run folder$/);
+    first.kill("SIGKILL");
+    await first.finished();
+    assert(await createRunFolder(folder, "next") !== path);
+  });
+});
