@@ -12,11 +12,13 @@ import { copyPlanar } from "./picture.ts";
 
 async function readLabels(file: NpzFile, count: number): Promise<number[]> {
   if (!file.names.includes("arr_1")) return new Array<number>(count).fill(0);
-  const { shape, data } = await file.read("arr_1");
+  // Before it is read: it may be large.
+  const { shape } = await file.info("arr_1");
   if (shape.length !== 1 || shape[0] !== count) {
-    throw new InputError(`${file.path}: arr_1 of shape (${shape}) is not ${count} labels`);
+    const found = shape.slice(0, 8);
+    throw new InputError(`${file.path}: arr_1 of shape (${found}) is not ${count} labels`);
   }
-  return Array.from(data, Number);
+  return Array.from((await file.read("arr_1")).data, Number);
 }
 
 /**
@@ -27,18 +29,19 @@ async function readLabels(file: NpzFile, count: number): Promise<number[]> {
  */
 export async function openNpzDataset(path: string): Promise<MemoryDataset> {
   using file = await NpzFile.open(path);
-  const { shape, data, type } = await file.read("arr_0");
+  const { shape, type } = await file.info("arr_0");
   const [count, height, width, channels] = shape;
-  if (type !== "U8" || !(data instanceof Uint8Array) || shape.length !== 4) {
+  if (type !== "U8" || shape.length !== 4) {
     throw new InputError(`${path}: arr_0 is not (pictures, height, width, channels) of uint8`);
   }
+  const labels = await readLabels(file, count);
+  const data = (await file.read("arr_0")).data as Uint8Array;
   const pixels = new Uint8Array(data.length);
   const length = height * width * channels;
   for (let start = 0; start < data.length; start += length) {
     const picture = { height, width, channels, data: data.subarray(start, start + length) };
     copyPlanar(picture, pixels, start);
   }
-  const labels = await readLabels(file, count);
   const classNames = numberedClasses(path, labels);
   return new MemoryDataset({ name: path, channels, height, width, classNames, pixels, labels });
 }

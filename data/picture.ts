@@ -11,6 +11,15 @@ import { type AxisResize, boxFilter, cubicFilter, resample } from "./resample.ts
 
 export type { Bitmap as Picture } from "../formats/bitmap.ts";
 
+/** Pictures of up to so many pixels are decoded as they come. */
+const manyPixels = 1 << 24;
+
+/** Larger ones up to this, 400 MB decoded, one at a time. A small file may claim any size. */
+const mostPixels = 1 << 27;
+
+/** Ends when no large picture is being decoded. */
+let largePictures: Promise<unknown> = Promise.resolve();
+
 /**
  * Decodes a picture to sRGB: upright as its EXIF tag says, transparency on white, the first frame of
  * an animation.
@@ -22,18 +31,37 @@ export type { Bitmap as Picture } from "../formats/bitmap.ts";
 export async function decodePicture(source: string | Uint8Array, where: string): Promise<Picture> {
   const sharp = await loadSharp();
   try {
-    const { data, info } = await sharp(source)
-      .autoOrient()
-      .flatten({ background: "#ffffff" })
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    const picture = { height: info.height, width: info.width, channels: info.channels, data };
-    return withChannels(picture, 3);
+    return await decode(sharp, source, manyPixels).catch(async (error) => {
+      if (!isTooLarge(error)) throw error;
+      const decoded = largePictures.then(() => decode(sharp, source, mostPixels));
+      largePictures = decoded.catch(() => {});
+      return await decoded;
+    });
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-    throw new InputError(`${where}: cannot be decoded as a picture: ${reason}`);
+    const limit = isTooLarge(error) ? ` of ${mostPixels}` : "";
+    throw new InputError(`${where}: cannot be decoded as a picture: ${reason}${limit}`);
   }
+}
+
+/** Whether sharp refused a picture for its size, which it does before decoding. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && /exceeds pixel limit/.test(error.message);
+}
+
+async function decode(
+  sharp: Awaited<ReturnType<typeof loadSharp>>,
+  source: string | Uint8Array,
+  limitInputPixels: number,
+): Promise<Picture> {
+  const { data, info } = await sharp(source, { limitInputPixels })
+    .autoOrient()
+    .flatten({ background: "#ffffff" })
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  const picture = { height: info.height, width: info.width, channels: info.channels, data };
+  return withChannels(picture, 3);
 }
 
 /**

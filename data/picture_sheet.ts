@@ -131,7 +131,25 @@ async function readDescription(path: string): Promise<SheetSet> {
       `${path}: sheets is not a list of {file: "sheet-*.png", label, count, sha256}`,
     );
   }
+  checkSheets(path, set as SheetSet);
   return set as SheetSet;
+}
+
+/** Most bytes of all pictures of a set together. */
+const mostBytes = 2 ** 32;
+
+/** Refuses what would take far more memory than its files: huge sheets, or the same ones again. */
+function checkSheets(path: string, { sheets, height, width, channels }: SheetSet): void {
+  const files = sheets.map(({ file }) => file);
+  const known = new Set<string>();
+  const repeated = files.find((file) => known.size === known.add(file).size);
+  if (repeated !== undefined) {
+    throw new InputError(`${path}: the sheet ${quote(repeated)} is listed twice`);
+  }
+  const bytes = height * width * channels * sheets.reduce((sum, { count }) => sum + count, 0);
+  if (bytes > mostBytes) {
+    throw new InputError(`${path}: pictures of ${bytes} bytes in all, over the limit ${mostBytes}`);
+  }
 }
 
 /** Cuts a decoded sheet into (count, height, width, channels) pixels. */

@@ -51,27 +51,3 @@ async function nextChunk<Value>(chunks: AsyncIterator<Value>, where: string) {
     throw new InputError(`${where}: compressed data is damaged or truncated`);
   }
 }
-
-/**
- * Decompresses a stream whole, into memory that grows with what comes out.
- *
- * @throws {InputError} when the stream is damaged, truncated or longer than the limit
- */
-export async function decompress(
-  source: ReadableStream<Uint8Array<ArrayBuffer>>,
-  options: DecompressOptions,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  for await (const chunk of decompressChunks(source, options)) {
-    chunks.push(chunk);
-    length += chunk.length;
-  }
-  const whole = new Uint8Array(length);
-  let position = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, position);
-    position += chunk.length;
-  }
-  return whole;
-}

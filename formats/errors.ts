@@ -36,7 +36,8 @@ function editDistance(a: string, b: string): number {
 /**
  * The candidates closest in spelling to `word` (case ignored), best first, ties in given order.
  *
- * Words are compared over their first 200 characters.
+ * Words are compared over their first 200 characters, and at most 2000 candidates: a damaged file
+ * may hold a million names.
  *
  * @example
  * ```ts
@@ -47,8 +48,9 @@ function editDistance(a: string, b: string): number {
  */
 export function nearestNames(word: string, candidates: Iterable<string>, count = 2): string[] {
   const normalize = (text: string) => text.slice(0, 200).toLowerCase();
-  return [...candidates]
+  return Iterator.from(candidates).take(2000)
     .map((name) => ({ name, distance: editDistance(normalize(word), normalize(name)) }))
+    .toArray()
     .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
     .map(({ name }) => name);

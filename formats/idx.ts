@@ -5,7 +5,7 @@
  * @module
  */
 
-import { decompress } from "./decompress.ts";
+import { decompressChunks } from "./decompress.ts";
 import { InputError } from "./errors.ts";
 import { RangeFile } from "./range_file.ts";
 
@@ -40,6 +40,21 @@ function checkType(where: string, bytes: Uint8Array): void {
   }
 }
 
+/** Where the elements start. */
+function dataStartOf(bytes: Uint8Array): number {
+  return 4 + 4 * bytes[3];
+}
+
+/** Sizes of the axes of a header that is there in full. */
+function shapeOf(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes[3] }, (_, axis) => view.getUint32(4 + 4 * axis));
+}
+
+function countOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
 /**
  * Parses the bytes of an IDX file.
  *
@@ -49,14 +64,12 @@ function checkType(where: string, bytes: Uint8Array): void {
  */
 export function parseIdx(where: string, bytes: Uint8Array): IdxArray {
   checkType(where, bytes);
-  const rank = bytes[3];
-  const dataStart = 4 + 4 * rank;
+  const dataStart = dataStartOf(bytes);
   if (bytes.length < dataStart) {
     throw new InputError(`${where}: truncated: ${bytes.length} bytes, the header has ${dataStart}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const count = shape.reduce((product, size) => product * size, 1);
+  const shape = shapeOf(bytes);
+  const count = countOf(shape);
   const held = bytes.length - dataStart;
   if (held !== count) {
     const problem = held < count ? "truncated: " : "";
@@ -69,6 +82,45 @@ export function parseIdx(where: string, bytes: Uint8Array): IdxArray {
   return { shape, data: bytes.subarray(dataStart) };
 }
 
+/** Longest header: 255 axes. */
+const longestHeader = 4 + 4 * 255;
+
+/**
+ * Decompresses a gzipped IDX file no further than its header says, so that a small file cannot fill
+ * the memory.
+ */
+async function decompressIdx(file: RangeFile, limit: number): Promise<Uint8Array> {
+  const where = file.path;
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  let most = Infinity;
+  for await (const chunk of decompressChunks(file.stream(), { format: "gzip", limit, where })) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (most === Infinity && length >= longestHeader) {
+      const start = joined(chunks, longestHeader);
+      checkType(where, start);
+      most = dataStartOf(start) + countOf(shapeOf(start));
+    }
+    if (length > most) {
+      throw new InputError(`${where}: decompresses to more than the ${most} bytes of its header`);
+    }
+  }
+  return joined(chunks, length);
+}
+
+/** The first `length` bytes of a sequence of chunks. */
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let position = 0;
+  for (const chunk of chunks) {
+    const part = chunk.subarray(0, length - position);
+    whole.set(part, position);
+    position += part.length;
+  }
+  return whole;
+}
+
 /**
  * Reads an IDX file of unsigned bytes, gzipped or not (told by its first bytes).
  *
@@ -79,8 +131,7 @@ export async function readIdx(path: string, limit = 2 ** 32): Promise<IdxArray> 
   using file = await RangeFile.open(path);
   const start = file.read(0, Math.min(2, file.size));
   if (start[0] === 0x1f && start[1] === 0x8b) {
-    const options = { format: "gzip", limit, where: path } as const;
-    return parseIdx(path, await decompress(file.stream(), options));
+    return parseIdx(path, await decompressIdx(file, limit));
   }
   if (file.size > limit) throw new InputError(`${path}: longer than ${limit} bytes`);
   return parseIdx(path, file.read(0, file.size));

@@ -73,10 +73,16 @@ export class NpzFile implements Disposable {
   static async open(path: string, limit = 2 ** 32): Promise<NpzFile> {
     const file = await RangeFile.open(path);
     try {
-      const entries = readZipDirectory(file)
-        .filter(({ name }) => name.endsWith(".npy"))
-        .map((entry) => [entry.name.slice(0, -4), entry] as const);
-      return new NpzFile(file, new Map(entries), limit);
+      const entries = new Map<string, ZipEntry>();
+      for (const entry of readZipDirectory(file)) {
+        if (!entry.name.endsWith(".npy")) continue;
+        const name = entry.name.slice(0, -".npy".length);
+        if (entries.has(name)) {
+          throw new InputError(`${path}: two arrays have the name ${quote(name)}`);
+        }
+        entries.set(name, entry);
+      }
+      return new NpzFile(file, entries, limit);
     } catch (error) {
       file.close();
       throw error;

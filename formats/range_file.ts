@@ -25,20 +25,18 @@ export class RangeFile implements Disposable {
    * @throws {InputError} when there is no such file or it is a folder
    */
   static async open(path: string): Promise<RangeFile> {
-    let file: Deno.FsFile;
     try {
-      file = await Deno.open(path);
+      const { isFile, isDirectory } = await Deno.stat(path);
+      // Checked before it is opened: opening a pipe waits for someone to write to it.
+      if (!isFile) {
+        throw new InputError(`${path}: ${isDirectory ? "is a folder" : "is not a file"}`);
+      }
+      const file = await Deno.open(path);
+      return new RangeFile(path, (await file.stat()).size, file);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) throw new InputError(`${path}: no such file`);
-      if (error instanceof Deno.errors.IsADirectory) throw new InputError(`${path}: is a folder`);
       throw error;
     }
-    const info = await file.stat();
-    if (!info.isFile) {
-      file.close();
-      throw new InputError(`${path}: ${info.isDirectory ? "is a folder" : "is not a file"}`);
-    }
-    return new RangeFile(path, info.size, file);
   }
 
   /**

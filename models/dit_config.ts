@@ -32,7 +32,7 @@ export type DiTOverrides = Partial<Omit<DiTConfig, "family" | "conditioning">>;
  *
  * @throws InputError naming the field, or with the nearest valid values
  */
-function checkDiTConfig(value: unknown, where: string): DiTConfig {
+export function checkDiTConfig(value: unknown, where: string): DiTConfig {
   const parsed = ditConfigSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

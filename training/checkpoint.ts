@@ -20,7 +20,7 @@ import {
 import type { DeviceBuffer } from "../kernels/device.ts";
 import type { DiTConfig } from "../models/dit.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
-import { ditConfigSchema } from "../models/dit_config.ts";
+import { checkDiTConfig, ditConfigSchema } from "../models/dit_config.ts";
 import type { DiTStepSettings } from "./dit_step.ts";
 import type { OptimizerSettings } from "./optimizer.ts";
 import type { ParameterBuffers, TrainingState } from "./trainer.ts";
@@ -164,6 +164,13 @@ function parseManifest(path: string, text: string): Manifest {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new InputError(`${path}: ${issue.path.join(".") || "manifest"}: ${issue.message}`);
+  }
+  checkDiTConfig(parsed.data.config, path);
+  const { classNames, config } = parsed.data;
+  if (classNames.length > config.classes) {
+    throw new InputError(
+      `${path}: ${classNames.length} classNames, but the model has ${config.classes} classes`,
+    );
   }
   return parsed.data;
 }
