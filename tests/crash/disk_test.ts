@@ -147,12 +147,12 @@ Deno.test(
   },
 );
 
-Deno.test("metrics that cannot be written are named", linux, async () => {
-  await withFolder(async (folder) => {
-    await Deno.symlink("/dev/full", join(folder, "metrics.jsonl"));
-    await assert.rejects(appendMetrics(folder, {} as Metrics), {
+Deno.test("metrics that cannot be written are named", mounting, async () => {
+  await withDisk(8192, async ({ path }) => {
+    await Deno.writeFile(join(path, "filler"), new Uint8Array(8192)).catch(() => {});
+    await assert.rejects(appendMetrics(path, {} as Metrics), {
       name: "InputError",
-      message: `${join(folder, "metrics.jsonl")}: cannot be written: no space left on device`,
+      message: `${join(path, "metrics.jsonl")}: cannot be written: no space left on device`,
     });
   });
 });
