@@ -23,7 +23,7 @@ import {
   trainDiT,
 } from "../training/train_dit.ts";
 import type { RunTime } from "../training/run_time.ts";
-import { newestRun } from "../training/run_folder.ts";
+import { newestRun, removeRunFolder } from "../training/run_folder.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
@@ -218,21 +218,24 @@ async function train(
   { device, reason }: ChosenDevice,
 ): Promise<void> {
   const { config, run } = plan.description;
+  // Before there is a run folder, because a model can be too large to be described.
+  const { parameters } = describeDiT(config);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
   const progress = trainingProgress(io, plan.steps, values);
   progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
   progress.note(
     `data: ${dataset.name}, ${dataset.length} pictures, ${dataset.classNames.length} classes`,
   );
-  const { parameters } = describeDiT(config);
   progress.note(`model: ${formatCount(parameters)} parameters, batch ${run.batchSize}`);
   progress.note(`run folder: ${folder}`);
   using watch = watchSignals(io, "finishing this step and saving");
   const started = performance.now();
   let latest: Metrics | undefined;
-  const trainer = await trainDiT(device, dataset, { ...plan, folder }, {
+  let isReady = false;
+  const running = trainDiT(device, dataset, { ...plan, folder }, {
     signal: watch.signal,
     ready: ({ step }) => {
+      isReady = true;
       const seconds = (performance.now() - started) / 1000;
       progress.note(`compiled in ${seconds.toFixed(1)} s`);
       if (step >= plan.steps) {
@@ -251,6 +254,11 @@ async function train(
     finished: (time) => {
       if (time.steps > 0) progress.note(describeTime(time));
     },
+  });
+  const trainer = await running.catch(async (error) => {
+    // What does not fit into memory leaves no empty run behind.
+    if (!isReady && plan.folder === undefined) await removeRunFolder(folder);
+    throw error;
   });
   progress.end();
   const command = (rest: string) => `deno task tessera ${rest}`;

@@ -38,10 +38,19 @@ export function formatShape(shape: Shape): string {
   return `(${shape.join(", ")})`;
 }
 
+/** What was asked for is larger than a tensor or the memory of a device can be. */
+export class TooLargeError extends RangeError {
+  /** Shown before the message. */
+  override readonly name = "TooLargeError";
+  /** Exit code of the command line: a smaller model or batch helps, this is no fault of Tessera. */
+  readonly exitCode = 1;
+}
+
 /**
  * Checks that every size is a positive whole number and that the element count is addressable.
  *
- * @throws RangeError naming `what` and the shape; the limit is 2^30 elements
+ * @throws RangeError naming `what` and the shape
+ * @throws TooLargeError above 2^30 elements
  */
 export function checkShape(shape: Shape, what: string): void {
   for (const size of shape) {
@@ -50,7 +59,9 @@ export function checkShape(shape: Shape, what: string): void {
     }
   }
   if (elementCount(shape) > 2 ** 30) {
-    throw new RangeError(`${what}: ${formatShape(shape)} has more than 2^30 elements`);
+    throw new TooLargeError(
+      `${what}: ${formatShape(shape)} has more than 2^30 elements; use a smaller batch or model`,
+    );
   }
 }
 

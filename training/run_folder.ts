@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { basename, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import {
   removeFolderAtomically,
   removeLeftovers,
@@ -74,6 +74,13 @@ async function lockFolder(path: string): Promise<Disposable> {
   if (await folder.tryLock(true)) return folder;
   folder.close();
   throw new InputError(`${path}: another process is training in this run folder`);
+}
+
+/** Takes back a run folder in which nothing has happened yet, and its number. */
+export async function removeRunFolder(run: string): Promise<void> {
+  await removeFolderAtomically(run);
+  const [number] = basename(run).split("-");
+  await removeFolderAtomically(join(dirname(run), `.${number}`));
 }
 
 async function nextNumber(results: string): Promise<number> {

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { TooLargeError } from "../shape.ts";
 import { maximumPages } from "./assembler.ts";
 
 const pageBytes = 65536;
@@ -100,7 +101,7 @@ export class SharedMemory {
   #fail(what: string, bytes: number): never {
     const largest = Math.max(0, ...this.#free.map((block) => block.end - block.start));
     const total = this.memory.buffer.byteLength;
-    throw new RangeError(
+    throw new TooLargeError(
       `out of memory: ${what} needs ${formatBytes(bytes)}; ${formatBytes(this.#allocated)} of ` +
         `${formatBytes(total)} are in use, the largest free block has ${formatBytes(largest)}`,
     );
