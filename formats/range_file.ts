@@ -6,6 +6,12 @@
 
 import { InputError } from "./errors.ts";
 
+/**
+ * Longest chunk of a stream, in bytes. Whatever a chunk decompresses to is in memory at once, which
+ * can be 1032 times as much.
+ */
+const streamChunk = 1 << 16;
+
 /** One read call asks for at most this many bytes. */
 const readBlock = 1 << 26;
 
@@ -76,13 +82,13 @@ export class RangeFile implements Disposable {
     return bytes;
   }
 
-  /** The bytes from `offset` on, at most `length`, as a stream of chunks of at most 1 MiB. */
+  /** The bytes from `offset` on, at most `length`, as a stream of chunks of at most 64 KiB. */
   stream(offset = 0, length = this.size - offset): ReadableStream<Uint8Array<ArrayBuffer>> {
     const end = offset + length;
     return new ReadableStream({
       pull: (controller) => {
         if (offset >= end) return controller.close();
-        const chunk = this.read(offset, Math.min(1 << 20, end - offset));
+        const chunk = this.read(offset, Math.min(streamChunk, end - offset));
         offset += chunk.length;
         controller.enqueue(chunk);
       },
