@@ -4,8 +4,13 @@
  * @module
  */
 import { z } from "zod";
-import { InputError, nearestNames, quote } from "../formats/errors.ts";
-import { findDuplicateKey } from "../formats/json.ts";
+import {
+  checkFields,
+  configByName,
+  parseJsonConfig,
+  requireMultiple,
+  withOverrides,
+} from "./config.ts";
 import { type DiTConfig, ditConfigs } from "./dit.ts";
 
 const count = z.int().min(1).max(65536);
@@ -33,37 +38,22 @@ export type DiTOverrides = Partial<Omit<DiTConfig, "family" | "conditioning">>;
  * @throws InputError naming the field, or with the nearest valid values
  */
 export function checkDiTConfig(value: unknown, where: string): DiTConfig {
-  const parsed = ditConfigSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`${where}: ${issue.path.join(".") || "config"}: ${issue.message}`);
-  }
-  const config = parsed.data;
+  const config = checkFields(ditConfigSchema, value, where);
   const { inputSize, patch, hidden, heads } = config;
-  if (inputSize % patch !== 0) {
-    throw new InputError(
-      `${where}: the side ${inputSize} is not divisible by the patch ${patch}; ` +
-        `nearest sides: ${nearestMultiples(inputSize, patch)}`,
-    );
-  }
-  if (hidden % heads !== 0) {
-    throw new InputError(
-      `${where}: the width ${hidden} is not divisible by ${heads} heads; ` +
-        `nearest widths: ${nearestMultiples(hidden, heads)}`,
-    );
-  }
-  if (hidden % 4 !== 0) {
-    throw new InputError(
-      `${where}: the width ${hidden} is not a multiple of 4, which the positions need; ` +
-        `nearest widths: ${nearestMultiples(hidden, 4)}`,
-    );
-  }
+  requireMultiple(
+    where,
+    ["side", inputSize],
+    [`divisible by the patch ${patch}`, patch],
+    "sides",
+  );
+  requireMultiple(where, ["width", hidden], [`divisible by ${heads} heads`, heads], "widths");
+  requireMultiple(
+    where,
+    ["width", hidden],
+    ["a multiple of 4, which the positions need", 4],
+    "widths",
+  );
   return config;
-}
-
-function nearestMultiples(value: number, of: number): string {
-  const below = Math.floor(value / of) * of;
-  return below > 0 ? `${below} and ${below + of}` : `${of}`;
 }
 
 /**
@@ -72,14 +62,7 @@ function nearestMultiples(value: number, of: number): string {
  * @throws InputError with the closest name when there is none
  */
 export function ditConfigByName(name: string): DiTConfig {
-  const config = ditConfigs.get(name) ??
-    [...ditConfigs].find(([known]) => known.toLowerCase() === name.toLowerCase())?.[1];
-  if (config) return config;
-  const names = [...ditConfigs.keys()];
-  throw new InputError(
-    `unknown model ${name}; did you mean ${nearestNames(name, names).join(" or ")}? ` +
-      `All: ${names.join(", ")}`,
-  );
+  return configByName(ditConfigs, name);
 }
 
 /**
@@ -88,17 +71,7 @@ export function ditConfigByName(name: string): DiTConfig {
  * @throws InputError naming the field that is wrong
  */
 export function parseDiTConfig(text: string, where: string): DiTConfig {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${where}: not valid JSON: ${(error as Error).message}`);
-  }
-  const repeated = findDuplicateKey(text);
-  if (repeated !== undefined) {
-    throw new InputError(`${where}: the field ${quote(repeated)} is given twice`);
-  }
-  return checkDiTConfig(value, where);
+  return checkDiTConfig(parseJsonConfig(text, where), where);
 }
 
 /** A configuration with some fields replaced, checked. */
@@ -107,6 +80,5 @@ export function overrideDiTConfig(
   overrides: DiTOverrides,
   where: string,
 ): DiTConfig {
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-  return checkDiTConfig({ ...config, ...Object.fromEntries(given) }, where);
+  return checkDiTConfig(withOverrides(config, overrides), where);
 }

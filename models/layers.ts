@@ -33,9 +33,24 @@ export function linear(parameters: Parameters, name: string, x: Tensor): Tensor 
   return linearOp(x, parameters(`${name}.weight`), parameters(`${name}.bias`));
 }
 
+/** The weight (outputs, inputs) of a linear map without bias. */
+export function projectionParameters(
+  name: string,
+  inputs: number,
+  outputs: number,
+  initial: Initializer = xavierUniform(inputs, outputs),
+): ParameterSpecification[] {
+  return [{ name: `${name}.weight`, shape: [outputs, inputs], initial, trainable: true }];
+}
+
+/** `x W^T` with the parameter `name.weight`; x is (..., inputs). */
+export function projection(parameters: Parameters, name: string, x: Tensor): Tensor {
+  return linearOp(x, parameters(`${name}.weight`));
+}
+
 /** Two layers with the tanh form of GELU between them: `fc1`, `fc2`. x is (..., d). */
-export function mlp(parameters: Parameters, x: Tensor): Tensor {
-  return linear(parameters, "fc2", geluTanh(linear(parameters, "fc1", x)));
+export function mlp(parameters: Parameters, x: Tensor, layer = linear): Tensor {
+  return layer(parameters, "fc2", geluTanh(layer(parameters, "fc1", x)));
 }
 
 /** Two layers with SiLU between them: `mlp.0`, `mlp.2`. x is (N, inputs). */

@@ -13,6 +13,8 @@ import { state, type Tensor } from "../kernels/tensor.ts";
 /** How a parameter gets its first values. */
 export type Initializer =
   | { readonly kind: "zeros" }
+  /** One value everywhere. */
+  | { readonly kind: "constant"; readonly value: number }
   /** Normal with mean 0. */
   | { readonly kind: "normal"; readonly deviation: number }
   /** Uniform in [-bound, bound]. */
@@ -101,4 +103,12 @@ export function mismatch(
 function nearest(name: string, candidates: Iterable<string>): string {
   const [best] = nearestNames(name, candidates, 1);
   return best === undefined ? "" : `; the nearest is ${best}`;
+}
+
+/** The parameters of a part of a model under their full names: the counterpart of {@link within}. */
+export function under(
+  prefix: string,
+  specifications: readonly ParameterSpecification[],
+): ParameterSpecification[] {
+  return specifications.map((parameter) => ({ ...parameter, name: `${prefix}.${parameter.name}` }));
 }

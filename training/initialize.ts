@@ -57,6 +57,8 @@ function initialValue(
   switch (initial.kind) {
     case "zeros":
       return filled(0, shape);
+    case "constant":
+      return filled(initial.value, shape);
     case "normal":
       return reshape(multiply(randomNormal(source, row), initial.deviation), shape);
     case "uniform":

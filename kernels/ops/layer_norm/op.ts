@@ -5,10 +5,16 @@
  */
 import type { Step, View } from "../../program.ts";
 import { broadcastShapes, elementCount, formatShape, sameShape } from "../../shape.ts";
-import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
+import {
+  type Arithmetic,
+  constantTensor,
+  Node,
+  requireFloats,
+  type Tensor,
+} from "../../tensor.ts";
 import { broadcastView, hasUnitInnerStride, isContiguous } from "../../view.ts";
-import { add, multiply, subtract } from "../elementwise/op.ts";
-import { reshape, slice } from "../movement/op.ts";
+import { multiply, subtract } from "../elementwise/op.ts";
+import { slice } from "../movement/op.ts";
 
 class LayerNormNode extends Node {
   readonly signature: string;
@@ -142,13 +148,17 @@ export function layerNorm(
   return new LayerNormNode([x, scale, shift], epsilon).outputs[0];
 }
 
-/** A learned affine layer norm: `normalised * weight + bias`, both (D). */
+/**
+ * A learned affine layer norm in one pass: `normalised * weight + bias`, both (D).
+ *
+ * @throws RangeError when weight or bias do not have the width of x
+ */
 export function affineLayerNorm(
   x: Tensor,
   epsilon: number,
   weight: Tensor,
   bias?: Tensor,
 ): Tensor {
-  const scaled = multiply(layerNorm(x, epsilon), reshape(weight, [-1]));
-  return bias ? add(scaled, bias) : scaled;
+  const shift = bias ?? constantTensor(new Float32Array(elementCount(weight.shape)), weight.shape);
+  return layerNorm(x, epsilon, { scale: subtract(weight, 1), shift });
 }

@@ -1,0 +1,80 @@
+/**
+ * A NaViT traced on inputs of its own: for counting, timing, evaluating and comparing.
+ *
+ * @module
+ */
+import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
+import { input, type Tensor } from "../kernels/tensor.ts";
+import {
+  imageVectors,
+  navit,
+  type NaViTConfig,
+  navitParameters,
+  type PackedImages,
+  patchWidth,
+} from "./navit.ts";
+import { countParameters, lookup, parameterStates } from "./parameters.ts";
+
+/** Sizes of a packed batch. */
+export interface PackShape {
+  /** Sequences B. */
+  readonly sequences: number;
+  /** Tokens L of a sequence. */
+  readonly length: number;
+  /** Slots E of a sequence: the most images it may hold. */
+  readonly slots: number;
+}
+
+/** The images of a batch as inputs, under the names of their fields. */
+export function imageInputs(
+  config: NaViTConfig,
+  { sequences, length, slots }: PackShape,
+): PackedImages & { readonly segments: Tensor } {
+  const tokens = (name: string): Tensor => input(name, [sequences, length], "i32");
+  return {
+    patches: input("patches", [sequences, length, patchWidth(config)]),
+    segments: tokens("segments"),
+    rows: tokens("rows"),
+    columns: tokens("columns"),
+    gridRows: tokens("gridRows"),
+    gridColumns: tokens("gridColumns"),
+    slots,
+  };
+}
+
+/** What the forward pass of a batch puts out: `logits` (B, E, K) or `vectors` (B, E, d). */
+export type NaViTOutput = "logits" | "vectors";
+
+/** The forward pass of a batch as a graph; its inputs are those of {@link imageInputs}. */
+export function navitForwardGraph(
+  config: NaViTConfig,
+  shape: PackShape,
+  output: NaViTOutput = "logits",
+): Graph {
+  const parameters = lookup(parameterStates(navitParameters(config)));
+  const images = imageInputs(config, shape);
+  const forward = output === "logits" ? navit : imageVectors;
+  return makeGraph("forward", { outputs: { [output]: forward(config, parameters, images) } });
+}
+
+/** Counts of a model. */
+export interface NaViTCounts {
+  /** Elements of all parameters. */
+  readonly parameters: number;
+  /** Elements of the trained parameters. */
+  readonly trainableParameters: number;
+  /** Patches of the image that was counted. */
+  readonly tokens: number;
+  /** Of one forward pass of one image by itself; one multiply-add as 1. */
+  readonly multiplyAdds: number;
+}
+
+/**
+ * Counts a model, from the graph of the forward pass of one image of `tokens` patches: embedding,
+ * blocks, pooling and head (papers 3.3, whose table leaves out the head).
+ */
+export function describeNaViT(config: NaViTConfig, tokens: number): NaViTCounts {
+  const shape = { sequences: 1, length: tokens, slots: 1 };
+  const { multiplyAdds } = graphCost(navitForwardGraph(config, shape));
+  return { ...countParameters(navitParameters(config)), tokens, multiplyAdds };
+}
