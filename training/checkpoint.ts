@@ -2,13 +2,12 @@
  * Checkpoints: a folder of safetensors files and a manifest, complete or not there at all.
  *
  * `model.safetensors` (weights), `ema.safetensors` (their moving averages), `optim.safetensors`
- * (moments) and `state.json` (everything else). The folder is written under a temporary name, the
+ * (moments) and `state.json` (everything else, see `manifest.ts`). The folder is written under a temporary name, the
  * manifest last, and renamed when everything is on disk.
  *
  * @module
  */
 import { join } from "@std/path";
-import { z } from "zod";
 import { writeFolderAtomically, writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import {
@@ -18,111 +17,12 @@ import {
   writeSafetensors,
 } from "../formats/safetensors.ts";
 import type { DeviceBuffer } from "../kernels/device.ts";
-import type { DiTConfig } from "../models/dit.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
-import { checkDiTConfig, ditConfigSchema } from "../models/dit_config.ts";
-import type { DiTStepSettings } from "./dit_step.ts";
-import type { OptimizerSettings } from "./optimizer.ts";
+import { type Manifest, manifestFile } from "./manifest.ts";
 import type { ParameterBuffers, TrainingState } from "./trainer.ts";
 
-/** Everything that decides how a run goes on. */
-export interface RunSettings extends OptimizerSettings, DiTStepSettings {
-  /** Seed of first values, data order, time steps, noise and label dropout. */
-  readonly seed: number;
-  /** Whether training pictures are mirrored at random. */
-  readonly flip: boolean;
-}
-
-/** How far a run goes and what it leaves behind on its way. None of it changes the weights. */
-export interface RunSchedule {
-  /** Number of steps in all, counted from the start of the run. */
-  readonly steps: number;
-  /** Steps between lines of the metrics. */
-  readonly logEvery: number;
-  /** Steps between checkpoints. */
-  readonly checkpointEvery: number;
-  /** How many checkpoints are kept. */
-  readonly keep: number;
-  /** Pictures drawn on the way; absent: none. */
-  readonly samples?: SampleSchedule;
-}
-
-/** When pictures are drawn during a run. */
-export interface SampleSchedule {
-  /** Training steps between drawings. */
-  readonly every: number;
-  /** Steps of the sampler. */
-  readonly steps: number;
-}
-
-/** A checkpoint's manifest: everything but the tensors. */
-export interface Manifest extends RunDescription {
-  /** Optimizer steps made. */
-  readonly step: number;
-  /** What the run was to do; a resumed run goes on so. */
-  readonly schedule?: RunSchedule;
-}
-
-/** What a run is: the part of a manifest that stays the same from start to end. */
-export interface RunDescription {
-  /** Marks the file. */
-  readonly format: "tessera-checkpoint";
-  /** Version of the layout of the folder. */
-  readonly version: 1;
-  /** Size and shape of the model. */
-  readonly config: DiTConfig;
-  /** Names in the order of the labels. */
-  readonly classNames: readonly string[];
-  /** Settings of the run. */
-  readonly run: RunSettings;
-  /** Identifies the training data. */
-  readonly dataFingerprint: string;
-  /** Where the training data was when the run started. */
-  readonly dataPath: string;
-}
-
-const rateScheduleSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("constant"), warmup: z.int().min(0) }),
-  z.object({
-    kind: z.literal("cosine"),
-    warmup: z.int().min(0),
-    steps: z.int().min(1),
-    minimum: z.number().min(0),
-  }),
-]);
-
-const manifestSchema = z.object({
-  format: z.literal("tessera-checkpoint"),
-  version: z.literal(1),
-  step: z.int().min(0),
-  config: ditConfigSchema,
-  classNames: z.array(z.string()),
-  run: z.object({
-    seed: z.int().min(0),
-    batchSize: z.int().min(1),
-    accumulate: z.int().min(1).optional(),
-    learningRate: z.number().positive(),
-    // Checkpoints from before there were schedules have none.
-    rateSchedule: rateScheduleSchema.optional(),
-    weightDecay: z.number().min(0),
-    clipNorm: z.number().min(0),
-    averageDecay: z.number().min(0).max(1),
-    labelDropout: z.number().min(0).max(1),
-    flip: z.boolean(),
-  }),
-  dataFingerprint: z.string(),
-  dataPath: z.string(),
-  schedule: z.object({
-    steps: z.int().min(1),
-    logEvery: z.int().min(1),
-    checkpointEvery: z.int().min(1),
-    keep: z.int().min(1),
-    samples: z.object({ every: z.int().min(1), steps: z.int().min(1).max(1000) }).optional(),
-  }).optional(),
-}) satisfies z.ZodType<Manifest>;
-
 const files = {
-  manifest: "state.json",
+  manifest: manifestFile,
   raw: "model.safetensors",
   ema: "ema.safetensors",
   optimizer: "optim.safetensors",
@@ -133,47 +33,6 @@ const momentNames = { first: "exp_avg.", second: "exp_avg_sq." } as const;
 
 /** Which weights to take from a checkpoint. */
 export type WeightChoice = "ema" | "raw";
-
-/**
- * The manifest as read from a folder.
- *
- * @throws InputError when there is none, or naming the field that is wrong
- */
-export async function readManifest(folder: string): Promise<Manifest> {
-  const path = join(folder, files.manifest);
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new InputError(`${folder}: no checkpoint, there is no ${files.manifest} in it`);
-    }
-    throw error;
-  }
-  return parseManifest(path, text);
-}
-
-function parseManifest(path: string, text: string): Manifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new InputError(`${path}: not valid JSON, the file is damaged`);
-  }
-  const parsed = manifestSchema.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(`${path}: ${issue.path.join(".") || "manifest"}: ${issue.message}`);
-  }
-  checkDiTConfig(parsed.data.config, path);
-  const { classNames, config } = parsed.data;
-  if (classNames.length > config.classes) {
-    throw new InputError(
-      `${path}: ${classNames.length} classNames, but the model has ${config.classes} classes`,
-    );
-  }
-  return parsed.data;
-}
 
 /** Whether a path leads to a bare weights file: safetensors, or the index of a sharded one. */
 export function isWeightsFile(path: string): boolean {

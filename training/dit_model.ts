@@ -12,11 +12,11 @@ import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
 import { lookup, parameterStates } from "../models/parameters.ts";
 import {
   isWeightsFile,
-  readManifest,
   readWeights,
   type WeightChoice,
   weightsPath,
 } from "./checkpoint.ts";
+import { readManifestOf } from "./manifest.ts";
 import { resolveCheckpoint } from "./run_folder.ts";
 
 /** Where weights are and what they are weights of. */
@@ -48,7 +48,7 @@ export async function findDiT(
     return { config, path, classNames: numberedClasses(config.classes) };
   }
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await readManifest(checkpoint);
+  const manifest = await readManifestOf("dit", checkpoint);
   return {
     config: manifest.config,
     path: weightsPath(checkpoint, choice),

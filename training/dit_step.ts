@@ -86,10 +86,10 @@ export function ditLosses(
   const losses = hybridLoss({ clean: images, noised, noise, t, prediction, at });
   const loss = mean(losses.total);
   const zero = constantTensor(Float32Array.of(0), []);
-  const terms = [
-    mean(losses.meanSquaredError),
-    losses.variationalBound ? mean(losses.variationalBound) : zero,
-  ];
+  const terms = {
+    meanSquaredError: mean(losses.meanSquaredError),
+    variationalBound: losses.variationalBound ? mean(losses.variationalBound) : zero,
+  };
   return { specifications, states, loss, terms };
 }
 

@@ -4,11 +4,11 @@
  * @module
  */
 import { join } from "@std/path";
-import { createLoader, type Loader } from "../data/loader.ts";
-import type { ImageDataset } from "../data/dataset.ts";
-import { type RunDescription, type RunSchedule, writeCheckpoint } from "./checkpoint.ts";
-import { sumColumns } from "./step_graphs.ts";
+import type { PackingPosition } from "../data/packing.ts";
+import type { BatchSource, TrainingBatch } from "./batch_source.ts";
+import { writeCheckpoint } from "./checkpoint.ts";
 import { learningRateAt } from "./learning_rate.ts";
+import type { RunDescription, RunSchedule } from "./manifest.ts";
 import { appendMetrics, type Metrics } from "./metrics.ts";
 import {
   checkpointName,
@@ -17,7 +17,6 @@ import {
   latestCheckpoint,
   recordCheckpoint,
 } from "./run_folder.ts";
-import { seedWords } from "../diffusion/streams.ts";
 import { Pace } from "../kernels/pace.ts";
 import { RunClock, type RunTime } from "./run_time.ts";
 import type { Trainer } from "./trainer.ts";
@@ -67,16 +66,14 @@ export interface LoopEvents {
  */
 export async function trainLoop(
   trainer: Trainer,
-  dataset: ImageDataset,
+  source: BatchSource,
   settings: LoopSettings,
   events: LoopEvents = {},
 ): Promise<number> {
-  const { seed, batchSize, flip } = settings.manifest.run;
-  const loader = createLoader(dataset, { seed, batchSize, startStep: trainer.step, flip });
-  trainer.writeInput("seed", seedWords(seed));
   const clock = new RunClock();
   const firstStep = trainer.step;
-  const log = new Log(trainer, loader, settings, clock);
+  const log = new Log(trainer, source, settings, clock);
+  let position: PackingPosition | undefined;
   const pace = new Pace(trainer.device);
   const save = async () => {
     const { folder } = settings;
@@ -85,7 +82,7 @@ export async function trainLoop(
     if (await exists(join(checkpointsFolder(folder), checkpointName(step)))) return;
     const path = await clock.measure(
       "checkpoints",
-      () => saveCheckpoint(trainer, folder, settings),
+      () => saveCheckpoint(trainer, folder, settings, position),
     );
     await events.checkpoint?.(path, step);
   };
@@ -95,9 +92,10 @@ export async function trainLoop(
     await clock.measure("samples", () => events.draw!(trainer.step));
   };
   while (trainer.step < settings.steps && !events.signal?.aborted) {
-    const { images, labels } = await loader.next();
-    const samples = Int32Array.from(labels, (_, index) => trainer.step * batchSize + index);
-    trainer.runStep({ images, labels, samples });
+    const batch = await source.next();
+    trainer.runStep(batch.inputs);
+    log.count(batch);
+    position = batch.next;
     await pace.afterRun();
     events.step?.(trainer.step);
     const isLast = trainer.step === settings.steps;
@@ -115,7 +113,7 @@ export async function trainLoop(
   events.finished?.({
     steps: trainer.step - firstStep,
     seconds: clock.seconds,
-    dataWait: loader.waitSeconds,
+    dataWait: source.waitSeconds,
     checkpoints: clock.secondsOf("checkpoints"),
     checkpointCount: clock.countOf("checkpoints"),
     samples: clock.secondsOf("samples"),
@@ -128,10 +126,16 @@ async function saveCheckpoint(
   { state, step }: Trainer,
   folder: string,
   { manifest, steps, logEvery, checkpointEvery, keep, samples }: LoopSettings,
+  position: PackingPosition | undefined,
 ): Promise<string> {
   const [parent, name] = [checkpointsFolder(folder), checkpointName(step)];
   const schedule = { steps, logEvery, checkpointEvery, keep, samples };
-  const path = await writeCheckpoint(parent, name, state, { ...manifest, step, schedule });
+  const path = await writeCheckpoint(parent, name, state, {
+    ...manifest,
+    step,
+    schedule,
+    position,
+  });
   await recordCheckpoint(folder, name, keep);
   return path;
 }
@@ -149,56 +153,75 @@ async function nonFiniteLoss(
   );
 }
 
-/** Turns the running sums into metrics. */
+/** Turns running sums into metrics: those of the device, and those of the host about its batches. */
 class Log {
   private last = performance.now();
   private lastStep: number;
   private lastWait: number;
   private lastCheckpoints = 0;
+  private images = 0;
+  private readonly measures = new Map<string, number>();
 
   constructor(
     private readonly trainer: Trainer,
-    private readonly loader: Loader,
+    private readonly source: BatchSource,
     private readonly settings: LoopSettings,
     private readonly clock: RunClock,
   ) {
     this.lastStep = trainer.step;
-    this.lastWait = loader.waitSeconds;
+    this.lastWait = source.waitSeconds;
+  }
+
+  /** Adds what the host knows about the batch of a step. */
+  count({ images, measures = {} }: TrainingBatch): void {
+    this.images += images;
+    for (const [name, value] of Object.entries(measures)) {
+      this.measures.set(name, (this.measures.get(name) ?? 0) + value);
+    }
   }
 
   /** Reads the sums, appends a line to the metrics and checks that the run is healthy. */
   async write(): Promise<Metrics> {
-    const { trainer, loader, settings, clock } = this;
+    const { trainer, settings } = this;
     const sums = await trainer.takeSums();
-    const column = (name: typeof sumColumns[number]) => sums[sumColumns.indexOf(name)];
+    const metrics = this.metrics(sums);
+    if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
+    const skipped = sums.get("skippedInARow")!;
+    if (skipped >= longestSkippedStretch) {
+      throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
+    }
+    return metrics;
+  }
+
+  private metrics(sums: ReadonlyMap<string, number>): Metrics {
+    const { trainer, source, clock } = this;
     const steps = trainer.step - this.lastStep;
-    const skippedSteps = column("skipped");
-    const mean = (name: typeof sumColumns[number]) => column(name) / (steps - skippedSteps);
+    const { skipped = 0, skippedInARow: _, ...measured } = Object.fromEntries(sums);
+    const means = (values: Iterable<[string, number]>, count: number) =>
+      Object.fromEntries(Array.from(values, ([name, sum]) => [name, sum / count]));
     const now = performance.now();
     const seconds = (now - this.last) / 1000;
-    const { batchSize, learningRate, rateSchedule } = settings.manifest.run;
+    const { learningRate, rateSchedule } = this.settings.manifest.run;
+    const { loss, ...terms } = means(Object.entries(measured), steps - skipped);
     const metrics: Metrics = {
       step: trainer.step,
-      loss: mean("loss"),
-      meanSquaredError: mean("meanSquaredError"),
-      variationalBound: mean("variationalBound"),
-      gradientNorm: mean("gradientNorm"),
+      loss,
+      ...terms,
+      ...means(this.measures, steps),
+      gradientNorm: terms.gradientNorm,
       learningRate: learningRateAt(trainer.step, learningRate, rateSchedule),
-      skippedSteps,
-      imagesPerSecond: steps * batchSize / seconds,
+      skippedSteps: skipped,
+      imagesPerSecond: this.images / seconds,
       seconds: clock.seconds,
-      dataWait: (loader.waitSeconds - this.lastWait) / seconds,
+      dataWait: (source.waitSeconds - this.lastWait) / seconds,
       checkpointing: (clock.secondsOf("checkpoints") - this.lastCheckpoints) / seconds,
     };
     this.last = now;
     this.lastStep = trainer.step;
-    this.lastWait = loader.waitSeconds;
+    this.lastWait = source.waitSeconds;
     this.lastCheckpoints = clock.secondsOf("checkpoints");
-    if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
-    const skipped = column("skippedInARow");
-    if (skipped >= longestSkippedStretch) {
-      throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
-    }
+    this.images = 0;
+    this.measures.clear();
     return metrics;
   }
 }

@@ -6,16 +6,18 @@
 import { join } from "@std/path";
 import { writeProblem, writeTextAtomically } from "../formats/atomic_file.ts";
 
-/** One line of `metrics.jsonl`. Means are over the steps since the line before. */
+/**
+ * One line of `metrics.jsonl`. Means are over the steps since the line before.
+ *
+ * Besides these fields it has those of the model: the terms of its loss (a DiT's `meanSquaredError`
+ * and `variationalBound`, a NaViT's `accuracy`) and what is measured of its batches.
+ */
 export interface Metrics {
+  readonly [measure: string]: number;
   /** Steps made in all. */
   readonly step: number;
-  /** What is minimised: the sum of the next two. */
+  /** What is minimised. */
   readonly loss: number;
-  /** Of the predicted noise. */
-  readonly meanSquaredError: number;
-  /** Bits per dimension; 0 when the variance is not learned. */
-  readonly variationalBound: number;
   /** Euclidean norm of all gradients together, before clipping. */
   readonly gradientNorm: number;
   /** Of the last step. */

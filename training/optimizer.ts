@@ -20,6 +20,8 @@ export interface OptimizerSettings {
   readonly rateSchedule?: RateSchedule;
   /** Decoupled weight decay; 0 turns it off. */
   readonly weightDecay: number;
+  /** Weight decay of the head, where the model has one; absent: that of everything else. */
+  readonly headWeightDecay?: number;
   /** Largest norm of all gradients together; 0 means no limit. */
   readonly clipNorm: number;
   /** Largest decay of the moving average of the weights, between 0 and 1. */
@@ -37,15 +39,26 @@ export function averageDecayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step));
 }
 
-/** The numbers of update number `step` (counted from 1), for the `schedule` input. */
-export function scheduleAtStep(step: number, settings: OptimizerSettings): Float32Array {
+/** Inputs of a step that hold the numbers of its update, by the parameters they are for. */
+export const scheduleInputs = { body: "schedule", head: "schedule of the head" } as const;
+
+/**
+ * The numbers of update number `step` (counted from 1), for an input of {@link scheduleInputs}.
+ *
+ * @param weightDecay that of the body unless told
+ */
+export function scheduleAtStep(
+  step: number,
+  settings: OptimizerSettings,
+  weightDecay: number = settings.weightDecay,
+): Float32Array {
   const values = new Float32Array(adamwSchedule.length);
   const { learningRate, rateSchedule } = settings;
   values[adamwSchedule.learningRate] = learningRateAt(step, learningRate, rateSchedule);
   values[adamwSchedule.beta1] = beta1;
   values[adamwSchedule.beta2] = beta2;
   values[adamwSchedule.epsilon] = epsilon;
-  values[adamwSchedule.weightDecay] = settings.weightDecay;
+  values[adamwSchedule.weightDecay] = weightDecay;
   values[adamwSchedule.correction1] = 1 / (1 - beta1 ** step);
   values[adamwSchedule.correction2] = 1 / Math.sqrt(1 - beta2 ** step);
   values[adamwSchedule.averageDecay] = averageDecayAt(step, settings.averageDecay);
@@ -72,7 +85,7 @@ export interface OptimizerGraph {
 
 /**
  * Adds one AdamW update of every parameter to a graph. The schedule's numbers are the input
- * `schedule` (8).
+ * `schedule` (8), and for the parameters of a head `schedule of the head` (8).
  *
  * @param parameters name to parameter state @param gradients in the same order
  */
@@ -80,8 +93,10 @@ export function optimizerGraph(
   parameters: ReadonlyMap<string, Tensor>,
   gradients: readonly Tensor[],
   clipNorm: number,
+  isHead: (name: string) => boolean = () => false,
 ): OptimizerGraph {
-  const schedule = input("schedule", [adamwSchedule.length]);
+  const body = input(scheduleInputs.body, [adamwSchedule.length]);
+  const head = input(scheduleInputs.head, [adamwSchedule.length]);
   const gradientNorm = globalNorm(gradients);
   const gradientScale = scaleFor(gradientNorm, clipNorm);
   const effects = [...parameters].map(([name, parameter], index) =>
@@ -91,7 +106,7 @@ export function optimizerGraph(
       firstMoment: state(stateNames.firstMoment(name), parameter.shape),
       secondMoment: state(stateNames.secondMoment(name), parameter.shape),
       average: state(stateNames.average(name), parameter.shape),
-      schedule,
+      schedule: isHead(name) ? head : body,
       gradientScale,
     })
   );

@@ -12,8 +12,9 @@ import type { SamplingProgram } from "../diffusion/sampling.ts";
 import { writeBytesAtomically } from "../formats/atomic_file.ts";
 import type { Device } from "../kernels/device.ts";
 import type { DiTConfig } from "../models/dit.ts";
-import type { RunDescription, SampleSchedule } from "./checkpoint.ts";
+
 import { createDiTSampler } from "./dit_model.ts";
+import type { DiTRun, SampleSchedule } from "./manifest.ts";
 import { sampleGrid, samplesToBitmaps } from "./pictures.ts";
 import { checkpointName, samplesFolder } from "./run_folder.ts";
 import type { ParameterBuffers } from "./trainer.ts";
@@ -45,7 +46,7 @@ export function runSampling(config: DiTConfig, { steps }: SampleSchedule) {
 export class RunSamples {
   private constructor(
     private readonly device: Device,
-    private readonly description: RunDescription,
+    private readonly description: DiTRun,
     private readonly schedule: SampleSchedule,
     private readonly folder: string,
     private readonly program: SamplingProgram,
@@ -55,7 +56,7 @@ export class RunSamples {
   static async create(
     device: Device,
     averages: ParameterBuffers,
-    description: RunDescription,
+    description: DiTRun,
     schedule: SampleSchedule,
     run: string,
   ): Promise<RunSamples> {

@@ -22,16 +22,6 @@ import {
   unlessSkipped,
 } from "./optimizer.ts";
 
-/** Positions in the state `sums`, which the host reads when it logs; it clears all but the last. */
-export const sumColumns = [
-  "loss",
-  "meanSquaredError",
-  "variationalBound",
-  "gradientNorm",
-  "skipped",
-  "skippedInARow",
-] as const;
-
 /** What a model is trained on, and from what parameters it was computed. */
 export interface StepLosses {
   /** The parameters in declaration order. */
@@ -40,8 +30,10 @@ export interface StepLosses {
   readonly states: ReadonlyMap<string, Tensor>;
   /** What is minimised: a scalar, a mean over the samples at hand. */
   readonly loss: Tensor;
-  /** The terms it is the sum of: scalars, as many as `sumColumns` has between loss and norm. */
-  readonly terms: readonly Tensor[];
+  /** What else is measured, by name: scalars, means over the samples at hand. */
+  readonly terms: Readonly<Record<string, Tensor>>;
+  /** Parameters that follow the head's weight decay; absent: none. */
+  readonly isHead?: (name: string) => boolean;
 }
 
 /** The programs of a step. */
@@ -52,24 +44,33 @@ export interface StepGraphs {
   readonly accumulate?: Graph;
   /** The end of a step, or the whole of it. */
   readonly update: Graph;
+  /** What the state `sums` counts, which the host reads when it logs; it clears all but the last. */
+  readonly columns: readonly string[];
 }
+
+/** The columns of the running sums of a step. */
+const columnsOf = ({ terms }: StepLosses): string[] => [
+  "loss",
+  ...Object.keys(terms),
+  "gradientNorm",
+  "skipped",
+  "skippedInARow",
+];
 
 /** The state that holds the losses of the parts so far. */
 const partLosses = "losses of the parts";
 
 /** The step of a whole batch: loss, gradients, update. */
-export function wholeStep(
-  { specifications, states, loss, terms }: StepLosses,
-  clipNorm: number,
-): StepGraphs {
+export function wholeStep(losses: StepLosses, clipNorm: number): StepGraphs {
+  const { specifications, states, loss, terms, isHead } = losses;
   const parameters = trainedStates(specifications, states);
   const found = gradients(loss, [...parameters.values()]);
-  const optimizer = optimizerGraph(parameters, found, clipNorm);
+  const optimizer = optimizerGraph(parameters, found, clipNorm, isHead);
   const update = makeGraph("training step", {
-    updates: [updatedSums([loss, ...terms], optimizer)],
+    updates: [updatedSums([loss, ...Object.values(terms)], optimizer)],
     effects: optimizer.effects,
   });
-  return { parts: 1, update };
+  return { parts: 1, update, columns: columnsOf(losses) };
 }
 
 /** The step of a batch in equal parts; `losses` are those of one part. */
@@ -78,6 +79,7 @@ export function stepInParts(losses: StepLosses, clipNorm: number, parts: number)
     parts,
     accumulate: accumulationGraph(losses, parts),
     update: updateGraph(losses, clipNorm),
+    columns: columnsOf(losses),
   };
 }
 
@@ -88,7 +90,7 @@ function accumulationGraph(
   const parameters = trainedStates(specifications, states);
   const share = (value: Tensor) => multiply(value, 1 / parts);
   const scaled = share(loss);
-  const measured = [scaled, ...terms.map(share)].map((value) => reshape(value, [1]));
+  const measured = [scaled, ...Object.values(terms).map(share)].map((value) => reshape(value, [1]));
   const losses = state(partLosses, [measured.length]);
   const updates: Update[] = [{ state: losses, value: add(losses, concatenate(measured, 0)) }];
   const found = gradients(scaled, [...parameters.values()]);
@@ -99,14 +101,15 @@ function accumulationGraph(
   return makeGraph("gradients of a part", { updates });
 }
 
-function updateGraph({ specifications, terms }: StepLosses, clipNorm: number): Graph {
+function updateGraph({ specifications, terms, isHead }: StepLosses, clipNorm: number): Graph {
   const trained = specifications.filter(({ trainable }) => trainable);
   const parameters = new Map(trained.map(({ name, shape }) => [name, state(name, shape)]));
   const sums = trained.map(({ name, shape }) => state(stateNames.gradient(name), shape));
-  const optimizer = optimizerGraph(parameters, sums, clipNorm);
-  const losses = state(partLosses, [1 + terms.length]);
+  const optimizer = optimizerGraph(parameters, sums, clipNorm, isHead);
+  const measuredCount = 1 + Object.keys(terms).length;
+  const losses = state(partLosses, [measuredCount]);
   const measured = Array.from(
-    { length: 1 + terms.length },
+    { length: measuredCount },
     (_, index) => reshape(slice(losses, 0, index, 1), []),
   );
   const zero = constantTensor(Float32Array.of(0), []);
@@ -133,7 +136,8 @@ function updatedSums(
   losses: readonly Tensor[],
   { gradientNorm, skipped }: OptimizerGraph,
 ): Update {
-  const sums = state("sums", [sumColumns.length]);
   const measured = [...losses, gradientNorm].map((value) => unlessSkipped(value, skipped));
+  // One more: the steps skipped in a row.
+  const sums = state("sums", [measured.length + 2]);
   return { state: sums, value: accumulate(sums, [...measured, skipped], skipped) };
 }

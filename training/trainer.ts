@@ -12,7 +12,12 @@ import type { Program } from "../kernels/program.ts";
 import { elementCount } from "../kernels/shape.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
 import { initializeParameters } from "./initialize.ts";
-import { type OptimizerSettings, scheduleAtStep, stateNames } from "./optimizer.ts";
+import {
+  type OptimizerSettings,
+  scheduleAtStep,
+  scheduleInputs,
+  stateNames,
+} from "./optimizer.ts";
 import type { StepGraphs } from "./step_graphs.ts";
 
 /** Buffers of a model by parameter name. */
@@ -103,6 +108,9 @@ interface LoadedStep {
   readonly parts: number;
   readonly accumulate?: Executable;
   readonly update: Executable;
+  readonly columns: readonly string[];
+  /** Parts of the model whose update has numbers of its own. */
+  readonly scheduled: readonly (keyof typeof scheduleInputs)[];
 }
 
 /** Loads the programs of a step. What the parts add up lives in the memory of the first. */
@@ -111,16 +119,20 @@ async function loadStep(
   graphs: StepGraphs,
   bindings: ReadonlyMap<string, DeviceBuffer>,
 ): Promise<LoadedStep> {
-  const { parts } = graphs;
+  const { parts, columns } = graphs;
+  const updateProgram = compile(graphs.update);
+  const inputs = new Set(updateProgram.buffers.map(({ name }) => name));
+  const scheduled = (["body", "head"] as const).filter((part) => inputs.has(scheduleInputs[part]));
+  const about = { parts, columns, scheduled };
   if (!graphs.accumulate) {
-    return { parts, update: await device.load(compile(graphs.update), bindings) };
+    return { ...about, update: await device.load(updateProgram, bindings) };
   }
   const program = compile(graphs.accumulate);
   const accumulate = await device.load(program, bindings);
   try {
     const sums = statesOf(program).map((name) => [name, accumulate.buffer(name)] as const);
-    const update = await device.load(compile(graphs.update), new Map([...bindings, ...sums]));
-    return { parts, accumulate, update };
+    const update = await device.load(updateProgram, new Map([...bindings, ...sums]));
+    return { ...about, accumulate, update };
   } catch (error) {
     accumulate.destroy();
     throw error;
@@ -174,16 +186,26 @@ export class Trainer {
       }
       accumulate?.run();
     }
-    update.buffer("schedule").write(scheduleAtStep(this.step + 1, this.settings));
+    this.writeSchedules();
     update.run();
     this.step++;
   }
 
+  private writeSchedules(): void {
+    const { update, scheduled } = this.programs;
+    const { weightDecay, headWeightDecay = weightDecay } = this.settings;
+    const decays = { body: weightDecay, head: headWeightDecay };
+    for (const part of scheduled) {
+      const schedule = scheduleAtStep(this.step + 1, this.settings, decays[part]);
+      update.buffer(scheduleInputs[part]).write(schedule);
+    }
+  }
+
   /** Reads the running sums of the steps since the last call, and clears all but the last one. */
-  async takeSums(): Promise<Float32Array> {
+  async takeSums(): Promise<ReadonlyMap<string, number>> {
     const sums = await this.sums.read() as Float32Array;
     this.sums.write(new Float32Array(sums.length - 1));
-    return sums;
+    return new Map(this.programs.columns.map((name, index) => [name, sums[index]]));
   }
 
   /** How many of the latest steps were skipped, up to now, because a gradient was not finite. */
