@@ -1,0 +1,45 @@
+/**
+ * What a set of labelled pictures of mixed sizes is to the rest of the program.
+ *
+ * @module
+ */
+
+import type { Bitmap } from "../formats/bitmap.ts";
+import type { PictureSize } from "./patch_grid.ts";
+
+/**
+ * Labelled pictures, each of its own size, addressed by index.
+ *
+ * Everything but `decode` answers at once; a set never changes after it was opened.
+ */
+export interface PictureSet {
+  /** Short name for messages and reports. */
+  readonly name: string;
+  /** Number of pictures, at least 1. */
+  readonly length: number;
+  /** Colour channels of every decoded picture: 1 (grey) or 3 (red, green, blue). */
+  readonly channels: number;
+  /** Names of the classes; label k means `classNames[k]`. */
+  readonly classNames: readonly string[];
+  /**
+   * Identifies the contents: equal for equal pictures, labels and captions. A checkpoint keeps it so
+   * that a resumed run can tell when its data has changed.
+   */
+  readonly fingerprint: string;
+  /** The class of a picture, 0 .. `classNames.length - 1`. */
+  label(index: number): number;
+  /** A picture's size in pixels, upright. */
+  size(index: number): PictureSize;
+  /** What a picture is called: unique in its set, the same whenever it is opened. */
+  pictureName(index: number): string;
+  /** Where a picture is: the path of its file, or its pixels. */
+  source(index: number): string | Bitmap;
+  /**
+   * The pixels of a picture.
+   *
+   * @throws {InputError} when its file turns out to be damaged
+   */
+  decode(index: number): Promise<Bitmap>;
+  /** A picture's caption; only in sets that were opened with captions. */
+  caption?(index: number): string;
+}
