@@ -189,19 +189,21 @@ export {
   Trainer,
   type TrainingState,
 } from "./training/trainer.ts";
+export { readState, readWeights, type WeightChoice, weightsPath, writeCheckpoint } from "./training/checkpoint.ts";
 export {
+  type Description,
+  type DiTRun,
+  type DiTSettings,
   type Manifest,
+  type ManifestOf,
+  type NaViTRun,
+  type NaViTSettings,
   readManifest,
-  readState,
-  readWeights,
   type RunDescription,
+  type RunProgress,
   type RunSchedule,
-  type RunSettings,
   type SampleSchedule,
-  type WeightChoice,
-  weightsPath,
-  writeCheckpoint,
-} from "./training/checkpoint.ts";
+} from "./training/manifest.ts";
 export {
   openSafetensors,
   type StoredType,

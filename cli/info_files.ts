@@ -9,7 +9,8 @@ import { InputError } from "../formats/errors.ts";
 import { readPngText } from "../formats/png.ts";
 import { openSafetensors } from "../formats/safetensors.ts";
 import { formatShape } from "../kernels/shape.ts";
-import { isWeightsFile, type Manifest, readManifest } from "../training/checkpoint.ts";
+import { isWeightsFile } from "../training/checkpoint.ts";
+import { type Manifest, readManifest } from "../training/manifest.ts";
 import { resolveCheckpoint } from "../training/run_folder.ts";
 import { formatBytes, formatCount } from "./numbers.ts";
 

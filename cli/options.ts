@@ -54,14 +54,54 @@ export const jsonFlags = group("Output:", {
 
 const size = integer({ min: 1, max: 65536 });
 
-/** A model described by a file, changed field by field. */
-export const modelFlags = group("Model:", {
+/** A transformer described by a file, changed field by field. */
+const transformerFlags = group("Model:", {
   config: optional("--config <file>", "model config as JSON; flags override its fields", text),
   depth: optional("--depth <n>", "transformer blocks", integer({ min: 1, max: 1024 })),
   hidden: optional("--hidden <n>", "width of a token; a multiple of --heads", size),
   heads: optional("--heads <n>", "attention heads", integer({ min: 1, max: 1024 })),
-  patch: optional("--patch <n>", "side of a patch; divides the side of the input", size),
+  patch: optional("--patch <n>", "side of a patch, in pixels", size),
   channels: optional("--channels <n>", "channels of the input: 1 grey, 3 RGB, 4 latent", size),
-  imageSize: optional("--image-size <pixels>", "side of the pictures", size),
   numClasses: optional("--num-classes <n>", "classes, without the null class", size),
 });
+
+/** A DiT, changed field by field. */
+export const modelFlags = {
+  ...transformerFlags,
+  ...group("Model:", {
+    imageSize: optional("--image-size <pixels>", "side of the pictures", size),
+  }),
+};
+
+/** A NaViT, changed field by field. */
+export const navitModelFlags = {
+  ...transformerFlags,
+  ...group("Model:", {
+    mlp: optional("--mlp <n>", "width of the MLPs", size, "4 x hidden"),
+    mlpBias: toggle("--mlp-bias", "biases in the MLPs"),
+    positions: optional(
+      "--positions <kind>",
+      "position embedding: factorized, sinusoidal, fourier, learned-1d, learned-2d",
+      choice("factorized", "sinusoidal", "fourier", "learned-1d", "learned-2d"),
+      "factorized",
+    ),
+    combination: optional(
+      "--combination <sum|product|stack>",
+      "how factorized positions are combined",
+      choice("sum", "product", "stack"),
+      "sum",
+    ),
+    coordinates: optional(
+      "--coordinates <absolute|fractional|aspect>",
+      "positions in patches, as parts of each side, or of the longer side",
+      choice("absolute", "fractional", "aspect"),
+      "absolute",
+    ),
+    positionLength: optional(
+      "--position-length <patches>",
+      "longest side the position tables cover",
+      integer({ min: 1, max: 4096 }),
+      "512 pixels",
+    ),
+  }),
+};

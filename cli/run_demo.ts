@@ -13,13 +13,14 @@ import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
 import { createDiTSampler, type DiTSource, findDiT, loadDiT } from "../training/dit_model.ts";
 import { type Metrics, readMetrics } from "../training/metrics.ts";
 import { sampleGrid, type SampleRecord, samplesToBitmaps } from "../training/pictures.ts";
-import { startRunFolder, trainDiT } from "../training/train_dit.ts";
+import { startRunFolder } from "../training/run.ts";
+import { trainDiT } from "../training/train_dit.ts";
 import { destroyState } from "../training/trainer.ts";
 import { assetPath } from "./assets.ts";
 import type { DemoOptions } from "./demo.ts";
 import type { Io } from "./io.ts";
 import { formatCount } from "./numbers.ts";
-import { prepareNewRun } from "./train_dit.ts";
+import { prepareNewRun, titleOf } from "./train_dit.ts";
 import { parseTrainOptions } from "./train.ts";
 import { amount, fixed, Progress } from "./progress.ts";
 import { shippedCheckpoint } from "./sample_dit.ts";
@@ -76,8 +77,9 @@ const stepsWithoutEnd = 1_000_000;
 /** Trains on the shipped pictures for the given time; returns the run folder. */
 async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
   const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
-  const { values, given } = parseTrainOptions(flags);
-  const { plan, dataset, title } = await prepareNewRun(values, given);
+  const parsed = parseTrainOptions(flags);
+  const { plan, dataset } = await prepareNewRun(parsed);
+  const title = titleOf(parsed.values);
   const folder = await startRunFolder(options.resultsDir, title, plan);
   say(
     io,

@@ -1,22 +1,32 @@
 /**
- * What `tessera train dit --dry-run` prints: size, work, memory, and whether the device can hold it.
+ * What `tessera train ... --dry-run` prints: size, work, memory, and whether the device can hold it.
  *
  * @module
  */
+import type { ImageDataset } from "../data/dataset.ts";
+import type { PictureSet } from "../data/picture_set.ts";
 import { type MemoryLimits, memoryLimits } from "../kernels/limits.ts";
 import { chooseDevice } from "../kernels/select_device.ts";
 import type { Program } from "../kernels/program.ts";
 import { samplingPrograms } from "../diffusion/sampling.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
-import type { SampleSchedule } from "../training/checkpoint.ts";
+import { navitParameters } from "../models/navit.ts";
+import { describeNaViT } from "../models/navit_graph.ts";
+import type { ParameterSpecification } from "../models/parameters.ts";
 import { ditSampling } from "../training/dit_model.ts";
+import type { DiTRun, NaViTRun, SampleSchedule } from "../training/manifest.ts";
+import { navitTrainingGraphs } from "../training/navit_step.ts";
+import type { RunPlan } from "../training/run.ts";
 import { runSampling } from "../training/run_samples.ts";
 import { describeDiT } from "../models/dit_graph.ts";
 import { ditTrainingGraphs } from "../training/dit_step.ts";
 import { forecastMemory, type MemoryForecast, type MemoryParts } from "../training/forecast.ts";
+import type { StepGraphs } from "../training/step_graphs.ts";
+import type { Values } from "./flags.ts";
 import { formatBytes, formatCount } from "./numbers.ts";
-import type { TrainDitOptions } from "./train.ts";
-import type { PreparedRun } from "./train_dit.ts";
+import type { CommonTrainFlags } from "./train_flags.ts";
+
+type DeviceOptions = Pick<Values<CommonTrainFlags>, "device" | "threads">;
 
 /** How the parts of the memory are named. */
 const partNames: Readonly<Record<keyof MemoryParts, string>> = {
@@ -31,31 +41,65 @@ const partNames: Readonly<Record<keyof MemoryParts, string>> = {
   scratch: "thread scratch",
 };
 
-/** Describes a run without starting it. */
-export async function describePlan(
-  { plan, dataset }: PreparedRun,
-  options: Pick<TrainDitOptions, "device" | "threads">,
+/** Describes the run of a DiT without starting it. */
+export async function describeDiTPlan(
+  plan: RunPlan<DiTRun>,
+  dataset: ImageDataset,
+  options: DeviceOptions,
 ): Promise<string> {
   const { config, run } = plan.description;
   const { parameters, trainableParameters, tokens, multiplyAdds } = describeDiT(config);
-  const { kind, reason } = await chooseDevice(options);
-  const threads = options.threads ?? navigator.hardwareConcurrency;
-  const memory = forecastMemory(
-    ditParameters(config),
-    ditTrainingGraphs(config, run),
-    { kind, threads },
-    plan.samples && samplerPrograms(config, plan.samples),
-  );
   const { accumulate = 1, batchSize } = run;
-  const parts = accumulate === 1 ? "" : ` in ${accumulate} parts`;
   const batches = dataset.length / batchSize;
   return [
     line("parameters", `${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`),
     line("tokens", `${tokens}`),
     line("multiply-adds", `${formatCount(multiplyAdds)} a picture, forward`),
-    line("batch", `${batchSize} pictures${parts}`),
+    line("batch", `${batchSize} pictures${inParts(accumulate)}`),
     line("epoch", `${batches.toFixed(1)} batches, ${formatCount(dataset.length)} pictures`),
     line("steps", `${plan.steps}, ${(plan.steps / batches).toFixed(1)} epochs`),
+    ...await describeMemory(
+      ditParameters(config),
+      ditTrainingGraphs(config, run),
+      options,
+      plan.samples && samplerPrograms(config, plan.samples),
+    ),
+  ].join("\n");
+}
+
+/** Describes the run of a NaViT without starting it. */
+export async function describeNaViTPlan(
+  plan: RunPlan<NaViTRun>,
+  pictures: PictureSet,
+  options: DeviceOptions,
+): Promise<string> {
+  const { config, run } = plan.description;
+  const { sequences, length, slots, accumulate = 1 } = run;
+  const { parameters, trainableParameters, multiplyAdds } = describeNaViT(config, length);
+  return [
+    line("parameters", `${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`),
+    line("multiply-adds", `${formatCount(multiplyAdds)} a picture of ${length} tokens, forward`),
+    line("batch", `${sequences} sequences${inParts(accumulate)}`),
+    line("sequence", `${length} tokens, at most ${slots} pictures`),
+    line("data", `${formatCount(pictures.length)} pictures`),
+    line("steps", `${plan.steps}`),
+    ...await describeMemory(navitParameters(config), navitTrainingGraphs(config, run), options),
+  ].join("\n");
+}
+
+const inParts = (parts: number): string => parts === 1 ? "" : ` in ${parts} parts`;
+
+/** The device that would be taken, and the memory that the run would take on it. */
+async function describeMemory(
+  specifications: readonly ParameterSpecification[],
+  graphs: StepGraphs,
+  options: DeviceOptions,
+  sampler?: readonly Program[],
+): Promise<string[]> {
+  const { kind, reason } = await chooseDevice(options);
+  const threads = options.threads ?? navigator.hardwareConcurrency;
+  const memory = forecastMemory(specifications, graphs, { kind, threads }, sampler);
+  return [
     line("device", `${kind}${kind === "wasm" ? `, threads: ${threads}` : ""} (${reason})`),
     `memory (${kind})`,
     ...(Object.keys(partNames) as (keyof MemoryParts)[])
@@ -64,9 +108,8 @@ export async function describePlan(
     line("  total", formatBytes(memory.total)),
     line("largest buffer", `${formatBytes(memory.largest.bytes)}, ${memory.largest.name}`),
     line("limits", describeFit(memory, await memoryLimits(kind))),
-  ].join("\n");
+  ];
 }
-
 /** The programs that draw during a run. */
 function samplerPrograms(config: DiTConfig, schedule: SampleSchedule): Program[] {
   const { network, settings } = ditSampling(config, runSampling(config, schedule));
@@ -77,7 +120,7 @@ const line = (title: string, text: string): string => `${title.padEnd(17)} ${tex
 
 /** Whether a run fits, and what to change when it does not. */
 function describeFit({ total, largest }: MemoryForecast, limits: MemoryLimits): string {
-  const advice = "give --accumulate, a smaller --global-batch-size or a smaller model";
+  const advice = "give --accumulate, a smaller batch or a smaller model";
   const { owner } = limits;
   if (limits.total !== undefined && total > limits.total) {
     return `does not fit: ${formatBytes(total)} of memory, ${owner} has ` +

@@ -3,26 +3,30 @@
  *
  * @module
  */
-import type { ImageDataset } from "../data/dataset.ts";
-import type { RunSchedule, SampleSchedule } from "../training/checkpoint.ts";
+import type { RunSchedule, SampleSchedule } from "../training/manifest.ts";
 import type { RateSchedule } from "../training/learning_rate.ts";
 import { UsageError } from "./errors.ts";
+import type { Values } from "./flags.ts";
 import type { TrainDitOptions } from "./train.ts";
+import type { CommonTrainFlags } from "./train_flags.ts";
+
+type CommonTrainOptions = Values<CommonTrainFlags>;
 
 /** Steps of a run when neither steps nor epochs are given. */
 const defaultSteps = 2000;
 
-/** The schedule that the flags ask for; where they say nothing, that of the run so far. */
+/**
+ * The schedule that the flags ask for; where they say nothing, that of the run so far.
+ *
+ * @param stepsPerEpoch steps that see each picture once
+ */
 export function schedule(
-  values: TrainDitOptions,
-  given: ReadonlySet<keyof TrainDitOptions>,
-  dataset: ImageDataset,
-  batchSize: number,
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+  stepsPerEpoch: number,
   before?: RunSchedule,
 ): RunSchedule {
-  const epochs = values.epochs === undefined
-    ? undefined
-    : Math.ceil(values.epochs * dataset.length / batchSize);
+  const epochs = values.epochs === undefined ? undefined : Math.ceil(values.epochs * stepsPerEpoch);
   const chosen = (flag: "logEvery" | "ckptEvery" | "keep", earlier: number | undefined) =>
     given.has(flag) ? values[flag] : earlier ?? values[flag];
   return {
@@ -30,13 +34,13 @@ export function schedule(
     logEvery: chosen("logEvery", before?.logEvery),
     checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
     keep: chosen("keep", before?.keep),
-    samples: sampleSchedule(values, given, before?.samples),
   };
 }
 
-function sampleSchedule(
+/** When the flags want pictures drawn; where they say nothing, as in the run so far. */
+export function sampleSchedule(
   { sampleEvery, sampleSteps }: TrainDitOptions,
-  given: ReadonlySet<keyof TrainDitOptions>,
+  given: ReadonlySet<string>,
   before?: SampleSchedule,
 ): SampleSchedule | undefined {
   const every = sampleEvery ?? before?.every ?? 0;
@@ -44,45 +48,72 @@ function sampleSchedule(
   return { every, steps: given.has("sampleSteps") ? sampleSteps : before?.steps ?? sampleSteps };
 }
 
-/** The number of parts of a batch, which must be equal. */
-export function parts({ accumulate, globalBatchSize }: TrainDitOptions): number {
-  if (globalBatchSize % accumulate === 0) return accumulate;
-  const divisors = Array.from({ length: globalBatchSize }, (_, index) => index + 1)
-    .filter((n) => globalBatchSize % n === 0);
+/**
+ * The number of parts of a batch, which must be equal.
+ *
+ * @param size what is divided @param what how messages call it, such as `the batch of 64`
+ */
+export function parts(accumulate: number, size: number, what: string): number {
+  if (size % accumulate === 0) return accumulate;
+  const divisors = Array.from({ length: size }, (_, index) => index + 1)
+    .filter((n) => size % n === 0);
   const nearest = [
     divisors.findLast((n) => n < accumulate),
     divisors.find((n) => n > accumulate),
   ].filter((n) => n !== undefined).join(" and ");
   throw new UsageError(
-    `--accumulate ${accumulate} does not divide the batch of ${globalBatchSize} into equal parts; ` +
+    `--accumulate ${accumulate} does not divide ${what} into equal parts; ` +
       `the nearest: ${nearest}`,
   );
 }
 
+/** Flags of schedules that not every schedule has. */
+const scheduleFlags = [
+  { flag: "lrMin", usage: "--lr-min", kinds: ["cosine"] },
+  { flag: "lrSteps", usage: "--lr-steps", kinds: ["cosine", "rsqrt"] },
+  { flag: "lrTimescale", usage: "--lr-timescale", kinds: ["rsqrt"] },
+  { flag: "lrCooldown", usage: "--lr-cooldown", kinds: ["rsqrt"] },
+] as const;
+
+/** The longest default timescale of the reciprocal square root, that of the paper's siblings. */
+const longestTimescale = 10_000;
+
 /** The learning rates that the flags ask for; refuses flags that contradict each other. */
 export function rateSchedule(
-  { lrSchedule, warmup, lrMin, lrSteps }: TrainDitOptions,
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
   peak: number,
   runSteps: number,
 ): RateSchedule {
-  const steps = lrSteps ?? runSteps;
+  const { lrSchedule: kind, lrMin: minimum = 0, lrSteps: steps = runSteps } = values;
+  const misplaced = scheduleFlags.find(({ flag, kinds }) =>
+    values[flag] !== undefined && !kinds.some((candidate) => candidate === kind)
+  );
+  if (misplaced) {
+    throw new UsageError(`${misplaced.usage} is for --lr-schedule ${misplaced.kinds.join(" or ")}`);
+  }
+  // A default must not stand in the way of a short run.
+  const warmup = given.has("warmup")
+    ? values.warmup
+    : Math.min(values.warmup, Math.floor(steps / 5));
   if (warmup >= steps) {
     throw new UsageError(
       `--warmup ${warmup} leaves nothing of ${steps} steps; at most ${steps - 1}`,
     );
   }
-  if (lrSchedule === "constant") {
-    const misplaced = lrMin !== undefined
-      ? "--lr-min"
-      : lrSteps !== undefined
-      ? "--lr-steps"
-      : undefined;
-    if (misplaced) throw new UsageError(`${misplaced} is for --lr-schedule cosine`);
-    return { kind: "constant", warmup };
+  if (kind === "constant") return { kind, warmup };
+  if (kind === "rsqrt") {
+    const { lrTimescale, lrCooldown } = values;
+    return {
+      kind,
+      warmup,
+      steps,
+      timescale: lrTimescale ?? Math.min(longestTimescale, Math.ceil(steps / 10)),
+      cooldown: lrCooldown ?? Math.floor(steps / 5),
+    };
   }
-  const minimum = lrMin ?? 0;
   if (minimum > peak) {
     throw new UsageError(`--lr-min ${minimum} is above the learning rate; at most ${peak}`);
   }
-  return { kind: "cosine", warmup, steps, minimum };
+  return { kind, warmup, steps, minimum };
 }

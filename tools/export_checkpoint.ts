@@ -11,7 +11,8 @@
 import { join } from "@std/path";
 import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { openSafetensors, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
-import { readManifest, weightsPath } from "../training/checkpoint.ts";
+import { weightsPath } from "../training/checkpoint.ts";
+import { readManifest } from "../training/manifest.ts";
 import { resolveCheckpoint } from "../training/run_folder.ts";
 
 const [run, target] = Deno.args;

@@ -10,12 +10,7 @@ import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
 import { lookup, parameterStates } from "../models/parameters.ts";
-import {
-  isWeightsFile,
-  readWeights,
-  type WeightChoice,
-  weightsPath,
-} from "./checkpoint.ts";
+import { isWeightsFile, readWeights, type WeightChoice, weightsPath } from "./checkpoint.ts";
 import { readManifestOf } from "./manifest.ts";
 import { resolveCheckpoint } from "./run_folder.ts";
 

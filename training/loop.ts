@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
-import type { PackingPosition } from "../data/packing.ts";
+import type { PackingPosition } from "../data/packed_batch.ts";
 import type { BatchSource, TrainingBatch } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { learningRateAt } from "./learning_rate.ts";

@@ -5,10 +5,9 @@
  */
 import { join } from "@std/path";
 import { z } from "zod";
-import type { DroppingSettings } from "../data/token_dropping.ts";
-import type { PackingPosition } from "../data/packing.ts";
-import type { ResolutionSettings } from "../data/resolution.ts";
-import { droppingSchema, resolutionSchema } from "../data/settings.ts";
+import type { PackingPosition } from "../data/packed_batch.ts";
+import type { Resolution } from "../data/resolution.ts";
+import type { TokenDropping } from "../data/token_dropping.ts";
 import { InputError } from "../formats/errors.ts";
 import type { DiTConfig } from "../models/dit.ts";
 import { checkDiTConfig, ditConfigSchema } from "../models/dit_config.ts";
@@ -32,9 +31,9 @@ export interface DiTSettings extends CommonSettings, DiTStepSettings {}
 /** Everything that decides how the run of a NaViT goes on. */
 export interface NaViTSettings extends CommonSettings, NaViTStepSettings {
   /** How large an image is made. */
-  readonly resolution: ResolutionSettings;
+  readonly resolution: Resolution;
   /** How many of its tokens are left out. */
-  readonly dropping: DroppingSettings;
+  readonly dropping: TokenDropping;
   /** Whether images keep their aspect ratio or become squares. */
   readonly aspect: "native" | "square";
   /** Sequences that are filled at a time; a multiple of `sequences`. */
@@ -106,10 +105,12 @@ export interface RunProgress {
 export type Manifest = RunDescription & RunProgress;
 
 /** The manifest of one family. */
-export type ManifestOf<Family extends Manifest["config"]["family"]> = Extract<
-  RunDescription,
-  { readonly config: { readonly family: Family } }
-> & RunProgress;
+export type ManifestOf<Family extends Manifest["config"]["family"]> =
+  & Extract<
+    RunDescription,
+    { readonly config: { readonly family: Family } }
+  >
+  & RunProgress;
 
 const whole = z.int().min(0);
 const positive = z.int().min(1);
@@ -146,6 +147,45 @@ const commonSettings = {
 };
 
 const ditSettings = z.object({ ...commonSettings, batchSize: positive, labelDropout: share });
+
+const distributionSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("uniform") }),
+  z.object({ kind: z.literal("normal"), mean: z.number() }),
+]);
+
+const side = z.number().positive();
+
+const resolutionSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("fixed"), side }),
+  z.object({
+    kind: z.literal("sampled"),
+    distribution: distributionSchema,
+    over: z.enum(["side", "area"]),
+    minimum: side,
+    maximum: side,
+  }),
+  z.object({ kind: z.literal("native"), maximum: side.optional() }),
+]) satisfies z.ZodType<Resolution>;
+
+const droppingSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("none") }),
+  z.object({ kind: z.literal("constant"), rate: share }),
+  z.object({ kind: z.literal("beta"), mean: share, maximum: share }),
+  z.object({
+    kind: z.literal("resolution"),
+    minimum: share,
+    maximum: share,
+    fewest: positive,
+    most: positive,
+  }),
+  z.object({
+    kind: z.literal("scheduled"),
+    minimum: share,
+    maximum: share,
+    middle: z.number(),
+    width: z.number(),
+  }),
+]) satisfies z.ZodType<TokenDropping>;
 
 const navitSettings = z.object({
   ...commonSettings,
@@ -234,7 +274,9 @@ export async function readManifestOf<Family extends Manifest["config"]["family"]
   const manifest = await readManifest(folder);
   const found = manifest.config.family;
   if (found !== family) {
-    throw new InputError(`${folder}: the checkpoint holds a model of the family ${found}, not ${family}`);
+    throw new InputError(
+      `${folder}: the checkpoint holds a model of the family ${found}, not ${family}`,
+    );
   }
   return manifest as ManifestOf<Family>;
 }

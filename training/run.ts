@@ -4,7 +4,7 @@
  * @module
  */
 import { join, resolve } from "@std/path";
-import type { PackingPosition } from "../data/packing.ts";
+import type { PackingPosition } from "../data/packed_batch.ts";
 import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import type { Device } from "../kernels/device.ts";

@@ -68,14 +68,19 @@ export async function trainDiT(
   const { config, run } = description;
   const { seed, batchSize, flip } = run;
   checkDataset(config, dataset);
-  return await runTraining(device, {
-    specifications: ditParameters(config),
-    graphs: ditTrainingGraphs(config, run),
-    batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
-    prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
-    drawer: async ({ averages }) =>
-      samples && folder !== undefined
-        ? await RunSamples.create(device, averages, description, samples, folder)
-        : undefined,
-  }, plan, events);
+  return await runTraining(
+    device,
+    {
+      specifications: ditParameters(config),
+      graphs: ditTrainingGraphs(config, run),
+      batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
+      prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
+      drawer: async ({ averages }) =>
+        samples && folder !== undefined
+          ? await RunSamples.create(device, averages, description, samples, folder)
+          : undefined,
+    },
+    plan,
+    events,
+  );
 }

@@ -7,17 +7,13 @@
  * @module
  */
 import { compile } from "../kernels/graph/compile.ts";
+import { graphInputs } from "../kernels/graph/graph.ts";
 import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
 import type { Program } from "../kernels/program.ts";
 import { elementCount } from "../kernels/shape.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
 import { initializeParameters } from "./initialize.ts";
-import {
-  type OptimizerSettings,
-  scheduleAtStep,
-  scheduleInputs,
-  stateNames,
-} from "./optimizer.ts";
+import { type OptimizerSettings, scheduleAtStep, scheduleInputs, stateNames } from "./optimizer.ts";
 import type { StepGraphs } from "./step_graphs.ts";
 
 /** Buffers of a model by parameter name. */
@@ -120,18 +116,17 @@ async function loadStep(
   bindings: ReadonlyMap<string, DeviceBuffer>,
 ): Promise<LoadedStep> {
   const { parts, columns } = graphs;
-  const updateProgram = compile(graphs.update);
-  const inputs = new Set(updateProgram.buffers.map(({ name }) => name));
+  const inputs = graphInputs(graphs.update);
   const scheduled = (["body", "head"] as const).filter((part) => inputs.has(scheduleInputs[part]));
   const about = { parts, columns, scheduled };
   if (!graphs.accumulate) {
-    return { ...about, update: await device.load(updateProgram, bindings) };
+    return { ...about, update: await device.load(compile(graphs.update), bindings) };
   }
   const program = compile(graphs.accumulate);
   const accumulate = await device.load(program, bindings);
   try {
     const sums = statesOf(program).map((name) => [name, accumulate.buffer(name)] as const);
-    const update = await device.load(updateProgram, new Map([...bindings, ...sums]));
+    const update = await device.load(compile(graphs.update), new Map([...bindings, ...sums]));
     return { ...about, accumulate, update };
   } catch (error) {
     accumulate.destroy();

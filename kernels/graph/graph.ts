@@ -93,6 +93,13 @@ export function graphNodes(graph: Graph): Node[] {
   return reachableNodes(rootNodes(graph));
 }
 
+/** Names of the tensors that the host writes before a run. */
+export function graphInputs(graph: Graph): Set<string> {
+  const inputs = graphNodes(graph).filter((node) => node instanceof InputNode)
+    .filter(({ role }) => role === "input");
+  return new Set(inputs.map(({ name }) => name));
+}
+
 /** How many nodes, outputs and updates read each tensor of a graph. */
 export function countUses(graph: Graph): Map<Tensor, number> {
   const counts = new Map<Tensor, number>();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { openSafetensors } from "../../formats/safetensors.ts";
-import { readManifest } from "../../training/checkpoint.ts";
+import { readManifest } from "../../training/manifest.ts";
 import { appendMetrics, type Metrics } from "../../training/metrics.ts";
 import { createRunFolder, listCheckpoints, newestRun } from "../../training/run_folder.ts";
 import {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { basename, join } from "@std/path";
-import { readManifest } from "../../training/checkpoint.ts";
+import { readManifest } from "../../training/manifest.ts";
 import { metricsPath, readMetrics } from "../../training/metrics.ts";
 import { listCheckpoints, newestRun } from "../../training/run_folder.ts";
 import {

@@ -6,9 +6,10 @@
 import type { ImageDataset } from "../../data/dataset.ts";
 import { MemoryDataset } from "../../data/memory_dataset.ts";
 import type { Device } from "../../kernels/device.ts";
-import type { RunSettings } from "../../training/checkpoint.ts";
+import type { DiTRun, DiTSettings } from "../../training/manifest.ts";
+import type { RunPlan } from "../../training/run.ts";
 import { destroyState, type Trainer } from "../../training/trainer.ts";
-import { type RunPlan, trainDiT } from "../../training/train_dit.ts";
+import { trainDiT } from "../../training/train_dit.ts";
 
 const side = 8;
 
@@ -28,8 +29,8 @@ export function smallDataset(): ImageDataset {
 
 /** The plan of a small run; nothing is written without a folder. */
 export function smallPlan(
-  plan: Partial<RunPlan> & { run?: Partial<RunSettings> } = {},
-): RunPlan {
+  plan: Partial<RunPlan<DiTRun>> & { run?: Partial<DiTSettings> } = {},
+): RunPlan<DiTRun> {
   const { run, ...rest } = plan;
   return {
     steps: 4,
@@ -88,7 +89,7 @@ export async function readTrainer({ state }: Trainer): Promise<Map<string, Float
 /** Trains, reads everything, and frees it. */
 export async function trainSmall(
   device: Device,
-  plan: RunPlan,
+  plan: RunPlan<DiTRun>,
   dataset: ImageDataset = smallDataset(),
 ): Promise<Map<string, Float32Array>> {
   const trainer = await trainDiT(device, dataset, plan);

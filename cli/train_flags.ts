@@ -1,0 +1,115 @@
+/**
+ * Flags that every `tessera train` command has. Names and meanings are DiT's where it has the flag.
+ *
+ * @module
+ */
+import { flag, group, optional, toggle } from "./flags.ts";
+import { deviceFlags, progressFlags, seedFlags } from "./options.ts";
+import { choice, integer, number, text } from "./parsers.ts";
+
+const count = integer({ min: 1 });
+
+/** Defaults that differ from model to model. */
+interface TrainDefaults {
+  /** How the help shows the default of `--lr`. */
+  readonly learningRate: string;
+  readonly rateSchedule: "constant" | "cosine" | "rsqrt";
+  readonly warmup: number;
+  readonly weightDecay: number;
+  readonly averageDecay: number;
+}
+
+/** Flags of the optimizer and of the run, with a model's defaults. */
+export function trainFlags(defaults: TrainDefaults) {
+  return {
+    ...group("Training:", {
+      steps: optional("--steps <n>", "optimizer steps in all; wins over --epochs", count, "2000"),
+      epochs: optional("--epochs <n>", "passes over the data", count),
+      accumulate: flag(
+        "--accumulate <n>",
+        "equal parts a batch is worked through in, to save memory",
+        count,
+        1,
+      ),
+      lr: optional(
+        "--lr <rate>",
+        "AdamW learning rate, the highest of the schedule",
+        number({ above: 0 }),
+        defaults.learningRate,
+      ),
+      lrSchedule: flag(
+        "--lr-schedule <constant|cosine|rsqrt>",
+        "how the learning rate goes on after the warm-up; rsqrt is the reciprocal square root",
+        choice("constant", "cosine", "rsqrt"),
+        defaults.rateSchedule,
+      ),
+      warmup: flag(
+        "--warmup <steps>",
+        "steps of linear warm-up",
+        integer({ min: 0 }),
+        defaults.warmup,
+      ),
+      lrMin: optional(
+        "--lr-min <rate>",
+        "learning rate at the end of a cosine",
+        number({ min: 0 }),
+        "0",
+      ),
+      lrSteps: optional(
+        "--lr-steps <n>",
+        "step at which a cosine or a cooldown ends, warm-up included",
+        count,
+        "all steps of the run",
+      ),
+      lrTimescale: optional(
+        "--lr-timescale <steps>",
+        "rsqrt: steps after the warm-up until the rate has fallen to 0.71 of its peak",
+        number({ above: 0 }),
+        "a tenth of the steps, at most 10,000",
+      ),
+      lrCooldown: optional(
+        "--lr-cooldown <steps>",
+        "rsqrt: steps at the end over which the rate falls to 0",
+        integer({ min: 0 }),
+        "a fifth of the steps",
+      ),
+      weightDecay: flag(
+        "--weight-decay <rate>",
+        "AdamW decay",
+        number({ min: 0 }),
+        defaults.weightDecay,
+      ),
+      clipGrad: flag(
+        "--clip-grad <norm>",
+        "largest gradient norm over all parameters; 0 is no limit",
+        number({ min: 0 }),
+        1,
+      ),
+      emaDecay: flag(
+        "--ema-decay <rate>",
+        "decay of the averaged weights, warmed up over short runs",
+        number({ min: 0, max: 1 }),
+        defaults.averageDecay,
+      ),
+    }),
+    ...seedFlags,
+    ...group("Run:", {
+      resultsDir: flag("--results-dir <folder>", "where run folders are made", text, "results"),
+      ckptEvery: flag("--ckpt-every <steps>", "steps between checkpoints", count, 500),
+      keep: flag("--keep <n>", "checkpoints to keep", count, 3),
+      logEvery: flag("--log-every <steps>", "steps between read-backs of the loss", count, 20),
+      resume: optional(
+        "--resume <run|auto>",
+        "go on with a run folder, everything included; auto takes the newest",
+        text,
+      ),
+      initFrom: optional("--init-from <ckpt>", "start from the weights of a checkpoint only", text),
+      dryRun: toggle("--dry-run", "print parameters, operations and memory, and stop"),
+    }),
+    ...deviceFlags,
+    ...progressFlags,
+  };
+}
+
+/** The flags that every `train` command has, whatever their defaults are. */
+export type CommonTrainFlags = ReturnType<typeof trainFlags>;

@@ -1,0 +1,132 @@
+/**
+ * The training run of a NaViT: packed batches of pictures of mixed sizes.
+ *
+ * @module
+ */
+import type { PackedBatch, PackedShape, PackingPosition } from "../data/packed_batch.ts";
+import { createPackedLoader } from "../data/packed_loader.ts";
+import type { PictureSet } from "../data/picture_set.ts";
+import { InputError } from "../formats/errors.ts";
+import type { Device } from "../kernels/device.ts";
+import { graphInputs } from "../kernels/graph/graph.ts";
+import { type NaViTConfig, navitParameters } from "../models/navit.ts";
+import type { BatchSource } from "./batch_source.ts";
+import type { LoopEvents } from "./loop.ts";
+import type { NaViTRun, NaViTSettings } from "./manifest.ts";
+import { navitTrainingGraphs } from "./navit_step.ts";
+import { type RunPlan, runTraining } from "./run.ts";
+import type { StepGraphs } from "./step_graphs.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** Sizes of the packed batches of a run. */
+export function packedShape(
+  { patch, text }: NaViTConfig,
+  { sequences, length, slots, textLength }: NaViTSettings,
+): PackedShape {
+  return {
+    sequences,
+    sequenceLength: length,
+    images: slots,
+    patch,
+    text: text && textLength
+      ? { sequenceLength: textLength, captionLength: text.length }
+      : undefined,
+  };
+}
+
+/** Trains, and returns the trainer with its states on the device. */
+export async function trainNaViT(
+  device: Device,
+  pictures: PictureSet,
+  plan: RunPlan<NaViTRun>,
+  events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+): Promise<Trainer> {
+  const { config, run } = plan.description;
+  checkPictures(config, pictures);
+  const graphs = navitTrainingGraphs(config, run);
+  return await runTraining(
+    device,
+    {
+      specifications: navitParameters(config),
+      graphs,
+      batches: (_, position) => packedBatches(pictures, config, run, graphs, position),
+    },
+    plan,
+    events,
+  );
+}
+
+/** Whether a model can be trained on a set of pictures. */
+function checkPictures(config: NaViTConfig, { name, channels, classNames }: PictureSet): void {
+  if (channels !== config.channels) {
+    throw new InputError(
+      `${name}: pictures have ${channels} channels, the model ${config.channels}`,
+    );
+  }
+  if (!config.text && config.classes < classNames.length) {
+    throw new InputError(
+      `${name}: there are ${classNames.length} classes, the model has ${config.classes}`,
+    );
+  }
+}
+
+/** Packed batches as the step wants them. */
+function packedBatches(
+  pictures: PictureSet,
+  config: NaViTConfig,
+  run: NaViTSettings,
+  { parts, accumulate, update }: StepGraphs,
+  position: PackingPosition | undefined,
+): BatchSource {
+  const shape = packedShape(config, run);
+  const loader = createPackedLoader(pictures, {
+    ...shape,
+    seed: run.seed,
+    resolution: run.resolution,
+    square: run.aspect === "square",
+    dropping: run.dropping,
+    flip: run.flip,
+    openSequences: run.openSequences,
+    position,
+  });
+  const wanted = graphInputs(accumulate ?? update);
+  return {
+    get waitSeconds() {
+      return loader.waitSeconds;
+    },
+    async next() {
+      const batch = await loader.next();
+      const { images } = batch.counts;
+      return {
+        inputs: stepInputs(batch, wanted, parts),
+        images,
+        measures: measuresOf(batch, shape),
+        next: batch.next,
+      };
+    },
+    close: () => loader.close(),
+  };
+}
+
+/** The arrays that the step reads. Each part of a batch has the weights of a whole one. */
+function stepInputs(batch: PackedBatch, wanted: ReadonlySet<string>, parts: number) {
+  const weights = parts === 1 ? batch.weights : batch.weights.map((weight) => weight * parts);
+  const arrays = Object.entries({ ...batch, weights }).filter(([name]) => wanted.has(name));
+  return Object.fromEntries(arrays) as Record<string, Float32Array | Int32Array>;
+}
+
+/** What the metrics say about packing. */
+function measuresOf(
+  { counts }: PackedBatch,
+  { sequences, sequenceLength }: PackedShape,
+): Record<string, number> {
+  const { images, tokens, shrunk, unreadable, closedByImages } = counts;
+  return {
+    fillRate: tokens / (sequences * sequenceLength),
+    imagesPerSequence: images / sequences,
+    tokensPerImage: tokens / Math.max(images, 1),
+    shrunk,
+    unreadable,
+    closedByImages,
+  };
+}
