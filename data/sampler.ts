@@ -9,25 +9,7 @@
  * @module
  */
 
-import { philox } from "../kernels/random.ts";
-
-/** Streams of random words under one seed that belong to the data: order, and flips. */
-const orderStream = 0x6f726472;
-const flipStream = 0x666c6970;
-
-/** The two key words of a seed. */
-function keyOf(seed: number): [number, number] {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(`seed ${seed} is not a whole number from 0 to 2^53 - 1`);
-  }
-  return [seed >>> 0, Math.floor(seed / 2 ** 32)];
-}
-
-/** Words 4 * block .. 4 * block + 3 of a stream; `draw` is any whole number below 2^53. */
-function words(seed: number, stream: number, draw: number, block: number) {
-  const [key0, key1] = keyOf(seed);
-  return philox([block, draw >>> 0, Math.floor(draw / 2 ** 32), stream], key0, key1);
-}
+import { dataStreams, randomWords } from "./draws.ts";
 
 /**
  * The order of one epoch: a permutation of 0 .. length - 1 (Fisher and Yates), every one equally
@@ -37,7 +19,7 @@ export function epochOrder(seed: number, epoch: number, length: number): Uint32A
   const order = Uint32Array.from({ length }, (_, index) => index);
   let block: readonly number[] = [];
   for (let last = length - 1, drawn = 0; last > 0; last--, drawn++) {
-    if (drawn % 4 === 0) block = words(seed, orderStream, epoch, drawn / 4);
+    if (drawn % 4 === 0) block = randomWords(seed, dataStreams.order, epoch, drawn / 4);
     const other = Math.floor(block[drawn % 4] * 2 ** -32 * (last + 1));
     [order[last], order[other]] = [order[other], order[last]];
   }
@@ -49,7 +31,8 @@ export function epochOrder(seed: number, epoch: number, length: number): Uint32A
  * position alone, so that a picture may be mirrored in one epoch and not in another.
  */
 export function isFlipped(seed: number, position: number): boolean {
-  return (words(seed, flipStream, Math.floor(position / 4), 0)[position % 4] >>> 31) === 1;
+  const words = randomWords(seed, dataStreams.flip, Math.floor(position / 4), 0);
+  return words[position % 4] >>> 31 === 1;
 }
 
 /** Tells which pictures each training step takes. Keeps the order of the latest epoch. */
@@ -74,7 +57,7 @@ export class EpochSampler {
         throw new RangeError(`${what} ${value} is not a whole number from 1 up`);
       }
     }
-    keyOf(seed);
+    randomWords(seed, dataStreams.order, 0, 0); // refuses a wrong seed at once
   }
 
   /** Position in the stream of a step's first picture. */

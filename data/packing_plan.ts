@@ -1,0 +1,272 @@
+/**
+ * What every step of a run gets, decided from sizes and random draws alone: which pictures, at which
+ * grids, how many of their tokens, in which sequences. Nothing is decoded here.
+ *
+ * Pictures come from the endless stream of `sampler.ts`. A group of G sequences is filled by
+ * first-fit; the first picture that fits nowhere starts the next group. With B sequences a step, a
+ * group serves S = G / B steps, and step k of them takes the sequences k, k + S, k + 2 S, ...: since
+ * the first sequences of a group are the fullest, that makes its steps alike. So a group is a function
+ * of the position of its first picture, and does not depend on B.
+ *
+ * @module
+ */
+
+import type { PackedShape, PackingPosition } from "./packed_batch.ts";
+import {
+  gridAtSide,
+  gridTokens,
+  largestGrid,
+  largestSquareGrid,
+  type PatchGrid,
+  squareGrid,
+} from "./patch_grid.ts";
+import { type Packable, packFirstFit, type Sequence, type SequenceCapacity } from "./packing.ts";
+import type { PictureSet } from "./picture_set.ts";
+import { checkResolution, type Resolution, sideOf } from "./resolution.ts";
+import { EpochSampler, isFlipped } from "./sampler.ts";
+import { captionTokens } from "./text_tokens.ts";
+import {
+  checkDropping,
+  dropRate,
+  keptCount,
+  mostTokens,
+  type TokenDropping,
+} from "./token_dropping.ts";
+
+/** How pictures are chosen, sized and thinned out for training. */
+export interface PackingOptions extends PackedShape {
+  /** Seed of all that is drawn, a whole number from 0 to 2^53 - 1. */
+  readonly seed: number;
+  /** At which resolution pictures are seen. */
+  readonly resolution: Resolution;
+  /** Whether pictures are squashed to squares instead of keeping their aspect ratio; else false. */
+  readonly square?: boolean;
+  /** How tokens are dropped; none unless told. */
+  readonly dropping?: TokenDropping;
+  /** Whether to mirror half of the pictures, left to right; false unless told. */
+  readonly flip?: boolean;
+  /**
+   * Sequences G that are filled at the same time: a multiple of `sequences`. The least one from 64
+   * up unless told.
+   */
+  readonly openSequences?: number;
+}
+
+/** A picture as a batch will show it. */
+export interface PlannedPicture extends Packable {
+  /** Index in the data set. */
+  readonly index: number;
+  /** Its class. */
+  readonly label: number;
+  /** Its patches, before any is dropped. */
+  readonly grid: PatchGrid;
+  /** Number in the stream of pictures, on which the choice of its tokens depends. */
+  readonly position: number;
+  /** Whether it is mirrored, left to right. */
+  readonly isMirrored: boolean;
+  /** Whether it was larger than a sequence and became smaller than asked for. */
+  readonly isShrunk: boolean;
+  /** The tokens of its caption, with captions. */
+  readonly caption?: Int32Array;
+}
+
+/** What a step gets. */
+export interface PlannedStep {
+  /** The training step. */
+  readonly step: number;
+  /** The position of the step after it. */
+  readonly next: PackingPosition;
+  /** Its sequences. */
+  readonly sequences: readonly Sequence<PlannedPicture>[];
+}
+
+/** Sequences filled at the same time unless told: less than 2 % of the tokens are padding then. */
+const fewestOpenSequences = 64;
+
+/** The room of a sequence of a batch. */
+function capacityOf({ sequenceLength, images, text }: PackedShape): SequenceCapacity {
+  return { tokens: sequenceLength, images, textTokens: text?.sequenceLength ?? 0 };
+}
+
+/**
+ * Checks the sizes of a batch.
+ *
+ * @throws {RangeError} when one is not a whole number from 1 up, or captions may be longer than a
+ * text sequence
+ */
+export function checkShape(shape: PackedShape): void {
+  const { sequences, sequenceLength, images, patch, text } = shape;
+  const sizes: [string, number][] = [
+    ["sequences a batch", sequences],
+    ["tokens a sequence", sequenceLength],
+    ["images a sequence", images],
+    ["patch size", patch],
+  ];
+  if (text) {
+    sizes.push(["text tokens a sequence", text.sequenceLength], ["caption", text.captionLength]);
+  }
+  for (const [what, size] of sizes) {
+    if (!(Number.isSafeInteger(size) && size >= 1)) {
+      throw new RangeError(`${what}: ${size} is not a whole number from 1 up`);
+    }
+  }
+  if (text && text.captionLength > text.sequenceLength) {
+    throw new RangeError(
+      `captions of ${text.captionLength} tokens do not fit into text sequences of ${text.sequenceLength}`,
+    );
+  }
+}
+
+function captionOf(set: PictureSet, index: number, { text }: PackedShape): Int32Array | undefined {
+  if (!text) return undefined;
+  if (!set.caption) throw new RangeError(`${set.name}: was opened without captions`);
+  return captionTokens(set.caption(index), text.captionLength);
+}
+
+/** The picture at a position of the training stream. */
+function trainingPicture(
+  set: PictureSet,
+  options: PackingOptions,
+  index: number,
+  position: number,
+): PlannedPicture {
+  const { seed, patch, square = false, dropping = { kind: "none" }, sequenceLength } = options;
+  const size = set.size(index);
+  const side = sideOf(options.resolution, size, seed, position);
+  const asked = square ? squareGrid(side, patch) : gridAtSide(size, side, patch);
+  const rate = dropRate(dropping, gridTokens(asked), seed, position);
+  const budget = mostTokens(sequenceLength, rate);
+  const isShrunk = gridTokens(asked) > budget;
+  const fitting = () => square ? largestSquareGrid(budget) : largestGrid(size, budget);
+  const grid = isShrunk ? fitting() : asked;
+  const caption = captionOf(set, index, options);
+  return {
+    index,
+    label: set.label(index),
+    grid,
+    tokens: keptCount(gridTokens(grid), rate),
+    textTokens: caption?.length ?? 0,
+    position,
+    isMirrored: (options.flip ?? false) && isFlipped(seed, position),
+    isShrunk,
+    caption,
+  };
+}
+
+/** How many sequences are filled at the same time. */
+function groupSize({ sequences, openSequences }: PackingOptions): number {
+  if (openSequences === undefined) return Math.ceil(fewestOpenSequences / sequences) * sequences;
+  if (openSequences >= sequences && openSequences % sequences === 0) return openSequences;
+  throw new RangeError(
+    `${openSequences} open sequences are not a multiple of the ${sequences} sequences of a batch`,
+  );
+}
+
+function checkPosition({ step, groupStart }: PackingPosition): void {
+  for (const number of [step, groupStart]) {
+    if (!(Number.isSafeInteger(number) && number >= 0)) {
+      throw new RangeError(
+        `no position in a stream of batches: step ${step}, picture ${groupStart}`,
+      );
+    }
+  }
+}
+
+/**
+ * The steps of a training run from a position on, without an end.
+ *
+ * @throws {RangeError} for sizes, seeds and positions that make no sense
+ * @throws {InputError} for resolutions and rates out of range
+ */
+export function planTraining(
+  set: PictureSet,
+  options: PackingOptions,
+  position: PackingPosition,
+): Generator<PlannedStep, never> {
+  checkShape(options);
+  checkPosition(position);
+  checkResolution(options.resolution);
+  if (options.dropping) checkDropping(options.dropping);
+  const open = groupSize(options);
+  const sampler = new EpochSampler(options.seed, set.length, 1);
+  return trainingSteps(set, options, position, sampler, open);
+}
+
+function* trainingSteps(
+  set: PictureSet,
+  options: PackingOptions,
+  { step, groupStart }: PackingPosition,
+  sampler: EpochSampler,
+  open: number,
+): Generator<PlannedStep, never> {
+  function* picturesFrom(position: number): Generator<PlannedPicture> {
+    for (;; position++) yield trainingPicture(set, options, sampler.at(position), position);
+  }
+  const steps = open / options.sequences;
+  while (true) {
+    const group = packFirstFit(open, capacityOf(options), picturesFrom(groupStart));
+    const nextGroup = groupStart + group.packed;
+    for (let part = step % steps; part < steps; part++, step++) {
+      const sequences = group.sequences.filter((_, sequence) => sequence % steps === part);
+      const next = { step: step + 1, groupStart: part + 1 < steps ? groupStart : nextGroup };
+      yield { step, next, sequences };
+    }
+    groupStart = nextGroup;
+  }
+}
+
+/** A picture to evaluate. */
+export interface EvaluationPicture {
+  /** Index in the data set. */
+  readonly index: number;
+  /** Its patches. */
+  readonly grid: PatchGrid;
+}
+
+/**
+ * The batches of an evaluation: the pictures in order, none of their tokens dropped, the last batch
+ * not full.
+ *
+ * @throws {RangeError} for a picture larger than a sequence, or sizes that make no sense
+ */
+export function planEvaluation(
+  set: PictureSet,
+  pictures: readonly EvaluationPicture[],
+  shape: PackedShape,
+): Generator<PlannedStep, void> {
+  checkShape(shape);
+  return evaluationSteps(set, pictures, shape);
+}
+
+function* evaluationSteps(
+  set: PictureSet,
+  pictures: readonly EvaluationPicture[],
+  shape: PackedShape,
+): Generator<PlannedStep, void> {
+  function* picturesFrom(first: number): Generator<PlannedPicture> {
+    for (let position = first; position < pictures.length; position++) {
+      const { index, grid } = pictures[position];
+      const caption = captionOf(set, index, shape);
+      yield {
+        index,
+        label: set.label(index),
+        grid,
+        tokens: gridTokens(grid),
+        textTokens: caption?.length ?? 0,
+        position,
+        isMirrored: false,
+        isShrunk: false,
+        caption,
+      };
+    }
+  }
+  for (let step = 0, first = 0; first < pictures.length; step++) {
+    const { sequences, packed } = packFirstFit(
+      shape.sequences,
+      capacityOf(shape),
+      picturesFrom(first),
+    );
+    first += packed;
+    yield { step, next: { step: step + 1, groupStart: first }, sequences };
+  }
+}
