@@ -189,7 +189,13 @@ export {
   Trainer,
   type TrainingState,
 } from "./training/trainer.ts";
-export { readState, readWeights, type WeightChoice, weightsPath, writeCheckpoint } from "./training/checkpoint.ts";
+export {
+  readState,
+  readWeights,
+  type WeightChoice,
+  weightsPath,
+  writeCheckpoint,
+} from "./training/checkpoint.ts";
 export {
   type Description,
   type DiTRun,

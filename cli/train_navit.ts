@@ -9,13 +9,17 @@ import type { PictureSet } from "../data/picture_set.ts";
 import type { Resolution } from "../data/resolution.ts";
 import type { TokenDropping } from "../data/token_dropping.ts";
 import { type NaViTConfig, navitParameters } from "../models/navit.ts";
-import { navitConfigByName, overrideNaViTConfig, parseNaViTConfig } from "../models/navit_config.ts";
+import {
+  navitConfigByName,
+  overrideNaViTConfig,
+  parseNaViTConfig,
+} from "../models/navit_config.ts";
 import type { TextConfig } from "../models/navit_text.ts";
 import { countParameters } from "../models/parameters.ts";
 import { checkWeights } from "../training/checkpoint.ts";
 import type { NaViTRun, NaViTSettings } from "../training/manifest.ts";
 import { resolveWeights, type RunPlan, type Start } from "../training/run.ts";
-import { trainNaViT } from "../training/train_navit.ts";
+import { picturesPerStep, trainNaViT } from "../training/train_navit.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
@@ -82,7 +86,7 @@ export function titleOf({ config, model }: TrainNaViTOptions): string {
 /** The run as {@link startRun} takes it. */
 function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaViTRun> {
   const { config, run } = plan.description;
-  const measure = run.loss === "contrastive"
+  const measure: PreparedRun["columns"] = run.loss === "contrastive"
     ? { matchProbability: fixed("match", 3) }
     : { accuracy: fixed("accuracy", 3) };
   return {
@@ -111,18 +115,27 @@ export async function prepareNewRun(
     captions: contrastive,
   });
   const config = asUsage(() => configFor(base, pictures, values));
-  const run = settings(values, given, config, pictures);
+  const run = settings(values, config);
+  const steps = schedule(values, given, stepsPerEpoch(pictures, config, run));
   const description: NaViTRun = {
     format: "tessera-checkpoint",
     version: 1,
     config,
     classNames: [...pictures.classNames],
-    run: { ...run, holdout },
+    run: {
+      ...run,
+      holdout,
+      rateSchedule: rateSchedule(values, given, run.learningRate, steps.steps),
+    },
     dataFingerprint: pictures.fingerprint,
     dataPath: values.dataPath === undefined ? shippedSamples : resolve(values.dataPath),
   };
-  const plan = { ...runSchedule(values, given, pictures, run), description };
-  return { plan: { ...plan, start: await startOf(values, config) }, pictures };
+  return { plan: { ...steps, description, start: await startOf(values, config) }, pictures };
+}
+
+/** Steps that see as many pictures as there are. */
+function stepsPerEpoch(pictures: PictureSet, config: NaViTConfig, run: NaViTSettings): number {
+  return pictures.length / picturesPerStep(pictures, config, run);
 }
 
 /** The model that flags or a file name, before data and overrides. */
@@ -176,23 +189,21 @@ const openSequences = 64;
 
 function settings(
   values: TrainNaViTOptions,
-  given: ReadonlySet<string>,
   config: NaViTConfig,
-  pictures: PictureSet,
 ): NaViTSettings {
   const { sequences, sequenceLength: length, imagesPerSequence: slots, loss } = values;
   const learningRate = values.lr ?? (config.hidden < 384 ? 1e-3 : 8e-4);
-  const steps = values.steps ?? schedule(values, given, 1).steps;
   const contrastive = loss === "contrastive";
   if (contrastive && values.accumulate !== 1) {
-    throw new UsageError("--accumulate divides a batch, but all pairs of a contrastive one belong together");
+    throw new UsageError(
+      "--accumulate divides a batch, but all pairs of a contrastive one belong together",
+    );
   }
   return {
     seed: values.seed,
     flip: values.flip,
     clipNorm: values.clipGrad,
     learningRate,
-    rateSchedule: rateSchedule(values, given, learningRate, steps),
     weightDecay: values.weightDecay,
     headWeightDecay: values.headWeightDecay,
     averageDecay: values.emaDecay,
@@ -247,17 +258,6 @@ function droppingOf(
   return { ...tokenDrop, fewest: tokens(resolution.minimum), most: tokens(resolution.maximum) };
 }
 
-/** The length of the run; an epoch is estimated from the mean number of tokens of a picture. */
-function runSchedule(
-  values: TrainNaViTOptions,
-  given: ReadonlySet<string>,
-  pictures: PictureSet,
-  { sequences, slots }: Pick<NaViTSettings, "sequences" | "slots">,
-  before?: RunPlan["start"] extends never ? never : Parameters<typeof schedule>[3],
-) {
-  return schedule(values, given, pictures.length / (sequences * slots), before);
-}
-
 /** Where the weights of a new run come from; what is wrong with them shows before it is made. */
 async function startOf({ initFrom }: TrainNaViTOptions, config: NaViTConfig): Promise<Start> {
   if (initFrom === undefined) return { from: "seed" };
@@ -281,7 +281,7 @@ async function prepareResume(
   requireSameData(pictures, manifest);
   return {
     plan: {
-      ...runSchedule(values, given, pictures, run, before),
+      ...schedule(values, given, stepsPerEpoch(pictures, config, run), before),
       description: values.dataPath === undefined
         ? description
         : { ...description, dataPath: resolve(values.dataPath) },

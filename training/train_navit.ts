@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { PackedBatch, PackedShape, PackingPosition } from "../data/packed_batch.ts";
+import {
+  type PackedBatch,
+  type PackedShape,
+  type PackingPosition,
+  packingStart,
+} from "../data/packed_batch.ts";
+import { type PackingOptions, planTraining } from "../data/packing_plan.ts";
 import { createPackedLoader } from "../data/packed_loader.ts";
 import type { PictureSet } from "../data/picture_set.ts";
 import { InputError } from "../formats/errors.ts";
@@ -56,6 +62,37 @@ export async function trainNaViT(
   );
 }
 
+/** How many pictures a step sees, on average over the first group of sequences. */
+export function picturesPerStep(
+  pictures: PictureSet,
+  config: NaViTConfig,
+  run: NaViTSettings,
+): number {
+  const options = packingOptions(config, run);
+  const steps = run.openSequences / run.sequences;
+  let seen = 0;
+  for (const { step, sequences } of planTraining(pictures, options, packingStart)) {
+    for (const { items } of sequences) seen += items.length;
+    if (step + 1 === steps) break;
+  }
+  return seen / steps;
+}
+
+/** How a run chooses, sizes, thins out and packs its pictures. */
+function packingOptions(config: NaViTConfig, run: NaViTSettings): PackingOptions {
+  const { seed, resolution, dropping, flip, openSequences } = run;
+  const square = run.aspect === "square";
+  return {
+    ...packedShape(config, run),
+    seed,
+    resolution,
+    square,
+    dropping,
+    flip,
+    openSequences,
+  };
+}
+
 /** Whether a model can be trained on a set of pictures. */
 function checkPictures(config: NaViTConfig, { name, channels, classNames }: PictureSet): void {
   if (channels !== config.channels) {
@@ -79,16 +116,7 @@ function packedBatches(
   position: PackingPosition | undefined,
 ): BatchSource {
   const shape = packedShape(config, run);
-  const loader = createPackedLoader(pictures, {
-    ...shape,
-    seed: run.seed,
-    resolution: run.resolution,
-    square: run.aspect === "square",
-    dropping: run.dropping,
-    flip: run.flip,
-    openSequences: run.openSequences,
-    position,
-  });
+  const loader = createPackedLoader(pictures, { ...packingOptions(config, run), position });
   const wanted = graphInputs(accumulate ?? update);
   return {
     get waitSeconds() {

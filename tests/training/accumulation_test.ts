@@ -13,7 +13,7 @@ import { readTrainer, smallDataset, smallPlan, trainSmall } from "./small_run.ts
 /** Largest difference of a weight, moment or average after 4 steps, as a part of its tensor's largest. */
 const tolerance = 1e-5;
 
-function planInParts(accumulate: number, plan: Partial<RunPlan> = {}): RunPlan {
+function planInParts(accumulate: number, plan: Partial<RunPlan<DiTRun>> = {}): RunPlan<DiTRun> {
   return smallPlan({ ...plan, run: { batchSize: 8, accumulate } });
 }
 
