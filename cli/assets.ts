@@ -10,12 +10,16 @@ import { fileURLToPath } from "node:url";
 
 /** Files and folders that are read at run time, as paths from the project's root. */
 export const embeddedFiles: readonly string[] = [
+  "data/samples/clipart",
   "data/samples/fashion",
   "models/checkpoints/fashion",
 ];
 
 /** Modules that run as workers: the compiler cannot see them through `new Worker()`. */
-export const workerModules: readonly string[] = ["kernels/wasm/worker.ts"];
+export const workerModules: readonly string[] = [
+  "data/picture_worker.ts",
+  "kernels/wasm/worker.ts",
+];
 
 /**
  * The address of an embedded file or folder.

@@ -1,29 +1,20 @@
 /**
- * A folder of pictures, one sub-folder a class.
- *
- * Sub-folders sorted by name are classes 0, 1, ...; pictures may lie deeper inside them. A folder
- * without sub-folders is one class. Pictures become squares by the centre crop of ADM.
+ * A folder of pictures, one sub-folder a class: see `picture_files.ts` for what is found in it.
+ * Pictures become squares by the centre crop of ADM.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { basename, extname, join, relative } from "@std/path";
 import { InputError } from "../formats/errors.ts";
 import { checkRead, type ImageDataset, pictureLength, scaleBytes } from "./dataset.ts";
+import { forEachIndex } from "./concurrency.ts";
 import { MemoryDataset } from "./memory_dataset.ts";
 import { centerCrop, copyPlanar, decodePicture, withChannels } from "./picture.ts";
-
-/** Extensions of the formats sharp reads. */
-const extensions = new Set(
-  [".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".svg"],
-);
+import { findPictures, fingerprintOf, type PictureFile } from "./picture_files.ts";
+import { SkipReport } from "./skip_report.ts";
 
 /** How many pictures are decoded at once. */
 const concurrency = 32;
-
-/** How many skipped pictures are reported one by one. */
-const reportedSkips = 5;
 
 /** How a folder is read. */
 export interface ImageFolderOptions {
@@ -38,79 +29,6 @@ export interface ImageFolderOptions {
   readonly memoryBudget?: number;
   /** Gets a line for each of the first skipped pictures and one with their count; else stderr. */
   readonly warn?: (line: string) => void;
-}
-
-/** A picture file and its class. */
-interface PictureFile {
-  readonly path: string;
-  readonly label: number;
-}
-
-/** Whether a file name has the extension of a picture. Hidden files are none. */
-export function isPictureName(name: string): boolean {
-  return !name.startsWith(".") && extensions.has(extname(name).toLowerCase());
-}
-
-/** Names in a folder by kind, sorted; a link counts as what it leads to. */
-async function listFolder(folder: string): Promise<{ folders: string[]; pictures: string[] }> {
-  const folders: string[] = [];
-  const pictures: string[] = [];
-  for await (const { name, isSymlink, isDirectory } of Deno.readDir(folder)) {
-    if (name.startsWith(".")) continue;
-    const leadsToFolder = async () =>
-      await Deno.stat(join(folder, name)).then((info) => info.isDirectory, () => false);
-    if (isSymlink ? await leadsToFolder() : isDirectory) folders.push(name);
-    else if (isPictureName(name)) pictures.push(name);
-  }
-  return { folders: folders.sort(), pictures: pictures.sort() };
-}
-
-/** All pictures below a folder, in sorted order. */
-async function* picturesBelow(folder: string, seen: ReadonlySet<string>): AsyncGenerator<string> {
-  const real = await Deno.realPath(folder);
-  if (seen.has(real)) return; // a link to a folder that we are inside of
-  const { folders, pictures } = await listFolder(folder);
-  for (const name of pictures) yield join(folder, name);
-  const inside = new Set(seen).add(real);
-  for (const name of folders) yield* picturesBelow(join(folder, name), inside);
-}
-
-/** Class names and picture files of a folder, sorted by class, then path. */
-async function findPictures(
-  folder: string,
-): Promise<{ classNames: string[]; files: PictureFile[] }> {
-  const { folders, pictures } = await listFolder(folder);
-  const files: PictureFile[] = [];
-  for (const [label, name] of folders.entries()) {
-    for await (const path of picturesBelow(join(folder, name), new Set())) {
-      files.push({ path, label });
-    }
-  }
-  if (folders.length > 0) return { classNames: folders, files };
-  const single = pictures.map((name) => ({ path: join(folder, name), label: 0 }));
-  return { classNames: [basename(folder)], files: single };
-}
-
-/** Reports skipped pictures: the first few by name, all of them by number. */
-class SkipReport {
-  private readonly skipped = new Set<string>();
-
-  constructor(private readonly folder: string, private readonly warn: (line: string) => void) {}
-
-  get count(): number {
-    return this.skipped.size;
-  }
-
-  add(path: string, error: unknown): void {
-    if (!(error instanceof InputError)) throw error;
-    if (this.skipped.has(path)) return;
-    this.skipped.add(path);
-    if (this.count <= reportedSkips) this.warn(`skipped: ${error.message}`);
-  }
-
-  summarize(total: number): void {
-    if (this.count > 0) this.warn(`${this.folder}: skipped ${this.count} of ${total} pictures`);
-  }
 }
 
 /** Decodes a picture into (channels, imageSize, imageSize) bytes at `start` of `out`. */
@@ -204,16 +122,11 @@ class DecodingDataset implements ImageDataset {
   async read(indices: ArrayLike<number>, out: Float32Array): Promise<void> {
     checkRead(this, indices, out);
     const length = pictureLength(this);
-    let next = 0;
-    const worker = async () => {
+    await forEachIndex(indices.length, concurrency, async (position) => {
       const bytes = new Uint8Array(length);
-      while (next < indices.length) {
-        const position = next++;
-        await this.decode(indices[position], bytes);
-        scaleBytes(bytes, out, position * length);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(concurrency, indices.length) }, worker));
+      await this.decode(indices[position], bytes);
+      scaleBytes(bytes, out, position * length);
+    });
   }
 
   private async decode(index: number, bytes: Uint8Array): Promise<void> {
@@ -232,21 +145,6 @@ class DecodingDataset implements ImageDataset {
   }
 }
 
-/** The SHA-256 of names, lengths in bytes and sizes: contents would take too long to read. */
-async function fingerprintOf(
-  folder: string,
-  files: readonly PictureFile[],
-  imageSize: number,
-  channels: number,
-): Promise<string> {
-  const hash = createHash("sha256").update(`${imageSize} ${channels}`);
-  for (const { path } of files) {
-    const { size } = await Deno.stat(path);
-    hash.update(`\n${size} ${relative(folder, path)}`);
-  }
-  return hash.digest("hex");
-}
-
 /**
  * Opens a folder of pictures.
  *
@@ -261,14 +159,10 @@ export async function openImageFolder(
 ): Promise<ImageDataset> {
   const { imageSize, channels = 3, memoryBudget = 2 ** 31, warn = console.warn } = options;
   const { classNames, files } = await findPictures(folder);
-  if (files.length === 0) {
-    const known = [...extensions].join(" ");
-    throw new InputError(`${folder}: no pictures (${known}) in it or in its sub-folders`);
-  }
   const skips = new SkipReport(folder, warn);
   if (files.length * channels * imageSize ** 2 <= memoryBudget) {
     return await decodeAll(folder, classNames, files, imageSize, channels, skips);
   }
-  const fingerprint = await fingerprintOf(folder, files, imageSize, channels);
+  const fingerprint = await fingerprintOf(folder, files, `${imageSize} ${channels}`);
   return new DecodingDataset(folder, classNames, files, imageSize, channels, skips, fingerprint);
 }

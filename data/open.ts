@@ -10,9 +10,13 @@ import { isCifarName, openCifar } from "./cifar.ts";
 import type { ImageDataset } from "./dataset.ts";
 import { fitDataset } from "./fit.ts";
 import { isIdxImagesName, openIdxDataset, type Split } from "./idx_dataset.ts";
-import { isPictureName, openImageFolder } from "./image_folder.ts";
-import type { MemoryDataset } from "./memory_dataset.ts";
+import { openImageFolder } from "./image_folder.ts";
+import { holdOut } from "./holdout.ts";
+import { MemoryDataset } from "./memory_dataset.ts";
+import { openMixedFolder } from "./mixed_folder.ts";
 import { openNpzDataset } from "./npz_dataset.ts";
+import { isPictureName } from "./picture_files.ts";
+import { type PictureSet, pictureSetOf } from "./picture_set.ts";
 import { openPictureSheets } from "./picture_sheet.ts";
 
 export type { Split } from "./idx_dataset.ts";
@@ -44,20 +48,31 @@ const splitFolders: Readonly<Record<Split, readonly string[]>> = {
 const lookedFor = "labels.json with sheet-*.png, *-images-idx3-ubyte[.gz], data_batch_*.bin or " +
   "train.bin (CIFAR), sub-folders of pictures, *.npz";
 
-function checkOptions({ imageSize, channels }: OpenDatasetOptions): void {
-  if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize >= 1)) {
-    throw new InputError(`image size ${imageSize} is not a whole number from 1 up`);
-  }
+/** What a path leads to. */
+interface Found {
+  /** A set read into memory, or a folder of pictures with the part entered. */
+  readonly pictures: MemoryDataset | string;
+  /** Whether this is one part of a whole that is divided into parts. */
+  readonly isPart: boolean;
+}
+
+function checkChannels(channels: number | undefined): void {
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new InputError(`${channels} channels: pictures can have 1 (grey) or 3 (colour)`);
   }
 }
 
-async function openFile(path: string): Promise<MemoryDataset> {
+function checkImageSize(imageSize: number | undefined): void {
+  if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize >= 1)) {
+    throw new InputError(`image size ${imageSize} is not a whole number from 1 up`);
+  }
+}
+
+async function findInFile(path: string): Promise<Found> {
   const name = basename(path);
-  if (name.endsWith(".npz")) return await openNpzDataset(path);
-  if (isCifarName(name)) return await openCifar(path);
-  if (isIdxImagesName(name)) return await openIdxDataset(path);
+  if (name.endsWith(".npz")) return { pictures: await openNpzDataset(path), isPart: false };
+  if (isCifarName(name)) return { pictures: await openCifar(path), isPart: true };
+  if (isIdxImagesName(name)) return { pictures: await openIdxDataset(path), isPart: true };
   throw new InputError(`${path}: not a data set; looked for ${lookedFor}`);
 }
 
@@ -70,44 +85,42 @@ function splitFolder(folders: readonly string[], split: Split): string | undefin
 /** The folder inside an unpacked archive of CIFAR. */
 const cifarFolders = ["cifar-10-batches-bin", "cifar-100-binary"];
 
-async function openPictures(path: string, options: OpenDatasetOptions): Promise<ImageDataset> {
-  const { imageSize } = options;
-  if (imageSize === undefined) {
-    throw new InputError(`${path}: a folder of pictures needs a size to crop to (--image-size)`);
-  }
-  return await openImageFolder(path, { ...options, imageSize });
-}
-
-/** Refuses the test part of something that is not divided. */
-function requireWhole(path: string, split: Split): void {
-  if (split === "test") throw new InputError(`${path}: has no separate test part`);
-}
-
-async function openFolder(path: string, options: OpenDatasetOptions): Promise<ImageDataset> {
-  const { imageSize, channels, split = "train" } = options;
+async function findInFolder(path: string, split: Split): Promise<Found> {
   const entries = await Array.fromAsync(Deno.readDir(path));
   const names = entries.map((entry) => entry.name);
   const folders = entries.filter((entry) => entry.isDirectory || entry.isSymlink)
     .map((entry) => entry.name);
   if (names.includes("labels.json")) {
-    requireWhole(path, split);
-    return fitDataset(await openPictureSheets(path), imageSize, channels);
+    return { pictures: await openPictureSheets(path), isPart: false };
   }
   if (names.some(isIdxImagesName)) {
-    return fitDataset(await openIdxDataset(path, split), imageSize, channels);
+    return { pictures: await openIdxDataset(path, split), isPart: true };
   }
-  if (names.some(isCifarName)) {
-    return fitDataset(await openCifar(path, split), imageSize, channels);
-  }
+  if (names.some(isCifarName)) return { pictures: await openCifar(path, split), isPart: true };
   const cifar = folders.find((name) => cifarFolders.includes(name));
-  if (cifar !== undefined) return await openFolder(join(path, cifar), options);
+  if (cifar !== undefined) return await findInFolder(join(path, cifar), split);
   const part = splitFolder(folders, split);
-  if (part !== undefined) return await openPictures(join(path, part), options);
+  if (part !== undefined) return { pictures: join(path, part), isPart: true };
   if (folders.length === 0 && !names.some(isPictureName)) {
     throw new InputError(`${path}: not a data set; looked for ${lookedFor}`);
   }
-  requireWhole(path, split);
-  return await openPictures(path, options);
+  return { pictures: path, isPart: false };
+}
+
+/** Finds what a path leads to and enters the part. */
+async function find(path: string, split: Split): Promise<Found> {
+  const info = await Deno.stat(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new InputError(`${path}: no such file or folder`);
+    }
+    throw error;
+  });
+  return info.isDirectory ? await findInFolder(path, split) : await findInFile(path);
+}
+
+/** Refuses the test part of something that is not divided. */
+function requirePart(path: string, { isPart }: Found, split: Split): void {
+  if (split === "test" && !isPart) throw new InputError(`${path}: has no separate test part`);
 }
 
 /**
@@ -128,13 +141,60 @@ export async function openDataset(
   path: string,
   options: OpenDatasetOptions = {},
 ): Promise<ImageDataset> {
-  checkOptions(options);
-  const info = await Deno.stat(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new InputError(`${path}: no such file or folder`);
-    }
-    throw error;
-  });
-  if (info.isDirectory) return await openFolder(path, options);
-  return fitDataset(await openFile(path), options.imageSize, options.channels);
+  const { imageSize, channels, split = "train" } = options;
+  checkImageSize(imageSize);
+  checkChannels(channels);
+  const found = await find(path, split);
+  requirePart(path, found, split);
+  const { pictures } = found;
+  if (pictures instanceof MemoryDataset) return fitDataset(pictures, imageSize, channels);
+  if (imageSize === undefined) {
+    throw new InputError(`${path}: a folder of pictures needs a size to crop to (--image-size)`);
+  }
+  return await openImageFolder(pictures, { ...options, imageSize });
+}
+
+/** How to open a set of pictures that keep their sizes. */
+export interface OpenPictureSetOptions {
+  /** 1 (grey) or 3 (colour): pictures are converted. As in the files unless told, 3 for folders. */
+  readonly channels?: number;
+  /** Which part, where there are several; "train" unless told. */
+  readonly split?: Split;
+  /**
+   * The share of every class that is the test part of a set which is not divided into parts itself;
+   * see `holdOut`. Unless told, such a set has no test part and is for training as a whole.
+   */
+  readonly holdout?: number;
+  /** Whether pictures of folders have captions, see `captions.ts`; false unless told. */
+  readonly captions?: boolean;
+  /** Gets lines about skipped pictures; standard error unless told. */
+  readonly warn?: (line: string) => void;
+}
+
+/**
+ * Opens what {@link openDataset} opens, but leaves pictures of folders at their sizes.
+ *
+ * @example
+ * ```ts
+ * import { openPictureSet } from "./open.ts";
+ *
+ * const pictures = await openPictureSet("data/samples/clipart", { split: "test" });
+ * const { width, height } = pictures.size(0);
+ * ```
+ *
+ * @throws {InputError} when the path leads to nothing that is known, saying what was looked for
+ */
+export async function openPictureSet(
+  path: string,
+  options: OpenPictureSetOptions = {},
+): Promise<PictureSet> {
+  const { channels, split = "train", holdout } = options;
+  checkChannels(channels);
+  const found = await find(path, split);
+  if (holdout === undefined) requirePart(path, found, split);
+  const { pictures, isPart } = found;
+  const set = pictures instanceof MemoryDataset
+    ? pictureSetOf(fitDataset(pictures, undefined, channels))
+    : await openMixedFolder(pictures, options);
+  return holdout === undefined || isPart ? set : holdOut(set, holdout)[split];
 }

@@ -27,6 +27,35 @@ export interface PackedTextShape {
   readonly captionLength: number;
 }
 
+/**
+ * Checks the sizes of a batch.
+ *
+ * @throws {RangeError} when one is not a whole number from 1 up, or captions may be longer than a
+ * text sequence
+ */
+export function checkShape(shape: PackedShape): void {
+  const { sequences, sequenceLength, images, patch, text } = shape;
+  const sizes: [string, number][] = [
+    ["sequences a batch", sequences],
+    ["tokens a sequence", sequenceLength],
+    ["images a sequence", images],
+    ["patch size", patch],
+  ];
+  if (text) {
+    sizes.push(["text tokens a sequence", text.sequenceLength], ["caption", text.captionLength]);
+  }
+  for (const [what, size] of sizes) {
+    if (!(Number.isSafeInteger(size) && size >= 1)) {
+      throw new RangeError(`${what}: ${size} is not a whole number from 1 up`);
+    }
+  }
+  if (text && text.captionLength > text.sequenceLength) {
+    throw new RangeError(
+      `captions of ${text.captionLength} tokens do not fit into text sequences of ${text.sequenceLength}`,
+    );
+  }
+}
+
 /** The arrays of a packed batch, row-major. C is the number of colour channels. */
 export interface PackedArrays {
   /**

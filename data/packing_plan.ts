@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { PackedShape, PackingPosition } from "./packed_batch.ts";
+import { checkShape, type PackedShape, type PackingPosition } from "./packed_batch.ts";
 import {
   gridAtSide,
   gridTokens,
@@ -83,41 +83,21 @@ export interface PlannedStep {
 /** Sequences filled at the same time unless told: less than 2 % of the tokens are padding then. */
 const fewestOpenSequences = 64;
 
-/** The room of a sequence of a batch. */
-function capacityOf({ sequenceLength, images, text }: PackedShape): SequenceCapacity {
+/** The room of each sequence of a batch. */
+export function capacityOf({ sequenceLength, images, text }: PackedShape): SequenceCapacity {
   return { tokens: sequenceLength, images, textTokens: text?.sequenceLength ?? 0 };
 }
 
 /**
- * Checks the sizes of a batch.
+ * The tokens of a picture's caption; undefined in batches without captions.
  *
- * @throws {RangeError} when one is not a whole number from 1 up, or captions may be longer than a
- * text sequence
+ * @throws {RangeError} when the set was opened without captions
  */
-export function checkShape(shape: PackedShape): void {
-  const { sequences, sequenceLength, images, patch, text } = shape;
-  const sizes: [string, number][] = [
-    ["sequences a batch", sequences],
-    ["tokens a sequence", sequenceLength],
-    ["images a sequence", images],
-    ["patch size", patch],
-  ];
-  if (text) {
-    sizes.push(["text tokens a sequence", text.sequenceLength], ["caption", text.captionLength]);
-  }
-  for (const [what, size] of sizes) {
-    if (!(Number.isSafeInteger(size) && size >= 1)) {
-      throw new RangeError(`${what}: ${size} is not a whole number from 1 up`);
-    }
-  }
-  if (text && text.captionLength > text.sequenceLength) {
-    throw new RangeError(
-      `captions of ${text.captionLength} tokens do not fit into text sequences of ${text.sequenceLength}`,
-    );
-  }
-}
-
-function captionOf(set: PictureSet, index: number, { text }: PackedShape): Int32Array | undefined {
+export function captionOf(
+  set: PictureSet,
+  index: number,
+  { text }: PackedShape,
+): Int32Array | undefined {
   if (!text) return undefined;
   if (!set.caption) throw new RangeError(`${set.name}: was opened without captions`);
   return captionTokens(set.caption(index), text.captionLength);
@@ -212,61 +192,5 @@ function* trainingSteps(
       yield { step, next, sequences };
     }
     groupStart = nextGroup;
-  }
-}
-
-/** A picture to evaluate. */
-export interface EvaluationPicture {
-  /** Index in the data set. */
-  readonly index: number;
-  /** Its patches. */
-  readonly grid: PatchGrid;
-}
-
-/**
- * The batches of an evaluation: the pictures in order, none of their tokens dropped, the last batch
- * not full.
- *
- * @throws {RangeError} for a picture larger than a sequence, or sizes that make no sense
- */
-export function planEvaluation(
-  set: PictureSet,
-  pictures: readonly EvaluationPicture[],
-  shape: PackedShape,
-): Generator<PlannedStep, void> {
-  checkShape(shape);
-  return evaluationSteps(set, pictures, shape);
-}
-
-function* evaluationSteps(
-  set: PictureSet,
-  pictures: readonly EvaluationPicture[],
-  shape: PackedShape,
-): Generator<PlannedStep, void> {
-  function* picturesFrom(first: number): Generator<PlannedPicture> {
-    for (let position = first; position < pictures.length; position++) {
-      const { index, grid } = pictures[position];
-      const caption = captionOf(set, index, shape);
-      yield {
-        index,
-        label: set.label(index),
-        grid,
-        tokens: gridTokens(grid),
-        textTokens: caption?.length ?? 0,
-        position,
-        isMirrored: false,
-        isShrunk: false,
-        caption,
-      };
-    }
-  }
-  for (let step = 0, first = 0; first < pictures.length; step++) {
-    const { sequences, packed } = packFirstFit(
-      shape.sequences,
-      capacityOf(shape),
-      picturesFrom(first),
-    );
-    first += packed;
-    yield { step, next: { step: step + 1, groupStart: first }, sequences };
   }
 }

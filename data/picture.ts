@@ -7,7 +7,8 @@
 
 import { type Bitmap as Picture, loadSharp } from "../formats/bitmap.ts";
 import { InputError } from "../formats/errors.ts";
-import { type AxisResize, boxFilter, cubicFilter, resample } from "./resample.ts";
+import type { PictureSize } from "./patch_grid.ts";
+import { type AxisResize, boxFilter, cubicFilter, resample, resize } from "./resample.ts";
 
 export type { Bitmap as Picture } from "../formats/bitmap.ts";
 
@@ -38,10 +39,34 @@ export async function decodePicture(source: string | Uint8Array, where: string):
       return await decoded;
     });
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-    const limit = isTooLarge(error) ? ` of ${mostPixels}` : "";
-    throw new InputError(`${where}: cannot be decoded as a picture: ${reason}${limit}`);
+    throw undecodable(where, error);
   }
+}
+
+/**
+ * The size of a picture as {@link decodePicture} gives it, read from the head of its file.
+ *
+ * @param where the file, for messages
+ * @throws {InputError} when it has no such head, or is too large to be decoded
+ */
+export async function readPictureSize(path: string, where: string): Promise<PictureSize> {
+  const sharp = await loadSharp();
+  const { autoOrient } = await sharp(path).metadata().catch((error) => {
+    throw undecodable(where, error);
+  });
+  const { width, height } = autoOrient;
+  if (width * height > mostPixels) {
+    throw new InputError(
+      `${where}: ${width} x ${height} pixels are over the limit of ${mostPixels}`,
+    );
+  }
+  return { width, height };
+}
+
+function undecodable(where: string, error: unknown): InputError {
+  const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+  const limit = isTooLarge(error) ? ` of ${mostPixels}` : "";
+  return new InputError(`${where}: cannot be decoded as a picture: ${reason}${limit}`);
 }
 
 /** Whether sharp refused a picture for its size, which it does before decoding. */
@@ -88,11 +113,6 @@ export function withChannels(picture: Picture, channels: number): Picture {
 /** Longest side accepted of a picture resized before its crop, in pixels. */
 const maximumSide = 1 << 16;
 
-/** A whole axis resized. */
-function wholeAxis(from: number, to: number): AxisResize {
-  return { from, to, start: 0, count: to };
-}
-
 /** The central part of an axis resized. */
 function centralAxis(from: number, to: number, count: number): AxisResize {
   return { from, to, start: Math.floor((to - count) / 2), count };
@@ -107,9 +127,8 @@ function centralAxis(from: number, to: number, count: number): AxisResize {
  */
 export function centerCrop(picture: Picture, size: number, where: string): Picture {
   while (Math.min(picture.height, picture.width) >= 2 * size) {
-    const rows = wholeAxis(picture.height, Math.floor(picture.height / 2));
-    const columns = wholeAxis(picture.width, Math.floor(picture.width / 2));
-    picture = resample(picture, boxFilter, rows, columns);
+    const half = (side: number) => Math.floor(side / 2);
+    picture = resize(picture, boxFilter, half(picture.height), half(picture.width));
   }
   const { height, width } = picture;
   if (height === size && width === size) return picture;

@@ -4,8 +4,23 @@
  * @module
  */
 
-import type { Bitmap } from "../formats/bitmap.ts";
+import type { MemoryDataset } from "./memory_dataset.ts";
 import type { PictureSize } from "./patch_grid.ts";
+import { decodePicture, fromPlanar, type Picture, withChannels } from "./picture.ts";
+
+/** Where a picture is: the path of its file, or its pixels. */
+export type PictureSource = string | Picture;
+
+/**
+ * The pixels of a picture.
+ *
+ * @param channels colour channels of the result, 1 or 3
+ * @throws {InputError} when its file cannot be decoded
+ */
+export async function decodeSource(source: PictureSource, channels: number): Promise<Picture> {
+  const picture = typeof source === "string" ? await decodePicture(source, source) : source;
+  return withChannels(picture, channels);
+}
 
 /**
  * Labelled pictures, each of its own size, addressed by index.
@@ -32,14 +47,33 @@ export interface PictureSet {
   size(index: number): PictureSize;
   /** What a picture is called: unique in its set, the same whenever it is opened. */
   pictureName(index: number): string;
-  /** Where a picture is: the path of its file, or its pixels. */
-  source(index: number): string | Bitmap;
+  /** Where a picture is. */
+  source(index: number): PictureSource;
   /**
    * The pixels of a picture.
    *
    * @throws {InputError} when its file turns out to be damaged
    */
-  decode(index: number): Promise<Bitmap>;
+  decode(index: number): Promise<Picture>;
   /** A picture's caption; only in sets that were opened with captions. */
   caption?(index: number): string;
+}
+
+/** A set in memory, whose pictures have one size, as a {@link PictureSet}. */
+export function pictureSetOf(dataset: MemoryDataset): PictureSet {
+  const { name, length, channels, height, width, classNames, fingerprint } = dataset;
+  const source = (index: number) => fromPlanar(dataset.bytes(index), channels, height, width);
+  return {
+    name,
+    length,
+    channels,
+    classNames,
+    fingerprint,
+    label: (index) => dataset.label(index),
+    size: () => ({ width, height }),
+    pictureName: String,
+    source,
+    decode: (index) => Promise.resolve(source(index)),
+    caption: (index) => classNames[dataset.label(index)],
+  };
 }

@@ -22,6 +22,12 @@ export const boxFilter: ResampleFilter = {
   support: 0.5,
 };
 
+/** Linear interpolation; a mean with triangular weights where pictures shrink. */
+export const triangleFilter: ResampleFilter = {
+  weight: (distance) => Math.max(0, 1 - Math.abs(distance)),
+  support: 1,
+};
+
 /** Bicubic interpolation with a = -1/2 (Catmull and Rom). */
 export const cubicFilter: ResampleFilter = {
   weight: (distance) => {
@@ -121,4 +127,16 @@ export function resample(
   const inner = columns.count * channels;
   const done = filterAxis(wide, 1, height, inner, axisWeights(filter, rows));
   return { height: rows.count, width: columns.count, channels, data: done };
+}
+
+/** Resizes a whole picture; the same object when it has that size. */
+export function resize(
+  picture: Picture,
+  filter: ResampleFilter,
+  height: number,
+  width: number,
+): Picture {
+  if (picture.height === height && picture.width === width) return picture;
+  const axis = (from: number, to: number): AxisResize => ({ from, to, start: 0, count: to });
+  return resample(picture, filter, axis(picture.height, height), axis(picture.width, width));
 }
