@@ -18,7 +18,7 @@ import {
 } from "../formats/safetensors.ts";
 import type { DeviceBuffer } from "../kernels/device.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
-import { type Manifest, manifestFile } from "./manifest.ts";
+import { type Manifest, manifestFile, manifestText } from "./manifest.ts";
 import type { ParameterBuffers, TrainingState } from "./trainer.ts";
 
 const files = {
@@ -64,10 +64,7 @@ export async function writeCheckpoint(
       [momentNames.first, state.firstMoments],
       [momentNames.second, state.secondMoments],
     ]);
-    await writeTextAtomically(
-      join(temporary, files.manifest),
-      `${JSON.stringify(manifest, null, 2)}\n`,
-    );
+    await writeTextAtomically(join(temporary, files.manifest), manifestText(manifest));
   });
   try {
     await writing;

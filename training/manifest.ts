@@ -281,6 +281,12 @@ export async function readManifestOf<Family extends Manifest["config"]["family"]
   return manifest as ManifestOf<Family>;
 }
 
+/** A manifest as the text of its file: fields in one order, so that equal runs have equal files. */
+export function manifestText(manifest: Manifest): string {
+  const { schema } = families[manifest.config.family];
+  return `${JSON.stringify(schema.parse(manifest), null, 2)}\n`;
+}
+
 /** The field of a document that tells the families apart; the first family where it is missing. */
 function familyOf(value: unknown): keyof typeof families {
   const config = (value as { config?: { family?: unknown } } | null)?.config;

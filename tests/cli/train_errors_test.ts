@@ -215,5 +215,5 @@ Deno.test("--debug shows where an error comes from", async () => {
   const { code, err } = await run("train", "dit", ...tinyModel, "--patch", "5", "--debug");
   assert.equal(code, 2);
   assert.match(err, /^tessera: UsageError: model for fashion: the side 28 .*\n {4}at /);
-  assert.match(err, /\[cause\]: InputError: .*\n +at checkDiTConfig /);
+  assert.match(err, /\[cause\]: InputError: .*\n +at requireMultiple /);
 });
