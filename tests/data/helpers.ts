@@ -2,6 +2,7 @@
 
 import { MemoryDataset } from "../../data/memory_dataset.ts";
 import type { PictureSize } from "../../data/patch_grid.ts";
+import type { Picture } from "../../data/picture.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
 import { randomElement } from "../../kernels/random.ts";
 
@@ -27,7 +28,10 @@ export function memorySet(
  * Pictures of given sizes; the byte of row r, column c, channel k of picture i is
  * (31 i + 7 r + 3 c + 50 k) mod 256, its label i mod 3, its caption "picture i".
  */
-export function mixedSet(sizes: readonly PictureSize[], channels = 3): PictureSet {
+export function mixedSet(
+  sizes: readonly PictureSize[],
+  channels = 3,
+): PictureSet & { source(index: number): Picture } {
   const source = (index: number) => {
     const { width, height } = sizes[index];
     const data = Uint8Array.from({ length: height * width * channels }, (_, place) => {
