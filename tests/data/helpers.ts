@@ -24,14 +24,16 @@ export function memorySet(
   });
 }
 
+/** Pictures in memory. */
+interface MadeUpSet extends PictureSet {
+  source(index: number): Picture;
+}
+
 /**
  * Pictures of given sizes; the byte of row r, column c, channel k of picture i is
  * (31 i + 7 r + 3 c + 50 k) mod 256, its label i mod 3, its caption "picture i".
  */
-export function mixedSet(
-  sizes: readonly PictureSize[],
-  channels = 3,
-): PictureSet & { source(index: number): Picture } {
+export function mixedSet(sizes: readonly PictureSize[], channels = 3): MadeUpSet {
   const source = (index: number) => {
     const { width, height } = sizes[index];
     const data = Uint8Array.from({ length: height * width * channels }, (_, place) => {
