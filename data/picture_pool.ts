@@ -1,7 +1,8 @@
 /**
- * Worker threads that prepare pictures, and the decoded pictures they have in common.
+ * Worker threads that prepare pictures.
  *
- * Workers keep the process alive only while they have something to do, so that a program ends
+ * Jobs go to the workers at once, not when they ask for more: the main thread may be busy with a
+ * training step for seconds, and batches shall get ready meanwhile. Workers keep the process alive only while they have something to do, so that a program ends
  * although it forgot to close its loader.
  *
  * @module
@@ -13,13 +14,8 @@ import type { Picture } from "./picture.ts";
 import type { PictureJob } from "./picture_tokens.ts";
 import type { WorkerJob, WorkerReply } from "./picture_worker.ts";
 
-/** Jobs a worker has at once: one is computed while sharp's own threads decode the other. */
-const jobsPerWorker = 2;
-
-/** A job that waits or is being done. */
+/** Who waits for a job. */
 interface Task {
-  readonly job: PictureJob;
-  readonly isKept: boolean;
   readonly resolve: (picture: Picture | undefined) => void;
   readonly reject: (error: Error) => void;
 }
@@ -33,7 +29,6 @@ interface Member {
 /** Threads that do {@link PictureJob}s. */
 export class PicturePool {
   private readonly members: Member[];
-  private readonly waiting: Task[] = [];
   private failure: Error | undefined;
   private tasks = 0;
 
@@ -54,6 +49,7 @@ export class PicturePool {
     const member = { worker, tasks: new Map<number, Task>() };
     worker.on("message", (reply: WorkerReply) => this.settle(member, reply));
     worker.on("error", (error: Error) => this.fail(`a worker died: ${error.message}`));
+    worker.on("exit", () => this.fail("a worker ended"));
     worker.unref();
     return member;
   }
@@ -68,43 +64,30 @@ export class PicturePool {
   run(job: PictureJob, isKept: boolean): Promise<Picture | undefined> {
     if (this.failure) return Promise.reject(this.failure);
     const { promise, resolve, reject } = Promise.withResolvers<Picture | undefined>();
-    this.waiting.push({ job, isKept, resolve, reject });
-    this.distribute();
+    const member = this.members.reduce((a, b) => b.tasks.size < a.tasks.size ? b : a);
+    const message: WorkerJob = { id: this.tasks++, job, isKept };
+    if (member.tasks.size === 0) member.worker.ref();
+    member.tasks.set(message.id, { resolve, reject });
+    member.worker.postMessage(message);
     return promise;
   }
 
-  /** Hands waiting tasks to the workers with the fewest. */
-  private distribute(): void {
-    while (this.waiting.length > 0) {
-      const [member] = this.members.toSorted((a, b) => a.tasks.size - b.tasks.size);
-      if (member.tasks.size >= jobsPerWorker) return;
-      const task = this.waiting.shift()!;
-      const message: WorkerJob = { id: this.tasks++, job: task.job, isKept: task.isKept };
-      if (member.tasks.size === 0) member.worker.ref();
-      member.tasks.set(message.id, task);
-      member.worker.postMessage(message);
-    }
-  }
-
   private settle(member: Member, { id, picture, damage, error }: WorkerReply): void {
+    if (error !== undefined) return this.fail(error);
     const task = member.tasks.get(id);
     if (!task) return; // the pool has failed meanwhile
     member.tasks.delete(id);
     if (member.tasks.size === 0) member.worker.unref();
-    if (error !== undefined) this.fail(error);
-    if (this.failure) return task.reject(this.failure);
-    if (damage !== undefined) task.reject(new InputError(damage));
-    else task.resolve(picture);
-    this.distribute();
+    if (damage === undefined) task.resolve(picture);
+    else task.reject(new InputError(damage));
   }
 
   /** Rejects everything from now on, ends the workers. */
   private fail(message: string): void {
     if (this.failure) return;
     this.failure = new Error(message);
-    const tasks = this.members.flatMap(({ tasks }) => [...tasks.values()]);
-    for (const task of [...tasks, ...this.waiting.splice(0)]) task.reject(this.failure);
     for (const { worker, tasks } of this.members) {
+      for (const task of tasks.values()) task.reject(this.failure);
       tasks.clear();
       worker.terminate();
     }

@@ -7,6 +7,7 @@ import {
   type Picture,
   withChannels,
 } from "../../data/picture.ts";
+import { resize, triangleFilter } from "../../data/resample.ts";
 import { assertInputError } from "../formats/helpers.ts";
 
 /** A picture whose bytes come from a function of row, column and channel. */
@@ -56,19 +57,54 @@ const pillowCrops: [[number, number, number, number], string][] = [
   ],
 ];
 
+/** The picture that Pillow was given. */
+function mixed(height: number, width: number, channels: number): Picture {
+  return draw(height, width, channels, (row, column, channel) => {
+    const mixed = BigInt(row * width + column) * 2654435761n + BigInt(channel * 40503);
+    return Number((mixed >> 7n) & 255n);
+  });
+}
+
+/** Asserts that bytes are Pillow's, given in base 64. */
+function assertPillow(data: Uint8Array, expected: string): void {
+  const golden = Uint8Array.from(atob(expected), (character) => character.charCodeAt(0));
+  assert.equal(data.length, golden.length);
+  // Pillow's weights have 22 bits: one in some hundred bytes may round the other way.
+  const off = data.map((value, index) => Math.abs(value - golden[index]));
+  assert.ok(Math.max(...off) <= 1 && off.filter(Boolean).length * 100 <= off.length);
+}
+
 Deno.test("picture: the centre crop is Pillow's", () => {
   for (const [[height, width, channels, size], expected] of pillowCrops) {
-    const picture = draw(height, width, channels, (row, column, channel) => {
-      const mixed = BigInt(row * width + column) * 2654435761n + BigInt(channel * 40503);
-      return Number((mixed >> 7n) & 255n);
-    });
-    const { data } = centerCrop(picture, size, "x");
-    const golden = Uint8Array.from(atob(expected), (character) => character.charCodeAt(0));
-    assert.equal(data.length, golden.length);
-    // Pillow's weights have 22 bits: one in some hundred bytes may round the other way.
-    const off = data.map((value, index) => Math.abs(value - golden[index]));
-    assert.ok(Math.max(...off) <= 1 && off.filter(Boolean).length * 100 <= off.length);
+    assertPillow(centerCrop(mixed(height, width, channels), size, "x").data, expected);
   }
+});
+
+/** `resize((width, height), BILINEAR)` of Pillow 12.3.0, by size and channels before, size after. */
+const pillowTriangles: [[number, number, number, number, number], string][] = [
+  [
+    [13, 31, 3, 4, 12],
+    "mWOejXKBbKNhcIh1oWihhXGDZZ5jYYFznWOciHx8aZtgf4eHlV6KeJhtYJNeknKYk2OPcpJuYo50i22Zk2uJc6NpaY5toHGifYlzYJxgc3yGmWWXe5V3YpVklXeZnGGSfJZyYJhfiHeXmVqWaqNhc4mLmmihhnuEZp9kdoF9pGGciXh8aKFcZ4R6nGOehWCC",
+  ],
+  [
+    [3, 5, 1, 8, 16],
+    "AABEkNzw7Ojk4N3Z1dHNzQwMTJPa7Ojk4NzZ1dHNyclUVHmiy9TQzMjEwb25tbGxnJymsby9ubWxraqmop6amrS0sa2ppaGdmZWSjoqGgoKdnZqWko6KhoJ+enZybmtrhYWCfnp2cm5qZmJeWlZTU4GBfnp2cm5qZmJeWlZST08=",
+  ],
+  [
+    [40, 9, 1, 8, 8],
+    "YHB3j5SWkYaBjYN8eXWFgnB0dIGKj4GEeY6Hh392Z3R6dXJ4hpCCjnKPjJKEfXN3hoF6eWt4eI5xi42ekIJ0cQ==",
+  ],
+  [[1, 7, 3, 4, 4], "czVy5SJezj1HuuszczVy5SJezj1HuuszczVy5SJezj1HuuszczVy5SJezj1Huusz"],
+];
+
+Deno.test("picture: resizing with the triangle filter is Pillow's, up and down", () => {
+  for (const [[height, width, channels, rows, columns], expected] of pillowTriangles) {
+    const picture = resize(mixed(height, width, channels), triangleFilter, rows, columns);
+    assert.deepEqual([picture.height, picture.width], [rows, columns]);
+    assertPillow(picture.data, expected);
+  }
+  const same = mixed(3, 4, 1);
+  assert.equal(resize(same, triangleFilter, 3, 4), same);
 });
 
 Deno.test("picture: sizes that need nothing, growth, one pixel, grey stays grey", () => {
