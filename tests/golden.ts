@@ -44,9 +44,14 @@ export async function loadGolden(name: string): Promise<Golden> {
   };
 }
 
+/** Loads `tests/fixtures/<name>.json`. */
+export async function loadJson<Value>(name: string): Promise<Value> {
+  return JSON.parse(await Deno.readTextFile(`${folder}${name}.json`));
+}
+
 /** Loads `tests/fixtures/<name>.config.json`. */
-export async function loadConfig(name: string): Promise<DiTConfig> {
-  return JSON.parse(await Deno.readTextFile(`${folder}${name}.config.json`));
+export function loadConfig<Config = DiTConfig>(name: string): Promise<Config> {
+  return loadJson(`${name}.config`);
 }
 
 /**
