@@ -51,15 +51,11 @@ export async function decodePicture(source: string | Uint8Array, where: string):
  */
 export async function readPictureSize(path: string, where: string): Promise<PictureSize> {
   const sharp = await loadSharp();
-  const { autoOrient } = await sharp(path).metadata().catch((error) => {
-    throw undecodable(where, error);
-  });
+  const { autoOrient } = await sharp(path, { limitInputPixels: mostPixels }).metadata()
+    .catch((error) => {
+      throw undecodable(where, error);
+    });
   const { width, height } = autoOrient;
-  if (width * height > mostPixels) {
-    throw new InputError(
-      `${where}: ${width} x ${height} pixels are over the limit of ${mostPixels}`,
-    );
-  }
   return { width, height };
 }
 

@@ -1,5 +1,6 @@
 /** What the tests of data sets share. */
 
+import { dirname } from "@std/path";
 import { MemoryDataset } from "../../data/memory_dataset.ts";
 import type { PictureSize } from "../../data/patch_grid.ts";
 import type { Picture } from "../../data/picture.ts";
@@ -66,4 +67,23 @@ export function logNormalSizes(count: number): PictureSize[] {
     const stretch = Math.exp(0.25 * ratio);
     return { width: Math.ceil(side * stretch), height: Math.ceil(side / stretch) };
   });
+}
+
+/** Writes a picture of one grey value. */
+export async function paint(path: string, grey: number, width = 6, height = 4): Promise<void> {
+  const { default: sharp } = await import("sharp");
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const background = { r: grey, g: grey, b: grey };
+  const picture = sharp({ create: { width, height, channels: 3, background } });
+  const bytes = path.endsWith(".webp")
+    ? await picture.webp({ lossless: true }).toBuffer()
+    : await picture.png().toBuffer();
+  await Deno.writeFile(path, bytes);
+}
+
+/** Overwrites the compressed pixels of a PNG file: its head stays readable. */
+export async function damagePixels(path: string): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  const pixels = new TextDecoder("latin1").decode(bytes).indexOf("IDAT") + 4;
+  await Deno.writeFile(path, bytes.fill(0, pixels, -12));
 }

@@ -1,21 +1,10 @@
 import assert from "node:assert/strict";
-import { dirname, join } from "@std/path";
+import { join } from "@std/path";
 import { pictureLength } from "../../data/dataset.ts";
 import { openImageFolder } from "../../data/image_folder.ts";
 import { openDataset } from "../../data/open.ts";
 import { assertInputError, withFolder } from "../formats/helpers.ts";
-
-/** Writes a picture of one grey value. */
-async function paint(path: string, grey: number, width = 6, height = 4): Promise<void> {
-  const { default: sharp } = await import("sharp");
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const background = { r: grey, g: grey, b: grey };
-  const picture = sharp({ create: { width, height, channels: 3, background } });
-  const bytes = path.endsWith(".webp")
-    ? await picture.webp({ lossless: true }).toBuffer()
-    : await picture.png().toBuffer();
-  await Deno.writeFile(path, bytes);
-}
+import { paint } from "./helpers.ts";
 
 /** Two classes; one broken file among the cats. */
 async function makePets(folder: string): Promise<void> {
