@@ -66,6 +66,7 @@ export class PicturePool {
     const { promise, resolve, reject } = Promise.withResolvers<Picture | undefined>();
     const member = this.members.reduce((a, b) => b.tasks.size < a.tasks.size ? b : a);
     const message: WorkerJob = { id: this.tasks++, job, isKept };
+    if (member.tasks.size === 0) member.worker.ref();
     member.tasks.set(message.id, { resolve, reject });
     member.worker.postMessage(message);
     return promise;
@@ -76,6 +77,7 @@ export class PicturePool {
     const task = member.tasks.get(id);
     if (!task) return; // the pool has failed meanwhile
     member.tasks.delete(id);
+    if (member.tasks.size === 0) member.worker.unref();
     if (damage === undefined) task.resolve(picture);
     else task.reject(new InputError(damage));
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parentPort } from "node:worker_threads";
 import { InputError } from "../formats/errors.ts";
 import type { Picture } from "./picture.ts";
 import { type PictureJob, prepareTokens } from "./picture_tokens.ts";
@@ -54,11 +55,7 @@ async function work({ id, job, isKept }: WorkerJob): Promise<WorkerReply> {
 const lanes = [Promise.resolve(), Promise.resolve()];
 let received = 0;
 
-/** The global scope of a worker, as far as it is used here. */
-interface WorkerScope {
-  onmessage: (event: MessageEvent<WorkerJob>) => void;
-  postMessage(reply: WorkerReply): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
-scope.onmessage = async ({ data }) => scope.postMessage(await work(data));
+parentPort!.on("message", (message: WorkerJob) => {
+  const lane = received++ % lanes.length;
+  lanes[lane] = lanes[lane].then(async () => parentPort!.postMessage(await work(message)));
+});
