@@ -77,3 +77,10 @@ export function assertClose(
   assert(ratio <= tolerance, `${what}: off by ${ratio} of the largest magnitude ${magnitude}`);
   return ratio;
 }
+
+/** Fixtures keep every `stride`-th element of tensors with more than `fullLimit` elements. */
+export function thinned(values: HostArray, { about }: Golden): Float32Array {
+  const { fullLimit, stride } = about as { fullLimit: number; stride: number };
+  const all = Float32Array.from(values);
+  return all.length <= fullLimit ? all : all.filter((_, index) => index % stride === 0);
+}

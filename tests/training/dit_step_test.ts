@@ -16,7 +16,7 @@ import { wholeStep } from "../../training/step_graphs.ts";
 import { scheduleAtStep, stateNames } from "../../training/optimizer.ts";
 import { adamwSchedule } from "../../kernels/program.ts";
 import { eachDevice } from "../devices.ts";
-import { assertClose, type Golden, loadConfig, loadGolden } from "../golden.ts";
+import { assertClose, loadConfig, loadGolden, thinned } from "../golden.ts";
 
 /**
  * Gradients of the loss, as a part of the largest magnitude. At t = 0 the bin's mass is a difference
@@ -24,13 +24,6 @@ import { assertClose, type Golden, loadConfig, loadGolden } from "../golden.ts";
  * PyTorch's float32 here, and 1e-6 away where t > 1 (the AdamW paths below).
  */
 const gradientTolerance = 1e-3;
-
-/** Fixtures keep every `stride`-th element of tensors with more than `fullLimit` elements. */
-function thinned(values: HostArray, { about }: Golden): Float32Array {
-  const { fullLimit, stride } = about as { fullLimit: number; stride: number };
-  const all = Float32Array.from(values);
-  return all.length <= fullLimit ? all : all.filter((_, index) => index % stride === 0);
-}
 
 for (const name of ["dit-latent", "dit-pixel"]) {
   eachDevice(`${name}: loss terms and gradients equal PyTorch's`, async (device) => {

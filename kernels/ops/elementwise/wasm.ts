@@ -125,7 +125,14 @@ class RowWalker {
 /** The kernel of a step whose operands (output last) are read through views. */
 function kernelOf(operands: readonly View[], expression: Expression): ElementwiseKernel {
   const shape = operands[operands.length - 1].shape;
-  return { nest: collapseAxes(shape, operands.map((view) => view.strides)), expression };
+  const nest = collapseAxes(shape, operands.map((view) => view.strides));
+  const innermost = nest.strides[operands.length - 1].at(-1) ?? 1;
+  return { nest: innermost === 1 ? nest : withUnitAxis(nest), expression };
+}
+
+/** A nest with a last axis of one element: vectors are only stored side by side. */
+function withUnitAxis({ sizes, strides }: LoopNest): LoopNest {
+  return { sizes: [...sizes, 1], strides: strides.map((of) => [...of, 1]) };
 }
 
 /** Turns an element-wise step into one phase: rows, or else columns, are divided over threads. */

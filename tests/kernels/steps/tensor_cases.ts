@@ -166,6 +166,10 @@ function stridedElementwise(padding: number): StepCase[] {
       inputs: [b.input([4, 6, 5]), b.input([4, 6, 5])],
       output: b.output({ shape: [4, 6, 5], strides: [5, 20, 1] }),
     })),
+    make("one column of wider rows", (b) => ({
+      inputs: [b.input([21, 1]), b.input([21, 1])],
+      output: b.output({ shape: [21, 1], strides: [3, 1], offset: 1, elements: 63 }),
+    })),
     make("both operands in place of each other's rows", (b) => {
       const output = b.updated({ shape: [6, 9], strides: [18, 1], offset: 9, elements: 108 });
       return { inputs: [output, b.input([6, 9])], output };
@@ -208,7 +212,11 @@ export function reduceCases(padding: number): StepCase[] {
 }
 
 function stridedReductions(padding: number, operator: "sum" | "maximum"): StepCase[] {
-  const make = (name: string, kept: Shape, views: (b: StepBuilder) => View[]): StepCase => {
+  const make = (
+    name: string,
+    kept: Parameters<StepBuilder["output"]>[0],
+    views: (b: StepBuilder) => View[],
+  ): StepCase => {
     const b = new StepBuilder(padding);
     const expression = operator === "sum" ? add(multiply(x, y), constant(1)) : multiply(x, y);
     const inputs = views(b);
@@ -237,6 +245,19 @@ function stridedReductions(padding: number, operator: "sum" | "maximum"): StepCa
       b.input([5, 33]),
       b.input(broadcast([1, 33], [5, 33])),
     ]),
+    make(
+      "to one column of wider rows",
+      { shape: [21, 1], strides: [3, 1], offset: 1, elements: 63 },
+      (b) => [b.input([21, 1, 9]), b.input([21, 1, 9])],
+    ),
+    make(
+      "over rows, to one column of wider rows",
+      { shape: [21, 1], strides: [3, 1], offset: 1, elements: 63 },
+      (b) => [
+        b.input(transposed([9, 21, 1], [1, 2, 0])),
+        b.input(transposed([9, 21, 1], [1, 2, 0])),
+      ],
+    ),
     make("slices", [5], (b) => [
       b.input({ shape: [5, 7], strides: [19, 1], offset: 3, elements: 95 }),
       b.input({ shape: [5, 7], strides: [70, 2], offset: 1, elements: 350 }),
