@@ -21,7 +21,8 @@ import {
   gradientScratch,
 } from "./wasm_gradient.ts";
 import { rowDots } from "./wasm_rows.ts";
-import { type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
+import { segmentedCallQueries } from "./wasm_segments.ts";
+import { chunks, type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
 import {
   emitForward,
   type ForwardBlocks,
@@ -95,6 +96,19 @@ function headTasks(step: AttentionOperands, length: number, threads: number): Ta
   );
 }
 
+/**
+ * Tasks of the queries of every head. With segments they do not depend on the number of threads:
+ * a query's result has the same bits only where it is computed in the same block.
+ */
+function queryTasks(step: AttentionOperands, threads: number): Task[] {
+  const queries = step.query.shape[1];
+  if (!step.querySegments) return headTasks(step, queries, threads);
+  return headTasks(step, 1, threads).flatMap(({ batch, head }) =>
+    chunks({ start: 0, end: queries }, segmentedCallQueries)
+      .map((range) => ({ batch, head, range }))
+  );
+}
+
 /** A block size of at most `limit` that divides `length` into nearly equal blocks. */
 function evenBlock(length: number, limit: number, unit: number): number {
   const blocks = Math.ceil(length / limit);
@@ -132,9 +146,9 @@ function forwardBlocks(
 /** Scaled dot-product attention. */
 export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
   const { query, key, value, output, logSumExp, querySegments, keySegments, scale } = step;
-  const [, queries, , width] = query.shape;
+  const width = query.shape[3];
   const keys = key.shape[1];
-  const tasks = headTasks(step, queries, context.threads);
+  const tasks = queryTasks(step, context.threads);
   const callQueries = Math.max(...tasks.map(({ range }) => range.end - range.start));
   const kernel: ForwardKernel = {
     width,
