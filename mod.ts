@@ -111,6 +111,7 @@ export {
 export { mean, reduceMaximum, reduceSum } from "./kernels/ops/reduce/op.ts";
 export { linear, matmul } from "./kernels/ops/matmul/op.ts";
 export { attention, type Segments } from "./kernels/ops/attention/op.ts";
+export { scoreLogSumExp } from "./kernels/ops/attention/score_log_sum_exp.ts";
 export { affineLayerNorm, layerNorm } from "./kernels/ops/layer_norm/op.ts";
 export { gather } from "./kernels/ops/embedding/op.ts";
 export { randomNormal, type RandomSource, randomUniform } from "./kernels/ops/random/op.ts";

@@ -1,5 +1,5 @@
 /**
- * Throughput: how fast a device runs a model or a matrix product, over lists of everything.
+ * Throughput: how fast a device runs a model, attention or a matrix product, over lists of everything.
  *
  * Each row has a device of its own, so that its peak memory is its own; a row that fails is reported
  * with the reason, and the sweep goes on.
@@ -15,7 +15,15 @@ import type { NamedConfig } from "./flops.ts";
 import type { Column } from "./report.ts";
 import { summarize, type Summary } from "./statistics.ts";
 import { measure, type WarmUp } from "./timing.ts";
-import { type DiTOperation, type Job, loadDiTJob, loadProduct } from "./workloads.ts";
+import {
+  type AttentionOperation,
+  type AttentionSize,
+  type DiTOperation,
+  type Job,
+  loadAttention,
+  loadDiTJob,
+  loadProduct,
+} from "./workloads.ts";
 
 /** Where rows are measured. */
 export interface Place {
@@ -31,11 +39,11 @@ export interface Place {
 export interface Task {
   /** Name of the operation. */
   readonly operation: string;
-  /** Model, or sizes of the product. */
+  /** Model, or sizes of the operands. */
   readonly subject: string;
   /** Pictures an execution; absent where there are none. */
   readonly batch?: number;
-  /** Tokens a picture. */
+  /** Tokens a picture, or an execution where there are no pictures. */
   readonly tokens?: number;
   /** Elements of all parameters. */
   readonly parameters?: number;
@@ -145,6 +153,25 @@ export function productTasks(sizes: readonly ProductSize[], places: readonly Pla
   );
 }
 
+/** The product of all lists for attention; a sequence of one image has no segments. */
+export function attentionTasks(
+  operations: readonly AttentionOperation[],
+  sizes: readonly AttentionSize[],
+  places: readonly Place[],
+): Task[] {
+  return sizes.flatMap((size) =>
+    operations.flatMap((operation) =>
+      places.map((place): Task => ({
+        operation,
+        subject: `${size.tokens} / ${size.images}, ${size.heads} x ${size.width}`,
+        tokens: size.tokens,
+        place,
+        load: (device) => loadAttention(device, operation, size),
+      }))
+    )
+  );
+}
+
 /** Measures one task; never throws because of it. */
 export async function measureTask(task: Task, repetitions: number): Promise<ThroughputRow> {
   const { operation, subject, batch, tokens, parameters, place } = task;
@@ -191,7 +218,7 @@ async function measureOn(
     software: onProcessor ? false : (await probeAdapter())?.software ?? false,
     ...summary,
     imagesPerSecond: batch && perSecond(batch),
-    tokensPerSecond: batch && tokens && perSecond(batch * tokens),
+    tokensPerSecond: tokens && perSecond((batch ?? 1) * tokens),
     gflopsPerSecond: perSecond(2 * macs) / 1e9,
     macs,
     peakBytes: device.peakBytes,
@@ -206,16 +233,23 @@ function measured(value: (row: MeasuredRow) => number | string | undefined) {
   return (row: ThroughputRow) => isMeasured(row) ? value(row) : undefined;
 }
 
-/** Columns of the tables; those of pictures only where there are pictures. */
-export function throughputColumns(withPictures: boolean): Column<ThroughputRow>[] {
-  const pictures: Column<ThroughputRow>[] = [
-    { title: "images/s", value: measured((row) => row.imagesPerSecond), digits: 2 },
-    { title: "tokens/s", value: measured((row) => row.tokensPerSecond) },
-  ];
+/**
+ * Columns of the tables; those of pictures and tokens only where there are any.
+ *
+ * @param subject title of the column of subjects
+ */
+export function throughputColumns(
+  subject: string,
+  rows: readonly ThroughputRow[],
+): Column<ThroughputRow>[] {
+  const where = (
+    field: "batch" | "tokens",
+    column: Column<ThroughputRow>,
+  ): Column<ThroughputRow>[] => rows.some((row) => row[field] !== undefined) ? [column] : [];
   return [
     { title: "op", value: ({ operation }) => operation },
-    { title: withPictures ? "model" : "m x n x k", value: ({ subject }) => subject },
-    ...(withPictures ? [{ title: "batch", value: ({ batch }: ThroughputRow) => batch }] : []),
+    { title: subject, value: (row) => row.subject },
+    ...where("batch", { title: "batch", value: ({ batch }) => batch }),
     { title: "device", value: describePlace },
     {
       title: "warm-up ms",
@@ -225,7 +259,12 @@ export function throughputColumns(withPictures: boolean): Column<ThroughputRow>[
     { title: "sd", value: measured(({ deviation }) => deviation), digits: 2 },
     { title: "min", value: measured(({ minimum }) => minimum), digits: 2 },
     { title: "median", value: measured(({ median }) => median), digits: 2 },
-    ...(withPictures ? pictures : []),
+    ...where("batch", {
+      title: "images/s",
+      value: measured((row) => row.imagesPerSecond),
+      digits: 2,
+    }),
+    ...where("tokens", { title: "tokens/s", value: measured((row) => row.tokensPerSecond) }),
     { title: "GFLOP/s", value: measured(({ gflopsPerSecond }) => gflopsPerSecond), digits: 2 },
     { title: "peak MiB", value: measured(({ peakBytes }) => peakBytes / 2 ** 20), digits: 1 },
     { title: "status", value: ({ status }) => status },

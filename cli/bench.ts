@@ -7,6 +7,7 @@ import { Command } from "commander";
 import type { NamedConfig } from "../bench/flops.ts";
 import type { Report, ReportFormat } from "../bench/report.ts";
 import type { Place, ProductSize, Task, ThroughputRow } from "../bench/throughput.ts";
+import type { AttentionOperation } from "../bench/workloads.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { define, flag, group, optional, toggle, type Values } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -20,6 +21,7 @@ export function command(io: Io): Command {
     .description("Count what models cost and time them on this machine.")
     .addCommand(flopsCommand(io))
     .addCommand(throughputCommand(io))
+    .addCommand(attentionCommand(io))
     .addCommand(productCommand(io));
 }
 
@@ -169,12 +171,53 @@ function throughputCommand(io: Io): Command {
       if (values.serve) return await serveRequests(io);
       const { ditTasks } = await import("../bench/throughput.ts");
       const models = await modelsFromFlags(values, () => ["DiT-S/8"]);
-      await runSweep(
-        io,
-        ditTasks(values.ops, models, values.batch, placesOf(values)),
-        values,
-        true,
+      const tasks = ditTasks(values.ops, models, values.batch, placesOf(values));
+      await runSweep(io, tasks, values, "model");
+    },
+  });
+}
+
+function attentionCommand(io: Io): Command {
+  return define({
+    name: "attention",
+    summary: "time attention in packed sequences of images",
+    flags: {
+      ...group("Work:", {
+        ops: flag(
+          "--ops <list>",
+          "forward, gradient (with the forward pass that it needs)",
+          list(choice("forward", "gradient")),
+          ["forward", "gradient"] as readonly AttentionOperation[],
+        ),
+        tokens: flag("--tokens <list>", "tokens of the sequence", list(count), [1024]),
+        images: flag(
+          "--images <list>",
+          "equal images that the sequence is divided into; 1 is full attention",
+          list(count),
+          [1, 16],
+        ),
+        heads: flag("--heads <n>", "heads", count, 6),
+        width: flag("--width <n>", "width of a head", count, 64),
+      }),
+      ...timingFlags,
+      ...reportFlags,
+    },
+    examples: [
+      ["tessera bench attention --tokens 256,1024 --images 1,4", "full and packed attention"],
+    ],
+    run: async ({ values }) => {
+      const { attentionTasks } = await import("../bench/throughput.ts");
+      const sizes = values.tokens.flatMap((tokens) =>
+        values.images.map((images) => ({ ...values, tokens, images }))
       );
+      const empty = sizes.find(({ tokens, images }) => images > tokens);
+      if (empty) {
+        throw new UsageError(
+          `--images ${empty.images}: ${empty.tokens} tokens are at most ${empty.tokens} images`,
+        );
+      }
+      const tasks = attentionTasks(values.ops, sizes, placesOf(values));
+      await runSweep(io, tasks, values, "tokens / images, heads x width");
     },
   });
 }
@@ -208,7 +251,7 @@ function productCommand(io: Io): Command {
     examples: [["tessera bench product --size 512 --device wasm,webgpu", "on both devices"]],
     run: async ({ values }) => {
       const { productTasks } = await import("../bench/throughput.ts");
-      await runSweep(io, productTasks(values.size, placesOf(values)), values, false);
+      await runSweep(io, productTasks(values.size, placesOf(values)), values, "m x n x k");
     },
   });
 }
@@ -229,7 +272,7 @@ async function runSweep(
   io: Io,
   tasks: readonly Task[],
   values: TimingValues & Values<typeof reportFlags>,
-  withPictures: boolean,
+  subject: string,
 ): Promise<void> {
   const throughput = await import("../bench/throughput.ts");
   const rows: ThroughputRow[] = [];
@@ -239,7 +282,7 @@ async function runSweep(
     if (io.live) io.err(`${index + 1}/${tasks.length} ${what} ...\n`);
     rows.push(await throughput.measureTask(task, values.repetitions));
   }
-  const columns = throughput.throughputColumns(withPictures);
+  const columns = throughput.throughputColumns(subject, rows);
   const notes = [...throughput.throughputNotes, ...throughput.deviceNotes(rows)];
   await writeReport(io, { machine: await machine(), columns, rows, notes }, values);
   const failed = rows.filter((row) => !throughput.isMeasured(row));

@@ -11,6 +11,7 @@ import { compile } from "../../kernels/graph/compile.ts";
 import { gradients } from "../../kernels/graph/gradients.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
 import { attention } from "../../kernels/ops/attention/op.ts";
+import { scoreLogSumExp } from "../../kernels/ops/attention/score_log_sum_exp.ts";
 import {
   add,
   cosine,
@@ -123,6 +124,27 @@ const cases: Case[] = [
     body: (packed) => {
       const [q, k, v] = split(packed, 3, 2).map((part) => reshape(part, [2, 3, 2, 4]));
       return attention(q, k, v, { scale: 0.3 });
+    },
+  },
+  {
+    name: "log-sum-exp of scores",
+    shapes: [[2, 3, 2, 4], [2, 5, 2, 4]],
+    body: (q, k) => scoreLogSumExp(q, k, { scale: 0.7 }),
+  },
+  {
+    name: "log-sum-exp of the scores of one operand with itself",
+    shapes: [[1, 4, 1, 3]],
+    body: (x) => square(scoreLogSumExp(x, x)),
+  },
+  {
+    name: "log-sum-exp of scores with segments, one query seeing nothing",
+    shapes: [[1, 3, 2, 3], [1, 4, 2, 3]],
+    body: (q, k) => {
+      const query = segments([0, 7, 1], [1, 3]);
+      const sums = scoreLogSumExp(q, k, {
+        segments: { query, key: segments([0, 0, 1, 1], [1, 4]) },
+      });
+      return where(segments([1, 0, 1], [3]), sums, 0);
     },
   },
   { name: "layer norm", shapes: [[3, 5]], body: (x) => layerNorm(x, 1e-6) },

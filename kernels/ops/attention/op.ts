@@ -19,9 +19,48 @@ export interface Segments {
   readonly key: Tensor;
 }
 
-function multiplyAddsOf(query: Tensor, key: Tensor): number {
+/**
+ * Checks that query (N, Tq, H, D), key and value (N, Tk, H, D), and segments fit each other.
+ *
+ * @param what name of the operation
+ * @throws RangeError or TypeError naming the shapes or types that do not fit
+ */
+export function checkOperands(
+  what: string,
+  [query, ...others]: readonly Tensor[],
+  segments?: Segments,
+): void {
+  requireFloats(what, [query, ...others]);
   const [batch, queries, heads, width] = query.shape;
-  return 2 * batch * heads * queries * key.shape[1] * width;
+  const keys = others[0].shape[1];
+  const fits = query.shape.length === 4 &&
+    others.every(({ shape }) => sameShape(shape, [batch, keys, heads, width]));
+  if (!fits) {
+    const names = ["query", "key", "value"].slice(0, 1 + others.length);
+    const shapes = [query, ...others].map(({ shape }) => formatShape(shape)).join(", ");
+    throw new RangeError(
+      `${what}: ${names.slice(0, -1).join(", ")} and ${names.at(-1)} ${shapes} do not fit`,
+    );
+  }
+  if (!segments) return;
+  const { query: q, key: k } = segments;
+  const agree = sameShape(q.shape, [batch, queries]) && sameShape(k.shape, [batch, keys]) &&
+    q.dtype === "i32" && k.dtype === "i32";
+  if (!agree) {
+    throw new RangeError(
+      `${what}: segments ${formatShape(q.shape)} ${q.dtype} and ${formatShape(k.shape)} ` +
+        `${k.dtype} must be i32 (${batch}, ${queries}) and (${batch}, ${keys})`,
+    );
+  }
+}
+
+/** Scores, and weighted values: two products of every query with every key, visible or not. */
+export function forwardArithmetic(query: Tensor, key: Tensor): Arithmetic {
+  const [batch, queries, heads, width] = query.shape;
+  const scores = batch * heads * queries * key.shape[1];
+  const multiplyAdds = 2 * scores * width;
+  // Scale, maximum, subtraction, exponential and sum of every score.
+  return { multiplyAdds, flops: 2 * multiplyAdds + 5 * scores };
 }
 
 class AttentionNode extends Node {
@@ -50,10 +89,7 @@ class AttentionNode extends Node {
   }
 
   protected override arithmetic(): Arithmetic {
-    const multiplyAdds = multiplyAddsOf(this.inputs[0], this.inputs[1]);
-    // Scale, maximum, subtraction, exponential and sum of every score.
-    const scores = multiplyAdds / (2 * this.inputs[0].shape[3]);
-    return { multiplyAdds, flops: 2 * multiplyAdds + 5 * scores };
+    return forwardArithmetic(this.inputs[0], this.inputs[1]);
   }
 
   override accepts(index: number, view: View): boolean {
@@ -81,7 +117,11 @@ class AttentionNode extends Node {
   }
 }
 
-class AttentionGradientNode extends Node {
+/**
+ * Gradients of query, key and value from (query, key, value, output, logSumExp, cotangent of the
+ * output), with segments (query ids, key ids) after them.
+ */
+export class AttentionGradientNode extends Node {
   readonly signature: string;
 
   constructor(inputs: readonly Tensor[], readonly scale: number) {
@@ -100,7 +140,7 @@ class AttentionGradientNode extends Node {
 
   protected override arithmetic(): Arithmetic {
     // Five products against two of the forward pass: scores, dV, dP, dQ, dK.
-    const multiplyAdds = 2.5 * multiplyAddsOf(this.inputs[0], this.inputs[1]);
+    const multiplyAdds = 2.5 * forwardArithmetic(this.inputs[0], this.inputs[1]).multiplyAdds;
     const scores = multiplyAdds / (5 * this.inputs[0].shape[3]);
     return { multiplyAdds, flops: 2 * multiplyAdds + 6 * scores };
   }
@@ -149,26 +189,7 @@ export function attention(
   value: Tensor,
   { scale, segments }: { scale?: number; segments?: Segments } = {},
 ): Tensor {
-  requireFloats("attention", [query, key, value]);
-  const [batch, queries, heads, width] = query.shape;
-  const keys = key.shape[1];
-  const fits = query.shape.length === 4 && sameShape(key.shape, [batch, keys, heads, width]) &&
-    sameShape(value.shape, key.shape);
-  if (!fits) {
-    const shapes = [query, key, value].map(({ shape }) => formatShape(shape)).join(", ");
-    throw new RangeError(`attention: query, key and value ${shapes} do not fit`);
-  }
-  if (segments) {
-    const { query: q, key: k } = segments;
-    const agree = sameShape(q.shape, [batch, queries]) && sameShape(k.shape, [batch, keys]) &&
-      q.dtype === "i32" && k.dtype === "i32";
-    if (!agree) {
-      throw new RangeError(
-        `attention: segments ${formatShape(q.shape)} ${q.dtype} and ${formatShape(k.shape)} ` +
-          `${k.dtype} must be i32 (${batch}, ${queries}) and (${batch}, ${keys})`,
-      );
-    }
-  }
+  checkOperands("attention", [query, key, value], segments);
   const inputs = [query, key, value, ...(segments ? [segments.query, segments.key] : [])];
-  return new AttentionNode(inputs, scale ?? 1 / Math.sqrt(width)).outputs[0];
+  return new AttentionNode(inputs, scale ?? 1 / Math.sqrt(query.shape[3])).outputs[0];
 }

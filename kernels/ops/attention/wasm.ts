@@ -20,8 +20,9 @@ import {
   type GradientPart,
   gradientScratch,
 } from "./wasm_gradient.ts";
-import { rowDots } from "./wasm_rows.ts";
-import { type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
+import { clearRows, rowDots } from "./wasm_rows.ts";
+import { segmentedCallQueries } from "./wasm_segments.ts";
+import { chunks, type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
 import {
   emitForward,
   type ForwardBlocks,
@@ -95,6 +96,24 @@ function headTasks(step: AttentionOperands, length: number, threads: number): Ta
   );
 }
 
+/**
+ * Tasks of the queries of every head. With segments they do not depend on the number of threads:
+ * a query's result has the same bits only where it is computed in the same block.
+ */
+function queryTasks(step: AttentionOperands, threads: number): Task[] {
+  const queries = step.query.shape[1];
+  if (!step.querySegments) return headTasks(step, queries, threads);
+  return headTasks(step, 1, threads).flatMap(({ batch, head }) =>
+    callRanges(step).map((range) => ({ batch, head, range }))
+  );
+}
+
+/** All queries of a head, divided into those of one call where there are segments. */
+function callRanges({ query, querySegments }: AttentionOperands): Range[] {
+  const queries = query.shape[1];
+  return chunks({ start: 0, end: queries }, querySegments ? segmentedCallQueries : queries);
+}
+
 /** A block size of at most `limit` that divides `length` into nearly equal blocks. */
 function evenBlock(length: number, limit: number, unit: number): number {
   const blocks = Math.ceil(length / limit);
@@ -105,12 +124,12 @@ function evenBlock(length: number, limit: number, unit: number): number {
 function taskPhase(
   tasks: readonly Task[],
   context: WasmContext,
-  call: (task: Task, scratch: number) => Call,
+  calls: (task: Task, scratch: number) => Call | readonly Call[],
 ): Phase {
   return splitPhase(
     splitEvenly(tasks.length, context.threads),
     ({ start, end }, thread) =>
-      tasks.slice(start, end).map((task) => call(task, context.scratch[thread])),
+      tasks.slice(start, end).flatMap((task) => calls(task, context.scratch[thread])),
   );
 }
 
@@ -132,9 +151,9 @@ function forwardBlocks(
 /** Scaled dot-product attention. */
 export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
   const { query, key, value, output, logSumExp, querySegments, keySegments, scale } = step;
-  const [, queries, , width] = query.shape;
+  const width = query.shape[3];
   const keys = key.shape[1];
-  const tasks = headTasks(step, queries, context.threads);
+  const tasks = queryTasks(step, context.threads);
   const callQueries = Math.max(...tasks.map(({ range }) => range.end - range.start));
   const kernel: ForwardKernel = {
     width,
@@ -209,12 +228,14 @@ function rowDotPhase(step: AttentionGradientStep, context: WasmContext): Phase {
 export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step, context) => {
   const { query, key, value, outputGradient, querySegments, keySegments } = step;
   const { queryGradient, keyGradient, valueGradient } = step;
-  const [batch, queries, heads, width] = query.shape;
+  const [batch, , heads, width] = query.shape;
   const keys = key.shape[1];
+  const segmented = querySegments !== undefined;
+  const queryRanges = callRanges(step);
   const kernel: Omit<GradientKernel, "part"> = {
     width,
     scale: step.scale,
-    segmented: querySegments !== undefined,
+    segmented,
     queryStride: rowStride(query),
     keyStride: rowStride(key),
     valueStride: rowStride(value),
@@ -222,13 +243,11 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
     queryGradientStride: rowStride(queryGradient),
     keyGradientStride: rowStride(keyGradient),
     valueGradientStride: rowStride(valueGradient),
-    blocks: gradientBlocks(width, queries, keys, context.scratchBytes),
+    blocks: gradientBlocks(width, queryRanges[0].end, keys, context.scratchBytes),
   };
-  const call = (part: GradientPart, task: Task, scratch: number): Call => {
+  const call = (part: GradientPart, task: Task, i: Range, j: Range, scratch: number): Call => {
     const name = `attentionGradient ${JSON.stringify({ part, ...kernel })}`;
     context.define(name, (module) => emitGradient(module, name, { part, ...kernel }));
-    const i = part === "queries" ? task.range : { start: 0, end: queries };
-    const j = part === "keys" ? task.range : { start: 0, end: keys };
     return {
       function: name,
       arguments: [
@@ -249,14 +268,37 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
       ],
     };
   };
-  const phase = (part: GradientPart, tasks: readonly Task[]): Phase =>
-    taskPhase(tasks, context, (task, scratch) => call(part, task, scratch));
+  const clear = (view: View, task: Task, { start, end }: Range): Call => {
+    const name = `attention clear ${width} ${rowStride(view)}`;
+    context.define(name, (module) => clearRows(module, { width, stride: rowStride(view) }));
+    return { function: name, arguments: [rowAddress(context, view, task, start), end - start] };
+  };
+  /** All queries, against a range of keys whose gradients nobody else adds to. */
+  const keyCalls = (part: GradientPart, task: Task, j: Range, scratch: number): Call[] => [
+    ...(segmented ? [keyGradient, valueGradient].map((view) => clear(view, task, j)) : []),
+    ...queryRanges.map((i) => call(part, task, i, j, scratch)),
+  ];
+  const allKeys = { start: 0, end: keys };
   const first = rowDotPhase(step, context);
-  const byQueries = headTasks(step, queries, context.threads);
+  const byQueries = queryTasks(step, context.threads);
   const byKeys = headTasks(step, keys, context.threads);
   // Five products a head rather than seven, unless threads would be idle for longer than that costs.
   const idle = Math.ceil(batch * heads / context.threads) * context.threads / (batch * heads);
   const divided = byQueries.length > batch * heads && byKeys.length > batch * heads;
-  if (!divided || idle < 7 / 5) return [first, phase("all", headTasks(step, 1, context.threads))];
-  return [first, phase("keys", byKeys), phase("queries", byQueries)];
+  if (!divided || idle < 7 / 5) {
+    const whole = headTasks(step, 1, context.threads);
+    return [
+      first,
+      taskPhase(whole, context, (task, scratch) => keyCalls("all", task, allKeys, scratch)),
+    ];
+  }
+  return [
+    first,
+    taskPhase(byKeys, context, (task, scratch) => keyCalls("keys", task, task.range, scratch)),
+    taskPhase(
+      byQueries,
+      context,
+      (task, scratch) => call("queries", task, task.range, allKeys, scratch),
+    ),
+  ];
 };

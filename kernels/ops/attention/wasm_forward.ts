@@ -7,12 +7,17 @@
  * kept, and the partial results in the output are rescaled from block to block (online softmax).
  * Scratch memory is bounded by the block sizes, not by the lengths.
  *
+ * Without segments the loop over blocks of keys is outside, so that every key is packed once. With
+ * segments the loop over blocks of queries is outside, and each packs only the keys that it may see
+ * (`wasm_segments.ts`).
+ *
  * @module
  */
-import type { FunctionBuilder, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { defineBlock } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows } from "../matmul/wasm_pack.ts";
 import {
+  advance,
   pushAddress,
   pushMinimum,
   ScratchLayout,
@@ -20,6 +25,7 @@ import {
   wholeVectors,
 } from "./wasm_scratch.ts";
 import { mergeRows, softmaxRows } from "./wasm_rows.ts";
+import { defineBlockLength, defineVisibleKeys } from "./wasm_segments.ts";
 
 /** What the function is specialised to; strides are bytes from row to row. */
 export interface ForwardKernel {
@@ -84,7 +90,8 @@ export function emitForward(
   const [query, key, value, output, logSumExp, querySegments, keySegments] = f.parameters;
   const [queries, scratch] = f.parameters.slice(7);
   const [keysLeft, keyCount, first, last] = f.locals("i32", 4);
-  const [q, o, lse, segments, state, left, rows] = f.locals("i32", 7);
+  const [k, v, keyIds] = f.locals("i32", 3);
+  const [q, o, lse, queryIds, state, left, rows] = f.locals("i32", 7);
   const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
 
   /** One tile: some queries against the packed keys. */
@@ -96,7 +103,7 @@ export function emitForward(
     f.i32Const(width).i32Const(0).call(multiply);
 
     address(place.scores).get(rows).get(keyCount).get(first).get(last);
-    f.get(segments).get(keySegments).get(state);
+    f.get(queryIds).get(keyIds).get(state);
     address(place.factors).get(lse).call(softmax);
 
     address(place.scores).i32Const(scoreStride);
@@ -108,30 +115,72 @@ export function emitForward(
     address(place.factors).get(first).call(merge);
   };
 
-  f.i32Const(keys).set(keysLeft).i32Const(1).set(first);
-  f.loop((nextKeys) => {
-    pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
-    f.get(keysLeft).i32Const(blocks.keys).i32LeU().set(last);
-    f.get(key).i32Const(kernel.keyStride);
-    address(place.keyPanels).i32Const(width).get(keyCount).call(packKeys);
-    f.get(value).i32Const(kernel.valueStride);
-    address(place.valuePanels).get(keyCount).i32Const(width).call(packValues);
-    f.get(query).set(q).get(output).set(o).get(logSumExp).set(lse).get(querySegments).set(segments);
-    address(place.state).set(state).get(queries).set(left);
-    f.loop((nextQueries) => {
-      pushMinimum(f, left, blocks.queries).set(rows);
-      tile();
-      f.increment(q, blocks.queries * kernel.queryStride);
-      f.increment(o, blocks.queries * kernel.outputStride);
-      f.increment(lse, 4 * blocks.queries).increment(segments, 4 * blocks.queries);
-      f.increment(state, 8 * blocks.queries);
-      f.get(left).get(rows).i32Sub().tee(left).branchIf(nextQueries);
+  /** Packs the `keysLeft` keys and values from `k` and `v` on, a block at a time. */
+  const forEachKeyBlock = (body: () => void): void => {
+    f.i32Const(1).set(first);
+    f.loop((next) => {
+      pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
+      f.get(keysLeft).i32Const(blocks.keys).i32LeU().set(last);
+      f.get(k).i32Const(kernel.keyStride);
+      address(place.keyPanels).i32Const(width).get(keyCount).call(packKeys);
+      f.get(v).i32Const(kernel.valueStride);
+      address(place.valuePanels).get(keyCount).i32Const(width).call(packValues);
+      body();
+      f.increment(k, blocks.keys * kernel.keyStride);
+      f.increment(v, blocks.keys * kernel.valueStride);
+      f.increment(keyIds, 4 * blocks.keys);
+      f.i32Const(0).set(first);
+      f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(next);
     });
-    f.increment(key, blocks.keys * kernel.keyStride);
-    f.increment(value, blocks.keys * kernel.valueStride);
-    f.increment(keySegments, 4 * blocks.keys);
-    f.i32Const(0).set(first);
-    f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(nextKeys);
-  });
+  };
+
+  /** Visits the queries in blocks of at most `rows`, which `shorten` may make smaller. */
+  const forEachQueryBlock = (shorten: () => void, body: () => void): void => {
+    f.get(query).set(q).get(output).set(o).get(logSumExp).set(lse).get(querySegments).set(queryIds);
+    address(place.state).set(state).get(queries).set(left);
+    f.loop((next) => {
+      pushMinimum(f, left, blocks.queries).set(rows);
+      shorten();
+      body();
+      advance(f, q, rows, kernel.queryStride);
+      advance(f, o, rows, kernel.outputStride);
+      advance(f, lse, rows, 4);
+      advance(f, queryIds, rows, 4);
+      advance(f, state, rows, 8);
+      f.get(left).get(rows).i32Sub().tee(left).branchIf(next);
+    });
+  };
+  const firstKeys = (): void => {
+    f.get(key).set(k).get(value).set(v).get(keySegments).set(keyIds);
+  };
+  const skipKeys = (count: Local, keyRow: Local, valueRow: Local, id: Local): void => {
+    advance(f, keyRow, count, kernel.keyStride);
+    advance(f, valueRow, count, kernel.valueStride);
+    advance(f, id, count, 4);
+  };
+
+  if (!segmented) {
+    firstKeys();
+    f.i32Const(keys).set(keysLeft);
+    forEachKeyBlock(() => forEachQueryBlock(() => {}, tile));
+    return f;
+  }
+  const blockLength = defineBlockLength(module);
+  const visibleKeys = defineVisibleKeys(module);
+  const [start, callKeys] = f.locals("i32", 2);
+  // Most keys are ruled out for all queries of the call at once.
+  f.get(querySegments).get(queries).get(keySegments).i32Const(keys).call(visibleKeys);
+  f.set(callKeys).set(start);
+  skipKeys(start, key, value, keySegments);
+  forEachQueryBlock(
+    () => f.get(queryIds).get(rows).call(blockLength).set(rows),
+    () => {
+      f.get(queryIds).get(rows).get(keySegments).get(callKeys).call(visibleKeys);
+      f.set(keysLeft).set(start);
+      firstKeys();
+      skipKeys(start, k, v, keyIds);
+      forEachKeyBlock(tile);
+    },
+  );
   return f;
 }

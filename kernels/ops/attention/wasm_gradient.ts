@@ -6,6 +6,8 @@
  * ready as left operands of `dV = P^T dO` and `dK = dS^T Q`, and only `dQ = dS K` needs a
  * transposed copy. The loop over blocks of queries is outside, the one over blocks of keys inside;
  * sums over blocks are added in that fixed order, dQ in scratch memory, dK and dV in the results.
+ * With segments a block of queries visits only the range of keys that it may see
+ * (`wasm_segments.ts`); dK and dV are cleared before, since nobody may visit some of their rows.
  *
  * Where there are fewer heads than threads, two kinds of calls share the work instead: some compute
  * dK and dV for a range of keys, some dQ for a range of queries. Both form the score tiles, which
@@ -17,7 +19,9 @@ import type { FunctionBuilder, ModuleBuilder } from "../../wasm/assembler.ts";
 import { defineBlock } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
 import { scoreGradientRows, writeRows } from "./wasm_rows.ts";
+import { defineBlockLength, defineVisibleKeys } from "./wasm_segments.ts";
 import {
+  advance,
   pushAddress,
   pushMinimum,
   ScratchLayout,
@@ -98,6 +102,8 @@ export function emitGradient(
   const writeQueries = writer(kernel.queryGradientStride);
   const writeKeys = writer(kernel.keyGradientStride);
   const writeValues = writer(kernel.valueGradientStride);
+  const blockLength = defineBlockLength(module);
+  const visibleKeys = defineVisibleKeys(module);
   const f = module.function(name, new Array<"i32">(14).fill("i32"), []);
   const [query, key, value, outputGradient, logSumExp, rowDot] = f.parameters;
   const [querySegments, keySegments] = f.parameters.slice(6);
@@ -107,7 +113,7 @@ export function emitGradient(
     "i32",
     6,
   );
-  const [k, v, segments, dK, dV] = f.locals("i32", 5);
+  const [k, v, segments, dK, dV, start] = f.locals("i32", 6);
   const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
 
   /** Packs a block of queries in the forms in which the products need it. */
@@ -165,13 +171,29 @@ export function emitGradient(
     f.get(queryCount).i32Const(columns).get(keyCount).get(laterKeys).call(multiply);
   };
 
-  f.loop((nextQueries) => {
-    pushMinimum(f, queries, blocks.queries).tee(queryCount);
-    f.i32Const(3).i32Add().i32Const(-4).i32And().set(queryVectors);
-    packQueries();
+  /** Starts at the first key, or at the first that the block of queries may see. */
+  const startKeys = (): void => {
     f.get(key).set(k).get(value).set(v).get(keySegments).set(segments);
     f.get(keyGradient).set(dK).get(valueGradient).set(dV);
     f.get(keys).set(keysLeft).i32Const(0).set(laterKeys);
+    if (!segmented) return;
+    f.get(querySegments).get(queryCount).get(keySegments).get(keys).call(visibleKeys);
+    f.set(keysLeft).set(start);
+    advance(f, k, start, kernel.keyStride);
+    advance(f, v, start, kernel.valueStride);
+    advance(f, dK, start, kernel.keyGradientStride);
+    advance(f, dV, start, kernel.valueGradientStride);
+    advance(f, segments, start, 4);
+  };
+
+  // Rows of dK and dV that another block may not have visited were cleared.
+  f.i32Const(segmented ? 1 : 0).set(laterQueries);
+  f.loop((nextQueries) => {
+    pushMinimum(f, queries, blocks.queries).set(queryCount);
+    if (segmented) f.get(querySegments).get(queryCount).call(blockLength).set(queryCount);
+    f.get(queryCount).i32Const(3).i32Add().i32Const(-4).i32And().set(queryVectors);
+    packQueries();
+    startKeys();
     f.loop((nextKeys) => {
       pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
       scoreTiles();
@@ -191,10 +213,10 @@ export function emitGradient(
     if (part !== "keys") {
       address(place.queryTile).get(queryGradient).get(queryCount).i32Const(0).call(writeQueries);
     }
-    f.increment(query, blocks.queries * kernel.queryStride);
-    f.increment(outputGradient, blocks.queries * kernel.outputGradientStride);
-    f.increment(queryGradient, blocks.queries * kernel.queryGradientStride);
-    for (const rows of [logSumExp, rowDot, querySegments]) f.increment(rows, 4 * blocks.queries);
+    advance(f, query, queryCount, kernel.queryStride);
+    advance(f, outputGradient, queryCount, kernel.outputGradientStride);
+    advance(f, queryGradient, queryCount, kernel.queryGradientStride);
+    for (const rows of [logSumExp, rowDot, querySegments]) advance(f, rows, queryCount, 4);
     f.i32Const(1).set(laterQueries);
     f.get(queries).get(queryCount).i32Sub().tee(queries).branchIf(nextQueries);
   });

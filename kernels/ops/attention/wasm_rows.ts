@@ -235,6 +235,25 @@ export function writeRows(module: ModuleBuilder, kernel: WriteKernel): FunctionB
   });
 }
 
+/** (result, rows): `result = 0`; rows of `width` elements, `stride` bytes apart. */
+export function clearRows(
+  module: ModuleBuilder,
+  { width, stride }: { readonly width: number; readonly stride: number },
+): FunctionBuilder {
+  const name = `attention clear ${width} ${stride}`;
+  return module.define(name, () => {
+    const f = module.function(name, ["i32", "i32"], []);
+    const [result, rows] = f.parameters;
+    f.repeat(rows, () => {
+      forEachVector(f, width, [result], 4, (vector, [to]) => {
+        storeRow(f, to, vector, () => f.f32x4Const(0));
+      });
+      f.increment(result, stride);
+    });
+    return f;
+  });
+}
+
 /** Choices of the gradient's row kernel. */
 export interface ScoreGradientKernel {
   readonly scale: number;

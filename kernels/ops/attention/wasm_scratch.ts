@@ -45,3 +45,8 @@ export function pushAddress(f: FunctionBuilder, base: Local, offset: number): Fu
 export function pushMinimum(f: FunctionBuilder, x: Local, limit: number): FunctionBuilder {
   return f.get(x).i32Const(limit).get(x).i32Const(limit).i32LtU().select();
 }
+
+/** Moves a pointer on by `rows` (a local) rows of `bytes`. */
+export function advance(f: FunctionBuilder, pointer: Local, rows: Local, bytes: number): void {
+  if (bytes !== 0) f.get(rows).i32Const(bytes).i32Mul().get(pointer).i32Add().set(pointer);
+}

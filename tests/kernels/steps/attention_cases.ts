@@ -22,6 +22,69 @@ interface Form {
   readonly magnitude?: number;
 }
 
+/** Ids of a packed sequence: images of the given lengths one after the other, then padding. */
+function packed(lengths: readonly number[], padding = 0): number[] {
+  return [
+    ...lengths.flatMap((length, image) => new Array<number>(length).fill(image)),
+    ...new Array<number>(padding).fill(-1),
+  ];
+}
+
+/** Ids 0 .. count - 1, one a query: what attention pooling asks with. */
+const probes = (count: number): number[] => Array.from({ length: count }, (_, id) => id);
+
+/** Self-attention of a sequence of ids. */
+function within(ids: readonly number[]): Pick<Form, "queries" | "segments"> {
+  return { queries: ids.length, segments: [ids, ids] };
+}
+
+/** Uneven images, one of a single token, some longer than any block. */
+const uneven = packed([40, 1, 13, 150, 90, 2, 31], 21);
+
+const segmentedForms: Form[] = [
+  { ...within(uneven), width: 17, heads: 3 },
+  { ...within(uneven), width: 72, layout: "packed" },
+  { ...within(packed([5, 1, 7, 3, 1], 2)), width: 3, batch: 3 },
+  // Sequences of a batch that are packed differently.
+  {
+    queries: 97,
+    batch: 2,
+    width: 16,
+    heads: 2,
+    segments: [
+      [...packed([33, 64]), ...packed([1, 50, 40], 6)],
+      [...packed([33, 64]), ...packed([1, 50, 40], 6)],
+    ],
+  },
+  { ...within(packed([1100], 30)), width: 1 },
+  { ...within(packed([64, 64, 64, 64])), width: 64 },
+  // Padding first, ids descending, ids in no order, ids that alternate.
+  { ...within(packed([60, 20, 70], 35).reverse()), width: 17 },
+  { ...within(Array.from({ length: 131 }, (_, t) => (t * t * 7 + t) % 5)), width: 16, heads: 2 },
+  { ...within(Array.from({ length: 300 }, (_, t) => t % 2)), width: 3 },
+  // Windows: runs of sixteen tokens, every fourth of which belongs to the same one.
+  { ...within(Array.from({ length: 96 }, (_, t) => (t >> 4) % 4)), width: 17, layout: "packed" },
+  // Attention pooling; the last three probes have no image.
+  { queries: 10, keys: uneven.length, width: 72, segments: [probes(10), uneven] },
+  { queries: 1, keys: 70, width: 17, heads: 3, segments: [[2], packed([30, 21, 19])] },
+  { queries: 30, keys: 1, width: 16, segments: [probes(30), [29]] },
+  // Cross-attention of two packings with other lengths; image 1 has no keys, image 3 no queries.
+  {
+    queries: 150,
+    keys: 95,
+    width: 17,
+    heads: 3,
+    segments: [
+      [...packed([70, 40, 25]), ...new Array(15).fill(4)],
+      [...new Array(20).fill(0), ...new Array(31).fill(2), ...new Array(9).fill(3), 4, 4].concat(
+        new Array(33).fill(-1),
+      ),
+    ],
+  },
+  // Ids that are far apart and negative ones that are no padding.
+  { queries: 40, keys: 33, width: 16, segments: [[-7, 2147483647, -2147483648], [2147483647, -7]] },
+];
+
 const forms: Form[] = [
   { queries: 1, width: 1 },
   { queries: 1, keys: 17, width: 16 },
@@ -60,6 +123,7 @@ const forms: Form[] = [
     width: 16,
     segments: [[1, 0], Array.from({ length: 1200 }, (_, j) => j < 1150 ? 0 : 1)],
   },
+  ...segmentedForms,
 ];
 
 function describe(form: Form): string {
