@@ -36,6 +36,9 @@ export interface StepLosses {
   readonly isHead?: (name: string) => boolean;
 }
 
+/** A loss and what is measured beside it. */
+export type Measured = Pick<StepLosses, "loss" | "terms">;
+
 /** The programs of a step. */
 export interface StepGraphs {
   /** Parts a batch is divided into; `accumulate` runs once for each. */

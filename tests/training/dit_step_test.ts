@@ -5,7 +5,6 @@ import { linearSchedule } from "../../diffusion/schedule.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { gradients } from "../../kernels/graph/gradients.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
-import type { HostArray } from "../../kernels/device.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
