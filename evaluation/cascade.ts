@@ -7,7 +7,7 @@
  */
 import { InputError } from "../formats/errors.ts";
 import type { CostedAccuracy } from "./pareto.ts";
-import { type Prediction, requireImages } from "./prediction.ts";
+import { type Prediction, requireImages, requireSameImages } from "./prediction.ts";
 
 /** A model at one number of tokens. */
 export interface CascadeStage {
@@ -52,7 +52,9 @@ export function cascade(
   second: CascadeStage,
   shares: readonly number[] = cascadeShares,
 ): Cascade {
-  checkStages(first, second);
+  requireImages(first.predictions);
+  const names = `${first.name} and ${second.name}`;
+  requireSameImages(first.predictions, second.predictions, names);
   const { order, correct } = sendLeastSure(first, second);
   const images = order.length;
   const points = shares.map((share): CascadePoint => {
@@ -79,16 +81,6 @@ export function allCascades(
   return ordered.flatMap((first, index) =>
     ordered.slice(index + 1).map((second) => cascade(first, second, shares))
   );
-}
-
-function checkStages(first: CascadeStage, second: CascadeStage): void {
-  requireImages(first.predictions);
-  const labels = first.predictions.map(({ label }) => label);
-  const isSame = labels.length === second.predictions.length &&
-    second.predictions.every(({ label }, index) => label === labels[index]);
-  if (!isSame) {
-    throw new InputError(`${first.name} and ${second.name} were not measured on the same images`);
-  }
 }
 
 /**

@@ -104,3 +104,18 @@ export function requireImages(predictions: readonly Prediction[]): void {
     throw new InputError("no images to evaluate: the data set is empty");
   }
 }
+
+/**
+ * Fails where predictions cannot be compared image by image.
+ *
+ * @param names what was compared, for the message: "64 tokens and 128 tokens"
+ */
+export function requireSameImages(
+  one: readonly Prediction[],
+  other: readonly Prediction[],
+  names: string,
+): void {
+  const isSame = one.length === other.length &&
+    one.every(({ label }, index) => label === other[index].label);
+  if (!isSame) throw new InputError(`${names} were not measured on the same images`);
+}

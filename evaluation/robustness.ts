@@ -8,7 +8,7 @@
  */
 import { InputError } from "../formats/errors.ts";
 import { topAccuracy } from "./accuracy.ts";
-import type { Prediction } from "./prediction.ts";
+import { type Prediction, requireSameImages } from "./prediction.ts";
 
 /** Predictions under one change. */
 export interface ShiftedPredictions {
@@ -82,10 +82,8 @@ function pairedError(
   other: readonly Prediction[],
   names: string,
 ): number {
+  requireSameImages(one, other, names);
   const images = one.length;
-  const isSame = images === other.length &&
-    one.every(({ label }, index) => label === other[index].label);
-  if (!isSame) throw new InputError(`${names} were not measured on the same images`);
   let [sum, squares] = [0, 0];
   one.forEach(({ rank }, index) => {
     const difference = Number(rank === 0) - Number(other[index].rank === 0);
