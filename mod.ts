@@ -173,6 +173,36 @@ export {
   type SamplingSettings,
 } from "./diffusion/sampling.ts";
 
+// Evaluation
+export type { Activation } from "./evaluation/probabilities.ts";
+export { type LabelledLogits, predict, type Prediction } from "./evaluation/prediction.ts";
+export { accuracyError, type ClassRow, classTable, topAccuracy } from "./evaluation/accuracy.ts";
+export {
+  type CalibrationBucket,
+  calibrationBuckets,
+  calibrationError,
+} from "./evaluation/calibration.ts";
+export {
+  allCascades,
+  type Cascade,
+  cascade,
+  type CascadePoint,
+  cascadeShares,
+  type CascadeStage,
+} from "./evaluation/cascade.ts";
+export { type CostedAccuracy, paretoFront } from "./evaluation/pareto.ts";
+export {
+  type LabelledFeatures,
+  linearProbe,
+  type ProbeOptions,
+  type ProbeResult,
+} from "./evaluation/linear_probe.ts";
+export {
+  robustness,
+  type RobustnessRow,
+  type ShiftedPredictions,
+} from "./evaluation/robustness.ts";
+
 // Training and checkpoints
 export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./training/dit_step.ts";
 export {

@@ -11,7 +11,7 @@ import { type DiTConfig, publishedDiTConfigs } from "../models/dit.ts";
 import { describeDiT, forwardGraph } from "../models/dit_graph.ts";
 import { ditTrainingGraph } from "../training/dit_step.ts";
 import { costByPart, type PartCost } from "./parts.ts";
-import type { Column } from "./report.ts";
+import type { Column } from "../formats/table.ts";
 
 /** A configuration with the name it goes by. */
 export interface NamedConfig {

@@ -10,7 +10,7 @@ import process from "node:process";
 import type { Device } from "../kernels/device.ts";
 import { selectDevice } from "../kernels/select_device.ts";
 import { ditConfigByName } from "../models/dit_config.ts";
-import type { Build } from "./machine.ts";
+import type { Build } from "../formats/machine.ts";
 import { timeRuns, warmUp } from "./timing.ts";
 import {
   createParameters,

@@ -12,8 +12,8 @@ import { probeAdapter } from "../kernels/webgpu/adapter.ts";
 import { ditParameters } from "../models/dit.ts";
 import { countParameters } from "../models/parameters.ts";
 import type { NamedConfig } from "./flops.ts";
-import type { Column } from "./report.ts";
-import { summarize, type Summary } from "./statistics.ts";
+import type { Column } from "../formats/table.ts";
+import { summarize, type Summary } from "../evaluation/statistics.ts";
 import { measure, type WarmUp } from "./timing.ts";
 import {
   type AttentionOperation,

@@ -83,7 +83,7 @@ async function writeReport<Row>(
 
 /** The machine with the version and commit of this tool. */
 async function machine() {
-  const { describeMachine } = await import("../bench/machine.ts");
+  const { describeMachine } = await import("../formats/machine.ts");
   return describeMachine(versions());
 }
 

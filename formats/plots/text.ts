@@ -9,6 +9,7 @@
  * @module
  */
 
+import { escapeXml } from "../xml.ts";
 import { regular } from "./inter/regular.ts";
 import { semibold } from "./inter/semibold.ts";
 
@@ -96,19 +97,6 @@ export function shortenText(text: string, width: number, style: TextStyle): stri
     else tooLong = middle;
   }
   return shortened(fits);
-}
-
-/** Text made safe for an SVG attribute or element; control characters, which XML forbids, go. */
-export function escapeXml(text: string): string {
-  const entities: Record<string, string> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-  };
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "").toWellFormed()
-    .replace(/[&<>"]/g, (character) => entities[character]);
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 import os from "node:os";
+import type { Column } from "./table.ts";
 
 /** Which Tessera is measured. */
 export interface Build {
@@ -51,4 +52,9 @@ export function machineLine({ cpu, cores, system, deno, v8, tessera, commit }: M
   const source = commit ? ` (${commit.slice(0, 12)})` : "";
   const count = `${cores} core${cores === 1 ? "" : "s"}`;
   return `${cpu}, ${count}, ${system}; tessera ${tessera}${source}, Deno ${deno}, V8 ${v8}`;
+}
+
+/** A machine as columns, the same in every row: for CSV, which has no place for a line of its own. */
+export function machineColumns(machine: Machine): Column<unknown>[] {
+  return Object.entries(machine).map(([title, value]) => ({ title, value: () => value }));
 }

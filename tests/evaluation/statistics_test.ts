@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { summarize } from "../../bench/statistics.ts";
+import { summarize } from "../../evaluation/statistics.ts";
 
 Deno.test("mean, deviation, minimum and median", () => {
   assert.deepEqual(summarize([4, 1, 2, 3]), {

@@ -1,5 +1,5 @@
 /**
- * Statistics of a few timings.
+ * Statistics of a few samples: timings, accuracies of several seeds.
  *
  * @module
  */
