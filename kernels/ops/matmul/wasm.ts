@@ -2,7 +2,7 @@
  * Matrix products in WebAssembly: choice of method and block sizes, and division over the threads.
  *
  * With many rows, b is packed into panels; with few, packing would cost as much as the product, and
- * b is read in place. The methods sum in different orders, so a batch-invariant device always packs.
+ * b is read in place (columns in half precision are widened first, some at a time). The methods sum in different orders, so a batch-invariant device always packs.
  * Threads get boxes of the result; the grid of boxes is the one with the lowest estimated time of its
  * largest box, packing included.
  *
@@ -37,6 +37,9 @@ const maximumDirectDepthBlock = 32;
 const maximumRowBlock = 96;
 const maximumColumnBlock = 1024;
 
+/** Elements of b's columns that are widened at a time: they stay in the second-level cache. */
+const widenedElements = 32768;
+
 /** Time to pack an element, in multiply-adds. */
 const packingCost = 8;
 
@@ -69,9 +72,10 @@ export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
   return [phase];
 }
 
-function chooseMethod({ m, b }: MatmulStep): Method {
-  if (b.columnStride !== 1) return m <= rowsByDotProducts ? "dot" : "packed";
-  return m <= rowsReadDirectly ? "direct" : "packed";
+function chooseMethod({ m, k, b }: MatmulStep): Method {
+  const inPlace = b.dtype === "f32";
+  if (b.columnStride === 1) return inPlace && m <= rowsReadDirectly ? "direct" : "packed";
+  return m <= rowsByDotProducts && (inPlace || k <= widenedElements) ? "dot" : "packed";
 }
 
 /** Blocks of equal size, a multiple of `unit`, not larger than `maximum`. */
@@ -91,10 +95,11 @@ function planBlocks(
   const rows = box.rows.end - box.rows.start;
   const columns = box.columns.end - box.columns.start;
   const maximumDepth = method === "direct" ? maximumDirectDepthBlock : maximumDepthBlock;
-  const layout = ({ batchStride, rowStride, columnStride }: MatrixLayout) => ({
+  const layout = ({ batchStride, rowStride, columnStride, dtype }: MatrixLayout) => ({
     batchStride,
     rowStride,
     columnStride,
+    dtype,
   });
   const keepsOutput = step.epilogueInputs.some(({ buffer }) => buffer === step.output.buffer);
   const wholeDepth = method === "dot" || keepsOutput;
@@ -102,8 +107,10 @@ function planBlocks(
   // Neither packed block may take more than a share of the scratch memory.
   const fitting = (share: number, unit: number) =>
     Math.max(unit, Math.floor(scratchBytes / share / (4 * depthBlock) / unit) * unit);
-  const columnBlock = method === "packed" || keepsOutput
-    ? blockSize(columns, Math.min(maximumColumnBlock, fitting(2, tileColumns)), tileColumns)
+  const widens = method === "dot" && step.b.dtype === "f16";
+  const maximumColumns = widens ? widenedElements / k : maximumColumnBlock;
+  const columnBlock = method === "packed" || widens || keepsOutput
+    ? blockSize(columns, Math.min(maximumColumns, fitting(2, tileColumns)), tileColumns)
     : columns;
   const kernel: MatmulKernel = {
     m,
