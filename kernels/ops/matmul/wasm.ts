@@ -25,6 +25,7 @@ import {
   scratchLayout,
 } from "./wasm_driver.ts";
 import { tileColumns, tileRows } from "./wasm_micro.ts";
+import { widenedColumnBytes } from "./wasm_pack.ts";
 
 /** Up to this many rows b is read in place, by how it is stored. */
 const rowsByDotProducts = 64;
@@ -37,8 +38,8 @@ const maximumDirectDepthBlock = 32;
 const maximumRowBlock = 96;
 const maximumColumnBlock = 1024;
 
-/** Elements of b's columns that are widened at a time: they stay in the second-level cache. */
-const widenedElements = 32768;
+/** Elements of b's columns that are widened at a time: little enough to stay in a close cache. */
+const widenedElements = 8192;
 
 /** Time to pack an element, in multiply-adds. */
 const packingCost = 8;
@@ -55,7 +56,7 @@ interface Box {
 
 /** Turns a product into one phase. */
 export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
-  const method = context.batchInvariant ? "packed" : chooseMethod(step);
+  const method = context.batchInvariant ? "packed" : chooseMethod(step, context.scratchBytes);
   const boxes = divide(step, method, context.threads);
   const kernel = planBlocks(step, method, boxes[0], context.scratchBytes);
   const name = matmulName(kernel);
@@ -72,10 +73,11 @@ export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
   return [phase];
 }
 
-function chooseMethod({ m, k, b }: MatmulStep): Method {
+function chooseMethod({ m, k, b }: MatmulStep, scratchBytes: number): Method {
   const inPlace = b.dtype === "f32";
   if (b.columnStride === 1) return inPlace && m <= rowsReadDirectly ? "direct" : "packed";
-  return m <= rowsByDotProducts && (inPlace || k <= widenedElements) ? "dot" : "packed";
+  const fits = inPlace || dotColumns * widenedColumnBytes(k) <= scratchBytes / 2;
+  return m <= rowsByDotProducts && fits ? "dot" : "packed";
 }
 
 /** Blocks of equal size, a multiple of `unit`, not larger than `maximum`. */
