@@ -66,7 +66,7 @@ export {
   type Tensor,
   type ValueType,
 } from "./kernels/tensor.ts";
-export type { DType, Shape } from "./kernels/shape.ts";
+export type { ArithmeticType, DType, Shape } from "./kernels/shape.ts";
 export {
   type Graph,
   graphCost,
@@ -129,7 +129,7 @@ export {
 export { adamw, type AdamWOperands } from "./kernels/ops/optimizer/op.ts";
 
 // Devices
-export type { Device, DeviceBuffer, Executable, HostArray } from "./kernels/device.ts";
+export type { Device, DeviceBuffer, Executable, HostArray, StoredArray } from "./kernels/device.ts";
 export {
   type ChosenDevice,
   type DeviceRequest,
@@ -146,6 +146,7 @@ export {
   type Parameters,
   type ParameterSpecification,
   parameterStates,
+  type WeightType,
 } from "./models/parameters.ts";
 
 // Diffusion

@@ -135,7 +135,7 @@ class Server {
     const config = ditConfigByName(model);
     const parameters = await this.#parameters.get(
       `${place} ${model}`,
-      () => createParameters(device, config),
+      () => Promise.resolve(createParameters(device, config)),
     );
     return op === "forward"
       ? await loadForward(device, config, batch, parameters)

@@ -10,7 +10,7 @@ import type { Device } from "../kernels/device.ts";
 import { selectDevice } from "../kernels/select_device.ts";
 import { probeAdapter } from "../kernels/webgpu/adapter.ts";
 import { ditParameters } from "../models/dit.ts";
-import { countParameters } from "../models/parameters.ts";
+import { countParameters, type WeightType } from "../models/parameters.ts";
 import type { NamedConfig } from "./flops.ts";
 import type { Column } from "../formats/table.ts";
 import { summarize, type Summary } from "../evaluation/statistics.ts";
@@ -47,6 +47,8 @@ export interface Task {
   readonly tokens?: number;
   /** Elements of all parameters. */
   readonly parameters?: number;
+  /** How weights are stored; what is computed with is f32 in any case. */
+  readonly dtype: WeightType;
   /** Where it is measured. */
   readonly place: Place;
   /** Prepares the work on a device. */
@@ -60,7 +62,7 @@ interface RowHead {
   readonly batch?: number;
   readonly tokens?: number;
   readonly parameters?: number;
-  readonly dtype: "f32";
+  readonly dtype: WeightType;
   /** The device that was asked for; the one that was taken when the row is ok. */
   readonly device: Place["device"];
   readonly threads?: number;
@@ -111,28 +113,37 @@ export function isMeasured(row: ThroughputRow): row is MeasuredRow {
 /** What numbers mean; goes below every table. */
 export const throughputNotes: readonly string[] = [
   "ms a run, after the warm-up; images/s, tokens/s and GFLOP/s from the median; " +
-  "GFLOP = 2 x MACs of the graph that ran (products and attention), in f32.",
+  "GFLOP = 2 x MACs of the graph that ran (products and attention), computed in f32; " +
+  "dtype is how the weights are stored.",
 ];
 
-/** The product of all lists for DiTs. */
+/**
+ * The product of all lists for DiTs.
+ *
+ * @param dtypes how weights are stored; training steps have them in `f32` only
+ */
 export function ditTasks(
   operations: readonly DiTOperation[],
   models: readonly NamedConfig[],
   batches: readonly number[],
   places: readonly Place[],
+  dtypes: readonly WeightType[] = ["f32"],
 ): Task[] {
   return operations.flatMap((operation) =>
     models.flatMap(({ name, config }) =>
       batches.flatMap((batch) =>
-        places.map((place): Task => ({
-          operation,
-          subject: name,
-          batch,
-          tokens: (config.inputSize / config.patch) ** 2,
-          parameters: countParameters(ditParameters(config)).parameters,
-          place,
-          load: (device) => loadDiTJob(device, operation, config, batch),
-        }))
+        places.flatMap((place) =>
+          dtypes.map((dtype): Task => ({
+            operation,
+            subject: name,
+            batch,
+            tokens: (config.inputSize / config.patch) ** 2,
+            parameters: countParameters(ditParameters(config)).parameters,
+            dtype,
+            place,
+            load: (device) => loadDiTJob(device, operation, config, batch, dtype),
+          }))
+        )
       )
     )
   );
@@ -147,6 +158,7 @@ export function productTasks(sizes: readonly ProductSize[], places: readonly Pla
     places.map((place): Task => ({
       operation: "product",
       subject: `${m}x${n}x${k}`,
+      dtype: "f32",
       place,
       load: (device) => loadProduct(device, m, n, k),
     }))
@@ -165,6 +177,7 @@ export function attentionTasks(
         operation,
         subject: `${size.tokens} / ${size.images}, ${size.heads} x ${size.width}`,
         tokens: size.tokens,
+        dtype: "f32",
         place,
         load: (device) => loadAttention(device, operation, size),
       }))
@@ -174,14 +187,14 @@ export function attentionTasks(
 
 /** Measures one task; never throws because of it. */
 export async function measureTask(task: Task, repetitions: number): Promise<ThroughputRow> {
-  const { operation, subject, batch, tokens, parameters, place } = task;
+  const { operation, subject, batch, tokens, parameters, dtype, place } = task;
   const head: RowHead = {
     operation,
     subject,
     batch,
     tokens,
     parameters,
-    dtype: "f32",
+    dtype,
     device: place.device,
     threads: place.threads,
   };
@@ -250,6 +263,7 @@ export function throughputColumns(
     { title: "op", value: ({ operation }) => operation },
     { title: subject, value: (row) => row.subject },
     ...where("batch", { title: "batch", value: ({ batch }) => batch }),
+    { title: "dtype", value: ({ dtype }) => dtype },
     { title: "device", value: describePlace },
     {
       title: "warm-up ms",

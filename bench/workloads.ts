@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InputError } from "../formats/errors.ts";
 import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
 import { compile } from "../kernels/graph/compile.ts";
 import { gradients } from "../kernels/graph/gradients.ts";
@@ -19,7 +20,7 @@ import { constantTensor, input, state } from "../kernels/tensor.ts";
 import { seedWords } from "../diffusion/streams.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { forwardGraph, traceDiT } from "../models/dit_graph.ts";
-import type { ParameterSpecification } from "../models/parameters.ts";
+import { type ParameterSpecification, storedType, type WeightType } from "../models/parameters.ts";
 import { ditTrainingGraphs } from "../training/dit_step.ts";
 import { initializeParameters } from "../training/initialize.ts";
 import { type OptimizerSettings, scheduleAtStep, stateNames } from "../training/optimizer.ts";
@@ -50,39 +51,48 @@ const optimizer: OptimizerSettings = {
   averageDecay: 0.9999,
 };
 
-/** Loads an operation of a DiT, with parameters of its own. */
+/**
+ * Loads an operation of a DiT, with parameters of its own.
+ *
+ * @param weights how they are stored
+ * @throws InputError for a training step with other weights than `f32`
+ */
 export async function loadDiTJob(
   device: Device,
   operation: DiTOperation,
   config: DiTConfig,
   batch: number,
+  weights: WeightType = "f32",
 ): Promise<Job> {
+  if (operation !== "forward" && weights !== "f32") {
+    throw new InputError(`${operation} with weights in ${weights}: training is in f32 only`);
+  }
   if (operation === "train") return await loadTrainingStep(device, config, batch);
-  const parameters = await createParameters(device, config);
+  const parameters = createParameters(device, config, weights);
   return operation === "forward"
-    ? await loadForward(device, config, batch, parameters)
+    ? await loadForward(device, config, batch, parameters, weights)
     : await loadPlainStep(device, config, batch, parameters);
 }
 
-/**
- * Allocates the parameters of a DiT and fills them. What the paper starts at zero starts at random
- * here: gates that are zero would let no gradient into the blocks.
- */
-export async function createParameters(
+/** Allocates the parameters of a DiT and fills them with small numbers, the gates too. */
+export function createParameters(
   device: Device,
   config: DiTConfig,
-): Promise<ParameterBuffers> {
-  const specifications = ditParameters(config);
-  const buffers = new Map(
-    specifications.map(({ name, shape }) => [
-      name,
-      device.createBuffer(name, "f32", elementCount(shape)),
-    ]),
+  weights: WeightType = "f32",
+): ParameterBuffers {
+  return new Map(
+    ditParameters(config).map((specification, index) => {
+      const { name, shape } = specification;
+      const dtype = storedType(specification, weights);
+      const buffer = device.createBuffer(name, dtype, elementCount(shape));
+      buffer.write(ripple(buffer.elements, index + 1, 0.05));
+      return [name, buffer];
+    }),
   );
-  await initializeParameters(device, openGates(specifications), buffers, 1);
-  return buffers;
 }
 
+/** Starts at random what the paper starts at zero: gates that are zero let no gradient into the
+ * blocks. */
 function openGates(specifications: readonly ParameterSpecification[]): ParameterSpecification[] {
   return specifications.map((specification) =>
     specification.initial.kind === "zeros"
@@ -97,8 +107,9 @@ export async function loadForward(
   config: DiTConfig,
   batch: number,
   parameters: ParameterBuffers,
+  weights: WeightType = "f32",
 ): Promise<Job> {
-  const graph = forwardGraph(config, batch);
+  const graph = forwardGraph(config, batch, weights);
   const executable = await device.load(compile(graph), parameters);
   writeModelInputs(executable, config, batch);
   return { run: () => executable.run(), macs: macsOf(graph) };
@@ -247,7 +258,18 @@ function writeModelInputs(executable: Executable, config: DiTConfig, batch: numb
   executable.buffer("y").write(Int32Array.from({ length: batch }, (_, i) => i % config.classes));
 }
 
-/** Numbers in [-1, 1] without a visible pattern; `frequency` makes them different. */
-function ripple(length: number, frequency: number): Float32Array {
-  return Float32Array.from({ length }, (_, index) => Math.sin(frequency * (index % 65536) ** 2));
+/**
+ * Numbers in [-amplitude, amplitude] without a visible pattern, which repeat after 65,536;
+ * `frequency` makes them different.
+ */
+function ripple(length: number, frequency: number, amplitude = 1): Float32Array {
+  const period = Float32Array.from(
+    { length: Math.min(length, 65536) },
+    (_, index) => amplitude * Math.sin(frequency * index ** 2),
+  );
+  const result = new Float32Array(length);
+  for (let start = 0; start < length; start += period.length) {
+    result.set(period.subarray(0, length - start), start);
+  }
+  return result;
 }

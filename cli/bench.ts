@@ -153,6 +153,12 @@ function throughputCommand(io: Io): Command {
           ["forward", "train"] as readonly ("forward" | "train" | "train-plain")[],
         ),
         batch: flag("--batch <list>", "pictures an execution", list(count), [8]),
+        dtype: flag(
+          "--dtype <list>",
+          "how weights are stored: f32, or f16 for a forward pass in half the memory",
+          list(choice("f32", "f16")),
+          ["f32"] as readonly ("f32" | "f16")[],
+        ),
       }),
       ...timingFlags,
       ...reportFlags,
@@ -166,12 +172,19 @@ function throughputCommand(io: Io): Command {
         "tessera bench throughput --model DiT-S/8,DiT-S/4 --batch 1,8 --device wasm,webgpu -o md",
         "every combination, as a table to paste",
       ],
+      [
+        "tessera bench throughput --ops forward --dtype f32,f16",
+        "weights in single and in half precision",
+      ],
     ],
     run: async ({ values }) => {
       if (values.serve) return await serveRequests(io);
+      if (values.dtype.includes("f16") && values.ops.some((op) => op !== "forward")) {
+        throw new UsageError("--dtype f16 is for --ops forward: training is in f32 only");
+      }
       const { ditTasks } = await import("../bench/throughput.ts");
       const models = await modelsFromFlags(values, () => ["DiT-S/8"]);
-      const tasks = ditTasks(values.ops, models, values.batch, placesOf(values));
+      const tasks = ditTasks(values.ops, models, values.batch, placesOf(values), values.dtype);
       await runSweep(io, tasks, values, "model");
     },
   });
@@ -278,7 +291,7 @@ async function runSweep(
   const rows: ThroughputRow[] = [];
   for (const [index, task] of tasks.entries()) {
     const batch = task.batch === undefined ? "" : `, batch ${task.batch}`;
-    const what = `${task.operation} ${task.subject}${batch}, ${task.place.device}`;
+    const what = `${task.operation} ${task.subject}${batch}, ${task.dtype}, ${task.place.device}`;
     if (io.live) io.err(`${index + 1}/${tasks.length} ${what} ...\n`);
     rows.push(await throughput.measureTask(task, values.repetitions));
   }

@@ -35,6 +35,12 @@ export const sampleDitFlags = {
       "the shipped checkpoint",
     ),
     weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),
+    dtype: flag(
+      "--dtype <f32|f16>",
+      "how weights are stored on the device; f16 takes half the memory",
+      choice("f32", "f16"),
+      "f32",
+    ),
   }),
   ...group("Checkpoint:", {
     config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),

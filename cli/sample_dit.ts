@@ -61,7 +61,7 @@ export async function runSampleDit(
       logFormat: values.logFormat,
     });
     progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
-    const parameters = await loadDiT(device, source);
+    const parameters = await loadDiT(device, source, values.dtype);
     const program = await createDiTSampler(device, source.config, parameters, {
       sampler: values.sampler,
       steps: values.numSamplingSteps,
@@ -233,6 +233,7 @@ function describe(
 ): SampleRecord {
   return {
     weights: path,
+    dtype: values.dtype,
     step,
     config,
     sampler: values.sampler,

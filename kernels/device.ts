@@ -6,19 +6,26 @@
 import type { Program } from "./program.ts";
 import type { DType } from "./shape.ts";
 
-/** Typed arrays that cross the border between host and device. */
+/** Numbers as the host reads them from a device: `f16` comes as 32-bit floats. */
 export type HostArray = Float32Array | Int32Array;
+
+/** Numbers as a device keeps them; a Float16Array holds the bits of `f16` as they are. */
+export type StoredArray = HostArray | Float16Array;
 
 /** Memory on a device that outlives a run: parameters, moments, inputs. */
 export interface DeviceBuffer {
   /** For messages. */
   readonly name: string;
-  /** Element type, 4 bytes each. */
+  /** Element type. */
   readonly dtype: DType;
   /** Size in elements. */
   readonly elements: number;
-  /** Overwrites the contents from `offset` (in elements). */
-  write(data: HostArray, offset?: number): void;
+  /**
+   * Overwrites the contents from `offset` (in elements). An `f16` buffer is written whole, from
+   * 32-bit floats, which are rounded to nearest (ties to even; beyond 65,504 to infinity), or from
+   * a Float16Array, whose bits are taken over.
+   */
+  write(data: StoredArray, offset?: number): void;
   /** Reads everything back, after all work that was submitted before. */
   read(): Promise<HostArray>;
   /** Frees the memory. Using the buffer afterwards is an error. */

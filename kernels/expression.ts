@@ -8,10 +8,10 @@
  *
  * @module
  */
-import type { DType } from "./shape.ts";
+import type { ArithmeticType } from "./shape.ts";
 
 /** Types a scalar may have inside an expression; `bool` never leaves it. */
-export type ScalarType = DType | "bool";
+export type ScalarType = ArithmeticType | "bool";
 
 /** Scalar operations that take one argument. */
 export type UnaryOp =
@@ -63,7 +63,7 @@ function intern(key: string, make: (id: number) => Expression): Expression {
 }
 
 /** The element of operand `input`. */
-export function load(input: number, type: DType = "f32"): Expression {
+export function load(input: number, type: ArithmeticType = "f32"): Expression {
   return intern(
     `load ${input} ${type}`,
     (id) => ({ id, op: "load", type, args: [], input }),

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import type { StoredArray } from "./device.ts";
 import type { Expression } from "./expression.ts";
 import type { DType, Shape } from "./shape.ts";
 
@@ -50,12 +51,12 @@ export interface BufferSpecification {
   readonly name: string;
   /** Who fills it and how long it lives. */
   readonly kind: BufferKind;
-  /** Element type, 4 bytes each. */
+  /** Element type; `f16` only for inputs, states and constants. */
   readonly dtype: DType;
   /** Size in elements. */
   readonly elements: number;
   /** Contents of a constant. */
-  readonly data?: Float32Array | Int32Array;
+  readonly data?: StoredArray;
   /** Temporaries: first byte in the arena of one contiguous memory (WebAssembly). */
   readonly arenaOffset?: number;
   /** Temporaries: index into `Program.slots`, whole buffers used in turn (WebGPU). */
@@ -72,6 +73,16 @@ export interface ElementwiseStep {
   /** `load(k)` is the element of `inputs[k]`. */
   readonly expression: Expression;
   /** Any strides with innermost stride 1, of the expression's type. */
+  readonly output: View;
+}
+
+/** `output[i] = input[i]`: half precision to single precision, every number exactly. */
+export interface WidenStep {
+  /** Discriminates {@link Step}. */
+  readonly kind: "widen";
+  /** f16, a whole buffer. */
+  readonly input: View;
+  /** f32, a whole buffer. */
   readonly output: View;
 }
 
@@ -103,6 +114,8 @@ export interface MatrixView {
   readonly rowStride: number;
   /** Elements from one column to the next. */
   readonly columnStride: number;
+  /** Element type: `f32`, or `f16` for a right factor. */
+  readonly dtype: "f32" | "f16";
 }
 
 /**
@@ -323,6 +336,7 @@ export interface AdamWStep {
 /** One dispatch or call. */
 export type Step =
   | ElementwiseStep
+  | WidenStep
   | ReduceStep
   | MatmulStep
   | AttentionStep

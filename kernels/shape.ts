@@ -4,8 +4,27 @@
  * @module
  */
 
-/** Element types. Floating-point numbers are 32-bit on every device; `i32` holds labels and ids. */
-export type DType = "f32" | "i32";
+/**
+ * Element types of tensors in memory. `i32` holds labels and ids. `f16` (IEEE 754 binary16) halves
+ * the memory of what the host writes and nothing else: it is widened, exactly, when it is read.
+ */
+export type DType = "f32" | "i32" | "f16";
+
+/** Types that are computed with: floating-point arithmetic is 32-bit on every device. */
+export type ArithmeticType = Exclude<DType, "f16">;
+
+/** The type in which the elements of a tensor enter arithmetic. */
+export function arithmeticType(dtype: DType): ArithmeticType {
+  return dtype === "f16" ? "f32" : dtype;
+}
+
+/** Bytes of one element in memory. */
+export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, f16: 2 };
+
+/** Bytes of `elements` elements in memory, in whole words of four bytes. */
+export function storedBytes(dtype: DType, elements: number): number {
+  return Math.ceil(elementBytes[dtype] * elements / 4) * 4;
+}
 
 /** Sizes of the axes, slowest first. A scalar has the shape `[]`. */
 export type Shape = readonly number[];

@@ -8,8 +8,16 @@
  *
  * @module
  */
+import type { StoredArray } from "./device.ts";
 import type { Step, View } from "./program.ts";
-import { checkShape, type DType, elementCount, type Shape } from "./shape.ts";
+import {
+  arithmeticType,
+  checkShape,
+  type DType,
+  elementBytes,
+  elementCount,
+  type Shape,
+} from "./shape.ts";
 
 /** A value that a graph will compute: static shape, element type, and the node that makes it. */
 export interface Tensor {
@@ -89,15 +97,23 @@ export abstract class Node {
 
   /** Arithmetic and memory traffic of one execution. */
   cost(): Cost {
-    let elements = 0;
-    for (const { shape } of [...this.inputs, ...this.outputs]) elements += elementCount(shape);
-    return { ...this.arithmetic(), bytes: 4 * elements };
+    let bytes = 0;
+    for (const { shape, dtype } of [...this.inputs, ...this.outputs]) {
+      bytes += elementBytes[dtype] * elementCount(shape);
+    }
+    return { ...this.arithmetic(), bytes };
   }
 
   /** Whether the operation can read input `index` through `view`; otherwise a contiguous copy is
    * made first. */
   accepts(_index: number, _view: View): boolean {
     return true;
+  }
+
+  /** Whether the operation reads input `index` as it is stored where that is in half precision;
+   * otherwise it is widened first. */
+  readsHalves(_index: number): boolean {
+    return false;
   }
 
   /** Whether output `index` may be written through any view with innermost stride 1. */
@@ -147,7 +163,7 @@ export class InputNode extends SourceNode {
 /** A tensor whose contents are part of the program. */
 export class ConstantNode extends SourceNode {
   /** Contents `data`, row-major, as many elements as the type's shape has. */
-  constructor(readonly data: Float32Array | Int32Array, type: ValueType) {
+  constructor(readonly data: StoredArray, type: ValueType) {
     super("constant", type);
   }
 }
@@ -163,15 +179,19 @@ export function state(name: string, shape: Shape, dtype: DType = "f32"): Tensor 
 }
 
 /**
- * A tensor with fixed contents, `Int32Array` giving `i32`.
+ * A tensor with fixed contents, `Int32Array` giving `i32` and `Float16Array` giving `f16`.
  *
  * @throws RangeError when the data does not fill the shape exactly.
  */
-export function constantTensor(data: Float32Array | Int32Array, shape: Shape): Tensor {
+export function constantTensor(data: StoredArray, shape: Shape): Tensor {
   if (data.length !== elementCount(shape)) {
     throw new RangeError(`constant: ${data.length} elements do not fill (${shape.join(", ")})`);
   }
-  const dtype: DType = data instanceof Int32Array ? "i32" : "f32";
+  const dtype: DType = data instanceof Int32Array
+    ? "i32"
+    : data instanceof Float16Array
+    ? "f16"
+    : "f32";
   return new ConstantNode(data, { shape, dtype }).outputs[0];
 }
 
@@ -181,7 +201,7 @@ export function constantTensor(data: Float32Array | Int32Array, shape: Shape): T
  * @throws TypeError naming the operation
  */
 export function requireFloats(what: string, tensors: readonly Tensor[]): void {
-  const other = tensors.find(({ dtype }) => dtype !== "f32");
+  const other = tensors.find(({ dtype }) => arithmeticType(dtype) !== "f32");
   if (other) throw new TypeError(`${what}: needs f32 operands, one is ${other.dtype}`);
 }
 

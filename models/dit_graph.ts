@@ -6,7 +6,7 @@
 import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
 import { input, type Tensor } from "../kernels/tensor.ts";
 import { dit, type DiTConfig, ditParameters } from "./dit.ts";
-import { countParameters, lookup, parameterStates } from "./parameters.ts";
+import { countParameters, lookup, parameterStates, type WeightType } from "./parameters.ts";
 
 /** A traced forward pass. */
 export interface TracedDiT {
@@ -23,18 +23,22 @@ export interface TracedDiT {
 }
 
 /** Traces the forward pass of a batch. */
-export function traceDiT(config: DiTConfig, batch: number): TracedDiT {
+export function traceDiT(
+  config: DiTConfig,
+  batch: number,
+  weights: WeightType = "f32",
+): TracedDiT {
   const { channels, inputSize } = config;
   const x = input("x", [batch, channels, inputSize, inputSize]);
   const t = input("t", [batch], "i32");
   const y = input("y", [batch], "i32");
-  const parameters = parameterStates(ditParameters(config));
+  const parameters = parameterStates(ditParameters(config), weights);
   return { x, t, y, parameters, out: dit(config, lookup(parameters), x, t, y) };
 }
 
 /** The forward pass of a batch as a graph with the output `out`. */
-export function forwardGraph(config: DiTConfig, batch: number): Graph {
-  return makeGraph("forward", { outputs: { out: traceDiT(config, batch).out } });
+export function forwardGraph(config: DiTConfig, batch: number, weights?: WeightType): Graph {
+  return makeGraph("forward", { outputs: { out: traceDiT(config, batch, weights).out } });
 }
 
 /** Counts of a model. */

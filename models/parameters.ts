@@ -7,7 +7,7 @@
  * @module
  */
 import { nearestNames } from "../formats/errors.ts";
-import { elementCount, formatShape, sameShape, type Shape } from "../kernels/shape.ts";
+import { type DType, elementCount, formatShape, sameShape, type Shape } from "../kernels/shape.ts";
 import { state, type Tensor } from "../kernels/tensor.ts";
 
 /** How a parameter gets its first values. */
@@ -37,11 +37,31 @@ export interface ParameterSpecification {
 /** Looks up a parameter by its full name. */
 export type Parameters = (name: string) => Tensor;
 
+/**
+ * How the weights of a model are stored on a device that only runs it: `f16` takes half the memory.
+ * They are computed with in single precision in any case, and trained in `f32` only.
+ */
+export type WeightType = "f32" | "f16";
+
+/**
+ * The element type that a parameter is stored in. Vectors, such as biases, stay `f32`: they are less
+ * than a percent of the memory, and each would have to be widened by a kernel of its own.
+ */
+export function storedType({ shape }: ParameterSpecification, weights: WeightType): DType {
+  return shape.length > 1 ? weights : "f32";
+}
+
 /** All parameters of a model as states on a device, in declaration order. */
 export function parameterStates(
   specifications: readonly ParameterSpecification[],
+  weights: WeightType = "f32",
 ): Map<string, Tensor> {
-  return new Map(specifications.map(({ name, shape }) => [name, state(name, shape)]));
+  return new Map(
+    specifications.map((specification) => {
+      const { name, shape } = specification;
+      return [name, state(name, shape, storedType(specification, weights))];
+    }),
+  );
 }
 
 /**

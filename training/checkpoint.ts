@@ -16,7 +16,7 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from "../formats/safetensors.ts";
-import type { DeviceBuffer } from "../kernels/device.ts";
+import type { DeviceBuffer, StoredArray } from "../kernels/device.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
 import { type Manifest, manifestFile, manifestText } from "./manifest.ts";
 import type { ParameterBuffers, TrainingState } from "./trainer.ts";
@@ -141,9 +141,10 @@ function requireMatch(
 }
 
 /**
- * Fills a model's parameters from a safetensors file (or the index of a sharded one).
+ * Fills a model's parameters from a safetensors file (or the index of a sharded one). Buffers in half
+ * precision take the bits of a file in half precision, and other numbers rounded.
  *
- * @throws InputError when a parameter is missing, unknown or of another shape
+ * @throws InputError when a parameter is missing, unknown, of another shape, or too large for `f16`
  */
 export async function readWeights(
   path: string,
@@ -153,11 +154,28 @@ export async function readWeights(
   using reader = await openSafetensors(path);
   requireMatch(reader, specifications);
   for (const { name } of specifications) {
-    writeChecked(buffers.get(name)!, reader.readFloat32(name), path);
+    const buffer = buffers.get(name)!;
+    const values = buffer.dtype === "f16" ? readHalves(reader, name) : reader.readFloat32(name);
+    writeChecked(buffer, values, path);
   }
 }
 
-function writeChecked(buffer: DeviceBuffer, values: Float32Array, path: string): void {
+/** A tensor in half precision, rounded to nearest where the file has it in another. */
+function readHalves(reader: TensorReader, name: string): Float16Array {
+  if (reader.info(name).type === "F16") return new Float16Array(reader.readBytes(name).buffer);
+  const values = reader.readFloat32(name);
+  const halves = Float16Array.from(values);
+  const lost = values.find((value, index) =>
+    Number.isFinite(value) && !Number.isFinite(halves[index])
+  );
+  if (lost === undefined) return halves;
+  throw new InputError(
+    `${reader.path}: the parameter ${name} holds ${lost}, which is beyond half precision ` +
+      "(at most 65504); use --dtype f32",
+  );
+}
+
+function writeChecked(buffer: DeviceBuffer, values: StoredArray, path: string): void {
   if (values.length !== buffer.elements) {
     throw new InputError(
       `${path}: ${buffer.name} has ${values.length} elements, not ${buffer.elements}`,

@@ -9,7 +9,7 @@ import { SamplingProgram, type SamplingSettings } from "../diffusion/sampling.ts
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { dit, type DiTConfig, ditParameters } from "../models/dit.ts";
-import { lookup, parameterStates } from "../models/parameters.ts";
+import { lookup, parameterStates, storedType, type WeightType } from "../models/parameters.ts";
 import { isWeightsFile, readWeights, type WeightChoice, weightsPath } from "./checkpoint.ts";
 import { readManifestOf } from "./manifest.ts";
 import { resolveCheckpoint } from "./run_folder.ts";
@@ -60,30 +60,35 @@ export function numberedClasses(count: number): string[] {
 /**
  * Allocates the parameters of a model and reads them.
  *
- * @throws InputError when a parameter is missing, unknown or of another shape
+ * @param weights how they are stored on the device
+ * @throws InputError when a parameter is missing, unknown, of another shape, or too large for `f16`
  */
 export async function loadDiT(
   device: Device,
   { config, path }: DiTSource,
+  weights: WeightType = "f32",
 ): Promise<ReadonlyMap<string, DeviceBuffer>> {
   const specifications = ditParameters(config);
   const buffers = new Map(
-    specifications.map((
-      { name, shape },
-    ) => [name, device.createBuffer(name, "f32", elementCount(shape))]),
+    specifications.map((specification) => {
+      const { name, shape } = specification;
+      const dtype = storedType(specification, weights);
+      return [name, device.createBuffer(name, dtype, elementCount(shape))];
+    }),
   );
   await readWeights(path, specifications, buffers);
   return buffers;
 }
 
-/** A sampling program of a DiT with its parameters. */
+/** A sampling program of a DiT with its parameters, however they are stored. */
 export async function createDiTSampler(
   device: Device,
   config: DiTConfig,
   parameters: ReadonlyMap<string, DeviceBuffer>,
   settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
 ): Promise<SamplingProgram> {
-  const sampling = ditSampling(config, settings);
+  const halves = [...parameters.values()].some(({ dtype }) => dtype === "f16");
+  const sampling = ditSampling(config, settings, halves ? "f16" : "f32");
   return await SamplingProgram.create(device, sampling.network, sampling.settings, parameters);
 }
 
@@ -91,8 +96,9 @@ export async function createDiTSampler(
 export function ditSampling(
   config: DiTConfig,
   settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
+  weights?: WeightType,
 ): { readonly network: Network; readonly settings: SamplingSettings } {
-  const states = lookup(parameterStates(ditParameters(config)));
+  const states = lookup(parameterStates(ditParameters(config), weights));
   return {
     network: (x, t, y) => dit(config, states, x, t, y),
     settings: {

@@ -6,7 +6,7 @@
  */
 import { compile } from "../kernels/graph/compile.ts";
 import type { BufferSpecification, Program } from "../kernels/program.ts";
-import { elementCount } from "../kernels/shape.ts";
+import { elementCount, storedBytes } from "../kernels/shape.ts";
 import { scratchBytes } from "../kernels/wasm/memory.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
 import { stateNames } from "./optimizer.ts";
@@ -154,7 +154,7 @@ function addProgram(
   for (const bytes of temporaries) tally.add(partOf.temporary, `temporaries of ${name}`, bytes);
   for (const buffer of buffers) {
     if (buffer.kind === "temporary" || buffer.kind === "state" && bound.has(buffer.name)) continue;
-    tally.add(partOf[buffer.kind], buffer.name, 4 * buffer.elements);
+    tally.add(partOf[buffer.kind], buffer.name, storedBytes(buffer.dtype, buffer.elements));
     if (buffer.kind === "state") bound.add(buffer.name);
   }
 }

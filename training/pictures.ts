@@ -9,11 +9,14 @@ import { type Bitmap, encodePng, toBitmaps } from "../formats/bitmap.ts";
 import { pictureGrid } from "../formats/picture_grid.ts";
 import { setPngMetadata } from "../formats/png.ts";
 import type { DiTConfig } from "../models/dit.ts";
+import type { WeightType } from "../models/parameters.ts";
 
 /** How pictures were made; stored in every file. */
 export interface SampleRecord {
   /** Path of the weights. */
   readonly weights: string;
+  /** How they were stored on the device; f32 when absent. */
+  readonly dtype?: WeightType;
   /** Optimizer steps behind the weights, if known. */
   readonly step?: number;
   /** Size and shape of the model. */

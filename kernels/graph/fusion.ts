@@ -16,7 +16,7 @@ import { ElementwiseNode } from "../ops/elementwise/op.ts";
 import { LayerNormGradientNode } from "../ops/layer_norm/op.ts";
 import { MatmulNode } from "../ops/matmul/op.ts";
 import { ReduceNode } from "../ops/reduce/op.ts";
-import { sameShape, type Shape } from "../shape.ts";
+import { arithmeticType, sameShape, type Shape } from "../shape.ts";
 import type { Node, Tensor } from "../tensor.ts";
 import type { Graph } from "./graph.ts";
 import { rewrite } from "./rewrite.ts";
@@ -52,7 +52,7 @@ class Operands {
   load(tensor: Tensor): Expression {
     let index = this.tensors.indexOf(tensor);
     if (index < 0) index = this.tensors.push(tensor) - 1;
-    return load(index, tensor.dtype);
+    return load(index, arithmeticType(tensor.dtype));
   }
 }
 
@@ -139,7 +139,7 @@ function intoEpilogue(
   // Operand 0 of an epilogue is the product itself, so its other operands count from 1.
   const shifted = (tensor: Tensor): Expression => {
     const { input } = operands.load(tensor) as Expression & { op: "load" };
-    return load(input + 1, tensor.dtype);
+    return load(input + 1, arithmeticType(tensor.dtype));
   };
   const before = product.epilogue ?? load(0);
   const loads = tensors.map((tensor) => tensor === result ? before : shifted(tensor));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatShape, sameShape } from "../shape.ts";
+import { arithmeticType, formatShape, sameShape } from "../shape.ts";
 import { type Cost, InputNode, type Node, reachableNodes, type Tensor } from "../tensor.ts";
 
 /** New contents of a state, written after everything else has read the old ones. */
@@ -37,7 +37,7 @@ export interface GraphParts {
 }
 
 /**
- * Collects what a program must compute.
+ * Collects what a program must compute. States in half precision are only read.
  *
  * @throws RangeError when an update does not fit its state; Error when two sources share a name.
  */
@@ -57,7 +57,8 @@ function checkUpdates({ name, updates }: Graph): void {
   const updated = new Set<Tensor>();
   for (const { state, value } of updates) {
     const isState = state.node instanceof InputNode && state.node.role === "state";
-    if (!isState || !sameShape(state.shape, value.shape) || state.dtype !== value.dtype) {
+    const sameType = state.dtype === arithmeticType(value.dtype);
+    if (!isState || !sameShape(state.shape, value.shape) || !sameType) {
       throw new RangeError(
         `${name}: ${value.dtype} ${formatShape(value.shape)} cannot update ` +
           `${isState ? "a state" : "what is no state"} of ${state.dtype} ${

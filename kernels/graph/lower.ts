@@ -2,14 +2,14 @@
  * Lowering: from a graph to a program of steps over numbered buffers.
  *
  * Views are resolved here: a reshape, transpose, slice or broadcast becomes another window of the
- * same buffer, and a copy is made only for a consumer that cannot read through the window. Results
- * are written where they are wanted in the end: parts of a concatenation into their window, updates
+ * same buffer, and a copy is made only for a consumer that cannot read through the window. What is
+ * stored in half precision is widened, once a program, for consumers that cannot read it. Results are written where they are wanted in the end: parts of a concatenation into their window, updates
  * into their state, outputs into the output's buffer.
  *
  * @module
  */
 import type { BufferSpecification, Program, Step, View } from "../program.ts";
-import { type DType, elementCount, type Shape } from "../shape.ts";
+import { arithmeticType, type DType, elementCount, type Shape } from "../shape.ts";
 import { ConstantNode, InputNode, type Node, type Tensor } from "../tensor.ts";
 import { ElementwiseNode } from "../ops/elementwise/op.ts";
 import { ConcatenateNode, copyStep, ViewNode } from "../ops/movement/op.ts";
@@ -31,6 +31,8 @@ class Lowering {
   private readonly views = new Map<Tensor, View>();
   /** Contiguous copies of tensors whose view some consumer could not read. */
   private readonly copies = new Map<Tensor, View>();
+  /** Buffers that hold what buffers in half precision hold, by the numbers of those. */
+  private readonly widenings = new Map<number, number>();
   /** Where a tensor that is still to be computed shall be written. */
   private readonly destinations = new Map<Tensor, View>();
   /** Buffers of the graph's outputs by name. */
@@ -116,7 +118,8 @@ class Lowering {
 
   private placeOutputs(): void {
     for (const [name, tensor] of this.graph.outputs) {
-      const { shape, dtype, node } = tensor;
+      const { shape, node } = tensor;
+      const dtype = arithmeticType(tensor.dtype);
       const elements = elementCount(shape);
       const view = contiguousView(
         this.addBuffer({ name, kind: "output", dtype, elements }),
@@ -162,7 +165,8 @@ class Lowering {
       return;
     }
     const inputs = node.inputs.map((tensor, index) => {
-      const view = this.views.get(tensor)!;
+      const stored = this.views.get(tensor)!;
+      const view = node.readsHalves(index) ? stored : this.widened(stored);
       return node.accepts(index, view) ? view : this.contiguous(tensor);
     });
     const outputs = node.outputs.map((tensor) =>
@@ -177,17 +181,32 @@ class Lowering {
   private contiguous(tensor: Tensor): View {
     let copy = this.copies.get(tensor);
     if (!copy) {
-      copy = this.allocate("copy", tensor.shape, tensor.dtype);
-      this.steps.push(copyStep(this.views.get(tensor)!, copy));
+      copy = this.allocate("copy", tensor.shape, arithmeticType(tensor.dtype));
+      this.steps.push(copyStep(this.widened(this.views.get(tensor)!), copy));
       this.copies.set(tensor, copy);
     }
     return copy;
   }
 
+  /** The same window of single-precision numbers: its whole buffer is widened on first use. */
+  private widened(view: View): View {
+    if (view.dtype !== "f16") return view;
+    let buffer = this.widenings.get(view.buffer);
+    if (buffer === undefined) {
+      const whole = [this.buffers[view.buffer].elements];
+      const output = this.allocate("widened", whole, "f32");
+      const input = contiguousView(view.buffer, whole, "f16");
+      this.steps.push({ kind: "widen", input, output });
+      buffer = output.buffer;
+      this.widenings.set(view.buffer, buffer);
+    }
+    return { ...view, buffer, dtype: "f32" };
+  }
+
   private finishOutputs(): void {
     for (const [name, tensor] of this.graph.outputs) {
       const wanted = this.outputViews.get(name)!;
-      const actual = this.views.get(tensor)!;
+      const actual = this.widened(this.views.get(tensor)!);
       if (actual.buffer !== wanted.buffer) this.steps.push(copyStep(actual, wanted));
     }
   }
@@ -199,7 +218,7 @@ class Lowering {
       // What lies in a state must be saved before another update changes that state.
       const source = viewSource(value).node;
       const inState = source instanceof InputNode && source.role === "state";
-      return inState ? this.contiguous(value) : this.views.get(value)!;
+      return inState ? this.contiguous(value) : this.widened(this.views.get(value)!);
     });
   }
 

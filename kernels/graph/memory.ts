@@ -8,7 +8,7 @@
  * @module
  */
 import type { BufferSpecification, Program, Step, View } from "../program.ts";
-
+import { storedBytes } from "../shape.ts";
 import { coversBuffer, sameView } from "../view.ts";
 
 /** Alignment of arena ranges in bytes: one cache line. */
@@ -66,11 +66,14 @@ function findLifetimes(
   const lifetimes = new Map<number, Lifetime>();
   steps.forEach((step, index) => {
     for (const buffer of touchedBuffers(step)) {
-      const { kind, elements } = buffers[buffer];
+      const { kind, dtype, elements } = buffers[buffer];
       if (kind !== "temporary") continue;
       const known = lifetimes.get(buffer);
       if (known) known.last = index;
-      else lifetimes.set(buffer, { buffer, bytes: 4 * elements, first: index, last: index });
+      else {
+        const bytes = storedBytes(dtype, elements);
+        lifetimes.set(buffer, { buffer, bytes, first: index, last: index });
+      }
     }
   });
   return [...lifetimes.values()];

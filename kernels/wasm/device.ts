@@ -8,9 +8,10 @@
  * @module
  */
 import os from "node:os";
-import type { Device, DeviceBuffer, Executable, HostArray } from "../device.ts";
+import type { Device, DeviceBuffer, Executable, HostArray, StoredArray } from "../device.ts";
+import { bytesToWrite, contentsOf } from "../host_data.ts";
 import type { BufferSpecification, Program } from "../program.ts";
-import type { DType } from "../shape.ts";
+import { type DType, elementBytes, storedBytes } from "../shape.ts";
 import { ModuleBuilder } from "./assembler.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
@@ -70,7 +71,7 @@ class WasmBuffer implements DeviceBuffer {
     readonly dtype: DType,
     readonly elements: number,
   ) {
-    this.#address = memory.allocate(name, 4 * elements);
+    this.#address = memory.allocate(name, storedBytes(dtype, elements));
   }
 
   get address(): number {
@@ -78,27 +79,17 @@ class WasmBuffer implements DeviceBuffer {
     return this.#address;
   }
 
-  get #view(): HostArray {
-    return this.dtype === "f32"
-      ? this.memory.floats(this.address, this.elements)
-      : this.memory.integers(this.address, this.elements);
+  get #bytes(): Uint8Array<ArrayBufferLike> {
+    return this.memory.bytes(this.address, storedBytes(this.dtype, this.elements));
   }
 
-  write(data: HostArray, offset = 0): void {
-    const expected = this.dtype === "f32" ? Float32Array : Int32Array;
-    if (!(data instanceof expected)) {
-      throw new TypeError(`${this.name} holds ${this.dtype}, not ${data.constructor.name}`);
-    }
-    if (offset < 0 || offset + data.length > this.elements) {
-      throw new RangeError(
-        `${this.name}: ${data.length} elements at ${offset} do not fit ${this.elements}`,
-      );
-    }
-    this.#view.set(data, offset);
+  write(data: StoredArray, offset = 0): void {
+    this.#bytes.set(bytesToWrite(this, data, offset), elementBytes[this.dtype] * offset);
   }
 
   read(): Promise<HostArray> {
-    return Promise.resolve(this.#view.slice());
+    const bytes = new Uint8Array(this.#bytes);
+    return Promise.resolve(contentsOf(this, bytes.buffer));
   }
 
   destroy(): void {
@@ -168,7 +159,7 @@ class WasmDevice implements Device {
       threads: this.threads,
       relaxed: this.relaxed,
       batchInvariant: this.#batchInvariant,
-      address: (view) => memory.address(view.buffer) + 4 * view.offset,
+      address: (view) => memory.address(view),
       scratch: this.#scratch,
       scratchBytes,
       define: (name, emit) => void module.define(name, emit),
@@ -248,8 +239,9 @@ class ProgramMemory {
     return bound;
   }
 
-  address(buffer: number): number {
-    return this.#addresses[buffer];
+  /** Byte address of the first element of a view. */
+  address({ buffer, offset }: { readonly buffer: number; readonly offset: number }): number {
+    return this.#addresses[buffer] + elementBytes[this.program.buffers[buffer].dtype] * offset;
   }
 
   buffer(name: string): WasmBuffer {

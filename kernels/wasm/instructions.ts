@@ -17,7 +17,7 @@ type Instructions =
   & Chained<typeof laneOpcodes, [lane: number]>
   & Chained<typeof memoryLaneOpcodes, [lane: number, offset?: number]>;
 
-/** log2 of the alignment promised by memory instructions: every element has four bytes. */
+/** log2 of the alignment that memory instructions hint at: but for halves, elements have four bytes. */
 const alignment = 2;
 
 /**

@@ -11,6 +11,7 @@ import { lowerMatmul } from "../ops/matmul/wasm.ts";
 import { lowerAdamW } from "../ops/optimizer/wasm.ts";
 import { lowerRandom } from "../ops/random/wasm.ts";
 import { lowerReduce } from "../ops/reduce/wasm.ts";
+import { lowerWiden } from "../ops/widen/wasm.ts";
 import type { Step, StepKind } from "../program.ts";
 import type { Phase, WasmContext, WasmLowering } from "./lowering.ts";
 
@@ -21,6 +22,7 @@ type LoweringTable = {
 
 const lowerings: LoweringTable = {
   elementwise: lowerElementwise,
+  widen: lowerWiden,
   reduce: lowerReduce,
   matmul: lowerMatmul,
   attention: lowerAttention,

@@ -128,6 +128,11 @@ export class SharedMemory {
     this.#free.splice(position + 1, 1);
   }
 
+  /** A view of the bytes at an address. */
+  bytes(address: number, length: number): Uint8Array<ArrayBufferLike> {
+    return new Uint8Array(this.memory.buffer, address, length);
+  }
+
   /** A view of `elements` numbers at a byte address. */
   floats(address: number, elements: number): Float32Array<ArrayBufferLike> {
     return new Float32Array(this.memory.buffer, address, elements);

@@ -153,6 +153,8 @@ export const memoryOpcodes = {
   f32Load: [0x2a],
   f32Store: [0x38],
   v128Load: [simd, 0x00],
+  /** Four 16-bit integers, extended by their signs. */
+  i32x4Load16x4S: [simd, 0x03],
   v128Load32Splat: [simd, 0x09],
   v128Load64Splat: [simd, 0x0a],
   v128Load32Zero: [simd, 0x5c],

@@ -11,6 +11,7 @@ import { lowerMatmul } from "../ops/matmul/wgsl.ts";
 import { lowerAdamW } from "../ops/optimizer/wgsl.ts";
 import { lowerRandom } from "../ops/random/wgsl.ts";
 import { lowerReduce } from "../ops/reduce/wgsl.ts";
+import { lowerWiden } from "../ops/widen/wgsl.ts";
 import type { Step, StepKind } from "../program.ts";
 import type { WebGPULowering } from "./lowering.ts";
 
@@ -19,6 +20,7 @@ type Lowerings = { readonly [K in StepKind]: WebGPULowering<Extract<Step, { kind
 /** Lowerings by step kind. */
 export const lowerings: Lowerings = {
   elementwise: lowerElementwise,
+  widen: lowerWiden,
   reduce: lowerReduce,
   matmul: lowerMatmul,
   attention: lowerAttention,

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import type { DeviceBuffer, HostArray } from "../device.ts";
-import type { DType } from "../shape.ts";
+import type { DeviceBuffer, HostArray, StoredArray } from "../device.ts";
+import { bytesToWrite, contentsOf } from "../host_data.ts";
+import { type DType, elementBytes, storedBytes } from "../shape.ts";
 import type { ErrorWatch } from "./errors.ts";
 
 /** Bytes of the window for reading back (host memory, not counted as the device's). */
@@ -145,7 +146,7 @@ export class WebGPUBuffer implements DeviceBuffer {
     this.#queue = queue;
     this.#memory = memory;
     this.#watch = watch;
-    this.gpu = memory.allocate(`tensor "${name}"`, elements * 4);
+    this.gpu = memory.allocate(`tensor "${name}"`, storedBytes(dtype, elements));
   }
 
   /** Throws when the device has failed or the buffer is gone. */
@@ -154,26 +155,16 @@ export class WebGPUBuffer implements DeviceBuffer {
     if (this.#destroyed) throw new Error(`tensor "${this.name}" was destroyed`);
   }
 
-  write(data: HostArray, offset = 0): void {
+  write(data: StoredArray, offset = 0): void {
     this.check();
-    const expected = this.dtype === "f32" ? Float32Array : Int32Array;
-    if (!(data instanceof expected)) {
-      throw new TypeError(
-        `tensor "${this.name}" holds ${this.dtype}, not ${data.constructor.name}`,
-      );
-    }
-    if (offset < 0 || offset + data.length > this.elements) {
-      throw new RangeError(
-        `tensor "${this.name}": ${data.length} elements at ${offset} do not fit ${this.elements}`,
-      );
-    }
-    this.#queue.writeBuffer(this.gpu, offset * 4, data as HostArray & ArrayBufferView<ArrayBuffer>);
+    const bytes = bytesToWrite(this, data, offset) as Uint8Array<ArrayBuffer>;
+    this.#queue.writeBuffer(this.gpu, elementBytes[this.dtype] * offset, bytes);
   }
 
   async read(): Promise<HostArray> {
     this.check();
-    const bytes = await this.#memory.read(this.gpu, this.elements * 4);
-    return this.dtype === "f32" ? new Float32Array(bytes) : new Int32Array(bytes);
+    const { dtype, elements } = this;
+    return contentsOf(this, await this.#memory.read(this.gpu, storedBytes(dtype, elements)));
   }
 
   destroy(): void {

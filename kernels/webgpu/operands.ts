@@ -7,7 +7,7 @@
  * @module
  */
 import type { View } from "../program.ts";
-import type { DType, Shape } from "../shape.ts";
+import { type ArithmeticType, arithmeticType, type Shape } from "../shape.ts";
 import {
   type BindingTable,
   collapseAxes,
@@ -144,7 +144,7 @@ export function bindOperands(
     const name = table.use(
       buffer,
       writes.includes(o) ? "write" : "read",
-      elementOf(space.forms[o], dtype),
+      elementOf(space.forms[o], arithmeticType(dtype)),
     );
     const address = extra[o] ? `${addresses[o]} + ${extra[o]}` : addresses[o];
     return `${name}[${address}]`;
@@ -152,11 +152,13 @@ export function bindOperands(
   return {
     statements,
     load: (o) =>
-      space.forms[o] === "spread" ? `${vectorType(operands[o].dtype, 4)}(${places[o]})` : places[o],
+      space.forms[o] === "spread"
+        ? `${vectorType(arithmeticType(operands[o].dtype), 4)}(${places[o]})`
+        : places[o],
     place: (o) => places[o],
   };
 }
 
-function elementOf(form: Form, dtype: DType): StorageElement {
+function elementOf(form: Form, dtype: ArithmeticType): StorageElement {
   return form === "vector" ? `vec4<${dtype}>` : dtype;
 }

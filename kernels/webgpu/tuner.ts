@@ -181,8 +181,8 @@ function sampleProgram(sizeClass: MatmulSizeClass): Program {
   const step: MatmulStep = {
     kind: "matmul",
     ...{ batch: 1, m, n, k },
-    a: { buffer: 0, offset: 0, batchStride: 0, rowStride: k, columnStride: 1 },
-    b: { buffer: 1, offset: 0, batchStride: 0, rowStride: 1, columnStride: k },
+    a: { buffer: 0, offset: 0, batchStride: 0, rowStride: k, columnStride: 1, dtype: "f32" },
+    b: { buffer: 1, offset: 0, batchStride: 0, rowStride: 1, columnStride: k, dtype: "f32" },
     output: { buffer: 2, offset: 0, shape: [m, n], strides: [n, 1], dtype: "f32" },
     epilogueInputs: [],
   };

@@ -10,8 +10,9 @@
 import { type BinaryOp, type Expression, topological, type UnaryOp } from "../expression.ts";
 import type { ScalarType } from "../expression.ts";
 import type { View } from "../program.ts";
-import type { DType, Shape } from "../shape.ts";
+import type { ArithmeticType, Shape } from "../shape.ts";
 import type { Access, Binding, WebGPUContext } from "./lowering.ts";
+import { halfFunctions } from "./wgsl_half.ts";
 import {
   isMathFunction,
   type MathFunction,
@@ -62,7 +63,7 @@ export interface RenderedExpression {
  */
 export function renderExpression(
   root: Expression,
-  load: (input: number, type: DType) => string,
+  load: (input: number, type: ArithmeticType) => string,
   { width = 1, prefix = "e" }: { width?: Width; prefix?: string } = {},
 ): RenderedExpression {
   const names = new Map<Expression, string>();
@@ -74,7 +75,7 @@ export function renderExpression(
     }
     const name = `${prefix}${names.size}`;
     const code = e.op === "load"
-      ? load(e.input, e.type as DType)
+      ? load(e.input, e.type as ArithmeticType)
       : operation(e.op, e.args.map((arg) => names.get(arg)!), e, width);
     statements.push(`let ${name} = ${code};`);
     names.set(e, name);
@@ -142,7 +143,20 @@ function usedFunctions(roots: readonly Expression[]): MathFunction[] {
 }
 
 /** Element types of storage bindings. */
-export type StorageElement = DType | "u32" | "vec4<f32>" | "vec4<i32>" | "vec2<f32>";
+export type StorageElement =
+  | ArithmeticType
+  | "u32"
+  | "vec4<f32>"
+  | "vec4<i32>"
+  | "vec2<f32>"
+  | "vec2<u32>";
+
+/** An operand that may be stored in half precision. */
+export interface StoredOperand {
+  /** Number of its buffer. */
+  readonly buffer: number;
+  readonly dtype: "f32" | "f16";
+}
 
 /**
  * The bindings of a kernel. A buffer that is used several times is bound once; one that is read and
@@ -152,6 +166,7 @@ export class BindingTable {
   readonly #entries: { buffer: number; access: Access; element: string; name: string }[] = [];
   readonly #constants: Pick<WebGPUContext, "constant"> | undefined;
   readonly #offsets: number[] = [];
+  #readsHalves = false;
 
   /** @param constants where offsets are kept; without it they become part of the text */
   constructor(constants?: Pick<WebGPUContext, "constant">) {
@@ -183,6 +198,22 @@ export class BindingTable {
     return known.name;
   }
 
+  /**
+   * How `width` neighbouring numbers of an operand are read: WGSL of an address, in units of
+   * `width`, to WGSL of the numbers in single precision, however they are stored.
+   */
+  reader({ buffer, dtype }: StoredOperand, width: Width = 1): (address: string) => string {
+    if (dtype === "f32") {
+      const name = this.use(buffer, "read", width === 4 ? "vec4<f32>" : "f32");
+      return (address) => `${name}[${address}]`;
+    }
+    this.#readsHalves = true;
+    const name = this.use(buffer, "read", width === 4 ? "vec2<u32>" : "u32");
+    return width === 4
+      ? (address) => `widenFour(${name}[${address}])`
+      : (address) => `widenOne(${name}[(${address}) / 2u], (${address}) % 2u)`;
+  }
+
   /** The list for a `Dispatch`. */
   get bindings(): Binding[] {
     const storage: Binding[] = this.#entries.map(({ buffer, access }) => ({ buffer, access }));
@@ -198,7 +229,8 @@ export class BindingTable {
   }
 
   /**
-   * The declarations in WGSL; to be asked for after everything was used.
+   * The declarations in WGSL, with the functions that readers call; to be asked for after everything
+   * was used.
    *
    * @throws Error when there are more than `limit` bindings (8 on every device)
    */
@@ -208,11 +240,12 @@ export class BindingTable {
         `a kernel binds ${this.#entries.length} storage buffers; the device allows ${limit}`,
       );
     }
-    const storage = this.#entries.map(({ access, element, name }, position) =>
-      `@group(0) @binding(${position}) var<storage, ${
-        access === "write" ? "read_write" : "read"
-      }> ${name}: array<${element}>;\n`
-    ).join("");
+    const storage =
+      this.#entries.map(({ access, element, name }, position) =>
+        `@group(0) @binding(${position}) var<storage, ${
+          access === "write" ? "read_write" : "read"
+        }> ${name}: array<${element}>;\n`
+      ).join("") + (this.#readsHalves ? halfFunctions : "");
     const bytes = this.#offsetBytes;
     return bytes === 0 ? storage : `${storage}@group(0) @binding(${this.#entries.length}) ` +
       `var<uniform> offsets: array<vec4<u32>, ${bytes / 16}>;\n`;

@@ -25,6 +25,7 @@ Deno.test("a measured row has everything", async () => {
   assert.equal(row.samples.length, 3);
   assert.equal(row.tokens, 16);
   assert.equal(row.threads, 1);
+  assert.equal(row.dtype, "f32");
   assert(row.warmUp.milliseconds >= 300 && row.warmUp.runs >= 3);
   assert(row.minimum <= row.median && row.peakBytes > 4 * row.parameters!);
   const seconds = row.median / 1000;
@@ -40,6 +41,8 @@ Deno.test("lists make the full product", () => {
   const models = [tiny, { ...tiny, name: "other" }];
   const tasks = ditTasks(["forward", "train"], models, [1, 8], [place, { device: "webgpu" }]);
   assert.equal(tasks.length, 16);
+  const halves = ditTasks(["forward"], models, [1], [place], ["f32", "f16"]);
+  assert.deepEqual(halves.map(({ dtype }) => dtype), ["f32", "f16", "f32", "f16"]);
   assert.equal(
     productTasks([[1, 2, 3], [4, 5, 6]], [place]).map(({ subject }) => subject)[1],
     "4x5x6",
@@ -61,6 +64,15 @@ eachDevice("every operation of a DiT can be run again and again", async (device)
     assert(await timeRuns(device, job.run, 3) > 0);
     assert.equal(device.allocatedBytes, bytes, operation);
     assert(job.macs > 0);
+  }
+});
+
+eachDevice("training steps have weights in f32 only", async (device) => {
+  for (const operation of ["train", "train-plain"] as const) {
+    await assert.rejects(
+      loadDiTJob(device, operation, tiny.config, 2, "f16"),
+      /with weights in f16: training is in f32 only/,
+    );
   }
 });
 

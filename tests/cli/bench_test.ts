@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { main } from "../../cli/main.ts";
+import { scratchBytes } from "../../kernels/wasm/memory.ts";
 import { recordedIo, runTessera, taskPermissions } from "./support.ts";
 
 async function run(...args: string[]) {
@@ -95,6 +96,25 @@ Deno.test("bench throughput --json: one document, whole rows, with the task's pe
   }
 });
 
+Deno.test("bench throughput sweeps how weights are stored, and half of them take half the memory", async () => {
+  // One block this wide has 9 MB of weights and next to nothing else.
+  const wide = ["--model=DiT-XS/8", "--depth=1", "--hidden=384", "--heads=6", "--num-classes=3"];
+  const { code, out } = await run(
+    ...["throughput", "--ops=forward", "--dtype=f32,f16", "--batch=1,2", ...wide],
+    ...["--device=wasm", "--threads=1", "-r", "1", "--json"],
+  );
+  assert.equal(code, 0);
+  const rows: { dtype: string; batch: number; peakBytes: number; macs: number }[] =
+    JSON.parse(out).rows;
+  assert.deepEqual(
+    rows.map(({ dtype, batch }) => [dtype, batch]),
+    [["f32", 1], ["f16", 1], ["f32", 2], ["f16", 2]],
+  );
+  const [single, half] = rows.map(({ peakBytes }) => peakBytes - scratchBytes);
+  assert(half > 0.5 * single && half < 0.6 * single, `${half} of ${single} bytes`);
+  assert.equal(rows[0].macs, rows[1].macs);
+});
+
 Deno.test("bench product measures lists of sizes", async () => {
   const { code, out } = await run(
     ...["product", "--size=32,16x64x8", "--device=wasm", "--threads=1,2", "-r", "1", "--json"],
@@ -131,6 +151,8 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
     [["throughput", "--ops", "forwad"], /did you mean forward\?/],
     [["throughput", "--device", "gpu"], /"gpu" is not known/],
     [["throughput", "--batch", "0"], /nearest valid value is 1/],
+    [["throughput", "--dtype", "f64"], /"f64" is not known; .*f32 or f16/],
+    [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
     [["product", "--size", "4x4"], /give one side, or m, n and k/],
   ];
   for (const [args, message] of cases) {

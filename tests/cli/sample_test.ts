@@ -131,6 +131,17 @@ Deno.test("a picture has the same bits in a batch of any size [wasm]", async () 
   });
 });
 
+Deno.test("--dtype f16 draws the same from weights that are in half precision", async () => {
+  await withFolder(async (folder) => {
+    const args = [...quick, "--classes", "3,1,4", ...onWasm];
+    const single = await sample(folder, ...args);
+    const half = await sample(folder, ...args, "--dtype", "f16", "--batch-size", "2");
+    assert.deepEqual(half, single);
+    const text = await Deno.readTextFile(join(folder, "out", "samples.json"));
+    assert.equal(JSON.parse(text).dtype, "f16");
+  });
+});
+
 /** Grey levels of the single pictures in a folder. */
 async function greyLevels(folder: string): Promise<number[]> {
   const sharp = await loadSharp();

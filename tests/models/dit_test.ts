@@ -7,10 +7,17 @@ import type { Device } from "../../kernels/device.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { gradients } from "../../kernels/graph/gradients.ts";
 import { graphCost, makeGraph } from "../../kernels/graph/graph.ts";
-import { elementCount } from "../../kernels/shape.ts";
+import { elementCount, storedBytes } from "../../kernels/shape.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import { dit, type DiTConfig, ditParameters, publishedDiTConfigs } from "../../models/dit.ts";
-import { countParameters, lookup, parameterStates } from "../../models/parameters.ts";
+import { forwardGraph } from "../../models/dit_graph.ts";
+import {
+  countParameters,
+  lookup,
+  parameterStates,
+  storedType,
+  type WeightType,
+} from "../../models/parameters.ts";
 import { sineCosinePositions, timestepFeatureTable } from "../../models/positions.ts";
 import { initializeParameters } from "../../training/initialize.ts";
 import { eachDevice } from "../devices.ts";
@@ -76,6 +83,46 @@ for (const name of names) {
     assert(compared > 15, `${compared} gradients compared`);
   });
 }
+
+for (const name of names) {
+  eachDevice(`${name}: weights in half precision give what the rounded ones do`, async (device) => {
+    const config = await loadConfig(name);
+    const [weights, golden] = [
+      await loadGolden(`${name}.weights`),
+      await loadGolden(`${name}.case`),
+    ];
+    const forward = async (stored: WeightType): Promise<Float32Array> => {
+      const graph = forwardGraph(config, golden.shapes.get("input.x")![0], stored);
+      const executable = await device.load(compile(graph));
+      for (const specification of ditParameters(config)) {
+        const values = weights.floats(specification.name);
+        const rounded = storedType(specification, "f16") === "f16";
+        executable.buffer(specification.name).write(rounded ? values.map(Math.f16round) : values);
+      }
+      executable.buffer("x").write(golden.floats("input.x"));
+      executable.buffer("t").write(golden.integers("input.t"));
+      executable.buffer("y").write(golden.integers("input.y"));
+      executable.run();
+      return await executable.buffer("out").read() as Float32Array;
+    };
+    const [half, single] = [await forward("f16"), await forward("f32")];
+    assertClose("out", half, single, 2e-6);
+    const exact = golden.floats("output.out");
+    assert(exact.some((value, index) => Math.abs(half[index] - value) > 1e-5), "nothing rounded");
+    assertClose("out beside PyTorch's", half, exact, 2e-3);
+  });
+}
+
+Deno.test("weights in half precision take half the memory; only vectors stay as they are", () => {
+  const config = publishedDiTConfigs.get("DiT-XL/2")!;
+  const bytes = (weights: WeightType): number =>
+    compile(forwardGraph(config, 1, weights)).buffers
+      .filter(({ kind }) => kind === "state")
+      .reduce((sum, { dtype, elements }) => sum + storedBytes(dtype, elements), 0);
+  assert.equal(bytes("f32"), 4 * published["DiT-XL/2"][0]);
+  const ratio = bytes("f16") / bytes("f32");
+  assert(ratio > 0.5 && ratio < 0.501, `${ratio}`);
+});
 
 /** Parameter counts, frozen positions and multiply-adds of papers.md 1.9. */
 const published: Record<string, [parameters: number, frozen: number, multiplyAdds: number]> = {

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import type { Device, DeviceBuffer, Executable, HostArray } from "../../kernels/device.ts";
+import type {
+  Device,
+  DeviceBuffer,
+  Executable,
+  HostArray,
+  StoredArray,
+} from "../../kernels/device.ts";
 import type { Program } from "../../kernels/program.ts";
 import type { DType } from "../../kernels/shape.ts";
 import { interpret } from "./interpreter.ts";
@@ -14,8 +20,8 @@ class ReferenceBuffer implements DeviceBuffer {
   constructor(readonly name: string, readonly dtype: DType, readonly elements: number) {
     this.values = new Float64Array(elements);
   }
-  write(data: HostArray, offset = 0): void {
-    this.values.set(data, offset);
+  write(data: StoredArray, offset = 0): void {
+    this.values.set(this.dtype === "f16" ? Float16Array.from(data) : data, offset);
   }
   read(): Promise<HostArray> {
     const rounded = this.dtype === "i32"

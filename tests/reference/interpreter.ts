@@ -13,7 +13,7 @@ import type { Program, Step } from "../../kernels/program.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import { layerNorm, layerNormGradient } from "./layer_norm.ts";
 import type { Memory } from "./memory.ts";
-import { elementwise, matmul, reduce } from "./tensor.ts";
+import { elementwise, matmul, reduce, widen } from "./tensor.ts";
 import { adamw, gather, random, scatterAdd } from "./training.ts";
 
 /** Contents of buffers by name; numbers of any array type. */
@@ -24,6 +24,8 @@ export function interpretStep(step: Step, memory: Memory): void {
   switch (step.kind) {
     case "elementwise":
       return elementwise(step, memory);
+    case "widen":
+      return widen(step, memory);
     case "reduce":
       return reduce(step, memory);
     case "matmul":
@@ -69,7 +71,8 @@ export function interpret(
         `${kind} ${name}: ${values.length} values for ${memory[index].length} elements`,
       );
     }
-    memory[index].set(values);
+    const { dtype } = program.buffers[index];
+    memory[index].set(dtype === "f16" ? Float64Array.from(values, Math.f16round) : values);
   };
   program.buffers.forEach((buffer, index) => buffer.data && memory[index].set(buffer.data));
   for (const [name, values] of inputs) fill(name, values, "input");

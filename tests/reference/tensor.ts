@@ -4,7 +4,13 @@
  * @module
  */
 import { evaluate } from "../../kernels/expression.ts";
-import type { ElementwiseStep, MatmulStep, MatrixView, ReduceStep } from "../../kernels/program.ts";
+import type {
+  ElementwiseStep,
+  MatmulStep,
+  MatrixView,
+  ReduceStep,
+  WidenStep,
+} from "../../kernels/program.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { indices, type Memory, read, sum, write } from "./memory.ts";
 
@@ -14,6 +20,11 @@ export function elementwise(step: ElementwiseStep, memory: Memory): void {
     const operands = step.inputs.map((input) => read(memory, input, ...index));
     write(memory, step.output, index, evaluate(step.expression, operands));
   }
+}
+
+/** Copies whole buffers: the memory holds every number in double precision already. */
+export function widen({ input, output }: WidenStep, memory: Memory): void {
+  memory[output.buffer].set(memory[input.buffer]);
 }
 
 /** Reduces the trailing axes of the inputs. */

@@ -20,7 +20,13 @@ import {
   unary,
 } from "../../expression.ts";
 import type { Step, View } from "../../program.ts";
-import { broadcastShapes, elementCount, sameShape, type Shape } from "../../shape.ts";
+import {
+  arithmeticType,
+  broadcastShapes,
+  elementCount,
+  sameShape,
+  type Shape,
+} from "../../shape.ts";
 import { broadcastView } from "../../view.ts";
 import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 
@@ -84,7 +90,7 @@ function mapExpression(expression: Expression, operands: readonly Tensor[]): Ten
   const used = loadedInputs(expression);
   const renumbered: Expression[] = [];
   used.forEach((index, position) => {
-    renumbered[index] = load(position, operands[index].dtype);
+    renumbered[index] = load(position, arithmeticType(operands[index].dtype));
   });
   const inputs = used.map((index) => operands[index]);
   return new ElementwiseNode(substitute(expression, renumbered), inputs, shape).outputs[0];
@@ -98,7 +104,8 @@ export type Operand = Tensor | number;
  * `map((a, b) => binary("multiply", a, b), x, y)`.
  */
 export function map(body: (...scalars: Expression[]) => Expression, ...operands: Tensor[]): Tensor {
-  return mapExpression(body(...operands.map((t, index) => load(index, t.dtype))), operands);
+  const scalars = operands.map(({ dtype }, index) => load(index, arithmeticType(dtype)));
+  return mapExpression(body(...scalars), operands);
 }
 
 function combine(op: BinaryOp, a: Operand, b: Operand): Tensor {

@@ -68,6 +68,11 @@ export class MatmulNode extends Node {
     return index > 1 || matrixView(view, this.matrixShape(index)) !== undefined;
   }
 
+  /** Of the right factor, which is where weights are. */
+  override readsHalves(index: number): boolean {
+    return index === 1;
+  }
+
   private matrixShape(index: number): Shape {
     const { batch, m, n, k } = this.dimensions();
     if (index === 0) return [batch, m, k];
@@ -99,7 +104,14 @@ function matrixView(view: View, shape: Shape): MatrixView | undefined {
   const repeats = rowStride === 0 || columnStride === 0;
   if (repeats || (rowStride !== 1 && columnStride !== 1)) return undefined;
   if (batch === 1) batchStride = 0;
-  return { buffer: view.buffer, offset: view.offset, batchStride, rowStride, columnStride };
+  return {
+    buffer: view.buffer,
+    offset: view.offset,
+    batchStride,
+    rowStride,
+    columnStride,
+    dtype: view.dtype === "f16" ? "f16" : "f32",
+  };
 }
 
 /**

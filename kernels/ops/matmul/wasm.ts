@@ -2,7 +2,7 @@
  * Matrix products in WebAssembly: choice of method and block sizes, and division over the threads.
  *
  * With many rows, b is packed into panels; with few, packing would cost as much as the product, and
- * b is read in place. The methods sum in different orders, so a batch-invariant device always packs.
+ * b is read in place (columns in half precision are widened first, some at a time). The methods sum in different orders, so a batch-invariant device always packs.
  * Threads get boxes of the result; the grid of boxes is the one with the lowest estimated time of its
  * largest box, packing included.
  *
@@ -25,6 +25,7 @@ import {
   scratchLayout,
 } from "./wasm_driver.ts";
 import { tileColumns, tileRows } from "./wasm_micro.ts";
+import { widenedColumnBytes } from "./wasm_pack.ts";
 
 /** Up to this many rows b is read in place, by how it is stored. */
 const rowsByDotProducts = 64;
@@ -36,6 +37,9 @@ const maximumDepthBlock = 768;
 const maximumDirectDepthBlock = 32;
 const maximumRowBlock = 96;
 const maximumColumnBlock = 1024;
+
+/** Elements of b's columns that are widened at a time: little enough to stay in a close cache. */
+const widenedElements = 8192;
 
 /** Time to pack an element, in multiply-adds. */
 const packingCost = 8;
@@ -52,7 +56,7 @@ interface Box {
 
 /** Turns a product into one phase. */
 export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
-  const method = context.batchInvariant ? "packed" : chooseMethod(step);
+  const method = context.batchInvariant ? "packed" : chooseMethod(step, context.scratchBytes);
   const boxes = divide(step, method, context.threads);
   const kernel = planBlocks(step, method, boxes[0], context.scratchBytes);
   const name = matmulName(kernel);
@@ -69,9 +73,11 @@ export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
   return [phase];
 }
 
-function chooseMethod({ m, b }: MatmulStep): Method {
-  if (b.columnStride !== 1) return m <= rowsByDotProducts ? "dot" : "packed";
-  return m <= rowsReadDirectly ? "direct" : "packed";
+function chooseMethod({ m, k, b }: MatmulStep, scratchBytes: number): Method {
+  const inPlace = b.dtype === "f32";
+  if (b.columnStride === 1) return inPlace && m <= rowsReadDirectly ? "direct" : "packed";
+  const fits = inPlace || dotColumns * widenedColumnBytes(k) <= scratchBytes / 2;
+  return m <= rowsByDotProducts && fits ? "dot" : "packed";
 }
 
 /** Blocks of equal size, a multiple of `unit`, not larger than `maximum`. */
@@ -91,10 +97,11 @@ function planBlocks(
   const rows = box.rows.end - box.rows.start;
   const columns = box.columns.end - box.columns.start;
   const maximumDepth = method === "direct" ? maximumDirectDepthBlock : maximumDepthBlock;
-  const layout = ({ batchStride, rowStride, columnStride }: MatrixLayout) => ({
+  const layout = ({ batchStride, rowStride, columnStride, dtype }: MatrixLayout) => ({
     batchStride,
     rowStride,
     columnStride,
+    dtype,
   });
   const keepsOutput = step.epilogueInputs.some(({ buffer }) => buffer === step.output.buffer);
   const wholeDepth = method === "dot" || keepsOutput;
@@ -102,8 +109,10 @@ function planBlocks(
   // Neither packed block may take more than a share of the scratch memory.
   const fitting = (share: number, unit: number) =>
     Math.max(unit, Math.floor(scratchBytes / share / (4 * depthBlock) / unit) * unit);
-  const columnBlock = method === "packed" || keepsOutput
-    ? blockSize(columns, Math.min(maximumColumnBlock, fitting(2, tileColumns)), tileColumns)
+  const widens = method === "dot" && step.b.dtype === "f16";
+  const maximumColumns = widens ? widenedElements / k : maximumColumnBlock;
+  const columnBlock = method === "packed" || widens || keepsOutput
+    ? blockSize(columns, Math.min(maximumColumns, fitting(2, tileColumns)), tileColumns)
     : columns;
   const kernel: MatmulKernel = {
     m,

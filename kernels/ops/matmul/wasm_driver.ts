@@ -4,11 +4,14 @@
  * result while it is in the cache.
  *
  * Blocks of b of `depthBlock` x `columnBlock` are packed once and meet all rows of a, `rowBlock` of
- * them at a time (packed too if a is given by columns).
+ * them at a time (packed too if a is given by columns). A b in half precision is widened while it is
+ * packed; for dot products its columns are widened into the scratch memory first.
  *
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { elementBytes } from "../../shape.ts";
+import type { FloatStorage } from "../../wasm/half.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import { defineDotBlock } from "./wasm_dot.ts";
 import { defineBlock } from "./wasm_micro.ts";
@@ -16,14 +19,17 @@ import {
   definePackColumns,
   definePackRows,
   definePackTransposed,
+  defineWidenColumns,
   packingSlack,
+  widenedColumnBytes,
 } from "./wasm_pack.ts";
 
-/** Strides of an operand in elements; one of row and column stride is 1. */
+/** Strides of an operand in elements, one of row and column stride 1, and what its elements are. */
 export interface MatrixLayout {
   readonly batchStride: number;
   readonly rowStride: number;
   readonly columnStride: number;
+  readonly dtype: FloatStorage;
 }
 
 /**
@@ -57,14 +63,19 @@ export function packsA({ a }: { readonly a: MatrixLayout }): boolean {
   return a.columnStride !== 1;
 }
 
+/** Whether b is read where it lies; otherwise from blocks in scratch memory. */
+function readsInPlace({ method, b }: MatmulKernel): boolean {
+  return method !== "packed" && b.dtype === "f32";
+}
+
 /** Where the blocks lie in the scratch memory, in bytes from its start. */
 export function scratchLayout(
   kernel: MatmulKernel,
 ): { readonly b: number; readonly product: number; readonly end: number } {
-  const { rowBlock, columnBlock, depthBlock, method, keepsOutput } = kernel;
+  const { rowBlock, columnBlock, depthBlock, keepsOutput } = kernel;
   const roundUp = (x: number, unit: number) => Math.ceil(x / unit) * unit;
   const bytesA = packsA(kernel) ? 4 * roundUp(rowBlock, 4) * roundUp(depthBlock, 4) : 0;
-  const bytesB = method === "packed" ? 4 * roundUp(columnBlock, 4) * depthBlock : 0;
+  const bytesB = readsInPlace(kernel) ? 0 : 4 * roundUp(columnBlock, 4) * roundUp(depthBlock, 4);
   const b = roundUp(bytesA + packingSlack, 64);
   const product = roundUp(b + bytesB + packingSlack, 64);
   return { b, product, end: product + (keepsOutput ? 4 * rowBlock * columnBlock : 0) };
@@ -74,7 +85,8 @@ export function scratchLayout(
 export function matmulName(kernel: MatmulKernel): string {
   const { m, n, k, a, b, method, rowBlock, columnBlock, depthBlock } = kernel;
   const { epilogue, keepsOutput } = kernel;
-  const layout = (x: MatrixLayout) => `${x.batchStride}.${x.rowStride}.${x.columnStride}`;
+  const layout = (x: MatrixLayout) =>
+    `${x.batchStride}.${x.rowStride}.${x.columnStride}${x.dtype === "f16" ? ".f16" : ""}`;
   const blocks = `${rowBlock}.${columnBlock}.${depthBlock}`;
   const suffix = epilogue ? `_${keepsOutput ? "kept_" : ""}${elementwiseName(epilogue)}` : "";
   return `matmul_${method}_${m}x${n}x${k}_${layout(a)}_${layout(b)}_${blocks}${suffix}`;
@@ -168,7 +180,8 @@ class Driver {
       [row, layout.rowStride],
       [column, layout.columnStride],
     ] as const;
-    for (const [index, stride] of terms) f.get(index).i32Const(4 * stride).i32Mul().i32Add();
+    const bytes = elementBytes[layout.dtype];
+    for (const [index, stride] of terms) f.get(index).i32Const(bytes * stride).i32Mul().i32Add();
   }
 
   #prepareB(): void {
@@ -176,12 +189,15 @@ class Driver {
     const [scratch, , b] = f.parameters.slice(6);
     this.#pushElement(b, kernel.b, this.#depth, this.#column);
     f.set(this.#blockB);
-    if (kernel.method !== "packed") return;
-    const byRows = kernel.b.columnStride === 1;
-    f.get(this.#blockB).i32Const(4 * (byRows ? kernel.b.rowStride : kernel.b.columnStride));
+    if (readsInPlace(kernel)) return;
+    const { rowStride, columnStride, dtype } = kernel.b;
+    const byRows = columnStride === 1;
+    const lineBytes = elementBytes[dtype] * (byRows ? rowStride : columnStride);
+    f.get(this.#blockB).i32Const(lineBytes);
     f.get(scratch).i32Const(scratchLayout(kernel).b).i32Add().tee(this.#blockB);
     f.get(this.#depths).get(this.#columns);
-    f.call(byRows ? definePackRows(f.module) : definePackColumns(f.module));
+    if (kernel.method === "dot") f.call(defineWidenColumns(f.module));
+    else f.call(byRows ? definePackRows(f.module, dtype) : definePackColumns(f.module, dtype));
   }
 
   #prepareA(): void {
@@ -206,7 +222,8 @@ class Driver {
     this.#pushProduct();
     f.get(this.#rows).get(this.#columns);
     if (method === "dot") {
-      f.call(defineDotBlock(f.module, k, 4 * b.columnStride));
+      const columnBytes = readsInPlace(kernel) ? 4 * b.columnStride : widenedColumnBytes(k);
+      f.call(defineDotBlock(f.module, k, columnBytes));
       return;
     }
     const rowBytes = method === "direct" ? 4 * b.rowStride : undefined;
@@ -223,7 +240,7 @@ class Driver {
       f.get(scratch).i32Const(scratchLayout(kernel).product).i32Add().i32Const(4 * columnBlock);
       return;
     }
-    const layout = { batchStride: m * n, rowStride: n, columnStride: 1 };
+    const layout = { batchStride: m * n, rowStride: n, columnStride: 1, dtype: "f32" } as const;
     this.#pushElement(c, layout, this.#row, this.#column);
     f.i32Const(4 * n);
   }

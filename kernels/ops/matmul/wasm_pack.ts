@@ -2,10 +2,13 @@
  * Packing of operands into the order in which the tiles read them. Everything moves as blocks of
  * four by four elements (transposed in registers where needed), and in pieces that fill whole cache
  * lines on both sides. Reads may run up to three elements past a row: those lanes are never used.
+ * What is stored in half precision is widened on the way.
  *
  * @module
  */
+import { elementBytes } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { defineWiden, type FloatStorage, loadFloats } from "../../wasm/half.ts";
 
 /** Space that packing may write beyond the packed data, in bytes. */
 export const packingSlack = 256;
@@ -47,8 +50,11 @@ function setClampedRows(
  * Emits `(source, rowBytes, target, depth, columns)`: b given by rows of columns (depth x columns)
  * into panels of four columns.
  */
-export function definePackRows(module: ModuleBuilder): FunctionBuilder {
-  return module.define("pack_rows", (_, name) => {
+export function definePackRows(
+  module: ModuleBuilder,
+  storage: FloatStorage = "f32",
+): FunctionBuilder {
+  return module.define(`pack_rows_${storage}`, (_, name) => {
     const f = module.function(name, new Array(5).fill("i32"), []);
     const [source, rowBytes, target, depth, columns] = f.parameters;
     const [strip, left, first, row, panel, k] = f.locals("i32", 6);
@@ -61,7 +67,7 @@ export function definePackRows(module: ModuleBuilder): FunctionBuilder {
         f.get(columns).get(strip).i32Sub().tee(left).i32Const(64);
         f.get(left).i32Const(64).i32LtU().select().set(left);
         f.get(first).set(row).get(target).get(k).i32Const(4).i32Shl().i32Add().set(panel);
-        copyRows(f, { row, rowBytes, panel, panelBytes, left }, count);
+        copyRows(f, { storage, row, rowBytes, panel, panelBytes, left }, count);
         f.get(first).get(rowBytes).i32Const(count).i32Mul().i32Add().set(first);
       };
       f.withLocals(["i32"], (end) => {
@@ -69,7 +75,7 @@ export function definePackRows(module: ModuleBuilder): FunctionBuilder {
         f.forRange(k, end, 4, () => rows(4));
         f.forRange(k, depth, 1, () => rows(1));
       });
-      f.increment(source, 256);
+      f.increment(source, 64 * elementBytes[storage]);
       f.get(target).get(panelBytes).i32Const(4).i32Shl().i32Add().set(target);
     });
     return f;
@@ -77,6 +83,7 @@ export function definePackRows(module: ModuleBuilder): FunctionBuilder {
 }
 
 interface RowCopy {
+  readonly storage: FloatStorage;
   readonly row: Local;
   readonly rowBytes: Local;
   readonly panel: Local;
@@ -87,18 +94,20 @@ interface RowCopy {
 
 /** Copies `count` rows of `left` columns into their panels. */
 function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
-  const { row, rowBytes, panel, panelBytes, left } = copy;
+  const { storage, row, rowBytes, panel, panelBytes, left } = copy;
   f.get(left).i32Const(3).i32Add().i32Const(2).i32ShrU().set(left);
   f.repeat(left, () => {
     f.withLocals(["i32"], (element) => {
       f.get(row).set(element);
       for (let i = 0; i < count; i++) {
-        f.get(panel).get(element).v128Load().v128Store(16 * i);
+        f.get(panel).get(element);
+        loadFloats(f, storage);
+        f.v128Store(16 * i);
         if (i < count - 1) f.get(element).get(rowBytes).i32Add().set(element);
       }
     });
     f.get(panel).get(panelBytes).i32Add().set(panel);
-    f.increment(row, 16);
+    f.increment(row, 4 * elementBytes[storage]);
   });
 }
 
@@ -106,8 +115,11 @@ function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
  * Emits `(source, rowBytes, target, depth, columns)`: b given by its columns (columns x depth), as
  * weights are stored, into panels of four columns.
  */
-export function definePackColumns(module: ModuleBuilder): FunctionBuilder {
-  return module.define("pack_columns", (_, name) => {
+export function definePackColumns(
+  module: ModuleBuilder,
+  storage: FloatStorage = "f32",
+): FunctionBuilder {
+  return module.define(`pack_columns_${storage}`, (_, name) => {
     const f = module.function(name, new Array(5).fill("i32"), []);
     const [source, rowBytes, target, depth, columns] = f.parameters;
     const [column, k] = f.locals("i32", 2);
@@ -119,14 +131,42 @@ export function definePackColumns(module: ModuleBuilder): FunctionBuilder {
         f.get(target).set(output).i32Const(0).set(k);
         // The last turn may write into the next panel, which is filled later.
         f.forRange(k, depth, 4, () => {
-          pointers.forEach((pointer, i) => f.get(pointer).v128Load().set(block[i]));
+          pointers.forEach((pointer, i) => {
+            f.get(pointer);
+            loadFloats(f, storage);
+            f.set(block[i]);
+          });
           transpose(f, block);
           block.forEach((vector, i) => f.get(output).get(vector).v128Store(16 * i));
-          for (const pointer of pointers) f.increment(pointer, 16);
+          for (const pointer of pointers) f.increment(pointer, 4 * elementBytes[storage]);
           f.increment(output, 64);
         });
       });
       f.get(target).get(depth).i32Const(4).i32Shl().i32Add().set(target);
+    });
+    return f;
+  });
+}
+
+/** Distance of widened columns of a depth: whole vectors. */
+export function widenedColumnBytes(depth: number): number {
+  return 16 * Math.ceil(depth / 4);
+}
+
+/**
+ * Emits `(source, columnBytes, target, depth, columns)`: b in half precision, given by its columns,
+ * into columns in single precision, a multiple of four elements apart.
+ */
+export function defineWidenColumns(module: ModuleBuilder): FunctionBuilder {
+  return module.define("widen_columns", (_, name) => {
+    const f = module.function(name, new Array(5).fill("i32"), []);
+    const [source, columnBytes, target, depth, columns] = f.parameters;
+    const vectors = f.local("i32");
+    f.get(depth).i32Const(3).i32Add().i32Const(2).i32ShrU().set(vectors);
+    f.repeat(columns, () => {
+      f.get(source).get(target).get(vectors).call(defineWiden(module));
+      f.get(source).get(columnBytes).i32Add().set(source);
+      f.get(target).get(vectors).i32Const(4).i32Shl().i32Add().set(target);
     });
     return f;
   });

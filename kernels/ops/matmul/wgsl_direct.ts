@@ -64,8 +64,8 @@ function product(step: MatmulStep, a: Layout, b: Layout, context: WebGPUContext)
   const table = new BindingTable();
   const kernel = {
     target: table.use(output.buffer, "write", "vec4<f32>"),
-    a: operandCode("left", table.use(step.a.buffer, "read", "vec4<f32>"), a, rows, 1),
-    b: operandCode("right", table.use(step.b.buffer, "read", "vec4<f32>"), b, tileColumns, 2),
+    a: operandCode("left", table.reader(step.a, 4), a, rows, 1),
+    b: operandCode("right", table.reader(step.b, 4), b, tileColumns, 2),
     rows,
     groupIndex,
   };
@@ -107,13 +107,13 @@ interface OperandCode {
 }
 
 /**
- * @param array name of the operand's binding
+ * @param read WGSL that reads a vector at an address
  * @param lines of the operand in a tile
  * @param entry which vector of the table is the operand's
  */
 function operandCode(
   name: "left" | "right",
-  array: string,
+  read: (address: string) => string,
   layout: Layout,
   lines: number,
   entry: number,
@@ -129,7 +129,7 @@ let ${name}Stride = sizes[${entry}].z;`;
     return {
       addresses: [first, ...upTo(lines).map(address)].join("\n"),
       loads: (q) =>
-        four.map((i) => `let ${name}${4 * q + i} = ${array}[${name}At${4 * q + i} + d];`).join(
+        four.map((i) => `let ${name}${4 * q + i} = ${read(`${name}At${4 * q + i} + d`)};`).join(
           "\n",
         ),
       element,
@@ -142,7 +142,7 @@ let ${name}Stride = sizes[${entry}].z;`;
     addresses: [first, ...upTo(lines / 4).map(address)].join("\n"),
     loads: (q) =>
       four.map((d) =>
-        `let ${name}${q}_${d} = ${array}[${name}At${q} + (4u * d + ${d}u) * ${name}Stride];`
+        `let ${name}${q}_${d} = ${read(`${name}At${q} + (4u * d + ${d}u) * ${name}Stride`)};`
       ).join("\n"),
     element: (r, d) => `${name}${r >> 2}_${d}.${"xyzw"[r & 3]}`,
     vector: (q, d) => `${name}${q}_${d}`,

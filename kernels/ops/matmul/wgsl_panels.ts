@@ -112,11 +112,11 @@ function blockCode(table: BindingTable, view: MatrixView, lines: number, k: numb
   const aligned = (stride: number): boolean =>
     [offset, batchStride, stride].every((value) => value % 4 === 0);
   if (columnStride === 1 && k % 4 === 0 && aligned(rowStride)) {
-    const source = table.use(view.buffer, "read", "vec4<f32>");
+    const read = table.reader(view, 4);
     const loads = four.map((r) =>
       `var row${r} = vec4<f32>();
 if (line + ${r}u < shape[1].z && along < shape[1].w) {
-row${r} = ${source}[(base + (line + ${r}u) * shape[2].z + along) / 4u];
+row${r} = ${read(`(base + (line + ${r}u) * shape[2].z + along) / 4u`)};
 }`
     );
     const columns = four.map((d) =>
@@ -125,20 +125,20 @@ row${r} = ${source}[(base + (line + ${r}u) * shape[2].z + along) / 4u];
     return [...loads, ...columns].join("\n");
   }
   if (rowStride === 1 && lines % 4 === 0 && aligned(columnStride)) {
-    const source = table.use(view.buffer, "read", "vec4<f32>");
+    const read = table.reader(view, 4);
     return four.map((d) =>
       `var column${d} = vec4<f32>();
 if (line < shape[1].z && along + ${d}u < shape[1].w) {
-column${d} = ${source}[(base + line + (along + ${d}u) * shape[2].w) / 4u];
+column${d} = ${read(`(base + line + (along + ${d}u) * shape[2].w) / 4u`)};
 }`
     ).join("\n");
   }
-  const source = table.use(view.buffer, "read");
+  const read = table.reader(view);
   return four.map((d) =>
     `var column${d} = vec4<f32>();
 for (var r = 0u; r < 4u; r++) {
 if (line + r < shape[1].z && along + ${d}u < shape[1].w) {
-column${d}[r] = ${source}[base + (line + r) * shape[2].z + (along + ${d}u) * shape[2].w];
+column${d}[r] = ${read(`base + (line + r) * shape[2].z + (along + ${d}u) * shape[2].w`)};
 }
 }`
   ).join("\n");

@@ -93,7 +93,7 @@ function operandCode(
   size: number,
 ): OperandCode {
   const unit = fetch === "elements" ? 1 : 4;
-  const array = table.use(view.buffer, "read", unit === 4 ? "vec4<f32>" : "f32");
+  const read = table.reader(view, unit);
   const scaled = (stride: number): number => stride === 1 && unit === 4 ? 1 : stride / unit;
   const places = fetch === "alongTile" ? tileSize / 4 : tileSize;
   const ragged = size % tileSize !== 0;
@@ -115,7 +115,7 @@ function operandCode(
     const d = i % steps;
     const along = fetch === "alongDepth" ? "d / 4u" : d > 0 ? `(d + ${d}u)` : "d";
     const address = affine(0, [`${name}Base${r}`, along], [1, scaled(view.columnStride)]);
-    return `let ${name}${r}_${d} = ${array}[${address}];`;
+    return `let ${name}${r}_${d} = ${read(address)};`;
   });
   const element = (r: number, d: number): string =>
     fetch === "alongDepth"

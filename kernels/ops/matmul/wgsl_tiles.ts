@@ -108,7 +108,7 @@ function stage(
   name: "A" | "B",
   { lines, k, size, depth }: { lines: number; k: number; size: number; depth: number },
 ): string {
-  const array = table.use(view.buffer, "read");
+  const read = table.reader(view);
   const [line, along] = view.columnStride === 1
     ? [`element / ${depth}u`, `element % ${depth}u`]
     : [`element % ${size}u`, `element / ${size}u`];
@@ -122,7 +122,7 @@ let place = (${along}) * ${size}u + ${line};
 let line = first${name} + ${line};
 let along = start + ${along};
 var value = 0.0;
-if (line < ${lines}u && along < ${k}u) { value = ${array}[${address}]; }
+if (line < ${lines}u && along < ${k}u) { value = ${read(address)}; }
 tile${name}[place] = value;
 }`;
 }

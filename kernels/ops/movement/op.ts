@@ -9,7 +9,14 @@
  */
 import { constant, load } from "../../expression.ts";
 import type { Step, View } from "../../program.ts";
-import { elementCount, formatShape, normalizeAxis, sameShape, type Shape } from "../../shape.ts";
+import {
+  arithmeticType,
+  elementCount,
+  formatShape,
+  normalizeAxis,
+  sameShape,
+  type Shape,
+} from "../../shape.ts";
 import { type Arithmetic, type Cost, Node, type Tensor } from "../../tensor.ts";
 import { broadcastView, permuteView, reshapeView, sameView, sliceView } from "../../view.ts";
 
@@ -141,7 +148,12 @@ class DetachNode extends ViewNode {
 
 /** A copy step of one view into another. */
 export function copyStep(from: View, to: View): Step {
-  return { kind: "elementwise", inputs: [from], expression: load(0, to.dtype), output: to };
+  return {
+    kind: "elementwise",
+    inputs: [from],
+    expression: load(0, arithmeticType(to.dtype)),
+    output: to,
+  };
 }
 
 /** Parts side by side along one axis. */
@@ -151,7 +163,7 @@ export class ConcatenateNode extends Node {
   constructor(parts: readonly Tensor[], readonly axis: number) {
     const total = parts.reduce((sum, part) => sum + part.shape[axis], 0);
     const shape = parts[0].shape.map((size, index) => index === axis ? total : size);
-    super("concatenate", parts, [{ shape, dtype: parts[0].dtype }]);
+    super("concatenate", parts, [{ shape, dtype: arithmeticType(parts[0].dtype) }]);
     this.signature = `concatenate ${axis}`;
   }
   override withInputs(inputs: readonly Tensor[]): Node {
@@ -196,7 +208,7 @@ export class PadNode extends Node {
   /** `x` from `start` on in an axis that gets the length `size`. */
   constructor(x: Tensor, readonly axis: number, readonly start: number, readonly size: number) {
     const shape = x.shape.map((part, index) => index === axis ? size : part);
-    super("pad", [x], [{ shape, dtype: x.dtype }]);
+    super("pad", [x], [{ shape, dtype: arithmeticType(x.dtype) }]);
     this.signature = `pad ${axis} ${start} ${size}`;
   }
   override withInputs([x]: readonly Tensor[]): Node {
@@ -212,7 +224,7 @@ export class PadNode extends Node {
     const zero: Step = {
       kind: "elementwise",
       inputs: [],
-      expression: constant(0, output.dtype),
+      expression: constant(0, arithmeticType(output.dtype)),
       output,
     };
     return [zero, copyStep(from, sliceView(output, this.axis, this.start, from.shape[this.axis]))];
@@ -328,7 +340,8 @@ export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   if (parts.length === 0) throw new RangeError("concatenate: no parts");
   const index = normalizeAxis(axis, parts[0].shape.length, "concatenate");
   for (const part of parts) {
-    const fits = part.dtype === parts[0].dtype && part.shape.length === parts[0].shape.length &&
+    const fits = arithmeticType(part.dtype) === arithmeticType(parts[0].dtype) &&
+      part.shape.length === parts[0].shape.length &&
       part.shape.every((size, k) => k === index || size === parts[0].shape[k]);
     if (!fits) {
       throw new RangeError(

@@ -16,7 +16,7 @@ import type {
   View,
 } from "../../../kernels/program.ts";
 import { contiguousStrides, type DType, elementCount, type Shape } from "../../../kernels/shape.ts";
-import type { HostArray } from "../../../kernels/device.ts";
+import type { StoredArray } from "../../../kernels/device.ts";
 
 /** What result buffers hold before a run. */
 const untouched = 7.5;
@@ -28,8 +28,8 @@ export const unitRoundoff = 2 ** -24;
 export interface StepCase {
   readonly name: string;
   readonly program: Program;
-  readonly inputs: ReadonlyMap<string, HostArray>;
-  readonly states: ReadonlyMap<string, HostArray>;
+  readonly inputs: ReadonlyMap<string, StoredArray>;
+  readonly states: ReadonlyMap<string, StoredArray>;
   /** Largest allowed error of each result, relative to the largest magnitude expected in it. */
   readonly tolerance: number;
 }
@@ -57,8 +57,8 @@ function deviates(count: number, seed: number): Float32Array {
 /** Collects the buffers of one case. */
 export class StepBuilder {
   readonly #buffers: BufferSpecification[] = [];
-  readonly #inputs = new Map<string, HostArray>();
-  readonly #states = new Map<string, HostArray>();
+  readonly #inputs = new Map<string, StoredArray>();
+  readonly #states = new Map<string, StoredArray>();
 
   /** @param padding unused elements before and after every operand */
   constructor(readonly padding: number) {}
@@ -66,6 +66,16 @@ export class StepBuilder {
   /** A float operand with deviates in [-1, 1), put through `map`. */
   input(layout: Shape | Layout, map: (x: number) => number = (x) => x): View {
     return this.#add("input", layout, "f32", (count) => this.#noise(count).map(map));
+  }
+
+  /** An operand in half precision with deviates in [-1, 1), every sixteenth of them subnormal. */
+  halves(layout: Shape | Layout): View {
+    return this.#add(
+      "input",
+      layout,
+      "f16",
+      (count) => Float16Array.from(this.#noise(count), (x, i) => i % 16 === 5 ? x * 2 ** -14 : x),
+    );
   }
 
   /** A contiguous float operand with the given values. */
@@ -84,7 +94,7 @@ export class StepBuilder {
 
   /** A result: a state that starts full of a value no kernel computes. */
   output(layout: Shape | Layout, dtype: DType = "f32"): View {
-    const make = (count: number): HostArray =>
+    const make = (count: number): StoredArray =>
       dtype === "f32"
         ? new Float32Array(count).fill(untouched)
         : new Int32Array(count).fill(untouched);
@@ -117,7 +127,7 @@ export class StepBuilder {
     return deviates(count, this.#buffers.length);
   }
 
-  #padded<A extends HostArray>(data: A): A {
+  #padded<A extends Float32Array | Int32Array>(data: A): A {
     const length = data.length + 2 * this.padding;
     const result =
       (data instanceof Float32Array ? new Float32Array(length) : new Int32Array(length)) as A;
@@ -140,7 +150,7 @@ export class StepBuilder {
     kind: BufferKind & ("input" | "state"),
     layout: Shape | Layout,
     dtype: DType,
-    make: (count: number) => HostArray,
+    make: (count: number) => StoredArray,
   ): View {
     const index = this.#buffers.length;
     const name = `operand${index}`;

@@ -20,6 +20,8 @@ interface MatmulForm {
   readonly sharedB?: boolean;
   /** Unused elements at the end of every row of the operands. */
   readonly gap?: number;
+  /** The right factor is stored in half precision. */
+  readonly half?: boolean;
 }
 
 /** Roundings of a sum of k terms of random sign grow like the square root of k. */
@@ -29,18 +31,20 @@ function matrix(
   b: StepBuilder,
   rows: number,
   columns: number,
-  form: { batch: number; transpose: boolean; shared: boolean; gap: number },
+  form: { batch: number; transpose: boolean; shared: boolean; gap: number; dtype: "f32" | "f16" },
 ): MatrixView {
   const [outer, inner] = form.transpose ? [columns, rows] : [rows, columns];
   const pitch = inner + form.gap;
   const matrices = form.shared ? 1 : form.batch;
-  const { buffer, offset } = b.input([matrices, outer, pitch]);
+  const shape = [matrices, outer, pitch];
+  const { buffer, offset } = form.dtype === "f16" ? b.halves(shape) : b.input(shape);
   return {
     buffer,
     offset,
     batchStride: form.shared ? 0 : outer * pitch,
     rowStride: form.transpose ? 1 : pitch,
     columnStride: form.transpose ? pitch : 1,
+    dtype: form.dtype,
   };
 }
 
@@ -48,8 +52,11 @@ function product(b: StepBuilder, form: MatmulForm): { a: MatrixView; b: MatrixVi
   const { m, n, k, batch = 1, gap = 0 } = form;
   const { transposeA = false, transposeB = false, sharedA = false, sharedB = false } = form;
   return {
-    a: matrix(b, m, k, { batch, transpose: transposeA, shared: sharedA, gap }),
-    b: matrix(b, k, n, { batch, transpose: transposeB, shared: sharedB, gap }),
+    a: matrix(b, m, k, { batch, transpose: transposeA, shared: sharedA, gap, dtype: "f32" }),
+    b: matrix(b, k, n, {
+      ...{ batch, transpose: transposeB, shared: sharedB, gap },
+      dtype: form.half ? "f16" : "f32",
+    }),
   };
 }
 
@@ -61,26 +68,27 @@ function plainProduct(padding: number, form: MatmulForm): StepCase {
   const name = `${batch} x (${m}, ${k}) (${k}, ${n})` +
     `${form.transposeA ? " A^T" : ""}${form.transposeB ? " B^T" : ""}` +
     `${form.sharedA ? " shared A" : ""}${form.sharedB ? " shared B" : ""}` +
-    `${form.gap ? ` gap ${form.gap}` : ""}`;
+    `${form.gap ? ` gap ${form.gap}` : ""}${form.half ? " half" : ""}`;
   const step = { kind: "matmul", batch, m, n, k, ...operands, output, epilogueInputs: [] } as const;
   return b.build(name, step, productTolerance(k));
 }
 
+const shapes: readonly (readonly [m: number, n: number, k: number])[] = [
+  [1, 1, 1],
+  [1, 17, 3],
+  [17, 1, 3],
+  [3, 3, 17],
+  [6, 8, 64],
+  [7, 9, 1],
+  [17, 33, 72],
+  [64, 48, 32],
+  [13, 100, 65],
+  [97, 68, 130],
+];
+
 /** Matrix products. */
 export function matmulCases(padding: number): StepCase[] {
   const cases: StepCase[] = [];
-  const shapes: [m: number, n: number, k: number][] = [
-    [1, 1, 1],
-    [1, 17, 3],
-    [17, 1, 3],
-    [3, 3, 17],
-    [6, 8, 64],
-    [7, 9, 1],
-    [17, 33, 72],
-    [64, 48, 32],
-    [13, 100, 65],
-    [97, 68, 130],
-  ];
   for (const transposeA of [false, true]) {
     for (const transposeB of [false, true]) {
       for (const [m, n, k] of shapes) {
@@ -101,7 +109,24 @@ export function matmulCases(padding: number): StepCase[] {
     plainProduct(padding, { m: 8, n: 20, k: 2000, transposeA: true }),
     plainProduct(padding, { m: 8, n: 20, k: 2000, transposeB: true }),
   );
-  return [...cases, ...epilogueCases(padding)];
+  return [...cases, ...epilogueCases(padding), ...halfCases(padding)];
+}
+
+/** Right factors in half precision, with columns that are wide enough for several blocks. */
+function halfCases(padding: number): StepCase[] {
+  const half = true;
+  return [false, true].flatMap((transposeB) => {
+    const odd = { m: 7, n: 9, k: 13, transposeB, half };
+    return [
+      ...shapes.map(([m, n, k]) => plainProduct(padding, { m, n, k, transposeB, half })),
+      plainProduct(padding, { ...odd, transposeA: true }),
+      plainProduct(padding, { ...odd, gap: 5 }),
+      plainProduct(padding, { ...odd, batch: 3, gap: 3 }),
+      plainProduct(padding, { ...odd, batch: 3, sharedB: true }),
+      plainProduct(padding, { m: 5, n: 83, k: 1003, transposeB, half }),
+      plainProduct(padding, { m: 9, n: 84, k: 1000, transposeB, half }),
+    ];
+  });
 }
 
 const [x, y, z, w] = [0, 1, 2, 3].map((input) => load(input));
@@ -116,9 +141,10 @@ function epilogueCases(padding: number): StepCase[] {
     epilogue: Expression,
     views: (b: StepBuilder, shape: Shape) => { inputs: View[]; output: View },
     shape: Shape = [batch, m, n],
+    form: Partial<MatmulForm> = {},
   ): StepCase => {
     const b = new StepBuilder(padding);
-    const operands = product(b, { m, n, k, batch });
+    const operands = product(b, { m, n, k, batch, ...form });
     const { inputs: epilogueInputs, output } = views(b, shape);
     const step = {
       kind: "matmul",
@@ -164,6 +190,16 @@ function epilogueCases(padding: number): StepCase[] {
       const output = b.updated(shape);
       return { inputs: [output], output };
     }),
+    make(
+      "residual in place, half",
+      add(y, x),
+      (b, shape) => {
+        const output = b.updated(shape);
+        return { inputs: [output], output };
+      },
+      [batch, m, n],
+      { transposeB: true, half: true },
+    ),
     make("transposed residual", add(y, x), (b, shape) => ({
       inputs: [b.input(transposed([batch, n, m], [0, 2, 1]))],
       output: b.output(shape),

@@ -19,10 +19,11 @@ import {
   randomCases,
   scatterAddCases,
 } from "./other_cases.ts";
-import { elementwiseCases, reduceCases } from "./tensor_cases.ts";
+import { elementwiseCases, reduceCases, widenCases } from "./tensor_cases.ts";
 
 const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
   elementwise: elementwiseCases,
+  widen: widenCases,
   reduce: reduceCases,
   matmul: matmulCases,
   attention: attentionCases,

@@ -264,3 +264,13 @@ function stridedReductions(padding: number, operator: "sum" | "maximum"): StepCa
     ]),
   ];
 }
+
+/** Whole buffers of many sizes, from one element to several cache lines a thread; exact. */
+export function widenCases(padding: number): StepCase[] {
+  return [1, 2, 3, 17, 64, 1000, 40_001].map((size) => {
+    const b = new StepBuilder(0);
+    const shape = [size + padding];
+    const step = { kind: "widen", input: b.halves(shape), output: b.output(shape) } as const;
+    return b.build(`(${shape})`, step, 0);
+  });
+}

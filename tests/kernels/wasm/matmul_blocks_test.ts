@@ -47,6 +47,7 @@ function operand(rows: number, columns: number, form: Form, gap: number, buffer:
     batchStride: outer * stride,
     rowStride: form === "N" ? stride : 1,
     columnStride: form === "N" ? 1 : stride,
+    dtype: "f32",
   };
   return { view, elements: outer * stride };
 }

@@ -11,7 +11,13 @@ import { createWebGPUDevice, type WebGPUOptions } from "../../../kernels/webgpu/
 import { available } from "./cases.ts";
 
 function squareProduct(size: number): Program {
-  const operand = { offset: 0, batchStride: 0, rowStride: size, columnStride: 1 };
+  const operand = {
+    offset: 0,
+    batchStride: 0,
+    rowStride: size,
+    columnStride: 1,
+    dtype: "f32",
+  } as const;
   const step: MatmulStep = {
     kind: "matmul",
     ...{ batch: 1, m: size, n: size, k: size },

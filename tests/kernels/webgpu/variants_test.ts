@@ -20,12 +20,21 @@ interface Sizes {
   readonly k: number;
 }
 
-/** @param layout for each operand N, or T where its rows lie across memory */
-function product(padding: number, layout: string, { batch, m, n, k }: Sizes): StepCase {
+/**
+ * @param layout for each operand N, or T where its rows lie across memory
+ * @param dtype how the right operand is stored
+ */
+function product(
+  padding: number,
+  layout: string,
+  { batch, m, n, k }: Sizes,
+  dtype: "f32" | "f16" = "f32",
+): StepCase {
   const b = new StepBuilder(padding);
   const [leftTransposed, rightTransposed] = [...layout].map((letter) => letter === "T");
   const left = b.input(leftTransposed ? [batch, k, m] : [batch, m, k]);
-  const right = b.input(rightTransposed ? [n, k] : [k, n]);
+  const rightShape = rightTransposed ? [n, k] : [k, n];
+  const right = dtype === "f16" ? b.halves(rightShape) : b.input(rightShape);
   const strides = (transposed: boolean, rows: number, columns: number) => ({
     rowStride: transposed ? 1 : columns,
     columnStride: transposed ? rows : 1,
@@ -36,16 +45,18 @@ function product(padding: number, layout: string, { batch, m, n, k }: Sizes): St
     a: {
       ...{ buffer: left.buffer, offset: padding, batchStride: m * k },
       ...strides(leftTransposed, m, k),
+      dtype: "f32",
     },
     b: {
       ...{ buffer: right.buffer, offset: padding, batchStride: 0 },
       ...strides(rightTransposed, k, n),
+      dtype,
     },
     output: b.output([batch, m, n]),
     epilogueInputs: [],
   };
   return b.build(
-    `${batch} x (${m}, ${k}) (${k}, ${n}) ${layout}, padding ${padding}`,
+    `${batch} x (${m}, ${k}) (${k}, ${n}) ${layout} ${dtype}, padding ${padding}`,
     step,
     k * unitRoundoff,
   );
@@ -61,6 +72,9 @@ const large = [
   product(0, "TT", { batch: 3, m: 148, n: 36, k: 8 }),
   product(0, "NT", { batch: 1, m: 6, n: 200, k: 128 }),
   product(0, "TN", { batch: 2, m: 8, n: 76, k: 132 }),
+  product(0, "NT", { batch: 1, m: 137, n: 260, k: 300 }, "f16"),
+  product(3, "NT", { batch: 2, m: 66, n: 70, k: 9 }, "f16"),
+  product(0, "NN", { batch: 1, m: 130, n: 140, k: 12 }, "f16"),
 ];
 
 /** On software adapters each shape of the "tiles" variant takes 0.3 s to compile. */

@@ -6,7 +6,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { HostArray } from "../../../kernels/device.ts";
+import type { HostArray, StoredArray } from "../../../kernels/device.ts";
 import type { Program } from "../../../kernels/program.ts";
 import type { Dispatch, WebGPUContext } from "../../../kernels/webgpu/lowering.ts";
 import { loweringOf } from "../../../kernels/webgpu/lowerings.ts";
@@ -19,7 +19,7 @@ export interface ContextChoice {
 }
 
 /** Contents of buffers by name. */
-export type Contents = ReadonlyMap<string, HostArray>;
+export type Contents = ReadonlyMap<string, StoredArray>;
 
 /** A program of one or a few steps in GPU memory. */
 export class LoadedProgram {
@@ -52,7 +52,7 @@ export class LoadedProgram {
   write(contents: Contents): void {
     for (const [name, data] of contents) {
       const index = this.program.buffers.findIndex((buffer) => buffer.name === name);
-      this.device.queue.writeBuffer(this.#buffers[index], 0, data as HostArray & BufferSource);
+      this.device.queue.writeBuffer(this.#buffers[index], 0, data as StoredArray & BufferSource);
     }
   }
 

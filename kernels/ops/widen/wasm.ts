@@ -1,0 +1,36 @@
+/**
+ * Half to single precision in WebAssembly.
+ *
+ * @module
+ */
+import type { WidenStep } from "../../program.ts";
+import { elementBytes } from "../../shape.ts";
+import { defineWiden } from "../../wasm/half.ts";
+import type { WasmLowering } from "../../wasm/lowering.ts";
+import { splitAmong, splitPhase } from "../../wasm/split.ts";
+
+/** Fewer elements than this are not worth a further thread. */
+const elementsPerThread = 16384;
+
+/** Elements of a cache line of the output. */
+const lineElements = 16;
+
+/**
+ * Divides a buffer over the threads. Its last vector may reach past the last element: buffers are
+ * padded to whole cache lines.
+ */
+export const lowerWiden: WasmLowering<WidenStep> = ({ input, output }, context) => {
+  const [elements] = output.shape;
+  context.define("widen", defineWiden);
+  const workers = Math.min(context.threads, Math.ceil(elements / elementsPerThread));
+  const ranges = splitAmong(workers, context.threads, elements, lineElements);
+  const [source, target] = [input, output].map((view) => context.address(view));
+  return [splitPhase(ranges, ({ start, end }) => [{
+    function: "widen",
+    arguments: [
+      source + elementBytes.f16 * start,
+      target + elementBytes.f32 * start,
+      Math.ceil((end - start) / 4),
+    ],
+  }])];
+};
