@@ -8,6 +8,7 @@ import {
   writeSafetensors,
 } from "../../formats/safetensors.ts";
 import { assertInputError, withFolder } from "./helpers.ts";
+import { scale } from "../scale.ts";
 
 /** A safetensors file with the given header text and data length. */
 function fileBytes(header: string, dataLength: number): Uint8Array<ArrayBuffer> {
@@ -290,7 +291,7 @@ Deno.test("safetensors: damaged files give clear errors only", async () => {
           assert.ok(error.message.startsWith(path) && !error.message.includes("\n"), error.message);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: scale(400, 20_000) },
     );
   });
 });
