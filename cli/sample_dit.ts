@@ -7,8 +7,10 @@ import { dirname } from "@std/path";
 import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
 import { writeSamplesNpz } from "../formats/npz.ts";
-import { openSafetensors, writeSafetensors } from "../formats/safetensors.ts";
-import { selectDevice } from "../kernels/select_device.ts";
+import { openSafetensors, teeSafetensors, type TensorReader } from "../formats/safetensors.ts";
+import type { SamplingProgram } from "../diffusion/sampling.ts";
+import type { Device } from "../kernels/device.ts";
+import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import {
   createDiTSampler,
@@ -18,79 +20,103 @@ import {
   resolveClasses,
 } from "../training/dit_model.ts";
 import { checkWeights, isWeightsFile } from "../training/checkpoint.ts";
-import { type SampleRecord, samplesToBitmaps, writeSamples } from "../training/pictures.ts";
+import {
+  gridPath,
+  type GridText,
+  type SampleRecord,
+  samplesToBitmaps,
+  teeSamples,
+} from "../training/pictures.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { namedConfigOrFile } from "./model_config.ts";
 import { Progress } from "./progress.ts";
+import { watchSignals } from "./signals.ts";
 import type { Parsed } from "./flags.ts";
 import type { sampleDitFlags, SampleDitOptions } from "./sample.ts";
 
 /** The checkpoint that comes with the tool. */
 export const shippedCheckpoint = "models/checkpoints/fashion";
 
-/** Start noise given by the user. */
-interface StartNoise {
-  readonly values: Float32Array;
-  readonly count: number;
-}
-
 /** Draws pictures. */
 export async function runSampleDit(
   io: Io,
   { values, given }: Parsed<typeof sampleDitFlags>,
 ): Promise<void> {
-  // A file for a program need not become thousands of files for people.
-  const wantsPngs = values.npz === undefined || given.has("out");
   const source = await findSource(values);
-  const noise = values.noise === undefined
-    ? undefined
-    : await readNoise(values.noise, source.config);
-  const labels = asUsage(() => chooseLabels(values, source, noise?.count));
+  using noise = values.noise === undefined ? undefined : await openSafetensors(values.noise);
+  const noiseCount = noise && countNoise(noise, source.config);
+  const labels = asUsage(() => chooseLabels(values, source, noiseCount));
   checkOutput(source.config, values);
   await checkWeights(source.path, ditParameters(source.config));
-  const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
+  const chosen = await selectDevice({ ...values, batchInvariant: true });
   try {
-    await prepareOutput(source.config, values, wantsPngs);
-    const progress = new Progress(io, {
-      noun: "evaluation",
-      total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
-      columns: {},
-      quiet: values.quiet,
-      logFormat: values.logFormat,
-    });
-    progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
-    const parameters = await loadDiT(device, source, values.dtype);
-    const program = await createDiTSampler(device, source.config, parameters, {
-      sampler: values.sampler,
-      steps: values.numSamplingSteps,
-      eta: values.eta,
-      spacing: values.spacing,
-      clipDenoised: values.clipDenoised,
-      batchSize: Math.min(values.batchSize, labels.length),
-      guidance: {
-        scale: values.cfgScale,
-        channels: values.cfgChannels === "all" ? undefined : values.cfgChannels,
-      },
-    });
-    let evaluations = 0;
-    const batches = program.batches(
-      { seed: values.seed, labels, startNoise: noise?.values },
-      () => progress.update(++evaluations),
-    );
-    const output = { ...source, labels, device: device.description };
-    const samples = values.npz === undefined ? await Array.fromAsync(batches) : await writeNpzOf(
-      values.npz,
-      batches,
-      output,
-      wantsPngs || values.saveLatents !== undefined,
-    );
-    progress.end();
-    await save(io, concatenate(samples), values, output, wantsPngs);
+    const output: Output = {
+      ...source,
+      labels,
+      device: chosen.device.description,
+      // A file for a program need not become thousands of files for people.
+      wantsPngs: isPicture(source.config) && (values.npz === undefined || given.has("out")),
+    };
+    await draw(io, values, output, chosen, noise);
   } finally {
-    device.close();
+    chosen.device.close();
   }
+}
+
+/** Draws pictures on a device and writes them. */
+async function draw(
+  io: Io,
+  values: SampleDitOptions,
+  output: Output,
+  { device, reason }: ChosenDevice,
+  noise: TensorReader | undefined,
+): Promise<void> {
+  await prepareOutput(values, output);
+  const { labels, config } = output;
+  const progress = new Progress(io, {
+    noun: "evaluation",
+    total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
+    columns: {},
+    quiet: values.quiet,
+    logFormat: values.logFormat,
+  });
+  progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+  const program = await createProgram(device, values, output);
+  using watch = watchSignals(io, "stopping");
+  let evaluations = 0;
+  const batches = program.batches({
+    seed: values.seed,
+    labels,
+    startNoise: noise && ((first, out) => readNoise(noise, config, first, out)),
+  }, () => {
+    watch.signal.throwIfAborted();
+    progress.update(++evaluations);
+  });
+  const written = await writeSamples(batches, values, output).finally(() => progress.end());
+  written.forEach((path) => io.out(path));
+}
+
+/** Compiles the sampler that the flags ask for. */
+async function createProgram(
+  device: Device,
+  values: SampleDitOptions,
+  { labels, ...source }: Output,
+): Promise<SamplingProgram> {
+  const parameters = await loadDiT(device, source, values.dtype);
+  return await createDiTSampler(device, source.config, parameters, {
+    sampler: values.sampler,
+    steps: values.numSamplingSteps,
+    eta: values.eta,
+    spacing: values.spacing,
+    clipDenoised: values.clipDenoised,
+    batchSize: Math.min(values.batchSize, labels.length),
+    guidance: {
+      scale: values.cfgScale,
+      channels: values.cfgChannels === "all" ? undefined : values.cfgChannels,
+    },
+  });
 }
 
 /** The weights that the flags mean. */
@@ -118,112 +144,114 @@ function chooseLabels(
   return Array.from({ length: total }, (_, index) => wanted[index % wanted.length]);
 }
 
-async function readNoise(path: string, config: DiTConfig): Promise<StartNoise> {
-  using reader = await openSafetensors(path);
+/** The number of pictures that a file has start noise for. */
+function countNoise(reader: TensorReader, { channels, inputSize }: DiTConfig): number {
   const { shape } = reader.info("noise");
-  const { channels, inputSize } = config;
   const [count, ...picture] = shape;
   if (
     shape.length !== 4 || count === 0 || picture.join() !== [channels, inputSize, inputSize].join()
   ) {
     throw new InputError(
-      `${path}: noise has the shape (${shape.join(", ")}), ` +
+      `${reader.path}: noise has the shape (${shape.join(", ")}), ` +
         `the model needs (N, ${channels}, ${inputSize}, ${inputSize})`,
     );
   }
-  return { values: reader.readFloat32("noise"), count };
+  return count;
 }
 
-const isPicture = (channels: number): boolean => channels === 1 || channels === 3;
+/** Fills `out` with the start noise of pictures from `first` on. */
+function readNoise(
+  reader: TensorReader,
+  { channels, inputSize }: DiTConfig,
+  first: number,
+  out: Float32Array,
+): void {
+  reader.readFloat32Part("noise", first * channels * inputSize ** 2, out);
+}
+
+const isPicture = ({ channels }: DiTConfig): boolean => channels === 1 || channels === 3;
 
 /** Latents cannot be drawn without a decoder. */
-function checkOutput({ channels }: DiTConfig, { saveLatents, npz }: SampleDitOptions): void {
-  if (isPicture(channels)) return;
+function checkOutput(config: DiTConfig, { saveLatents, npz }: SampleDitOptions): void {
+  if (isPicture(config)) return;
   const problem =
-    `the model makes latents of ${channels} channels, which need a decoder to become pictures`;
+    `the model makes latents of ${config.channels} channels, which need a decoder to become pictures`;
   if (npz !== undefined) throw new UsageError(`--npz: ${problem}; --save-latents writes latents`);
   if (saveLatents === undefined) {
     throw new UsageError(`${problem}; write them with --save-latents FILE`);
   }
 }
 
+/** What is written about pictures besides the flags. */
+type Output = DiTSource & {
+  readonly labels: readonly number[];
+  readonly device: string;
+  readonly wantsPngs: boolean;
+};
+
 /** Makes the folders of what will be written, so that a wrong path shows before the work. */
 async function prepareOutput(
-  { channels }: DiTConfig,
   { out, saveLatents, npz }: SampleDitOptions,
-  wantsPngs: boolean,
+  { wantsPngs }: Output,
 ): Promise<void> {
   for (const file of [saveLatents, npz]) {
     if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
   }
-  if (isPicture(channels) && wantsPngs) await Deno.mkdir(out, { recursive: true });
+  if (wantsPngs) await Deno.mkdir(out, { recursive: true });
 }
-
-/** What is written about pictures besides the flags. */
-type Output = DiTSource & { readonly labels: readonly number[]; readonly device: string };
 
 /**
- * Writes batches to an npz file as they come.
+ * Writes batches as they come to all files asked for, none of them held in memory.
  *
- * @param keep whether the batches are needed afterwards; otherwise none is held in memory
- * @returns the batches that were kept
+ * @returns the paths to tell the user
  */
-async function writeNpzOf(
-  path: string,
+async function writeSamples(
   batches: AsyncIterable<Float32Array>,
-  { config, labels }: Output,
-  keep: boolean,
-): Promise<Float32Array[]> {
-  const kept: Float32Array[] = [];
-  async function* bytes(): AsyncGenerator<Uint8Array> {
-    for await (const batch of batches) {
-      if (keep) kept.push(batch);
-      for (const { data } of samplesToBitmaps(batch, config)) yield data;
-    }
-  }
-  const { inputSize, channels } = config;
-  await writeSamplesNpz(path, [labels.length, inputSize, inputSize, channels], bytes(), labels);
-  return kept;
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
-  let done = 0;
-  for (const part of parts) {
-    whole.set(part, done);
-    done += part.length;
-  }
-  return whole;
-}
-
-async function save(
-  io: Io,
-  samples: Float32Array,
   values: SampleDitOptions,
-  source: Output,
-  wantsPngs: boolean,
-): Promise<void> {
-  const { config, labels } = source;
-  const record = describe(values, source);
-  if (values.saveLatents !== undefined) {
-    const shape = [labels.length, config.channels, config.inputSize, config.inputSize];
-    await writeSafetensors(values.saveLatents, [
-      { name: "latents", type: "F32", shape, data: samples },
-    ]);
-    io.out(values.saveLatents);
+  output: Output,
+): Promise<string[]> {
+  const { saveLatents, npz, out } = values;
+  const { config, labels, wantsPngs } = output;
+  const { channels, inputSize } = config;
+  const record = describe(values, output);
+  const written: string[] = [];
+  if (saveLatents !== undefined) {
+    const shape = [labels.length, channels, inputSize, inputSize];
+    batches = teeSafetensors(saveLatents, { name: "latents", type: "F32", shape }, batches);
+    written.push(saveLatents);
   }
-  if (values.npz !== undefined) {
-    await writeTextAtomically(`${values.npz}.json`, `${JSON.stringify(record, null, 2)}\n`);
-    io.out(values.npz);
+  if (wantsPngs) batches = teeSamples(out, batches, record, gridText(values, output));
+  if (npz === undefined) {
+    for await (const _ of batches) { /* the files fill as batches pass */ }
+  } else {
+    const shape = [labels.length, inputSize, inputSize, channels] as const;
+    await writeSamplesNpz(npz, shape, bytesOf(batches, config), labels);
+    await writeTextAtomically(`${npz}.json`, `${JSON.stringify(record, null, 2)}\n`);
+    written.push(npz);
   }
-  if (!isPicture(config.channels) || !wantsPngs) return;
-  const guidance = values.cfgScale === 1 ? "no guidance" : `guidance ${values.cfgScale}`;
-  const grid = await writeSamples(values.out, samples, record, {
-    title: source.step === undefined ? "DiT" : `DiT after ${source.step} steps`,
-    subtitle:
-      `${values.sampler}, ${values.numSamplingSteps} steps, ${guidance}, seed ${values.seed}`,
-  });
-  io.out(grid);
+  return wantsPngs ? [...written, gridPath(out)] : written;
+}
+
+/** The bytes of the pictures of each batch. */
+async function* bytesOf(
+  batches: AsyncIterable<Float32Array>,
+  config: DiTConfig,
+): AsyncGenerator<Uint8Array> {
+  for await (const batch of batches) {
+    for (const { data } of samplesToBitmaps(batch, config)) yield data;
+  }
+}
+
+/** What stands above the grid. */
+function gridText(
+  { sampler, numSamplingSteps, cfgScale, seed }: SampleDitOptions,
+  { step }: Output,
+): GridText {
+  const guidance = cfgScale === 1 ? "no guidance" : `guidance ${cfgScale}`;
+  return {
+    title: step === undefined ? "DiT" : `DiT after ${step} steps`,
+    subtitle: `${sampler}, ${numSamplingSteps} steps, ${guidance}, seed ${seed}`,
+  };
 }
 
 /** How the pictures were made. */

@@ -50,9 +50,10 @@ export interface AxisResize {
   readonly count: number;
 }
 
-/** For each wanted pixel, where its sources start and their weights (`taps` of them, some 0). */
+/** For each wanted pixel: its first source, how many there are, and their weights (`taps` places). */
 interface AxisWeights {
   readonly first: Int32Array;
+  readonly counts: Int32Array;
   readonly taps: number;
   readonly weights: Float64Array;
 }
@@ -63,22 +64,23 @@ function axisWeights(filter: ResampleFilter, { from, to, start, count }: AxisRes
   const support = filter.support * stretch;
   const taps = Math.min(from, Math.ceil(support) * 2 + 1);
   const first = new Int32Array(count);
+  const counts = new Int32Array(count);
   const weights = new Float64Array(count * taps);
   for (let index = 0; index < count; index++) {
     const center = (start + index + 0.5) * scale;
     const begin = Math.max(0, Math.floor(center - support + 0.5));
     const end = Math.min(from, Math.floor(center + support + 0.5));
-    // The window may not run over the end of the axis, not even with weights of 0.
-    first[index] = Math.min(begin, from - taps);
+    first[index] = begin;
+    counts[index] = end - begin;
     let sum = 0;
     for (let x = begin; x < end; x++) {
       const weight = filter.weight((x - center + 0.5) / stretch);
-      weights[index * taps + x - first[index]] = weight;
+      weights[index * taps + x - begin] = weight;
       sum += weight;
     }
     for (let tap = 0; tap < taps; tap++) weights[index * taps + tap] /= sum;
   }
-  return { first, taps, weights };
+  return { first, counts, taps, weights };
 }
 
 /**
@@ -89,7 +91,7 @@ function filterAxis(
   outer: number,
   size: number,
   inner: number,
-  { first, taps, weights }: AxisWeights,
+  { first, counts, taps, weights }: AxisWeights,
 ): Uint8Array {
   const count = first.length;
   const result = new Uint8ClampedArray(outer * count * inner);
@@ -97,10 +99,12 @@ function filterAxis(
   for (let row = 0; row < outer; row++) {
     for (let index = 0; index < count; index++) {
       const source = (row * size + first[index]) * inner;
+      const start = index * taps;
+      const end = start + counts[index];
       for (let lane = 0; lane < inner; lane++) {
         let sum = 0;
-        for (let tap = 0; tap < taps; tap++) {
-          sum += weights[index * taps + tap] * data[source + tap * inner + lane];
+        for (let tap = start, at = source + lane; tap < end; tap++, at += inner) {
+          sum += weights[tap] * data[at];
         }
         // Halves go up, as in the original; the array itself would round them to even and clamp.
         result[position++] = Math.floor(sum + 0.5);
@@ -108,6 +112,36 @@ function filterAxis(
     }
   }
   return new Uint8Array(result.buffer);
+}
+
+/**
+ * What {@link filterAxis} does with the box filter where pairs become one: most of the work on a
+ * photograph, several times as fast without weights.
+ */
+function halveAxis(data: Uint8Array, outer: number, size: number, inner: number): Uint8Array {
+  const pairs = outer * size / 2;
+  const result = new Uint8Array(pairs * inner);
+  for (let pair = 0, position = 0; pair < pairs; pair++) {
+    for (let at = 2 * pair * inner, end = at + inner; at < end; at++) {
+      result[position++] = (data[at] + data[at + inner] + 1) >> 1;
+    }
+  }
+  return result;
+}
+
+/** Resizes along the middle axis of (outer, from, inner) bytes to (outer, count, inner). */
+function resizeAxis(
+  data: Uint8Array,
+  outer: number,
+  inner: number,
+  filter: ResampleFilter,
+  axis: AxisResize,
+): Uint8Array {
+  const { from, to, count } = axis;
+  if (filter === boxFilter && from === 2 * to && count === to) {
+    return halveAxis(data, outer, from, inner);
+  }
+  return filterAxis(data, outer, from, inner, axisWeights(filter, axis));
 }
 
 /**
@@ -122,10 +156,9 @@ export function resample(
   rows: AxisResize,
   columns: AxisResize,
 ): Picture {
-  const { height, width, channels, data } = picture;
-  const wide = filterAxis(data, height, width, channels, axisWeights(filter, columns));
-  const inner = columns.count * channels;
-  const done = filterAxis(wide, 1, height, inner, axisWeights(filter, rows));
+  const { height, channels, data } = picture;
+  const wide = resizeAxis(data, height, channels, filter, columns);
+  const done = resizeAxis(wide, 1, columns.count * channels, filter, rows);
   return { height: rows.count, width: columns.count, channels, data: done };
 }
 

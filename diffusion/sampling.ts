@@ -38,8 +38,11 @@ export interface SamplingRequest {
   readonly seed: number;
   /** One class a picture. */
   readonly labels: readonly number[];
-  /** Start noise (N, C, H, W); drawn from the seed when absent. */
-  readonly startNoise?: Float32Array;
+  /**
+   * Fills `out`, (n, C, H, W), with the start noise of pictures `first` to `first + n - 1`; drawn
+   * from the seed when absent.
+   */
+  readonly startNoise?: (first: number, out: Float32Array) => void | Promise<void>;
 }
 
 /** Called after every step with the pictures finished so far and the steps made in this batch. */
@@ -166,20 +169,14 @@ export class SamplingProgram {
     }
   }
 
-  /** Refuses labels that are no classes and start noise of another size. */
-  private check({ labels, startNoise }: SamplingRequest): void {
-    const { nullLabel, pictureShape } = this.settings;
+  /** Refuses labels that are no classes. */
+  private check({ labels }: SamplingRequest): void {
+    const { nullLabel } = this.settings;
     const wrong = labels.find((label) =>
       !(Number.isInteger(label) && label >= 0 && label <= nullLabel)
     );
     if (wrong !== undefined) {
       throw new RangeError(`label ${wrong} is not a whole number from 0 to ${nullLabel}`);
-    }
-    const expected = labels.length * elementCount(pictureShape);
-    if (startNoise && startNoise.length !== expected) {
-      throw new RangeError(
-        `start noise of ${startNoise.length} numbers for ${labels.length} pictures of (${pictureShape})`,
-      );
     }
   }
 
@@ -190,11 +187,15 @@ export class SamplingProgram {
     count: number,
     progress?: SamplingProgress,
   ): Promise<Float32Array> {
-    const { batchSize, nullLabel, pictureShape } = this.settings;
+    const { batchSize, nullLabel } = this.settings;
     const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
     const batchLabels = Int32Array.from(rows, (row) => labels[row] ?? nullLabel);
-    if (startNoise) this.writeStart(startNoise, first * elementCount(pictureShape));
-    else {
+    if (startNoise) {
+      // The places of a partial batch that are not asked for keep zeros.
+      const noise = new Float32Array(this.x.elements);
+      await startNoise(first, noise.subarray(0, count * this.x.elements / batchSize));
+      this.x.write(noise);
+    } else {
       this.writeSource(this.start, seed, rows, 0);
       this.start.run();
     }
@@ -217,13 +218,6 @@ export class SamplingProgram {
   /** Writes a buffer of the step, if the step has it. */
   private writeStep(name: string, data: HostArray): void {
     if (this.stepBuffers.has(name)) this.step.buffer(name).write(data);
-  }
-
-  /** Writes given start noise; the places of a partial batch that are not asked for keep zeros. */
-  private writeStart(startNoise: Float32Array, offset: number): void {
-    const padded = new Float32Array(this.x.elements);
-    padded.set(startNoise.subarray(offset, offset + this.x.elements));
-    this.x.write(padded);
   }
 
   /** Writes what the random numbers of a program depend on. */

@@ -32,32 +32,6 @@ export interface AtomicWriter {
   writeAt(offset: number, bytes: Uint8Array): Promise<void>;
 }
 
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) written += await file.write(bytes.subarray(written));
-}
-
-function writerFor(file: Deno.FsFile): AtomicWriter {
-  let position = 0;
-  return {
-    get position() {
-      return position;
-    },
-    async write(bytes) {
-      await writeAll(file, bytes);
-      position += bytes.length;
-    },
-    async writeAt(offset, bytes) {
-      if (offset < 0 || offset + bytes.length > position) {
-        throw new RangeError(`bytes ${offset}..${offset + bytes.length} were not written yet`);
-      }
-      await file.seek(offset, Deno.SeekMode.Start);
-      await writeAll(file, bytes);
-      await file.seek(position, Deno.SeekMode.Start);
-    },
-  };
-}
-
 /**
  * Flushes the entries of a folder (new names, renames) to the disk.
  *
@@ -67,6 +41,84 @@ export async function syncDirectory(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using directory = await Deno.open(path);
   await directory.sync();
+}
+
+/** A file that takes its name once it is whole. Declare it with `await using`. */
+export class AtomicFile implements AtomicWriter, AsyncDisposable {
+  private length = 0;
+  private isOpen = true;
+  private isCommitted = false;
+
+  private constructor(
+    private readonly path: string,
+    private readonly temporary: string,
+    private readonly file: Deno.FsFile,
+  ) {}
+
+  /**
+   * Starts a file under a temporary name.
+   *
+   * @param path the final name; its folder must exist
+   */
+  static async create(path: string): Promise<AtomicFile> {
+    const temporary = temporaryName(path, "tmp");
+    const file = await naming(path, Deno.open(temporary, { write: true, createNew: true }));
+    return new AtomicFile(path, temporary, file);
+  }
+
+  get position(): number {
+    return this.length;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.writeAll(bytes);
+    this.length += bytes.length;
+  }
+
+  async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
+    if (offset < 0 || offset + bytes.length > this.length) {
+      throw new RangeError(`bytes ${offset}..${offset + bytes.length} were not written yet`);
+    }
+    await this.file.seek(offset, Deno.SeekMode.Start);
+    await this.writeAll(bytes);
+    await this.file.seek(this.length, Deno.SeekMode.Start);
+  }
+
+  /** Flushes the file and gives it its name; an older one is replaced. */
+  async commit(): Promise<void> {
+    await naming(this.path, this.file.sync());
+    this.close();
+    await naming(this.path, Deno.rename(this.temporary, this.path));
+    this.isCommitted = true;
+    await syncDirectory(dirname(this.path));
+  }
+
+  /** Closes the file, and removes it when it was not committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    if (!this.isCommitted) await Deno.remove(this.temporary).catch(() => {}); // or out of reach
+  }
+
+  private close(): void {
+    if (this.isOpen) this.file.close();
+    this.isOpen = false;
+  }
+
+  private async writeAll(bytes: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      written += await naming(this.path, this.file.write(bytes.subarray(written)));
+    }
+  }
+}
+
+/** What an operation on a file gives; a failure names the file. */
+async function naming<Result>(path: string, operation: Promise<Result>): Promise<Result> {
+  try {
+    return await operation;
+  } catch (error) {
+    throw writeProblem(path, error);
+  }
 }
 
 /**
@@ -81,21 +133,10 @@ export async function writeAtomically<Result>(
   path: string,
   produce: (writer: AtomicWriter) => Promise<Result>,
 ): Promise<Result> {
-  const temporary = temporaryName(path, "tmp");
-  try {
-    let result: Result;
-    {
-      using file = await Deno.open(temporary, { write: true, createNew: true });
-      result = await produce(writerFor(file));
-      await file.sync();
-    }
-    await Deno.rename(temporary, path);
-    await syncDirectory(dirname(path));
-    return result;
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {}); // already renamed, or never created
-    throw writeProblem(path, error);
-  }
+  await using file = await AtomicFile.create(path);
+  const result = await produce(file);
+  await file.commit();
+  return result;
 }
 
 /**

@@ -21,7 +21,9 @@ import {
 export type { TensorInfo } from "./safetensors_header.ts";
 export type { StoredType } from "./tensor_codec.ts";
 export {
+  teeSafetensors,
   type TensorData,
+  type TensorLayout,
   type TensorToWrite,
   type WritableType,
   writeSafetensors,
@@ -53,6 +55,13 @@ export interface TensorReader extends Disposable {
    * in shared memory
    */
   readFloat32(name: string, out?: Float32Array): Float32Array;
+  /**
+   * Fills `out` with the elements of a tensor from `start` on, converted like those of
+   * {@link readFloat32}: for tensors larger than memory.
+   *
+   * @throws {RangeError} when the tensor ends before
+   */
+  readFloat32Part(name: string, start: number, out: Float32Array): void;
   /**
    * A tensor of integers or booleans as 32-bit integers, row-major.
    *
@@ -86,27 +95,37 @@ class SafetensorsFile implements TensorReader {
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
     const info = this.info(name);
-    if (isOpaque(info.type)) throw this.refusal(info, "cannot be read as numbers");
-    const target = out ?? new Float32Array(info.elementCount);
+    const target = out ?? new Float32Array(this.numeric(info).elementCount);
     if (target.length !== info.elementCount) {
       throw new RangeError(
         `${this.path}: tensor ${quote(name)} has ${info.elementCount} elements, ` +
           `the array to read into has ${target.length}`,
       );
     }
-    this.forBlocks(info, (start, bytes) => {
-      const count = bytes.length / elementSizes[info.type];
-      decodeFloat32(info.type, bytes, target.subarray(start, start + count));
-    });
+    this.readFloat32Part(name, 0, target);
     return target;
+  }
+
+  readFloat32Part(name: string, start: number, out: Float32Array): void {
+    const info = this.numeric(this.info(name));
+    if (!(start >= 0 && start + out.length <= info.elementCount)) {
+      throw new RangeError(
+        `${this.path}: tensor ${quote(name)} has ${info.elementCount} elements, ` +
+          `not ${out.length} from ${start} on`,
+      );
+    }
+    this.forBlocks(info, start, out.length, (index, bytes) => {
+      const count = bytes.length / elementSizes[info.type];
+      decodeFloat32(info.type, bytes, out.subarray(index, index + count));
+    });
   }
 
   readInt32(name: string): Int32Array {
     const info = this.info(name);
     if (/F/.test(info.type)) throw this.refusal(info, "is not a tensor of integers");
     const result = new Int32Array(info.elementCount);
-    this.forBlocks(info, (start, bytes) => {
-      this.toInt32(info, viewStored(info.type, bytes), result.subarray(start));
+    this.forBlocks(info, 0, info.elementCount, (index, bytes) => {
+      this.toInt32(info, viewStored(info.type, bytes), result.subarray(index));
     });
     return result;
   }
@@ -128,14 +147,30 @@ class SafetensorsFile implements TensorReader {
     }
   }
 
-  /** Reads a tensor block by block: `use` gets the index of the first element and the bytes. */
-  private forBlocks(info: TensorInfo, use: (start: number, bytes: Uint8Array) => void): void {
-    const block = new Uint8Array(Math.min(conversionBlock, info.byteLength));
-    for (let done = 0; done < info.byteLength; done += block.length) {
-      const bytes = block.subarray(0, Math.min(block.length, info.byteLength - done));
-      this.file.readInto(info.offset + done, bytes);
-      use(done / elementSizes[info.type], bytes);
+  /**
+   * Reads `count` elements from `start` on, block by block: `use` gets the bytes of a block and how
+   * many elements were before it.
+   */
+  private forBlocks(
+    info: TensorInfo,
+    start: number,
+    count: number,
+    use: (index: number, bytes: Uint8Array) => void,
+  ): void {
+    const size = elementSizes[info.type];
+    const length = count * size;
+    const block = new Uint8Array(Math.min(conversionBlock, length));
+    for (let done = 0; done < length; done += block.length) {
+      const bytes = block.subarray(0, Math.min(block.length, length - done));
+      this.file.readInto(info.offset + start * size + done, bytes);
+      use(done / size, bytes);
     }
+  }
+
+  /** Refuses tensors whose elements are no plain numbers. */
+  private numeric(info: TensorInfo): TensorInfo {
+    if (isOpaque(info.type)) throw this.refusal(info, "cannot be read as numbers");
+    return info;
   }
 
   private refusal(info: TensorInfo, problem: string): InputError {
@@ -166,6 +201,10 @@ class ShardedSafetensors implements TensorReader {
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
     return this.shard(name).readFloat32(name, out);
+  }
+
+  readFloat32Part(name: string, start: number, out: Float32Array): void {
+    this.shard(name).readFloat32Part(name, start, out);
   }
 
   readInt32(name: string): Int32Array {

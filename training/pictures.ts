@@ -76,28 +76,40 @@ export async function sampleGrid(
   return setPngMetadata(await pictureGrid(pictures, { ...text, ...layout }), record, "grid");
 }
 
+/** Pictures on a grid at most: what a person looks at, and what is held in memory for it. */
+const gridPictures = 100;
+
+/** The grid among the pictures of a folder. */
+export const gridPath = (folder: string): string => join(folder, "grid.png");
+
 /**
- * Writes `grid.png`, `000000.png` and so on, and `samples.json` into a folder.
+ * Passes batches of samples on, each written before to a folder as `000000.png` and so on; after
+ * the last one come `grid.png`, with the first 100 pictures, and `samples.json`.
  *
- * @returns the path of the grid
+ * @param batches (n, C, I, I) each, in order
  */
-export async function writeSamples(
+export async function* teeSamples(
   folder: string,
-  values: Float32Array,
+  batches: AsyncIterable<Float32Array>,
   record: SampleRecord,
   text: GridText,
-): Promise<string> {
+): AsyncGenerator<Float32Array> {
   await Deno.mkdir(folder, { recursive: true });
-  const pictures = samplesToBitmaps(values, record.config);
-  for (const [index, picture] of pictures.entries()) {
-    const { labels, ...shared } = record;
-    const about = { ...shared, index, label: labels[index] };
-    const png = setPngMetadata(await encodePng(picture), about, "picture");
-    await writeBytesAtomically(join(folder, `${String(index).padStart(6, "0")}.png`), png);
+  const { labels, ...shared } = record;
+  const onGrid: Bitmap[] = [];
+  let index = 0;
+  for await (const batch of batches) {
+    for (const picture of samplesToBitmaps(batch, record.config)) {
+      const about = { ...shared, index, label: labels[index] };
+      const png = setPngMetadata(await encodePng(picture), about, "picture");
+      await writeBytesAtomically(join(folder, `${String(index).padStart(6, "0")}.png`), png);
+      if (index < gridPictures) onGrid.push(picture);
+      index++;
+    }
+    yield batch;
   }
-  const grid = join(folder, "grid.png");
-  await writeBytesAtomically(grid, await sampleGrid(pictures, record, text));
+  const drawn = { ...record, labels: labels.slice(0, gridPictures) };
+  await writeBytesAtomically(gridPath(folder), await sampleGrid(onGrid, drawn, text));
   const json = `${JSON.stringify(record, null, 2)}\n`;
   await writeTextAtomically(join(folder, "samples.json"), json);
-  return grid;
 }

@@ -18,12 +18,12 @@ const explanations: Record<GPUErrorFilter, string> = {
 export class ErrorWatch {
   readonly #device: GPUDevice;
   readonly #pending = new Set<Promise<void>>();
-  readonly #failed = Promise.withResolvers<never>();
+  /** What rejects the promises that are being waited for. */
+  readonly #waiting = new Set<(failure: Error) => void>();
   #failure: string | undefined;
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    this.#failed.promise.catch(() => {});
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.fail(`WebGPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
@@ -37,7 +37,7 @@ export class ErrorWatch {
   fail(message: string): void {
     if (this.#failure !== undefined) return;
     this.#failure = message;
-    this.#failed.reject(new Error(message));
+    for (const reject of this.#waiting) reject(new Error(message));
   }
 
   /** Throws the recorded failure, if any. */
@@ -76,8 +76,13 @@ export class ErrorWatch {
 
   /** Waits for `work`, but not longer than the device lives. */
   async orFailure<T>(work: Promise<T>): Promise<T> {
+    this.check();
+    // A race against one promise that lives as long as the device would leave a trace in it for ever.
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#waiting.add(reject);
+    work.then(resolve, reject);
     try {
-      return await Promise.race([work, this.#failed.promise]);
+      return await promise;
     } catch (error) {
       // On a lost device operations may fail a moment before the loss is reported.
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -87,6 +92,8 @@ export class ErrorWatch {
       this.check();
       this.fail(`WebGPU: ${error instanceof Error ? error.message : error}`);
       throw error;
+    } finally {
+      this.#waiting.delete(reject);
     }
   }
 }

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { loadSharp } from "../../formats/bitmap.ts";
-import { NpzFile } from "../../formats/npz.ts";
+import { NpzFile, writeSamplesNpz } from "../../formats/npz.ts";
 import { readPngMetadata } from "../../formats/png.ts";
-import { openSafetensors } from "../../formats/safetensors.ts";
+import { openSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
+import type { SampleRecord } from "../../training/pictures.ts";
 import { deviceChoices } from "../devices.ts";
 import { assertClose, loadGolden } from "../golden.ts";
 import type { Finished } from "./support.ts";
@@ -216,6 +217,91 @@ for (const { name, flags, available } of devices) {
       }),
   });
 }
+
+/** Runs a command line and prints the most memory it has had resident, in bytes. */
+const measured = `
+import { main } from "./cli/main.ts";
+import { processIo } from "./cli/io.ts";
+const code = await main(Deno.args, { ...processIo(), out: () => {} });
+const [, peak] = /VmHWM:\\s+(\\d+) kB/.exec(await Deno.readTextFile("/proc/self/status"));
+console.log(1024 * peak);
+Deno.exit(code);
+`;
+
+async function peakMemory(...args: string[]): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-all", "--ext=ts", "-", ...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const stdin = child.stdin.getWriter();
+  await stdin.write(new TextEncoder().encode(measured));
+  await stdin.close();
+  const { code, stdout } = await child.output();
+  assert.equal(code, 0);
+  return Number(new TextDecoder().decode(stdout));
+}
+
+Deno.test({
+  name: "memory does not grow with the number of pictures, whatever is written",
+  ignore: Deno.build.os !== "linux",
+  fn: () =>
+    withFolder(async (folder) => {
+      const [data, side] = [join(folder, "data.npz"), 192];
+      const pixels = Uint8Array.from({ length: 2 * side ** 2 * 3 }, (_, index) => index % 251);
+      await writeSamplesNpz(data, [2, side, side, 3], [pixels], [0, 1]);
+      const model = ["--data-path", data, "--patch", "48", "--global-batch-size", "2"];
+      const ckpt = await train(folder, ...model, "--steps", "1", ...onWasm);
+      const noise = join(folder, "noise.safetensors");
+      const draw = async (count: number, ...args: string[]) => {
+        const shape = [count, 3, side, side];
+        // Not all alike, which takes zlib a hundred times as long.
+        const values = new Float32Array(count * 3 * side ** 2).map((_, index) =>
+          (index * 7919 % 1013) / 300 - 1.7
+        );
+        await writeSafetensors(noise, [{ name: "noise", type: "F32", shape, data: values }]);
+        return await peakMemory(
+          ...["sample", "dit", "--ckpt", ckpt, "--noise", noise, ...onWasm, ...args],
+          ...["--num-sampling-steps", "1", "--batch-size", "8", "--quiet"],
+        );
+      };
+      const files = [
+        ...["--out", join(folder, "out"), "--npz", join(folder, "samples.npz")],
+        ...["--save-latents", join(folder, "latents.safetensors")],
+      ];
+      const [few, many] = [await draw(100, ...files), await draw(300, ...files)];
+      const more = 200 * 3 * side ** 2 * 4;
+      console.log(`${[few, many].map((bytes) => bytes >> 20)} MiB; latents +${more >> 20} MiB`);
+      assert(many - few < more / 3, `grew by ${many - few} bytes`);
+      const names = await namesIn(join(folder, "out"));
+      assert.equal(names.filter((name) => /^\d{6}\.png$/.test(name)).length, 300);
+      const grid = await Deno.readFile(join(folder, "out", "grid.png"));
+      assert.equal((readPngMetadata(grid) as SampleRecord).labels.length, 100);
+    }),
+});
+
+Deno.test({
+  name: "Ctrl-C while drawing leaves no part of a file",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withFolder(async (folder) => {
+      const out = join(folder, "made", "latents.safetensors");
+      const args = ["--count", "1000", "--batch-size", "1", "--out", join(folder, "out")];
+      const running = start(["sample", "dit", ...args, "--save-latents", out, ...onWasm]);
+      while (!(await namesIn(join(folder, "made"))).some((name) => name.endsWith(".tmp"))) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      running.kill("SIGINT");
+      const { code, err } = await running.finished();
+      assert.equal(code, 130, err);
+      assert.match(
+        err,
+        /^tessera: stopping; once more to leave at once\ntessera: stopped by SIGINT$/m,
+      );
+      assert.deepEqual(await namesIn(join(folder, "made")), []);
+    }),
+});
 
 /** Checks an exit code and the message, which must be the only line. */
 function assertFails({ code, out, err }: Finished, expected: number, message: RegExp): void {

@@ -12,7 +12,7 @@ import { checkpointOf, onWasm, run, train, withFolder, writeTinyData } from "../
 import type { Finished } from "../cli/support.ts";
 import { idxBytes } from "../formats/helpers.ts";
 import { binaryDamage, type Damage, jsonDamage } from "./damage.ts";
-import { scale } from "./scale.ts";
+import { scale } from "../scale.ts";
 
 const seed = Number(Deno.env.get("TESSERA_FUZZ_SEED") ?? 20261123);
 

@@ -147,6 +147,24 @@ Deno.test(
   },
 );
 
+Deno.test("a full disk while drawing leaves no part of a file", mounting, async () => {
+  await withDisk(2 ** 18, async ({ path }) => {
+    const args = ["--classes", "1", "--count", "200", "--num-sampling-steps", "1", ...onWasm];
+    for (
+      const [flag, name] of [["--save-latents", "latents.safetensors"], ["--npz", "samples.npz"]]
+    ) {
+      const file = join(path, name);
+      const out = flag === "--npz" ? [] : ["--out", join(path, "out")];
+      assertFails(
+        await run("sample", "dit", ...args, ...out, flag, file),
+        /^tessera: .*: cannot be written: no space left on device$/,
+      );
+      const left = await namesIn(path);
+      assert.deepEqual(left.filter((name) => !/^out(?:$|[/\\]\d{6}\.png$)/.test(name)), []);
+    }
+  });
+});
+
 Deno.test("metrics that cannot be written are named", mounting, async () => {
   await withDisk(8192, async ({ path }) => {
     await Deno.writeFile(join(path, "filler"), new Uint8Array(8192)).catch(() => {});

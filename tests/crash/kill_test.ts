@@ -18,7 +18,7 @@ import {
   withFolder,
   writeTinyData,
 } from "../cli/runs.ts";
-import { scale } from "./scale.ts";
+import { scale } from "../scale.ts";
 
 const kills = scale(25, 200);
 const flags = ["--ckpt-every", "3", "--log-every", "1", ...onWasm];

@@ -8,6 +8,7 @@ import { InputError } from "../../formats/errors.ts";
 import { writeNpz, writeSamplesNpz } from "../../formats/npz.ts";
 import { assertInputError, compress, idxBytes, withFolder } from "../formats/helpers.ts";
 import { memorySet } from "./helpers.ts";
+import { scale } from "../scale.ts";
 
 const samples = join(import.meta.dirname!, "../../data/samples/fashion");
 
@@ -252,7 +253,7 @@ Deno.test("open: damaged labels.json gives clear errors only", async () => {
           assert.ok(error instanceof InputError, String(error))
         );
       }),
-      { numRuns: 100 },
+      { numRuns: scale(100, 2000) },
     );
   });
 });

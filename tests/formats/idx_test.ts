@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { InputError } from "../../formats/errors.ts";
 import { parseIdx, readIdx } from "../../formats/idx.ts";
 import { assertInputError, compress, idxBytes as idx, withFolder } from "./helpers.ts";
+import { scale } from "../scale.ts";
 
 Deno.test("idx: plain and gzipped files give the same array", async () => {
   await withFolder(async (folder) => {
@@ -66,12 +67,13 @@ Deno.test("idx: any bytes give an array or a clear error", () => {
   const damaged = fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, value]) =>
     good.with(at, value)
   );
-  fc.assert(fc.property(fc.oneof(fc.uint8Array({ maxLength: 64 }), damaged), (bytes) => {
+  const property = fc.property(fc.oneof(fc.uint8Array({ maxLength: 64 }), damaged), (bytes) => {
     try {
       const { shape, data } = parseIdx("file", bytes);
       assert.equal(data.length, shape.reduce((product, size) => product * size, 1));
     } catch (error) {
       assert.ok(error instanceof InputError, String(error));
     }
-  }));
+  });
+  fc.assert(property, { numRuns: scale(500, 100_000) });
 });

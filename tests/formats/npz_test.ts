@@ -7,6 +7,7 @@ import { InputError } from "../../formats/errors.ts";
 import { encodeNpyHeader, parseNpyHeader } from "../../formats/npy.ts";
 import { NpzFile, writeNpz, writeSamplesNpz } from "../../formats/npz.ts";
 import { assertInputError, withFolder } from "./helpers.ts";
+import { scale } from "../scale.ts";
 
 /** The bytes of an npy file of version 1 with a header text of one's own. */
 function npy(dictionary: string, data: Uint8Array = new Uint8Array()): Uint8Array {
@@ -204,7 +205,7 @@ Deno.test("npz: damaged archives give clear errors only", async () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: scale(500, 20_000) },
     );
   });
 });

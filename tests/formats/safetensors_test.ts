@@ -4,10 +4,12 @@ import fc from "fast-check";
 import { InputError } from "../../formats/errors.ts";
 import {
   openSafetensors,
+  teeSafetensors,
   type TensorToWrite,
   writeSafetensors,
 } from "../../formats/safetensors.ts";
 import { assertInputError, withFolder } from "./helpers.ts";
+import { scale } from "../scale.ts";
 
 /** A safetensors file with the given header text and data length. */
 function fileBytes(header: string, dataLength: number): Uint8Array<ArrayBuffer> {
@@ -110,6 +112,10 @@ Deno.test("safetensors: tensors larger than a block, from and into shared memory
       out.fill(-1);
       assert.equal(reader.readFloat32(name, out), out);
       assert.ok(out.every((value, index) => value === index % 2048), name);
+      const part = new Float32Array(2 ** 20 + 1);
+      reader.readFloat32Part(name, 13, part);
+      assert.ok(part.every((value, index) => value === (index + 13) % 2048), name);
+      assert.throws(() => reader.readFloat32Part(name, count - 1, new Float32Array(2)), RangeError);
     }
     assert.deepEqual(reader.readInt32("c"), Int32Array.from(data));
     assert.throws(() => reader.readFloat32("a", new Float32Array(3)), RangeError);
@@ -132,6 +138,40 @@ Deno.test("safetensors: the writer refuses what it cannot store and leaves the o
     for (const tensors of bad) await assert.rejects(writeSafetensors(path, tensors), RangeError);
     assert.deepEqual(await Deno.readFile(path), before);
     assert.equal([...Deno.readDirSync(folder)].length, 1);
+  });
+});
+
+Deno.test("safetensors: a tensor written as its parts pass, or not at all", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "parts.safetensors");
+    const names = () => [...Deno.readDirSync(folder)].map(({ name }) => name);
+    async function* parts(count: number) {
+      for (let part = 0; part < count; part++) {
+        assert(!names().includes("parts.safetensors"));
+        yield await Promise.resolve(Float32Array.of(part, part + 0.5));
+      }
+    }
+    const layout = (type: "F32" | "F16" | "I32") => ({ name: "x", type, shape: [3, 2] });
+    for (const [type, count] of [["F32", 2], ["F32", 4], ["I32", 3]] as const) {
+      const passing = Array.fromAsync(teeSafetensors(path, layout(type), parts(count)));
+      await assert.rejects(passing, {
+        name: "RangeError",
+        message: /parts\.safetensors: tensor "x"/,
+      });
+    }
+    for await (const _ of teeSafetensors(path, layout("F32"), parts(3))) break;
+    assert.deepEqual(names(), []);
+    for (const type of ["F32", "F16"] as const) {
+      const passed = await Array.fromAsync(teeSafetensors(path, layout(type), parts(3)));
+      assert.deepEqual(passed, [[0, 0.5], [1, 1.5], [2, 2.5]].map((row) => Float32Array.from(row)));
+      assert.deepEqual(names(), ["parts.safetensors"]);
+      {
+        using reader = await openSafetensors(path);
+        assert.deepEqual(reader.info("x").shape, [3, 2]);
+        assert.deepEqual([...reader.readFloat32("x")], [0, 0.5, 1, 1.5, 2, 2.5]);
+      }
+      await Deno.remove(path);
+    }
   });
 });
 
@@ -290,7 +330,7 @@ Deno.test("safetensors: damaged files give clear errors only", async () => {
           assert.ok(error.message.startsWith(path) && !error.message.includes("\n"), error.message);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: scale(400, 20_000) },
     );
   });
 });

@@ -1,6 +1,6 @@
 /**
- * How much these tests do: enough for every run of the suite, or, for `deno task soak`, as much as a
- * night allows.
+ * How much the tests of crashes, damaged files and long runs do: enough for every run of the suite,
+ * or, for `deno task soak`, as much as a night allows.
  *
  * @module
  */
