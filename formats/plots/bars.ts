@@ -12,6 +12,7 @@ import {
   defaultWidth,
   heading,
   isDrawable,
+  legendColumns,
   noData,
   paletteColor,
   scaleAndAxis,
@@ -120,7 +121,9 @@ export function barSpecification(chart: BarChart): TopLevelSpec {
         field: "group",
         type: "nominal",
         scale: { domain: groups, range: groups.map((_, index) => paletteColor(index)) },
-        legend: groups.length < 2 ? null : { symbolType: "square" },
+        legend: groups.length < 2
+          ? null
+          : { symbolType: "square", columns: legendColumns(groups, width) },
       },
     },
     layer: layersOf(bars),

@@ -33,8 +33,10 @@ export interface Point {
   readonly x: number;
   /** Place along the vertical axis. */
   readonly y: number;
-  /** Half the height of an error bar. */
+  /** Half the height of an error bar, or of the band around the line. */
   readonly error?: number;
+  /** Written beside the point. */
+  readonly label?: string;
 }
 
 /** Points that belong together. */
@@ -51,6 +53,10 @@ export interface Series {
   readonly color?: string;
   /** Draws the line dashed. */
   readonly dashed?: boolean;
+  /** How errors are drawn: a `bar` at each point if not given, or one `band` along the line. */
+  readonly errors?: "bar" | "band";
+  /** Leaves the series out of the legend: it belongs to another one of the same colour. */
+  readonly unlisted?: boolean;
 }
 
 /** What all charts have. */

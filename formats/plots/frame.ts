@@ -6,7 +6,7 @@
 
 import type { TopLevelSpec } from "vega-lite";
 import type { Axis, Chart } from "./chart.ts";
-import { mutedColor, shortenText } from "./text.ts";
+import { mutedColor, shortenText, textWidth } from "./text.ts";
 
 /** Colours of series, told apart by colour-blind readers too (after Okabe and Ito). */
 export const palette = [
@@ -28,6 +28,17 @@ export const chartPadding = 20;
 /** The colour of a series or group by its place. */
 export function paletteColor(index: number): string {
   return palette[index % palette.length];
+}
+
+/** Widest name in a legend, and what an entry takes beside its name, in pixels. */
+const legendName = 260;
+const legendSymbol = 50;
+
+/** How many entries of a legend fit side by side above a chart. */
+export function legendColumns(names: readonly string[], width = defaultWidth): number {
+  const widest = Math.max(...names.map((name) => textWidth(name, { size: 13 })));
+  const entry = Math.min(widest, legendName) + legendSymbol;
+  return Math.max(1, Math.floor((width - 2 * chartPadding) / entry));
 }
 
 /** Whether an axis has a place for a value. */

@@ -1,13 +1,22 @@
 /**
- * Lines and points over two axes as a Vega-Lite specification: two layers for each series, the line
- * and the points, and one for error bars.
+ * Lines and points over two axes as a Vega-Lite specification: for each series layers for the errors,
+ * the line, the points and their labels.
  *
  * @module
  */
 
 import type { TopLevelSpec } from "vega-lite";
 import type { Series, XYChart } from "./chart.ts";
-import { defaultWidth, heading, isDrawable, noData, paletteColor, scaleAndAxis } from "./frame.ts";
+import {
+  defaultWidth,
+  heading,
+  isDrawable,
+  legendColumns,
+  noData,
+  paletteColor,
+  scaleAndAxis,
+} from "./frame.ts";
+import { mutedColor } from "./text.ts";
 
 /** A point in the form that Vega-Lite gets. */
 interface Row {
@@ -18,6 +27,7 @@ interface Row {
   readonly stretch: number;
   readonly low?: number;
   readonly high?: number;
+  readonly label?: string;
 }
 
 /** Lengths of dashes and of gaps, in pixels. */
@@ -29,7 +39,7 @@ const lineWidths = { thin: 1, normal: 2, thick: 2.5 } as const;
 function rowsOf(series: Series, chart: XYChart): { rows: Row[]; leftOut: number } {
   const rows: Row[] = [];
   let stretch = 0;
-  for (const { x, y, error } of series.points) {
+  for (const { x, y, error, label } of series.points) {
     if (!isDrawable(x, chart.x) || !isDrawable(y, chart.y)) {
       stretch++;
       continue;
@@ -37,7 +47,7 @@ function rowsOf(series: Series, chart: XYChart): { rows: Row[]; leftOut: number 
     const hasError = error !== undefined && isDrawable(y - error, chart.y) &&
       isDrawable(y + error, chart.y);
     const bounds = hasError ? { low: y - error, high: y + error } : {};
-    rows.push({ x, y, series: series.name, stretch, ...bounds });
+    rows.push({ x, y, series: series.name, stretch, label, ...bounds });
   }
   return { rows, leftOut: series.points.length - rows.length };
 }
@@ -49,52 +59,97 @@ function isolated(rows: readonly Row[]): Row[] {
   return rows.filter(({ stretch }) => sizes.get(stretch) === 1);
 }
 
-/** The layers of one series. */
-function layersOf(series: Series, rows: Row[], clip: boolean) {
-  const { mark = "line", weight = "normal", dashed } = series;
-  const strokeWidth = lineWidths[weight];
-  const dots = mark === "line" ? isolated(rows) : rows;
-  const line = {
+/** One layer of a Vega-Lite specification. */
+interface Layer {
+  readonly data: { readonly values: readonly Row[] };
+  readonly mark: {
+    readonly type: "line" | "area" | "rule" | "circle" | "text";
+    readonly [property: string]: unknown;
+  };
+  readonly encoding: Readonly<Record<string, unknown>>;
+}
+
+/** The layers of one series, the lowest first. */
+function layersOf(series: Series, rows: readonly Row[], clip: boolean): Layer[] {
+  const layers = [errorLayer(series, rows, clip), pointLayer(series, rows, clip), labelLayer(rows)];
+  return series.mark === "points" ? layers : [lineLayer(series, rows, clip), ...layers];
+}
+
+function lineLayer(
+  { weight = "normal", dashed }: Series,
+  rows: readonly Row[],
+  clip: boolean,
+): Layer {
+  return {
     data: { values: rows },
     mark: {
       type: "line",
       clip,
-      strokeWidth,
+      strokeWidth: lineWidths[weight],
       strokeJoin: "round",
       strokeCap: "round",
       strokeDash: dashed ? dash : undefined,
     },
     encoding: { detail: { field: "stretch" } },
-  } as const;
-  const errors = {
-    data: { values: rows.filter(({ low }) => low !== undefined) },
-    mark: { type: "rule", clip, strokeWidth: 1.5 },
-    encoding: { y: { field: "low", type: "quantitative" }, y2: { field: "high" } },
-  } as const;
-  const points = {
-    data: { values: dots },
-    mark: { type: "circle", clip, size: weight === "thin" ? 12 : 50, opacity: 1 },
-  } as const;
-  return [...(mark === "points" ? [] : [line]), errors, points];
+  };
 }
 
-/** Colours of the series, and the legend that explains them. */
-function colors(series: readonly Series[]) {
-  const isScatter = series.every(({ mark }) => mark === "points");
-  const dashes = JSON.stringify(series.map(({ dashed }) => dashed ? dash : [1, 0]));
+/** Bars from the low to the high end of each point, or a band between the ends. */
+function errorLayer({ errors = "bar" }: Series, rows: readonly Row[], clip: boolean): Layer {
+  const ends = { y: { field: "low", type: "quantitative" }, y2: { field: "high" } };
+  const isBand = errors === "band";
+  return {
+    data: { values: rows.filter(({ low }) => low !== undefined) },
+    mark: isBand ? { type: "area", clip, opacity: 0.16 } : { type: "rule", clip, strokeWidth: 1.5 },
+    encoding: isBand ? { ...ends, detail: { field: "stretch" } } : ends,
+  };
+}
+
+function pointLayer({ mark, weight }: Series, rows: readonly Row[], clip: boolean): Layer {
+  return {
+    data: { values: mark === undefined || mark === "line" ? isolated(rows) : rows },
+    mark: { type: "circle", clip, size: weight === "thin" ? 12 : 50, opacity: 1 },
+    encoding: {},
+  };
+}
+
+/** What is written beside points. */
+function labelLayer(rows: readonly Row[]): Layer {
+  return {
+    data: { values: rows.filter(({ label }) => label !== undefined) },
+    mark: { type: "text", align: "left", baseline: "top", dx: 6, dy: 5, fontSize: 11 },
+    encoding: { text: { field: "label" }, color: { value: mutedColor } },
+  };
+}
+
+/** Gives a layer the colour that its series has no entry of the legend for. */
+function inColor({ data, mark, encoding }: Layer, color: string): Layer {
+  return { data, mark, encoding: { color: { value: color }, ...encoding } };
+}
+
+/** The colour of a series by its place. */
+function colorOf(series: readonly Series[], index: number): string {
+  return series[index].color ?? paletteColor(index);
+}
+
+/** Colours of the listed series, and the legend that explains them. */
+function colors(series: readonly Series[], width: number) {
+  const listed = series.map((one, index) => ({ ...one, color: colorOf(series, index) }))
+    .filter(({ unlisted }) => !unlisted);
+  const names = listed.map(({ name }) => name);
+  const isScatter = listed.every(({ mark }) => mark === "points");
+  const dashes = JSON.stringify(listed.map(({ dashed }) => dashed ? dash : [1, 0]));
+  const symbol = isScatter ? { symbolType: "circle", symbolSize: 80 } : {
+    symbolType: "stroke",
+    symbolSize: 400,
+    symbolStrokeWidth: 3,
+    symbolDash: { expr: `${dashes}[datum.index]` },
+  };
   return {
     field: "series",
     type: "nominal",
-    scale: {
-      domain: series.map(({ name }) => name),
-      range: series.map(({ color }, index) => color ?? paletteColor(index)),
-    },
-    legend: series.length < 2 ? null : isScatter ? { symbolType: "circle", symbolSize: 80 } : {
-      symbolType: "stroke",
-      symbolSize: 400,
-      symbolStrokeWidth: 3,
-      symbolDash: { expr: `${dashes}[datum.index]` },
-    },
+    scale: { domain: names, range: listed.map(({ color }) => color) },
+    legend: listed.length < 2 ? null : { ...symbol, columns: legendColumns(names, width) },
   } as const;
 }
 
@@ -119,8 +174,11 @@ export function xySpecification(chart: XYChart): TopLevelSpec {
         ...scaleAndAxis(chart.x, rows.map(({ x }) => x), { tickCount: 8, preferValues: true }),
       },
       y: { field: "y", type: "quantitative", ...scaleAndAxis(chart.y, heights, { tickCount: 5 }) },
-      color: colors(series),
+      color: colors(series, width),
     },
-    layer: prepared.flatMap(({ one, rows }) => layersOf(one, rows, clip)),
+    layer: prepared.flatMap(({ one, rows }, index) => {
+      const layers = layersOf(one, rows, clip);
+      return one.unlisted ? layers.map((layer) => inColor(layer, colorOf(series, index))) : layers;
+    }),
   } as TopLevelSpec;
 }

@@ -1,0 +1,37 @@
+/**
+ * Accuracy class by class as bars, from the best down.
+ *
+ * @module
+ */
+import type { BarChart } from "../../formats/plots/chart.ts";
+import { accuracyError, type ClassRow } from "../accuracy.ts";
+import type { ClassTable } from "../report/report.ts";
+
+/** Bars that are still read one by one; of more classes the best and the worst are shown. */
+const maximumBars = 40;
+
+/** The chart; classes without images are left out. */
+export function classChart({ name, rows }: ClassTable): BarChart {
+  const measured = rows
+    .flatMap(({ accuracy, ...row }) => accuracy === undefined ? [] : [{ ...row, accuracy }])
+    .toSorted((a, b) => b.accuracy - a.accuracy);
+  const half = maximumBars / 2;
+  const isCut = measured.length > maximumBars;
+  const shown = isCut ? [...measured.slice(0, half), ...measured.slice(-half)] : measured;
+  const cut = isCut ? ` · the best and the worst ${half} of ${measured.length} classes` : "";
+  return {
+    kind: "bar",
+    title: "Accuracy by class",
+    subtitle: `${name} · bars: one standard error${cut}`,
+    value: { title: "accuracy (%)", domain: [0, 112] },
+    bars: shown.map((row) => ({ category: labelOf(row), ...barOf(row) })),
+  };
+}
+
+function labelOf({ name, images }: Pick<ClassRow, "name" | "images">): string {
+  return `${name} (n ${images.toLocaleString("en-US")})`;
+}
+
+function barOf({ accuracy, images }: { readonly accuracy: number; readonly images: number }) {
+  return { value: 100 * accuracy, error: 100 * accuracyError(accuracy, images) };
+}

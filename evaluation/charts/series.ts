@@ -1,0 +1,49 @@
+/**
+ * What the charts of evaluations share: accuracies in percent, and one series a line of settings.
+ *
+ * @module
+ */
+import type { Axis, Point, Series } from "../../formats/plots/chart.ts";
+import { accuracyError } from "../accuracy.ts";
+import type { SettingRow } from "../report/report.ts";
+
+/** The axis of accuracies. */
+export const accuracyAxis: Axis = { title: "top-1 accuracy (%)" };
+
+/** An accuracy with its standard error as a point, in percent. */
+export function accuracyPoint(x: number, accuracy: number, images: number): Point {
+  return { x, y: 100 * accuracy, error: 100 * accuracyError(accuracy, images) };
+}
+
+/** Settings that belong on one line, from the cheapest up. */
+export interface SettingLine {
+  /** Checkpoint and kind, as far as they differ. */
+  readonly name: string;
+  /** Ordered by tokens. */
+  readonly rows: readonly SettingRow[];
+}
+
+/** Sorts settings into lines: one a checkpoint and kind. */
+export function settingLines(settings: readonly SettingRow[]): SettingLine[] {
+  const hasCheckpoints = new Set(settings.map(({ checkpoint }) => checkpoint)).size > 1;
+  const nameOf = ({ checkpoint, kind }: SettingRow) =>
+    hasCheckpoints ? `${checkpoint}, ${kind}` : kind;
+  const lines = Map.groupBy(settings, nameOf);
+  return [...lines].map(([name, rows]) => ({
+    name,
+    rows: rows.toSorted((a, b) => a.tokens - b.tokens),
+  }));
+}
+
+/** One series a line of settings. */
+export function settingSeries(
+  settings: readonly SettingRow[],
+  toPoint: (row: SettingRow) => Point,
+  mark: Series["mark"],
+): Series[] {
+  return settingLines(settings).map(({ name, rows }) => ({
+    name,
+    mark,
+    points: rows.map(toPoint),
+  }));
+}
