@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "draw pictures from a trained model",
     load: () => import("./sample.ts"),
   },
+  eval: {
+    summary: "measure how good a trained model is",
+    load: () => import("./eval.ts"),
+  },
   bench: {
     summary: "count what models cost and time them",
     load: () => import("./bench.ts"),

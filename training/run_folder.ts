@@ -92,6 +92,16 @@ async function nextNumber(results: string): Promise<number> {
   return next;
 }
 
+/** Names of the run folders in a folder that have a checkpoint, by number. */
+export async function listRuns(results: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of readFolder(results)) {
+    if (!isDirectory || !/^\d{3,}-/.test(name)) continue;
+    if (await latestCheckpoint(join(results, name)) !== undefined) names.push(name);
+  }
+  return names.sort((a, b) => Number.parseInt(a) - Number.parseInt(b));
+}
+
 /**
  * The run folder with the checkpoint that was written last.
  *
@@ -99,11 +109,8 @@ async function nextNumber(results: string): Promise<number> {
  */
 export async function newestRun(results: string): Promise<string> {
   const found: { name: string; time: number }[] = [];
-  for await (const { name, isDirectory } of readFolder(results)) {
-    if (!isDirectory || !/^\d{3,}-/.test(name)) continue;
-    const checkpoint = await latestCheckpoint(join(results, name));
-    if (checkpoint === undefined) continue;
-    const { mtime } = await Deno.stat(checkpoint);
+  for (const name of await listRuns(results)) {
+    const { mtime } = await Deno.stat((await latestCheckpoint(join(results, name)))!);
     found.push({ name, time: mtime?.getTime() ?? 0 });
   }
   found.sort((a, b) => b.time - a.time || Number.parseInt(b.name) - Number.parseInt(a.name));

@@ -19,9 +19,10 @@ import type { RobustnessTable } from "../robustness.ts";
  * - `native`: at their own resolution and aspect ratio
  * - `square`: resized to a square, as for a ViT
  * - `tokens`: resized with their aspect ratio to a number of tokens
+ * - `resolution`: resized with their aspect ratio to the area of a square
  * - `padded`: as `tokens`, one image a sequence, filled up instead of packed
  */
-export type SettingKind = "native" | "square" | "tokens" | "padded";
+export type SettingKind = "native" | "square" | "tokens" | "resolution" | "padded";
 
 /** One checkpoint under one setting. */
 export interface SettingRow {

@@ -1,0 +1,166 @@
+/**
+ * `tessera eval navit`: from flags to a report.
+ *
+ * @module
+ */
+import { basename, join } from "@std/path";
+import type { PictureSet } from "../data/picture_set.ts";
+import {
+  type EvaluatedModel,
+  evaluateNaViT,
+  type EvaluationData,
+  type EvaluationPlan,
+} from "../evaluation/navit_evaluation.ts";
+import type { ImageSetting } from "../evaluation/image_grids.ts";
+import type { EvaluationReport } from "../evaluation/report/report.ts";
+import { writeTextAtomically } from "../formats/atomic_file.ts";
+import { InputError } from "../formats/errors.ts";
+import { describeMachine } from "../formats/machine.ts";
+import { selectDevice } from "../kernels/select_device.ts";
+import { type ManifestOf, readManifest } from "../training/manifest.ts";
+import { findNaViT, loadNaViT, type NaViTSource } from "../training/navit_model.ts";
+import { latestCheckpoint, listRuns } from "../training/run_folder.ts";
+import type { EvalNaViTOptions } from "./eval.ts";
+import type { Io } from "./io.ts";
+import { openRunPictures } from "./train_navit.ts";
+import { versions } from "./version.ts";
+
+type Manifest = ManifestOf<"navit">;
+
+/** Evaluates one checkpoint, or those of all runs in a folder. */
+export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<void> {
+  const checkpoint = values.checkpoint ?? "results";
+  const sources = await findSources(checkpoint, values.weights);
+  const [{ source: { manifest } }] = sources;
+  const models = sources.map(evaluatedModel);
+  const data = await openData(values, manifest);
+  const plan = planOf(values, manifest);
+  const { device } = await selectDevice({ ...values, batchInvariant: true });
+  try {
+    const machine = await describeMachine(versions());
+    const report = await evaluateNaViT(
+      { machine, device, checkpoint },
+      models,
+      data,
+      plan,
+      (line) => values.quiet || io.err(`${line} ...\n`),
+    );
+    await writeReport(io, values, report);
+  } finally {
+    device.close();
+  }
+}
+
+/** A checkpoint with the name that tables give it. */
+interface NamedSource {
+  readonly name: string;
+  readonly source: NaViTSource;
+}
+
+/** A checkpoint as the evaluation takes it. */
+function evaluatedModel({ name, source: { manifest, path } }: NamedSource): EvaluatedModel {
+  const { config, classNames, run } = manifest;
+  return {
+    name,
+    config,
+    classNames,
+    activation: run.loss === "sigmoid" ? "sigmoid" : "softmax",
+    load: (device) => loadNaViT(device, config, path),
+  };
+}
+
+/** The checkpoint that a path means, or the newest one of every run in a folder of runs. */
+async function findSources(
+  path: string,
+  weights: EvalNaViTOptions["weights"],
+): Promise<NamedSource[]> {
+  const runs = await listRuns(path);
+  if (runs.length === 0) return [{ name: basename(path), source: await findNaViT(path, weights) }];
+  const sources: NamedSource[] = [];
+  for (const name of runs) {
+    const run = join(path, name);
+    const { config } = await readManifest((await latestCheckpoint(run))!);
+    if (config.family === "navit") sources.push({ name, source: await findNaViT(run, weights) });
+  }
+  if (sources.length > 0) return sources;
+  throw new InputError(`${path}: none of its ${runs.length} runs trains a navit`);
+}
+
+/** Opens the pictures of the run, or others; the training part too where a probe needs it. */
+async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<EvaluationData> {
+  const { config, run, classNames } = manifest;
+  const path = values.dataPath ?? manifest.dataPath;
+  const open = (split: "train" | "test") =>
+    openRunPictures(path, {
+      channels: config.channels,
+      holdout: run.holdout,
+      captions: false,
+      split,
+    });
+  const split = values.split ?? "test";
+  const pictures = await open(split).catch((error) => {
+    if (values.split !== undefined || !(error instanceof InputError)) throw error;
+    throw new InputError(
+      `${error.message}; --split train evaluates on the training part, and a run that was ` +
+        "trained with --holdout has kept a part for this",
+    );
+  });
+  requireClasses(pictures, classNames);
+  const training = values.probe ? await open("train") : undefined;
+  return { name: pictures.name, pictures, training };
+}
+
+/** Labels must mean the same to the model and to the data. */
+function requireClasses({ name, classNames }: PictureSet, known: readonly string[]): void {
+  const unknown = classNames.find((className, label) => className !== known[label]);
+  if (unknown === undefined) return;
+  throw new InputError(
+    `${name}: the class "${unknown}" is not where the model has it; its classes are ` +
+      known.join(", "),
+  );
+}
+
+/** Token budgets as parts of the run's sequence length, when none are given. */
+const budgetParts = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1];
+
+/** Shifts of `--robustness`: factors on the resolution and on the aspect ratio. */
+const resolutionFactors = [0.5, 0.71, 1, 1.41, 2];
+const aspectFactors = [0.25, 0.5, 1, 2, 4];
+
+function planOf(values: EvalNaViTOptions, { config, run }: Manifest): EvaluationPlan {
+  const length = values.sequenceLength ?? run.length;
+  const budgets = values.tokens ??
+    [...new Set(budgetParts.map((part) => Math.max(1, Math.round(part * run.length))))];
+  const largest = Math.max(...budgets);
+  const baseSide = Math.round(Math.sqrt(largest) * config.patch);
+  const settings: ImageSetting[] = [
+    ...budgets.map((tokens): ImageSetting => ({ kind: "tokens", tokens })),
+    ...(values.resolution ?? []).map((side): ImageSetting => ({ kind: "resolution", side })),
+    ...(values.square ?? []).map((side): ImageSetting => ({ kind: "square", side })),
+    ...(values.native ? [{ kind: "native", tokens: largest } as const] : []),
+    ...(values.padded ? [{ kind: "padded", tokens: largest } as const] : []),
+  ];
+  const resolutions = resolutionFactors.map((factor) => Math.round(factor * baseSide));
+  return {
+    settings,
+    resolutions: values.robustness ? resolutions : [],
+    aspects: values.robustness ? aspectFactors : [],
+    baseSide,
+    shots: values.probe ? values.shots : undefined,
+    batches: { sequences: values.batchSize, length, workers: values.workers },
+  };
+}
+
+/** Writes the report where the flags say: as a table or JSON on stdout, and into files. */
+async function writeReport(
+  io: Io,
+  { json, resultsFile = [] }: EvalNaViTOptions,
+  report: EvaluationReport,
+): Promise<void> {
+  const { renderEvaluation } = await import("../evaluation/report/render.ts");
+  for (const path of resultsFile) {
+    const format = path.slice(path.lastIndexOf(".") + 1) as "html" | "csv" | "json" | "txt";
+    await writeTextAtomically(path, await renderEvaluation(report, format));
+  }
+  io.out(await renderEvaluation(report, json ? "json" : "txt"));
+}

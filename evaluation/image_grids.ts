@@ -1,0 +1,83 @@
+/**
+ * The settings of an evaluation: at what size, in patches, a model sees an image.
+ *
+ * @module
+ */
+import {
+  gridAtSide,
+  gridTokens,
+  largestGrid,
+  type PatchGrid,
+  type PictureSize,
+  squareGrid,
+} from "../data/patch_grid.ts";
+
+/** How images become grids of patches. Resolutions are sides of squares of the same area. */
+export type ImageSetting =
+  /** As many patches as fit a budget, aspect ratio kept, scaled up or down. */
+  | { readonly kind: "tokens"; readonly tokens: number }
+  /** One image a sequence, filled up to the budget: what packing is compared with. */
+  | { readonly kind: "padded"; readonly tokens: number }
+  /** At the image's own resolution, or the budget's if that is less. */
+  | { readonly kind: "native"; readonly tokens: number }
+  /** Squashed to a square of a side in pixels. */
+  | { readonly kind: "square"; readonly side: number }
+  /** At one effective resolution, aspect ratio kept. */
+  | { readonly kind: "resolution"; readonly side: number }
+  /** At one effective resolution, the ratio of width to height multiplied. */
+  | { readonly kind: "aspect"; readonly side: number; readonly factor: number };
+
+/** What a setting is called. */
+export function settingName(setting: ImageSetting): string {
+  switch (setting.kind) {
+    case "tokens":
+      return `${setting.tokens} tokens`;
+    case "padded":
+      return `${setting.tokens} tokens, padded`;
+    case "native":
+      return "native";
+    case "square":
+      return `${setting.side} x ${setting.side}`;
+    case "resolution":
+      return `resolution ${setting.side}`;
+    case "aspect":
+      return `resolution ${setting.side}, aspect ratio x ${setting.factor}`;
+  }
+}
+
+/**
+ * The grid of an image under a setting.
+ *
+ * @param patch side of a patch in pixels
+ * @param longest most patches along a side, which position tables limit
+ */
+export function gridOf(
+  setting: ImageSetting,
+  size: PictureSize,
+  patch: number,
+  longest: number,
+): PatchGrid {
+  const grid = unlimitedGrid(setting, size, patch);
+  return { rows: Math.min(grid.rows, longest), columns: Math.min(grid.columns, longest) };
+}
+
+function unlimitedGrid(setting: ImageSetting, size: PictureSize, patch: number): PatchGrid {
+  switch (setting.kind) {
+    case "tokens":
+    case "padded":
+      return largestGrid(size, setting.tokens);
+    case "native": {
+      const own = gridAtSide(size, Math.sqrt(size.width * size.height), patch);
+      return gridTokens(own) <= setting.tokens ? own : largestGrid(size, setting.tokens);
+    }
+    case "square":
+      return squareGrid(setting.side, patch);
+    case "resolution":
+      return gridAtSide(size, setting.side, patch);
+    case "aspect": {
+      const stretch = Math.sqrt(setting.factor);
+      const shape = { width: size.width * stretch, height: size.height / stretch };
+      return gridAtSide(shape, setting.side, patch);
+    }
+  }
+}
