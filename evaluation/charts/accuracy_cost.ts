@@ -13,6 +13,9 @@ import { accuracyAxis, settingSeries } from "./series.ts";
 const frontColor = "#009e73";
 const cascadeColor = "#c3c8cf";
 
+/** Colours of single settings: those of the palette that differ from the front's. */
+const singleColors = ["#0072b2", "#d55e00", "#b4568f", "#d98e04"];
+
 /** What costs are called on an axis, and what they are divided by. */
 const units: Readonly<Record<CostKind, { readonly title: string; readonly divisor: number }>> = {
   milliseconds: { title: "measured ms an image", divisor: 1 },
@@ -47,13 +50,16 @@ export function accuracyCostChart(
     title: "Accuracy against cost",
     x: { title, scale: "log" },
     y: accuracyAxis,
-    series: [...table.cascades.map((one, index) => cascadeSeries(one, index, place)), front]
-      .concat(singles.map((series, index) => ({ ...series, color: singleColors[index % 4] }))),
+    series: [
+      ...table.cascades.map((one, index) => cascadeSeries(one, index, place)),
+      front,
+      ...singles.map((one, index) => ({
+        ...one,
+        color: singleColors[index % singleColors.length],
+      })),
+    ],
   };
 }
-
-/** Colours of single settings: those of the palette that differ from the front's. */
-const singleColors = ["#0072b2", "#d55e00", "#b4568f", "#d98e04"];
 
 /** All cascades have one colour and one entry of the legend. */
 function cascadeSeries(

@@ -23,7 +23,7 @@ export function classChart({ name, rows }: ClassTable): BarChart {
     kind: "bar",
     title: "Accuracy by class",
     subtitle: `${name} · bars: one standard error${cut}`,
-    value: { title: "accuracy (%)", domain: [0, 112] },
+    value: { title: "accuracy (%)" },
     bars: shown.map((row) => ({ category: labelOf(row), ...barOf(row) })),
   };
 }

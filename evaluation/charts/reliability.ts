@@ -1,14 +1,19 @@
 /**
- * The reliability diagram: accuracy against confidence. A calibrated model is on the diagonal, one
+ * The reliability diagram: accuracy against confidence, with the expected calibration error (ECE). A calibrated model is on the diagonal, one
  * that is too sure of itself below it.
  *
  * @module
  */
 import type { Series, XYChart } from "../../formats/plots/chart.ts";
+import { paletteColor } from "../../formats/plots/frame.ts";
 import type { CalibrationTable } from "../report/report.ts";
 import { accuracyPoint } from "./series.ts";
 
-const percentDomain = [0, 100] as const;
+/** Buckets of fewer images say nothing about accuracy. */
+const leastImages = 10;
+
+/** 0 to 100 %, and a little more so that points at the ends are whole. */
+const percentDomain = [-2, 102] as const;
 
 /** The chart, one curve a table. */
 export function reliabilityChart(tables: readonly CalibrationTable[]): XYChart {
@@ -21,7 +26,7 @@ export function reliabilityChart(tables: readonly CalibrationTable[]): XYChart {
   return {
     kind: "xy",
     title: "Reliability",
-    subtitle: "ECE: expected calibration error · bars: one standard error",
+    subtitle: `bars: one standard error · buckets of at least ${leastImages} images`,
     width: 700,
     height: 700,
     x: { title: "mean confidence in the bucket (%)", domain: percentDomain },
@@ -30,12 +35,13 @@ export function reliabilityChart(tables: readonly CalibrationTable[]): XYChart {
   };
 }
 
-function reliabilitySeries({ name, error, buckets }: CalibrationTable): Series {
+function reliabilitySeries({ name, error, buckets }: CalibrationTable, index: number): Series {
   return {
     name: `${name} (ECE ${error.toFixed(3)})`,
+    color: paletteColor(index),
     mark: "line-points",
     points: buckets.flatMap(({ images, confidence, accuracy }) =>
-      confidence === undefined || accuracy === undefined
+      images < leastImages || confidence === undefined || accuracy === undefined
         ? []
         : [accuracyPoint(100 * confidence, accuracy, images)]
     ),

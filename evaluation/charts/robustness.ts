@@ -11,18 +11,26 @@ export function robustnessCharts(tables: readonly RobustnessTable[]): XYChart[] 
   return [...Map.groupBy(tables, ({ shift }) => shift)].map(([shift, tables]) => ({
     kind: "xy",
     title: `Robustness: ${shift}`,
-    subtitle: "bars: one standard error of the difference on the same images",
+    subtitle: [
+      // A single curve has no legend.
+      ...(tables.length === 1 ? [nameOf(tables[0])] : []),
+      "bars: one standard error of the difference on the same images",
+    ].join(" · "),
     x: { title: shift, scale: "log" },
     y: { title: "top-1 accuracy less that of the base (points)" },
     series: tables.map(robustnessSeries),
   }));
 }
 
-function robustnessSeries({ name, base, rows }: RobustnessTable): Series {
+function nameOf({ name, base }: RobustnessTable): string {
+  return `${name} (base ${base})`;
+}
+
+function robustnessSeries(table: RobustnessTable): Series {
   return {
-    name: `${name} (base ${base})`,
+    name: nameOf(table),
     mark: "line-points",
-    points: rows.map(({ value, difference, differenceError }) => ({
+    points: table.rows.map(({ value, difference, differenceError }) => ({
       x: value,
       y: 100 * difference,
       error: 100 * differenceError,

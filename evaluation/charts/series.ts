@@ -5,7 +5,7 @@
  */
 import type { Axis, Point, Series } from "../../formats/plots/chart.ts";
 import { accuracyError } from "../accuracy.ts";
-import type { SettingRow } from "../report/report.ts";
+import type { SettingKind, SettingRow } from "../report/report.ts";
 
 /** The axis of accuracies. */
 export const accuracyAxis: Axis = { title: "top-1 accuracy (%)" };
@@ -14,6 +14,14 @@ export const accuracyAxis: Axis = { title: "top-1 accuracy (%)" };
 export function accuracyPoint(x: number, accuracy: number, images: number): Point {
   return { x, y: 100 * accuracy, error: 100 * accuracyError(accuracy, images) };
 }
+
+/** Kinds of settings in a legend. */
+const kindNames: Readonly<Record<SettingKind, string>> = {
+  native: "native size",
+  square: "square",
+  tokens: "aspect ratio kept",
+  padded: "aspect ratio kept, padded",
+};
 
 /** Settings that belong on one line, from the cheapest up. */
 export interface SettingLine {
@@ -27,7 +35,7 @@ export interface SettingLine {
 export function settingLines(settings: readonly SettingRow[]): SettingLine[] {
   const hasCheckpoints = new Set(settings.map(({ checkpoint }) => checkpoint)).size > 1;
   const nameOf = ({ checkpoint, kind }: SettingRow) =>
-    hasCheckpoints ? `${checkpoint}, ${kind}` : kind;
+    hasCheckpoints ? `${checkpoint}, ${kindNames[kind]}` : kindNames[kind];
   const lines = Map.groupBy(settings, nameOf);
   return [...lines].map(([name, rows]) => ({
     name,

@@ -7,7 +7,7 @@ import type { Column } from "../../formats/table.ts";
 import { accuracyError, type ClassRow } from "../accuracy.ts";
 import type { CalibrationBucket } from "../calibration.ts";
 import type { Cascade, CascadePoint } from "../cascade.ts";
-import type { RobustnessRow } from "../robustness.ts";
+import type { RobustnessRow, RobustnessTable } from "../robustness.ts";
 import type { CostKind, ProbeRow, SettingRow } from "./report.ts";
 
 /** A share in percent; nothing stays nothing. */
@@ -83,10 +83,11 @@ export const probeColumns: readonly Column<ProbeRow>[] = [
   { title: "sd (%)", value: ({ deviation }) => percent(deviation), digits: 2 },
 ];
 
-/** Robustness over one kind of change. */
-export function robustnessColumns(shift: string): Column<RobustnessRow>[] {
+/** Robustness over one kind of change; pixels have no decimals, aspect ratios do. */
+export function robustnessColumns({ shift, rows }: RobustnessTable): Column<RobustnessRow>[] {
+  const digits = rows.every(({ value }) => Number.isInteger(value)) ? 0 : 2;
   return [
-    { title: shift, value: ({ value }) => value, digits: 2 },
+    { title: shift, value: ({ value }) => value, digits },
     { title: "top-1 (%)", value: ({ accuracy }) => percent(accuracy), digits: 2 },
     { title: "difference (points)", value: ({ difference }) => percent(difference), digits: 2 },
     { title: "±", value: ({ differenceError }) => percent(differenceError), digits: 2 },

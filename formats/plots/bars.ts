@@ -39,8 +39,11 @@ function decimalsOf(value: number, error: number): number {
 /** A value as it is written at the end of its bar, thousands separated. */
 function formatValue({ value, error }: Bar): string {
   const maximumFractionDigits = decimalsOf(value, error ?? 0);
+  // Beside an error a value shows the digits that the error has.
+  const minimumFractionDigits = error === undefined ? 0 : maximumFractionDigits;
   const format = (number: number) =>
-    number.toLocaleString("en-US", { maximumFractionDigits }).replace("-", "−");
+    number.toLocaleString("en-US", { minimumFractionDigits, maximumFractionDigits })
+      .replace("-", "−");
   return error === undefined ? format(value) : `${format(value)} ± ${format(error)}`;
 }
 

@@ -95,12 +95,25 @@ function decadeTicks([first, last]: readonly [number, number]): number[] | undef
 /** Most distinct values, such as batch sizes, that an axis marks instead of round numbers. */
 const maximumValueTicks = 10;
 
+/** Whether values are few, short as numbers and far enough apart to be marks on a logarithmic axis. */
+function areTicks(distinct: readonly number[]): boolean {
+  if (distinct.length < 2 || distinct.length > maximumValueTicks) return false;
+  const sorted = distinct.toSorted((a, b) => a - b);
+  const range = Math.log(sorted[sorted.length - 1] / sorted[0]);
+  return sorted.every((value, index) =>
+    value === Number(value.toPrecision(4)) &&
+    (index === 0 || Math.log(value / sorted[index - 1]) > 0.04 * range)
+  );
+}
+
 /** Which ticks an axis should have. */
 interface TickOptions {
   /** About how many, on a linear axis. */
   readonly tickCount: number;
   /** Marks the values themselves, if they are few and the axis is logarithmic. */
   readonly preferValues?: boolean;
+  /** Pixels left free at both ends of a linear axis, for what is written beside points. */
+  readonly padding?: number;
 }
 
 /**
@@ -111,7 +124,7 @@ interface TickOptions {
 export function scaleAndAxis(
   axis: Axis,
   values: readonly number[],
-  { tickCount, preferValues }: TickOptions,
+  { tickCount, preferValues, padding }: TickOptions,
 ) {
   const isLog = axis.scale === "log";
   const given = axis.domain && [...axis.domain] as [number, number];
@@ -119,13 +132,14 @@ export function scaleAndAxis(
   // Vega leaves most labels of a logarithmic axis empty, whatever its ticks.
   const label = isLog ? "format(datum.value, ',~r')" : "datum.label";
   const distinct = [...new Set(values)];
-  const areFew = preferValues && distinct.length > 1 && distinct.length <= maximumValueTicks;
+  const areFew = preferValues && isLog && areTicks(distinct);
   const ticks = !isLog || !domain ? undefined : areFew ? distinct : decadeTicks(domain);
   return {
     scale: {
       type: isLog ? "log" : "linear",
       zero: isLog ? undefined : axis.zero ?? false,
       nice: !domain,
+      padding: domain ? undefined : padding,
       domain,
     },
     axis: {

@@ -91,33 +91,39 @@ function outlineTexts(svg: string): string {
   });
 }
 
-/** The part of Vega that measures text, which its types leave out. */
-interface TextMetrics {
-  width(
-    item: { fontSize?: number; fontWeight?: string | number; limit?: number },
-    text: unknown,
-  ): number;
+/** Parts of Vega that its types leave out. */
+interface UntypedVega {
+  /** Measures text. */
+  readonly textMetrics: {
+    width(
+      item: { fontSize?: number; fontWeight?: string | number; limit?: number },
+      text: unknown,
+    ): number;
+  };
+  /** Starts counting the names of clip paths anew, which otherwise go on from chart to chart. */
+  resetSVGDefIds(): void;
 }
 
 /** Vega and Vega-Lite, with widths of text as they will be drawn. */
 async function loadVega() {
   const [vega, vegaLite] = await Promise.all([import("vega"), import("vega-lite")]);
-  const { textMetrics } = vega as unknown as { textMetrics: TextMetrics };
+  const { textMetrics, resetSVGDefIds } = vega as unknown as UntypedVega;
   textMetrics.width = ({ fontSize = 11, fontWeight, limit }, text) => {
     const width = textWidth(String(text ?? ""), { size: fontSize, bold: isBold(fontWeight) });
     // Vega shortens text that is not below its limit, so none is drawn wider.
     return limit ? Math.min(width, limit) : width;
   };
-  return { vega, vegaLite };
+  return { vega, vegaLite, resetSVGDefIds };
 }
 
 /** Renders a specification to an SVG document without `<text>` elements. */
 export async function renderVegaLite(specification: TopLevelSpec): Promise<string> {
-  const { vega, vegaLite } = await loadVega();
+  const { vega, vegaLite, resetSVGDefIds } = await loadVega();
   const logger = vega.logger(vega.Error);
   const { spec } = vegaLite.compile(specification, { config: theme, logger });
   const view = new vega.View(vega.parse(spec), { renderer: "none", logger });
   try {
+    resetSVGDefIds();
     return outlineTexts(await view.toSVG());
   } finally {
     view.finalize();

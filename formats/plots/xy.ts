@@ -137,19 +137,21 @@ function colors(series: readonly Series[], width: number) {
   const listed = series.map((one, index) => ({ ...one, color: colorOf(series, index) }))
     .filter(({ unlisted }) => !unlisted);
   const names = listed.map(({ name }) => name);
-  const isScatter = listed.every(({ mark }) => mark === "points");
-  const dashes = JSON.stringify(listed.map(({ dashed }) => dashed ? dash : [1, 0]));
-  const symbol = isScatter ? { symbolType: "circle", symbolSize: 80 } : {
-    symbolType: "stroke",
-    symbolSize: 400,
+  const areDots = listed.map(({ mark }) => mark === "points");
+  const dashes = listed.map(({ dashed }) => dashed ? dash : [1, 0]);
+  const symbol = {
+    symbolType: { expr: `${JSON.stringify(areDots)}[datum.index] ? 'circle' : 'stroke'` },
+    symbolSize: { expr: `${JSON.stringify(areDots)}[datum.index] ? 80 : 400` },
     symbolStrokeWidth: 3,
-    symbolDash: { expr: `${dashes}[datum.index]` },
+    symbolDash: { expr: `${JSON.stringify(dashes)}[datum.index]` },
   };
   return {
     field: "series",
     type: "nominal",
     scale: { domain: names, range: listed.map(({ color }) => color) },
-    legend: listed.length < 2 ? null : { ...symbol, columns: legendColumns(names, width) },
+    legend: listed.length < 2
+      ? null
+      : { ...symbol, symbolOpacity: 1, columns: legendColumns(names, width) },
   } as const;
 }
 
@@ -161,6 +163,7 @@ export function xySpecification(chart: XYChart): TopLevelSpec {
   const rows = prepared.flatMap(({ rows }) => rows);
   if (rows.length === 0) return noData(chart, height, leftOut);
   const heights = rows.flatMap(({ y, low = y, high = y }) => [low, high]);
+  const hasLabels = rows.some(({ label }) => label !== undefined);
   const clip = chart.x.domain !== undefined || chart.y.domain !== undefined;
   return {
     width,
@@ -173,7 +176,11 @@ export function xySpecification(chart: XYChart): TopLevelSpec {
         type: "quantitative",
         ...scaleAndAxis(chart.x, rows.map(({ x }) => x), { tickCount: 8, preferValues: true }),
       },
-      y: { field: "y", type: "quantitative", ...scaleAndAxis(chart.y, heights, { tickCount: 5 }) },
+      y: {
+        field: "y",
+        type: "quantitative",
+        ...scaleAndAxis(chart.y, heights, { tickCount: 5, padding: hasLabels ? 20 : undefined }),
+      },
       color: colors(series, width),
     },
     layer: prepared.flatMap(({ one, rows }, index) => {

@@ -33,7 +33,10 @@ Deno.test("a chart is 900 x 500 pixels, twice that as PNG, and has no <text>", a
 });
 
 Deno.test("the same chart is the same document each time", async () => {
-  assert.equal(await renderChart(chart(line)), await renderChart(chart(line)));
+  const clipped = chart(line, { x: { title: "x", domain: [0, 4] } });
+  for (const one of [chart(line), clipped]) {
+    assert.equal(await renderChart(one), await renderChart(one));
+  }
 });
 
 for (const scale of ["linear", "log"] as const) {
@@ -76,6 +79,67 @@ Deno.test("logarithmic axes mark few values themselves, otherwise round ones", a
   const y = { title: "y", scale: "log" } as const;
   const labels = textsOf(await renderChart(chart(steep, { y })));
   for (const text of ["1", "10", "100", "1,000", "10,000"]) assert.ok(labels.includes(text), text);
+});
+
+Deno.test("values that crowd, are many or have many digits do not mark a logarithmic axis", async () => {
+  const labelsOf = async (values: readonly number[]) => {
+    const points = values.map((x) => ({ x, y: 1 }));
+    return textsOf(await renderChart(chart(points, { x: { title: "x", scale: "log" } })));
+  };
+  assert.ok((await labelsOf([0.25, 0.5, 1, 4])).includes("0.25"));
+  assert.ok((await labelsOf([16, 32, 64, 128])).includes("128"));
+  assert.ok(!(await labelsOf([15.6, 16, 32, 128])).includes("15.6"));
+  assert.ok(!(await labelsOf([0.34567, 3.4])).includes("0.34567"));
+});
+
+Deno.test("labels stand beside their points and lift the lowest from the axis", async () => {
+  const points = [{ x: 1, y: 10 }, { x: 2, y: 40 }];
+  const plain = await renderChart(chart(points));
+  const labelled = await renderChart(chart(points.map((one, i) => ({ ...one, label: `at ${i}` }))));
+  const texts = textsOf(labelled);
+  assert.ok(texts.includes("at 0") && texts.includes("at 1"));
+  assert.ok(!textsOf(plain).includes("undefined"));
+  const lowest = (svg: string) =>
+    Number(
+      svg.match(/aria-roledescription="circle"[^>]*transform="translate\([\d.]+,([\d.]+)\)"/)![1],
+    );
+  assert.ok(lowest(labelled) < lowest(plain) - 15, `${lowest(labelled)} ${lowest(plain)}`);
+});
+
+Deno.test("errors as a band are one shape a stretch", async () => {
+  const points = [
+    ...line,
+    { x: 9, y: NaN },
+    ...line.map(({ x, ...rest }) => ({ x: x + 9, ...rest })),
+  ];
+  const svg = await renderChart(chart(line, { series: [{ name: "one", points, errors: "band" }] }));
+  assert.equal(svg.split('aria-roledescription="area mark"').length - 1, 2);
+  assert.equal(count(svg, "rule mark"), 0);
+});
+
+Deno.test("unlisted series are drawn in their colour and are not in the legend", async () => {
+  const series = [
+    { name: "listed", points: line },
+    { name: "unlisted", points: line, unlisted: true, color: "#123456" },
+    { name: "other", points: line },
+  ];
+  const svg = await renderChart(chart(line, { series }));
+  const texts = textsOf(svg);
+  assert.ok(texts.includes("listed") && texts.includes("other") && !texts.includes("unlisted"));
+  assert.equal(count(svg, "line mark"), 3);
+  assert.ok(svg.includes('stroke="#123456"'));
+  const alone = await renderChart(chart(line, { series: series.slice(0, 2) }));
+  assert.ok(!textsOf(alone).includes("listed"), "one entry needs no legend");
+});
+
+Deno.test("a legend that does not fit on a line has several", async () => {
+  const series = Array.from({ length: 9 }, (_, index) => ({
+    name: `a rather long name of a series, ${index}`,
+    points: line,
+  }));
+  const svg = await renderChart(chart(line, { series }));
+  assert.match(svg, /width="900" height="500"/);
+  for (const { name } of series) assert.ok(textsOf(svg).includes(name));
 });
 
 Deno.test("several series have a legend; hostile names are only names", async () => {
