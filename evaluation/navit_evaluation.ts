@@ -28,6 +28,7 @@ import type {
   SettingRow,
 } from "./report/report.ts";
 import { robustness, type RobustnessTable } from "./robustness.ts";
+import { ZeroShotClassifier } from "./zero_shot.ts";
 
 /** A model to evaluate. */
 export interface EvaluatedModel {
@@ -149,6 +150,8 @@ interface Measured {
 }
 
 class ModelEvaluation {
+  private classifier?: Promise<ZeroShotClassifier>;
+
   constructor(
     private readonly model: EvaluatedModel,
     private readonly loaded: LoadedNaViT,
@@ -182,19 +185,31 @@ class ModelEvaluation {
     };
   }
 
-  /** Names of all classes of the model; more than the data set's when it was trained on more. */
-  private classNames(): string[] {
+  /** Names of all classes; a classifier may have more than its data set had. */
+  private classNames(): readonly string[] {
     const { classNames, config } = this.model;
+    if (config.text) return classNames;
     return Array.from({ length: config.classes }, (_, k) => classNames[k] ?? String(k));
   }
 
   private async predictions(setting: ImageSetting): Promise<[NaViTOutputs, Prediction[]]> {
     this.note(`${this.model.name}: ${settingName(setting)}`);
     const { pictures } = this.data;
-    const outputs = await runNaViT(this.loaded, pictures, setting, "logits", this.plan.batches);
-    const { values: logits, labels } = outputs;
-    const { classes } = this.model.config;
+    const { batches } = this.plan;
+    const classifier = await this.zeroShot();
+    const output = classifier ? "embeddings" : "logits";
+    const outputs = await runNaViT(this.loaded, pictures, setting, output, batches);
+    const { values, labels } = outputs;
+    const logits = classifier ? classifier.logits(values) : values;
+    const classes = this.classNames().length;
     return [outputs, predict({ logits, labels, classes }, this.model.activation)];
+  }
+
+  /** What makes a classifier of a contrastive model; undefined for one that classifies itself. */
+  private zeroShot(): Promise<ZeroShotClassifier> | undefined {
+    if (!this.model.config.text) return undefined;
+    this.classifier ??= ZeroShotClassifier.create(this.loaded, this.classNames());
+    return this.classifier;
   }
 
   private async measure(setting: ImageSetting): Promise<Measured> {
@@ -209,7 +224,7 @@ class ModelEvaluation {
       milliseconds,
       imagesPerSecond,
       top1: topAccuracy(predictions),
-      ...(this.model.config.classes > 5 ? { top5: topAccuracy(predictions, 5) } : {}),
+      ...(this.classNames().length > 5 ? { top5: topAccuracy(predictions, 5) } : {}),
       images: predictions.length,
       calibrationError: calibrationError(calibrationBuckets(predictions)),
       fillRate,

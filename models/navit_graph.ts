@@ -4,6 +4,7 @@
  * @module
  */
 import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
+import { reshape } from "../kernels/ops/movement/op.ts";
 import { input, type Tensor } from "../kernels/tensor.ts";
 import {
   imageVectors,
@@ -13,6 +14,7 @@ import {
   type PackedImages,
   patchWidth,
 } from "./navit.ts";
+import { captionVectors, type PackedCaptions, sharedSpace } from "./navit_text.ts";
 import { countParameters, lookup, parameterStates } from "./parameters.ts";
 
 /** Sizes of a packed batch. */
@@ -42,8 +44,11 @@ export function imageInputs(
   };
 }
 
-/** What the forward pass of a batch puts out: `logits` (B, E, K) or `vectors` (B, E, d). */
-export type NaViTOutput = "logits" | "vectors";
+/**
+ * What the forward pass of a batch puts out: `logits` (B, E, K) of a classifier, `vectors` (B, E, d), or
+ * `embeddings` (B, E, e), the unit vectors of a contrastive model.
+ */
+export type NaViTOutput = "logits" | "vectors" | "embeddings";
 
 /** The forward pass of a batch as a graph; its inputs are those of {@link imageInputs}. */
 export function navitForwardGraph(
@@ -53,8 +58,43 @@ export function navitForwardGraph(
 ): Graph {
   const parameters = lookup(parameterStates(navitParameters(config)));
   const images = imageInputs(config, shape);
-  const forward = output === "logits" ? navit : imageVectors;
-  return makeGraph("forward", { outputs: { [output]: forward(config, parameters, images) } });
+  const forward = (): Tensor => {
+    if (output === "logits") return navit(config, parameters, images);
+    const vectors = imageVectors(config, parameters, images);
+    if (output === "vectors") return vectors;
+    return slots(sharedSpace(parameters, "image_projection", vectors), shape);
+  };
+  return makeGraph("forward", { outputs: { [output]: forward() } });
+}
+
+/** Rows (B E, e) by sequence and slot: (B, E, e). */
+const slots = (rows: Tensor, { sequences, slots }: PackShape): Tensor =>
+  reshape(rows, [sequences, slots, rows.shape[1]]);
+
+/** The captions of a batch as inputs. */
+export function captionInputs({ sequences, length, slots }: PackShape): PackedCaptions {
+  const tokens = (name: string): Tensor => input(name, [sequences, length], "i32");
+  return {
+    tokens: tokens("textTokens"),
+    segments: tokens("textSegments"),
+    positions: tokens("textPositions"),
+    slots,
+  };
+}
+
+/**
+ * The text tower over a batch of captions as a graph: `embeddings` (B, E, e), unit vectors. Its inputs
+ * are those of {@link captionInputs}.
+ *
+ * @throws RangeError when the model has no text tower
+ */
+export function captionGraph(config: NaViTConfig, shape: PackShape): Graph {
+  const { text, mlpBias } = config;
+  if (!text) throw new RangeError("captions: the model has no text tower");
+  const parameters = lookup(parameterStates(navitParameters(config)));
+  const vectors = captionVectors(text, mlpBias, parameters, captionInputs(shape));
+  const embeddings = slots(sharedSpace(parameters, "text_projection", vectors), shape);
+  return makeGraph("captions", { outputs: { embeddings } });
 }
 
 /** Counts of a model. */
@@ -71,10 +111,12 @@ export interface NaViTCounts {
 
 /**
  * Counts a model, from the graph of the forward pass of one image of `tokens` patches: embedding,
- * blocks, pooling and head (papers 3.3, whose table leaves out the head).
+ * blocks, pooling and head (papers 3.3, whose table leaves out the head); of a contrastive model, the
+ * image tower.
  */
 export function describeNaViT(config: NaViTConfig, tokens: number): NaViTCounts {
   const shape = { sequences: 1, length: tokens, slots: 1 };
-  const { multiplyAdds } = graphCost(navitForwardGraph(config, shape));
+  const output = config.text ? "embeddings" : "logits";
+  const { multiplyAdds } = graphCost(navitForwardGraph(config, shape, output));
   return { ...countParameters(navitParameters(config)), tokens, multiplyAdds };
 }

@@ -310,7 +310,8 @@ function parseManifest(path: string, text: string): Manifest {
   }
   const { classNames, config } = parsed.data;
   check(config, path);
-  if (classNames.length > config.classes) {
+  const isContrastive = config.family === "navit" && config.text !== undefined;
+  if (!isContrastive && classNames.length > config.classes) {
     throw new InputError(
       `${path}: ${classNames.length} classNames, but the model has ${config.classes} classes`,
     );

@@ -16,7 +16,7 @@ import {
   navitParameters,
   type PackedImages,
 } from "../models/navit.ts";
-import { imageInputs, type PackShape } from "../models/navit_graph.ts";
+import { captionInputs, imageInputs, type PackShape } from "../models/navit_graph.ts";
 import { captionVectors, type PackedCaptions, sharedSpace } from "../models/navit_text.ts";
 import { lookup, type Parameters, parameterStates } from "../models/parameters.ts";
 import { classificationLoss } from "./classification_loss.ts";
@@ -73,7 +73,7 @@ export function navitLosses(config: NaViTConfig, settings: NaViTStepSettings): S
   const images = imageInputs(config, settings);
   const weights = input("weights", [sequences, slots]);
   const measured = loss === "contrastive"
-    ? contrast(config, parameters, images, captionInputs(settings), weights)
+    ? contrast(config, parameters, images, captionInputs(captionShape(settings)), weights)
     : classificationLoss(
       navit(config, parameters, images),
       { labels: input("labels", [sequences, slots], "i32"), weights },
@@ -82,15 +82,10 @@ export function navitLosses(config: NaViTConfig, settings: NaViTStepSettings): S
   return { specifications, states, isHead: isHeadParameter, ...measured };
 }
 
-function captionInputs({ sequences, slots, textLength }: NaViTStepSettings): PackedCaptions {
+/** The shape of the packed captions that go with the images. */
+function captionShape({ sequences, slots, textLength }: NaViTStepSettings): PackShape {
   if (textLength === undefined) throw new RangeError("contrastive: textLength is missing");
-  const tokens = (name: string): Tensor => input(name, [sequences, textLength], "i32");
-  return {
-    tokens: tokens("textTokens"),
-    segments: tokens("textSegments"),
-    positions: tokens("textPositions"),
-    slots,
-  };
+  return { sequences, slots, length: textLength };
 }
 
 /** Similarities of images and captions are logits; each image's own caption is its class. */
