@@ -42,7 +42,7 @@ Deno.test("the border between two classes of unequal size, by hand", () => {
   const slope = (3 * -0.25 - 0.75) / deviation / (4 + 1024);
   const bias = 100 ** 2 * 2 / (100 ** 2 * 4 + 1024);
   const border = 0.25 + -bias / slope * deviation;
-  assert.deepEqual(classify(matrix([0.999 * border, 1.001 * border], 2)), [1, 0]);
+  assert.deepEqual(classify(matrix([0.9999 * border, 1.0001 * border], 2)), [1, 0]);
 });
 
 const names = ["a", "b", "c"];
