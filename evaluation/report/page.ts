@@ -12,7 +12,7 @@ import { reportNotes, reportTables } from "./tables.ts";
 import { reportFacts } from "./text.ts";
 
 const style = `
-body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 940px; margin: 32px auto;
+body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 1060px; margin: 32px auto;
   padding: 0 20px; }
 h1 { font-size: 26px; } h2 { font-size: 18px; margin: 36px 0 8px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 20px; }
@@ -20,7 +20,7 @@ dt { color: #59636e; } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 24px 0; } figure svg { max-width: 100%; height: auto; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; white-space: nowrap; }
-th, td { padding: 4px 10px; text-align: left; border-bottom: 1px solid #e8eaed; }
+th, td { padding: 4px 8px; text-align: left; border-bottom: 1px solid #e8eaed; }
 th { font-weight: 600; border-bottom-color: #8c959f; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 p { color: #59636e; margin: 4px 0; }

@@ -34,6 +34,17 @@ Deno.test("a whole probe predicts what numpy's does", () => {
   }
 });
 
+Deno.test("the border between two classes of unequal size, by hand", () => {
+  // Whitened, the feature is z and sums to 0, so the scores of class 1 are w z + b with
+  // w = sum z y / (n + ridge) and b = 100^2 sum y / (100^2 n + ridge): y is 1, 1, 1, -1.
+  const classify = fitProbe(matrix([0, 0, 0, 1], 4), [1, 1, 1, 0], 2, 1024);
+  const deviation = Math.sqrt(3 / 16) + 1e-5;
+  const slope = (3 * -0.25 - 0.75) / deviation / (4 + 1024);
+  const bias = 100 ** 2 * 2 / (100 ** 2 * 4 + 1024);
+  const border = 0.25 + -bias / slope * deviation;
+  assert.deepEqual(classify(matrix([0.9999 * border, 1.0001 * border], 2)), [1, 0]);
+});
+
 const names = ["a", "b", "c"];
 
 /** Images whose features are the class's corner of a triangle, and noise. */
