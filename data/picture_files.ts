@@ -43,8 +43,15 @@ async function listFolder(folder: string): Promise<{ folders: string[]; pictures
   return { folders: folders.sort(), pictures: pictures.sort() };
 }
 
-/** All pictures below a folder, in sorted order. */
-async function* picturesBelow(folder: string, seen: ReadonlySet<string>): AsyncGenerator<string> {
+/**
+ * All pictures in a folder and below it, in sorted order.
+ *
+ * @param seen folders that this one is inside of
+ */
+export async function* picturesBelow(
+  folder: string,
+  seen: ReadonlySet<string> = new Set(),
+): AsyncGenerator<string> {
   const real = await Deno.realPath(folder);
   if (seen.has(real)) return; // a link to a folder that we are inside of
   const { folders, pictures } = await listFolder(folder);
@@ -59,7 +66,7 @@ async function listClasses(
   const { folders, pictures } = await listFolder(folder);
   const files: PictureFile[] = [];
   for (const [label, name] of folders.entries()) {
-    for await (const path of picturesBelow(join(folder, name), new Set())) {
+    for await (const path of picturesBelow(join(folder, name))) {
       files.push({ path, label });
     }
   }
