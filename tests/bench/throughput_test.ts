@@ -8,7 +8,7 @@ import {
 } from "../../bench/throughput.ts";
 import { serve } from "../../bench/serve.ts";
 import { timeRuns, warmUp } from "../../bench/timing.ts";
-import { loadDiTJob, loadProduct } from "../../bench/workloads.ts";
+import { loadAttention, loadDiTJob, loadProduct } from "../../bench/workloads.ts";
 import { ditConfigs } from "../../models/dit.ts";
 import { eachDevice } from "../devices.ts";
 
@@ -75,6 +75,19 @@ eachDevice("training steps have weights in f32 only", async (device) => {
     );
   }
 });
+eachDevice(
+  "attention of full and of packed sequences can be run again and again",
+  async (device) => {
+    for (const operation of ["forward", "gradient"] as const) {
+      for (const images of [1, 5]) {
+        const size = { tokens: 40, images, heads: 2, width: 8 };
+        const { run, macs } = await loadAttention(device, operation, size);
+        assert.equal(macs, (operation === "forward" ? 2 : 7) * 2 * 8 * 40 ** 2 / images);
+        assert(await timeRuns(device, run, 3) > 0);
+      }
+    }
+  },
+);
 
 eachDevice("a warm-up is long enough", async (device) => {
   const { run, macs } = await loadProduct(device, 8, 4, 2);

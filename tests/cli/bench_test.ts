@@ -127,6 +127,27 @@ Deno.test("bench product measures lists of sizes", async () => {
   );
 });
 
+Deno.test("bench attention counts the pairs that see each other", async () => {
+  const { code, out } = await run(
+    ...["attention", "--tokens=10", "--images=1,3", "--heads=2", "--width=8", "--device=wasm"],
+    ...["--threads=1", "-r", "1", "--json"],
+  );
+  assert.equal(code, 0);
+  const rows: Row[] = JSON.parse(out).rows;
+  // Two products forward, five backward; three images of 4, 3 and 3 tokens.
+  const [full, packed] = [2 * 8 * 10 ** 2, 2 * 8 * (16 + 9 + 9)];
+  assert.deepEqual(
+    rows.map(({ operation, subject, macs }) => [operation, subject, macs]),
+    [
+      ["forward", "10 / 1, 2 x 8", 2 * full],
+      ["gradient", "10 / 1, 2 x 8", 7 * full],
+      ["forward", "10 / 3, 2 x 8", 2 * packed],
+      ["gradient", "10 / 3, 2 x 8", 7 * packed],
+    ],
+  );
+  for (const { tokensPerSecond } of rows) assert(Number(tokensPerSecond) > 0);
+});
+
 Deno.test("a row that fails is in the report, the others too, and the exit code is 1", async () => {
   // Three matrices of 65536 x 65536 do not fit into 4 GB.
   const { code, out, err } = await run(
@@ -153,6 +174,7 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
     [["throughput", "--batch", "0"], /nearest valid value is 1/],
     [["throughput", "--dtype", "f64"], /"f64" is not known; .*f32 or f16/],
     [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
+    [["attention", "--tokens=9,8", "--images=9"], /--images 9: 8 tokens are at most 8 images/],
     [["product", "--size", "4x4"], /give one side, or m, n and k/],
   ];
   for (const [args, message] of cases) {

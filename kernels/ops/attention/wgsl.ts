@@ -3,7 +3,7 @@
  *
  * Each of the three passes (see `wgsl_pass.ts`) has two kernels: `workgroup` for GPUs, with tiles
  * in workgroup memory (`wgsl_tiles.ts`), and `registers` for software adapters
- * (`wgsl_registers.ts`).
+ * (`wgsl_registers.ts`). With segments a table of them comes first (`wgsl_segments.ts`).
  *
  * @module
  */
@@ -17,8 +17,10 @@ import {
   keyValueGradientPass,
   queryGradientPass,
   statisticsKernel,
+  type StoredSegments,
 } from "./wgsl_pass.ts";
 import { registerKernel } from "./wgsl_registers.ts";
+import { segmentKernels, segmentTable } from "./wgsl_segments.ts";
 import { tileKernel } from "./wgsl_tiles.ts";
 
 /** Emitters of a pass's kernel, by the names that `WebGPUContext.variant("attention")` may give. */
@@ -27,29 +29,43 @@ const kernels: ReadonlyMap<string, (pass: AttentionPass) => LinearKernel> = new 
   ["registers", registerKernel],
 ]);
 
-/** Softmax(scale Q K^T) V and its log-sum-exp: one dispatch. */
-export const lowerAttention: WebGPULowering<AttentionStep> = (step, context) => [
-  dispatchPass("attention", step, forwardPass(step), context),
-];
+/** Softmax(scale Q K^T) V and its log-sum-exp. */
+export const lowerAttention: WebGPULowering<AttentionStep> = (step, context) => {
+  const { segments, dispatches } = storeSegments(step, context);
+  return [...dispatches, dispatchPass("attention", step, forwardPass(step, segments), context)];
+};
 
 /** Gradients of attention: statistics of the queries, then dQ, then dK and dV. */
 export const lowerAttentionGradient: WebGPULowering<AttentionGradientStep> = (step, context) => {
   const [batch, queries, heads] = step.query.shape;
-  const statistics = context.scratch(batch * heads * queries * 16);
+  const statistics = context.scratch(batch * heads * queries * 8);
+  const { segments, dispatches } = storeSegments(step, context);
+  const passes: [string, AttentionPass][] = [
+    ["attention gradient (query)", queryGradientPass(step, statistics, segments)],
+    ["attention gradient (key, value)", keyValueGradientPass(step, statistics, segments)],
+  ];
   return [
+    ...dispatches,
     {
       label: label("attention gradient (statistics)", step),
       ...statisticsKernel(step, statistics),
     },
-    dispatchPass("attention gradient (query)", step, queryGradientPass(step, statistics), context),
-    dispatchPass(
-      "attention gradient (key, value)",
-      step,
-      keyValueGradientPass(step, statistics),
-      context,
-    ),
+    ...passes.map(([name, pass]) => dispatchPass(name, step, pass, context)),
   ];
 };
+
+/** The table of segments and the dispatches that fill it, if there are segments. */
+function storeSegments(
+  step: AttentionOperands,
+  context: WebGPUContext,
+): { segments?: StoredSegments; dispatches: Dispatch[] } {
+  const table = segmentTable(step);
+  if (!table) return { dispatches: [] };
+  const buffer = context.scratch(4 * table.elements);
+  const dispatches = segmentKernels(table, buffer)
+    .map((kernel) => ({ label: label("attention (segments)", step), ...kernel }));
+  return { segments: { table, buffer }, dispatches };
+}
 
 function dispatchPass(
   name: string,

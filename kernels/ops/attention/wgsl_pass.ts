@@ -12,21 +12,18 @@
  *
  * Forward, p is an online softmax (running maximum and denominator, Dao et al. 2022). Backward,
  * p = exp(scale s - logSumExp) and ds = p (t - rowDot), with the statistics of each query packed
- * into one `vec4<i32>` by a preceding kernel: (bits of logSumExp, bits of rowDot, segment, unused).
- * One binding in place of three keeps the gradient within eight whatever shares a buffer.
+ * into one `vec2<f32>` by a preceding kernel: (logSumExp, rowDot). One binding in place of two, and
+ * one for everything about segments (`wgsl_segments.ts`), keep the gradient within eight whatever
+ * shares a buffer.
  *
  * @module
  */
-import type {
-  AttentionGradientStep,
-  AttentionOperands,
-  AttentionStep,
-  View,
-} from "../../program.ts";
+import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "../../program.ts";
 import type { Binding } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
 import { mathFunctions } from "../../webgpu/wgsl_math.ts";
 import { columnGroups, headFunctions, type HeadTensor, isAligned } from "./wgsl_heads.ts";
+import { type BoundKernel, segmentFunctions, type SegmentTable } from "./wgsl_segments.ts";
 
 /** Dot products of every row of one tensor with every column of another. */
 export interface Product {
@@ -51,8 +48,8 @@ export interface AttentionPass {
   /**
    * Bindings and functions: `<tensor>Row`, `<tensor>Load`, `<tensor>Store` (see `wgsl_heads.ts`);
    * forward `storeLogSumExp(n, h, t, maximum, denominator)`, backward `statisticsOf(n, h, t)`;
-   * with segments `rowSegment(n, t)` and `columnSegment(n, t)`, except for the side whose segments
-   * are in the statistics.
+   * with segments `rowSegment(n, t)`, `columnSegment(n, t)` and `visibleColumns(n, row)` (see
+   * `wgsl_segments.ts`).
    */
   readonly declarations: string;
   readonly bindings: readonly Binding[];
@@ -75,8 +72,14 @@ export interface AttentionPass {
   readonly sums: readonly WeightedSum[];
 }
 
+/** The table of segments, and the buffer it is in. */
+export interface StoredSegments {
+  readonly table: SegmentTable;
+  readonly buffer: number;
+}
+
 /** The forward pass. */
-export function forwardPass(step: AttentionStep): AttentionPass {
+export function forwardPass(step: AttentionStep, segments?: StoredSegments): AttentionPass {
   const table = new BindingTable();
   const heads = headFunctions(table, [
     { name: "query", view: step.query, access: "read" },
@@ -85,8 +88,7 @@ export function forwardPass(step: AttentionStep): AttentionPass {
     { name: "output", view: step.output, access: "write" },
   ]);
   const functions = heads + logSumExpFunction(table, step) +
-    segmentFunction(table, "row", step.querySegments) +
-    segmentFunction(table, "column", step.keySegments);
+    bindSegments(table, segments, "query");
   return {
     ...common(step),
     declarations: table.declarations() + functions,
@@ -98,15 +100,19 @@ export function forwardPass(step: AttentionStep): AttentionPass {
   };
 }
 
-/** The gradient of the queries; `statistics` is a buffer of one `vec4<i32>` a query. */
-export function queryGradientPass(step: AttentionGradientStep, statistics: number): AttentionPass {
+/** The gradient of the queries; `statistics` is a buffer of one `vec2<f32>` a query. */
+export function queryGradientPass(
+  step: AttentionGradientStep,
+  statistics: number,
+  segments?: StoredSegments,
+): AttentionPass {
   const table = new BindingTable();
   const heads = headFunctions(table, [
     ...operandTensors(step),
     { name: "queryGradient", view: step.queryGradient, access: "write" },
   ]);
   const functions = heads + statisticsFunction(table, step, statistics) +
-    segmentFunction(table, "column", step.keySegments);
+    bindSegments(table, segments, "query");
   return {
     ...common(step),
     declarations: table.declarations() + functions,
@@ -120,10 +126,11 @@ export function queryGradientPass(step: AttentionGradientStep, statistics: numbe
   };
 }
 
-/** The gradients of keys and values; `statistics` is a buffer of one `vec4<i32>` a query. */
+/** The gradients of keys and values; `statistics` is a buffer of one `vec2<f32>` a query. */
 export function keyValueGradientPass(
   step: AttentionGradientStep,
   statistics: number,
+  segments?: StoredSegments,
 ): AttentionPass {
   const table = new BindingTable();
   const heads = headFunctions(table, [
@@ -132,7 +139,7 @@ export function keyValueGradientPass(
     { name: "valueGradient", view: step.valueGradient, access: "write" },
   ]);
   const functions = heads + statisticsFunction(table, step, statistics) +
-    segmentFunction(table, "row", step.keySegments);
+    bindSegments(table, segments, "key");
   return {
     ...common(step),
     declarations: table.declarations() + functions,
@@ -153,7 +160,7 @@ export function keyValueGradientPass(
 export function statisticsKernel(
   step: AttentionGradientStep,
   statistics: number,
-): { code: string; bindings: readonly Binding[]; workgroups: [number, number, number] } {
+): BoundKernel {
   const [batch, queries, heads] = step.query.shape;
   const table = new BindingTable();
   const tensors = headFunctions(table, [
@@ -162,11 +169,10 @@ export function statisticsKernel(
   ]);
   const logSumExp = table.use(step.logSumExp.buffer, "read", "u32");
   const rowDots = table.use(step.rowDot.buffer, "write");
-  const target = table.use(statistics, "write", "vec4<i32>");
-  const segments = segmentFunction(table, "row", step.querySegments);
+  const target = table.use(statistics, "write", "vec2<f32>");
   const { code, workgroups } = linearKernel(
     batch * heads * queries,
-    table.declarations() + tensors + segments,
+    table.declarations() + tensors,
     `let t = index % ${queries}u;
 let h = (index / ${queries}u) % ${heads}u;
 let n = index / ${queries * heads}u;
@@ -180,9 +186,8 @@ let rowDot = dot(sum, vec4<f32>(1.0));
 ${rowDots}[index + ${step.rowDot.offset}u] = rowDot;
 let saved = ${logSumExp}[index + ${step.logSumExp.offset}u];
 // Minus infinity marks a query that sees no key: exp(score - largest) makes its probabilities 0.
-let logSumExp = select(bitcast<i32>(saved), ${largestFloatBits}, saved == ${minusInfinityBits});
-let segment = ${segments === "" ? "0" : "rowSegment(n, t)"};
-${target}[index] = vec4<i32>(logSumExp, bitcast<i32>(rowDot), segment, 0);`,
+let finite = select(saved, ${largestFloatBits}, saved == ${minusInfinityBits});
+${target}[index] = vec2<f32>(bitcast<f32>(finite), rowDot);`,
   );
   return { code, workgroups, bindings: table.bindings };
 }
@@ -190,8 +195,8 @@ ${target}[index] = vec4<i32>(logSumExp, bitcast<i32>(rowDot), segment, 0);`,
 /** Bits of -infinity: WGSL may not compute with it, but may store it. */
 const minusInfinityBits = "0xff800000u";
 
-/** Bits of the largest finite number, as `i32`. */
-const largestFloatBits = "0x7f7fffffi";
+/** Bits of the largest finite number. */
+const largestFloatBits = "0x7f7fffffu";
 
 function operandTensors(step: AttentionGradientStep): HeadTensor[] {
   return [
@@ -231,20 +236,23 @@ function statisticsFunction(
   { query }: AttentionGradientStep,
   statistics: number,
 ): string {
-  const array = table.use(statistics, "read", "vec4<i32>");
+  const array = table.use(statistics, "read", "vec2<f32>");
   const [, queries, heads] = query.shape;
-  return `fn statisticsOf(n: u32, h: u32, t: u32) -> vec4<i32> {
+  return `fn statisticsOf(n: u32, h: u32, t: u32) -> vec2<f32> {
 return ${array}[${affine(0, ["n", "h", "t"], [heads * queries, queries, 1])}];
 }
 `;
 }
 
-function segmentFunction(table: BindingTable, side: Side, view: View | undefined): string {
-  if (!view) return "";
-  const array = table.use(view.buffer, "read", "i32");
-  const index = affine(view.offset, ["n", "t"], view.strides);
-  return `fn ${side}Segment(n: u32, t: u32) -> i32 { return ${array}[${index}]; }
-`;
+/** Binds the table of segments and gives the functions that read it. */
+function bindSegments(
+  table: BindingTable,
+  segments: StoredSegments | undefined,
+  rows: "query" | "key",
+): string {
+  if (!segments) return "";
+  const array = table.use(segments.buffer, "read", "u32");
+  return segmentFunctions(array, segments.table, rows);
 }
 
 /** `line(0)`, `line(1)`, ... up to `count` lines. */
@@ -255,14 +263,4 @@ export function repeat(count: number, line: (index: number) => string): string {
 /** The one or two products of a pass: the scores first. */
 export function products({ scores, probabilityGradients }: AttentionPass): Product[] {
   return probabilityGradients ? [scores, probabilityGradients] : [scores];
-}
-
-/**
- * Segment of the row `row<index>` or the column `column<index>`: from its statistics, a variable
- * `rowStatistics<index>` or `columnStatistics<index>`, if that side has any.
- */
-export function segmentOf(pass: AttentionPass, side: Side, index: number | ""): string {
-  return pass.statistics === side
-    ? `${side}Statistics${index}.z`
-    : `${side}Segment(n, ${side}${index})`;
 }

@@ -14,7 +14,8 @@
  * @module
  */
 import { type LinearKernel, linearKernel, literal } from "../../webgpu/wgsl.ts";
-import { type AttentionPass, type Product, products, repeat, segmentOf } from "./wgsl_pass.ts";
+import { type AttentionPass, type Product, products, repeat } from "./wgsl_pass.ts";
+import { segmentBlock } from "./wgsl_segments.ts";
 
 /** Invocations a workgroup: few, as lavapipe spreads workgroups, not invocations, over threads. */
 const workgroupSize = 16;
@@ -31,19 +32,23 @@ function rowsOf(pass: AttentionPass): number {
   if (!pass.aligned) return 1;
   const variablesOfRow = (products(pass).length + pass.sums.length) * pass.groups;
   const fitting = Math.floor(mostVariables / variablesOfRow);
-  return Math.min(pass.rowCount, mostRows, Math.max(1, fitting));
+  const rows = Math.min(pass.rowCount, mostRows, Math.max(1, fitting));
+  // The range of columns is known for blocks of segments: a tile must lie in one of them.
+  return pass.segmented && segmentBlock % rows !== 0 ? rows - 1 : rows;
 }
 
 /** The kernel of one pass. */
 export function registerKernel(pass: AttentionPass): LinearKernel {
   const rows = rowsOf(pass);
   const tiles = Math.ceil(pass.rowCount / rows);
+  const [first, end] = pass.segmented ? ["range.x", "range.y"] : ["0u", `${pass.columnCount}u`];
   const body = `let firstRow = (index % ${tiles}u) * ${rows}u;
 let h = (index / ${tiles}u) % ${pass.heads}u;
 let n = index / ${tiles * pass.heads}u;
 ${repeat(rows, (r) => prologue(pass, rows, r))}
 ${products(pass).map(({ row }) => loadRows(pass, row, rows)).join("\n")}
-for (var column = 0u; column < ${pass.columnCount}u; column++) {
+${pass.segmented ? "let range = visibleColumns(n, firstRow);" : ""}
+for (var column = ${first}; column < ${end}; column++) {
 ${visitColumn(pass, rows)}
 }
 ${pass.statistics ? "" : repeat(rows, (r) => denominator(pass, rows, r))}
@@ -79,7 +84,7 @@ function prologue(pass: AttentionPass, rows: number, r: number): string {
   const lines = [`let row${r} = ${row};`];
   if (pass.statistics === "row") lines.push(`let rowStatistics${r} = statisticsOf(n, h, row${r});`);
   if (!pass.statistics) lines.push(`var maximum${r} = -1e30;`, `var denominator${r} = 0.0;`);
-  if (pass.segmented) lines.push(`let rowSegment${r} = ${segmentOf(pass, "row", r)};`);
+  if (pass.segmented) lines.push(`let rowSegment${r} = rowSegment(n, row${r});`);
   for (const { output } of pass.sums) {
     lines.push(repeat(pass.groups, (d) => `var ${output}${r}_${d} = vec4<f32>();`));
   }
@@ -93,14 +98,14 @@ function visitColumn(pass: AttentionPass, rows: number): string {
     : "";
   const visible = pass.segmented
     ? [
-      `let columnSegment = ${segmentOf(pass, "column", "")};`,
+      "let columnSegment = columnSegment(n, column);",
       repeat(rows, (r) => `let visible${r} = rowSegment${r} == columnSegment;`),
       `if (!(${Array.from({ length: rows }, (_, r) => `visible${r}`).join(" || ")})) { continue; }`,
     ].join("\n")
     : "";
   return [
-    statistics,
     visible,
+    statistics,
     ...products(pass).map((product, i) => dotProducts(pass, product, "st"[i], rows)),
     repeat(rows, (r) => pass.statistics ? gradientWeights(pass, r) : softmax(pass, r)),
     ...pass.sums.map((_, i) => weightedSum(pass, i, rows)),
@@ -146,8 +151,8 @@ function softmax(pass: AttentionPass, r: number): string {
 /** Probability from the saved denominator, and gradient of the scaled score. */
 function gradientWeights(pass: AttentionPass, r: number): string {
   const statistics = pass.statistics === "row" ? `rowStatistics${r}` : "columnStatistics";
-  return `${probability(pass, r, `exp(s${r} - bitcast<f32>(${statistics}.x))`)}
-let ds${r} = p${r} * (t${r} - bitcast<f32>(${statistics}.y));`;
+  return `${probability(pass, r, `exp(s${r} - ${statistics}.x)`)}
+let ds${r} = p${r} * (t${r} - ${statistics}.y);`;
 }
 
 function probability(pass: AttentionPass, r: number, value: string): string {

@@ -14,7 +14,7 @@
  * @module
  */
 import { gridOf, type LinearKernel, literal } from "../../webgpu/wgsl.ts";
-import { type AttentionPass, type Product, products, repeat, segmentOf } from "./wgsl_pass.ts";
+import { type AttentionPass, type Product, products, repeat } from "./wgsl_pass.ts";
 
 /** Invocations along each side of the workgroup. */
 const side = 8;
@@ -46,6 +46,11 @@ function tilingOf({ rowCount, columnCount, groups, sums }: AttentionPass): Tilin
 export function tileKernel(pass: AttentionPass): LinearKernel {
   const tiling = tilingOf(pass);
   const tiles = Math.ceil(pass.rowCount / (side * tiling.rows));
+  const width = side * tiling.columns;
+  // The range is the same for all invocations of the workgroup, as its barriers need it.
+  const [first, end] = pass.segmented
+    ? [`range.x - range.x % ${width}u`, "range.y"]
+    : ["0u", `${pass.columnCount}u`];
   const { workgroups, groupIndex } = gridOf(pass.batch * pass.heads * tiles);
   const code = `${pass.declarations}
 ${workgroupMemory(pass, tiling)}
@@ -59,9 +64,8 @@ let rowBase = (index % ${tiles}u) * ${side * tiling.rows}u;
 let h = (index / ${tiles}u) % ${pass.heads}u;
 let n = index / ${tiles * pass.heads}u;
 ${prologue(pass, tiling)}
-for (var columnBase = 0u; columnBase < ${pass.columnCount}u; columnBase += ${
-    side * tiling.columns
-  }u) {
+${pass.segmented ? "let range = visibleColumns(n, rowBase);" : ""}
+for (var columnBase = ${first}; columnBase < ${end}; columnBase += ${width}u) {
 ${columnTile(pass, tiling)}
 }
 ${epilogue(pass, tiling)}
@@ -75,11 +79,7 @@ function workgroupMemory(pass: AttentionPass, { rows, columns }: Tiling): string
   return `var<workgroup> slices: array<vec4<f32>, ${slices}>;
 var<workgroup> weights: array<f32, ${rows * side * weightStride(columns)}>;
 ${pass.statistics ? "" : `var<workgroup> partial: array<f32, ${rows * side * side}>;`}
-${
-    pass.segmented
-      ? "var<workgroup> someVisible: atomic<u32>;\nvar<workgroup> tileVisible: u32;"
-      : ""
-  }`;
+`;
 }
 
 const weightStride = (columns: number): number => columns * side + 1;
@@ -105,7 +105,7 @@ function prologue(pass: AttentionPass, { rows, slots }: Tiling): string {
     if (pass.statistics === "row") {
       lines.push(`let rowStatistics${r} = statisticsOf(n, h, row${r});`);
     }
-    if (pass.segmented) lines.push(`let rowSegment${r} = ${segmentOf(pass, "row", r)};`);
+    if (pass.segmented) lines.push(`let rowSegment${r} = rowSegment(n, row${r});`);
     for (const { output } of pass.sums) {
       lines.push(repeat(slots, (c) => `var ${output}${r}_${c} = vec4<f32>();`));
     }
@@ -135,7 +135,7 @@ function columnTile(pass: AttentionPass, tiling: Tiling): string {
     pass.statistics ? gradientWeights(pass, tiling) : softmax(pass, tiling),
     ...pass.sums.map((_, i) => weightedSum(pass, tiling, i)),
   ].join("\n");
-  return pass.segmented ? `${head}\n${skipInvisible(tiling, body)}` : `${head}\n${body}`;
+  return `${head}\n${body}`;
 }
 
 function columnOfScores(pass: AttentionPass, { columns }: Tiling, c: number): string {
@@ -144,7 +144,7 @@ function columnOfScores(pass: AttentionPass, { columns }: Tiling, c: number): st
   if (pass.statistics === "column") {
     lines.push(`let columnStatistics${c} = statisticsOf(n, h, column${c});`);
   }
-  if (pass.segmented) lines.push(`let columnSegment${c} = ${segmentOf(pass, "column", c)};`);
+  if (pass.segmented) lines.push(`let columnSegment${c} = columnSegment(n, column${c});`);
   return lines.join("\n");
 }
 
@@ -160,19 +160,6 @@ function visibility(pass: AttentionPass, tiling: Tiling, r: number, c: number): 
   }
   if (pass.segmented) conditions.push(`rowSegment${r} == columnSegment${c}`);
   return conditions.length === 0 ? "" : `let visible${r}_${c} = ${conditions.join(" && ")};`;
-}
-
-/** Leaves a tile out when the whole workgroup sees nothing in it, as is common in packed batches. */
-function skipInvisible({ rows, columns }: Tiling, body: string): string {
-  const mine = pairs(rows, columns).map(([r, c]) => `visible${r}_${c}`).join(" || ");
-  return `if (lane == 0u) { atomicStore(&someVisible, 0u); }
-workgroupBarrier();
-if (${mine}) { atomicStore(&someVisible, 1u); }
-workgroupBarrier();
-if (lane == 0u) { tileVisible = atomicLoad(&someVisible); }
-if (workgroupUniformLoad(&tileVisible) != 0u) {
-${body}
-}`;
 }
 
 /** `<name><row>_<column>`: dot products of the rows and columns of the tile, slice by slice. */
@@ -261,8 +248,8 @@ function gradientWeights(pass: AttentionPass, tiling: Tiling): string {
   return pairs(tiling.rows, tiling.columns).map(([r, c]) => {
     const statistics = pass.statistics === "row" ? `rowStatistics${r}` : `columnStatistics${c}`;
     return `${scaledScore(pass, r, c)}
-${probability(masked, r, c, `exp(s${r}_${c} - bitcast<f32>(${statistics}.x))`)}
-let ds${r}_${c} = p${r}_${c} * (t${r}_${c} - bitcast<f32>(${statistics}.y));`;
+${probability(masked, r, c, `exp(s${r}_${c} - ${statistics}.x)`)}
+let ds${r}_${c} = p${r}_${c} * (t${r}_${c} - ${statistics}.y);`;
   }).join("\n");
 }
 

@@ -59,14 +59,14 @@ const segmentedForms: Form[] = [
   { ...within(packed([1100], 30)), width: 1 },
   { ...within(packed([64, 64, 64, 64])), width: 64 },
   // Padding first, ids descending, ids in no order, ids that alternate.
-  { ...within(packed([60, 20, 70], 35).reverse()), width: 17 },
+  { ...within(packed([60, 20, 70], 35).reverse()), width: 8 },
   { ...within(Array.from({ length: 131 }, (_, t) => (t * t * 7 + t) % 5)), width: 16, heads: 2 },
   { ...within(Array.from({ length: 300 }, (_, t) => t % 2)), width: 3 },
   // Windows: runs of sixteen tokens, every fourth of which belongs to the same one.
-  { ...within(Array.from({ length: 96 }, (_, t) => (t >> 4) % 4)), width: 17, layout: "packed" },
+  { ...within(Array.from({ length: 96 }, (_, t) => (t >> 4) % 4)), width: 16, layout: "packed" },
   // Attention pooling; the last three probes have no image.
-  { queries: 10, keys: uneven.length, width: 72, segments: [probes(10), uneven] },
-  { queries: 1, keys: 70, width: 17, heads: 3, segments: [[2], packed([30, 21, 19])] },
+  { queries: 10, keys: uneven.length, width: 16, segments: [probes(10), uneven] },
+  { queries: 1, keys: 70, width: 3, heads: 3, segments: [[2], packed([30, 21, 19])] },
   { queries: 30, keys: 1, width: 16, segments: [probes(30), [29]] },
   // Cross-attention of two packings with other lengths; image 1 has no keys, image 3 no queries.
   {
