@@ -24,6 +24,7 @@ import {
 } from "../training/train_dit.ts";
 import type { RunTime } from "../training/run_time.ts";
 import { newestRun, removeRunFolder } from "../training/run_folder.ts";
+import { appendLog } from "../training/run_log.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
@@ -221,7 +222,7 @@ async function train(
   // Before there is a run folder, because a model can be too large to be described.
   const { parameters } = describeDiT(config);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
-  const progress = trainingProgress(io, plan.steps, values);
+  const progress = trainingProgress(io, plan.steps, values, folder);
   progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
   progress.note(
     `data: ${dataset.name}, ${dataset.length} pictures, ${dataset.classNames.length} classes`,
@@ -308,18 +309,20 @@ function trainingProgress(
   io: Io,
   total: number,
   { quiet, logFormat }: Pick<TrainDitOptions, "quiet" | "logFormat">,
+  folder: string,
 ) {
   return new Progress(io, {
     noun: "step",
     total,
     columns: {
-      loss: fixed("loss", 4),
+      loss: { ...fixed("loss", 4), averageLabel: "ema loss" },
       gradientNorm: fixed("grad norm", 3),
       learningRate: { label: "lr", format: (rate) => rate.toExponential(2) },
       imagesPerSecond: amount("images/s"),
     },
     quiet,
     logFormat,
+    keep: (line) => appendLog(folder, line),
   });
 }
 
