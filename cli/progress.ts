@@ -1,6 +1,6 @@
 /**
  * Progress of long runs on stderr: one live line on a terminal, plain lines elsewhere, or one JSON
- * object a line. Results never go through here.
+ * object a line; the plain lines can be kept as well. Results never go through here.
  *
  * @module
  */
@@ -12,6 +12,8 @@ export interface Column {
   readonly label: string;
   /** Whether the label stands behind the value, as a unit does. */
   readonly unit?: boolean;
+  /** What the live line calls the exponential average over the logs, if it shows one. */
+  readonly averageLabel?: string;
   /** How a line shows its value. */
   format(value: number): string;
 }
@@ -27,12 +29,17 @@ export interface ProgressOptions<K extends string> {
   readonly columns: Readonly<Record<K, Column>>;
   readonly quiet?: boolean;
   readonly logFormat?: "text" | "json";
+  /** Gets every plain line and every message, whatever is shown: for the log of a run. */
+  readonly keep?: (line: string) => void;
   /** Milliseconds, for the rate and for throttling; the process's clock when absent. */
   readonly clock?: () => number;
 }
 
 /** What was measured at one moment. Absent ones are left out of the line. */
 export type Readings<K extends string> = Readonly<Partial<Record<K, number>>>;
+
+/** How much of an average stays at every log. */
+const averageDecay = 0.9;
 
 /** A live line is redrawn at most this often, in milliseconds. */
 const redrawInterval = 100;
@@ -82,6 +89,7 @@ export class Progress<K extends string> {
   #firstCount?: number;
   #firstTime = 0;
   #drawnAt = -Infinity;
+  readonly #averages: Partial<Record<K, number>> = {};
   #live = "";
 
   constructor(io: Io, options: ProgressOptions<K>) {
@@ -98,27 +106,31 @@ export class Progress<K extends string> {
     const now = this.#clock();
     if (now - this.#drawnAt < redrawInterval && count < this.#options.total) return;
     this.#drawnAt = now;
-    this.#draw(this.#describe(count, values));
+    this.#draw(this.#describe(count, values, true));
   }
 
   /** Writes a line of its own, or moves the live line where there is one. */
   log(count: number, values?: Readings<K>): void {
     this.#observe(count);
-    const { quiet, logFormat, noun } = this.#options;
+    this.#average(values);
+    const { quiet, logFormat, noun, keep } = this.#options;
+    const line = this.#describe(count, values);
+    keep?.(line);
     if (quiet) return;
     if (logFormat === "json") {
       const seconds = Number(((this.#clock() - this.#startTime) / 1000).toFixed(3));
       this.#io.err(`${JSON.stringify({ [noun]: count, ...values, seconds })}\n`);
     } else if (this.#io.live) {
-      this.#draw(this.#describe(count, values));
+      this.#draw(this.#describe(count, values, true));
     } else {
-      this.#io.err(`${this.#describe(count, values)}\n`);
+      this.#io.err(`${line}\n`);
     }
   }
 
   /** Writes a message above the live line; a JSON line `{"message": ...}` in that format. */
   note(message: string): void {
-    const { quiet, logFormat } = this.#options;
+    const { quiet, logFormat, keep } = this.#options;
+    keep?.(message);
     if (quiet) return;
     const live = this.#live;
     this.clear();
@@ -140,10 +152,14 @@ export class Progress<K extends string> {
 
   /** Seconds until the end at the pace so far; undefined before there is one. */
   remainingSeconds(count: number): number | undefined {
+    const seconds = this.#secondsEach(count);
+    return seconds && seconds * (this.#options.total - count);
+  }
+
+  /** Seconds a count so far; undefined before there is a pace. */
+  #secondsEach(count: number): number | undefined {
     const done = count - (this.#firstCount ?? count);
-    if (done <= 0) return undefined;
-    const seconds = (this.#clock() - this.#firstTime) / 1000;
-    return seconds / done * (this.#options.total - count);
+    return done <= 0 ? undefined : (this.#clock() - this.#firstTime) / 1000 / done;
   }
 
   /** The first count starts the clock of the pace: what came before was compiling and tuning. */
@@ -153,20 +169,36 @@ export class Progress<K extends string> {
     this.#firstTime = this.#clock();
   }
 
+  /** Moves the averages of the columns that have one. */
+  #average(values?: Readings<K>): void {
+    const { columns } = this.#options;
+    for (const name of Object.keys(columns) as K[]) {
+      const value = values?.[name];
+      if (!columns[name].averageLabel || value === undefined || !Number.isFinite(value)) continue;
+      const average = this.#averages[name] ?? value;
+      this.#averages[name] = averageDecay * average + (1 - averageDecay) * value;
+    }
+  }
+
   #drawsLive(): boolean {
     return this.#io.live && !this.#options.quiet && this.#options.logFormat !== "json";
   }
 
-  #describe(count: number, values?: Readings<K>): string {
+  /** A line: the live one has averages, the plain one the pace. */
+  #describe(count: number, values?: Readings<K>, live = false): string {
     const { noun, total, columns } = this.#options;
     const digits = String(total).length;
     const parts = [`${noun} ${String(count).padStart(digits, "0")}/${total}`];
     for (const name of Object.keys(columns) as K[]) {
       const value = values?.[name];
       if (value === undefined) continue;
-      const { label, unit, format } = columns[name];
+      const { label, unit, format, averageLabel } = columns[name];
       parts.push(unit ? `${format(value)} ${label}` : `${label} ${format(value)}`);
+      const average = live && averageLabel ? this.#averages[name] : undefined;
+      if (average !== undefined) parts.push(`${averageLabel} ${format(average)}`);
     }
+    const seconds = live ? undefined : this.#secondsEach(count);
+    if (seconds) parts.push(`${amount("").format(1 / seconds)} ${noun}s/s`);
     const remaining = this.remainingSeconds(count);
     if (remaining !== undefined && count < total) parts.push(`ETA ${describeSeconds(remaining)}`);
     return parts.join("  ");

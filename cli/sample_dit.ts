@@ -272,6 +272,7 @@ function describe(
     cfgScale: values.cfgScale,
     cfgChannels: values.cfgChannels,
     seed: values.seed,
+    noise: values.noise,
     device,
     labels,
     classNames,

@@ -12,6 +12,7 @@ import type { Manifest, ManifestOf, RunDescription } from "../training/manifest.
 import type { Metrics } from "../training/metrics.ts";
 import { findRun, type RunPlan, startRunFolder } from "../training/run.ts";
 import { newestRun, removeRunFolder } from "../training/run_folder.ts";
+import { appendLog } from "../training/run_log.ts";
 import type { RunTime } from "../training/run_time.ts";
 import type { Trainer } from "../training/trainer.ts";
 import { UsageError } from "./errors.ts";
@@ -142,7 +143,7 @@ async function train<Run extends RunDescription>(
 ): Promise<void> {
   const { plan, title, command, next } = prepared;
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
-  const progress = trainingProgress(io, plan.steps, values, prepared.columns);
+  const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
   progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
   progress.note(`data: ${prepared.data}`);
   progress.note(`model: ${formatCount(prepared.parameters)} parameters, ${prepared.batch}`);
@@ -234,13 +235,16 @@ function trainingProgress(
   total: number,
   { quiet, logFormat }: Pick<CommonTrainOptions, "quiet" | "logFormat">,
   columns: PreparedRun["columns"],
+  folder: string,
 ) {
+  const loss = { ...fixed("loss", 4), averageLabel: "ema loss" };
   return new Progress(io, {
     noun: "step",
     total,
-    columns: { loss: fixed("loss", 4), ...columns, ...commonColumns },
+    columns: { loss, ...columns, ...commonColumns },
     quiet,
     logFormat,
+    keep: (line) => appendLog(folder, line),
   });
 }
 

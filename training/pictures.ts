@@ -37,6 +37,8 @@ export interface SampleRecord {
   readonly cfgChannels: number | "all";
   /** Seed of start noise and steps. */
   readonly seed: number;
+  /** Path of the start noise, when it was given instead of drawn from the seed. */
+  readonly noise?: string;
   /** One line for people. */
   readonly device: string;
   /** Class of each picture. */

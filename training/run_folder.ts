@@ -1,8 +1,8 @@
 /**
  * Run folders: `results/000-DiT-S-4/` with everything a run leaves behind.
  *
- * `config.json` (the resolved settings), `metrics.jsonl` (one line a log), `checkpoints/0000100/`,
- * `samples/`, and `checkpoints/latest`, the name of the newest checkpoint.
+ * `config.json` (the resolved settings), `log.txt` (what the run told), `metrics.jsonl` (one line a
+ * log), `checkpoints/0000100/`, `samples/`, and `checkpoints/latest`, the name of the newest checkpoint.
  *
  * @module
  */
@@ -152,8 +152,19 @@ export async function resolveCheckpoint(path: string): Promise<string> {
   if (checkpointPattern.test(basename(path)) || await exists(join(path, "state.json"))) return path;
   const latest = await latestCheckpoint(path);
   if (latest) return latest;
-  const reason = await exists(path) ? "has no checkpoint in it" : "does not exist";
-  throw new InputError(`checkpoint ${path}: ${reason}; give a run folder or a checkpoint folder`);
+  throw new InputError(
+    `checkpoint ${path}: ${await reasonAgainst(
+      path,
+    )}; give a run folder, a checkpoint folder or a ` +
+      ".safetensors file",
+  );
+}
+
+/** Why a path leads to no checkpoint. */
+async function reasonAgainst(path: string): Promise<string> {
+  if (!await exists(path)) return "does not exist";
+  const { isFile } = await Deno.stat(path);
+  return isFile ? "is a file of another kind" : "has no checkpoint in it";
 }
 
 /** Whether something is at a path. */

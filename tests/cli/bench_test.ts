@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { main } from "../../cli/main.ts";
 import { scratchBytes } from "../../kernels/wasm/memory.ts";
+import { start } from "./runs.ts";
 import { recordedIo, runTessera, taskPermissions } from "./support.ts";
 
 async function run(...args: string[]) {
@@ -159,6 +160,18 @@ Deno.test("a row that fails is in the report, the others too, and the exit code 
   assert.notEqual(second.status, "ok");
   assert(err.startsWith("tessera: 1 of 2 rows failed: "), err);
   assert.equal(err.split("\n").length, 2);
+});
+
+Deno.test("bench throughput --json without an adapter: stdout holds the document and nothing else", async () => {
+  const args = ["bench", "throughput", "--ops=forward", "--batch=1", ...tiny, "-r", "1", "--json"];
+  // The backend of another system: wgpu finds no adapter then.
+  const env = { DENO_WEBGPU_BACKEND: Deno.build.os === "windows" ? "metal" : "dx12" };
+  const { code, out, err } = await start([...args, "--device=webgpu,wasm"], env).finished();
+  assert.equal(code, 1);
+  const [missing, measured] = JSON.parse(out).rows;
+  assert.match(missing.status, /^no WebGPU adapter found/);
+  assert.equal(measured.status, "ok");
+  assert.match(err, /^tessera: 1 of 2 rows failed: no WebGPU adapter found; .*\n$/);
 });
 
 Deno.test("wrong command lines of bench end with exit code 2", async () => {

@@ -203,7 +203,10 @@ Deno.test("info checkpoint says what is wrong with a path", async () => {
     const damaged = join(checkpoint, "model.safetensors");
     await Deno.truncate(damaged, 5000);
     const cases: [string, RegExp][] = [
-      [join(folder, "none"), /none: does not exist; give a run folder or a checkpoint folder/],
+      [
+        join(folder, "none"),
+        /none: does not exist; give a run folder, a checkpoint folder or a .safetensors file/,
+      ],
       [folder, /has no checkpoint in it/],
       [join(folder, "none.safetensors"), /none\.safetensors: no such file/],
       [checkpoint, /model\.safetensors: .*truncated/],

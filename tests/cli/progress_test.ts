@@ -11,7 +11,7 @@ const columns = {
 /** A progress over 1000 steps with a clock that the test moves. */
 function start(
   terminal: Parameters<typeof recordedIo>[0] = {},
-  options: { quiet?: boolean; logFormat?: "text" | "json"; start?: number } = {},
+  options: Partial<ConstructorParameters<typeof Progress>[1]> = {},
 ) {
   const io = recordedIo(terminal);
   const time = { now: 0 };
@@ -36,8 +36,8 @@ Deno.test("without a terminal there is one plain line for each log and none for 
   progress.end();
   assert.equal(
     written.err,
-    "step 0003/1000  loss 0.8123  lr 1.00e-5  12.3 images/s  ETA 8m19s\n" +
-      "step 1000/1000  loss 0.0000\n",
+    "step 0003/1000  loss 0.8123  lr 1.00e-5  12.3 images/s  2.00 steps/s  ETA 8m19s\n" +
+      "step 1000/1000  loss 0.0000  111 steps/s\n",
   );
   assert.equal(written.out, "");
 });
@@ -76,6 +76,29 @@ Deno.test("a note stands above the live line", () => {
   );
   progress.clear();
   assert(written.err.endsWith("\r\x1b[K"));
+});
+
+Deno.test("the live line shows an average over the logs", () => {
+  const io = recordedIo({ live: true });
+  const loss = { ...fixed("loss", 2), averageLabel: "ema loss" };
+  const progress = new Progress(io, { noun: "step", total: 9, columns: { loss } });
+  for (const [index, value] of [2, 1, NaN].entries()) {
+    io.written.err = "";
+    progress.log(index + 1, { loss: value });
+    const average = index === 0 ? "2.00" : "1.90";
+    assert.match(io.written.err, new RegExp(`loss (${value}|.*00)  ema loss ${average}`));
+  }
+});
+
+Deno.test("plain lines and messages are kept, whatever is shown", () => {
+  for (const options of [{ quiet: true }, { logFormat: "json" as const }, {}]) {
+    const kept: string[] = [];
+    const { progress } = start({ live: true }, { ...options, keep: (line) => kept.push(line) });
+    progress.update(1, { loss: 1 });
+    progress.log(2, { loss: 0.5 });
+    progress.note("saved");
+    assert.match(kept.join("\n"), /^step 0002\/1000 {2}loss 0\.5000.*\nsaved$/);
+  }
 });
 
 Deno.test("--quiet prints nothing", () => {

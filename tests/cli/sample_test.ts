@@ -320,6 +320,10 @@ Deno.test("what cannot be sampled is one line and leaves nothing behind", async 
     const damaged = join(folder, "damaged.safetensors");
     await Deno.writeFile(damaged, (await Deno.readFile(weights)).subarray(0, -100));
     await Deno.writeTextFile(join(folder, "file"), "");
+    const [pickled, foreign] = [join(folder, "model.pt"), join(folder, "foreign")];
+    await Deno.writeTextFile(pickled, "PK");
+    await Deno.mkdir(foreign);
+    await Deno.writeTextFile(join(foreign, "state.json"), '{"model": "another"}');
     const latent = `${fixtures}/dit-latent`;
     const latentModel = ["--ckpt", `${latent}.weights.safetensors`, "--config"];
     const before = await namesIn(folder);
@@ -331,8 +335,10 @@ Deno.test("what cannot be sampled is one line and leaves nothing behind", async 
       [2, /--eta is for --sampler ddim, not ddpm$/m, "--eta", "1"],
       [2, /bare weights file, which needs --config$/m, "--ckpt", weights],
       [2, /unknown model DiT-S4; did you mean/, "--ckpt", weights, "--config", "DiT-S4"],
-      [1, /none: does not exist; give a run folder or/, "--ckpt", join(folder, "none")],
-      [1, /has no checkpoint in it; give a run folder/, "--ckpt", folder],
+      [1, /none: does not exist; give a run folder, /, "--ckpt", join(folder, "none")],
+      [1, /has no checkpoint in it; give a run folder, /, "--ckpt", folder],
+      [1, /\.pt: is a file of another kind; .* or a \.safetensors file$/m, "--ckpt", pickled],
+      [1, /state\.json: format: .* expected "tessera-checkpoint"$/m, "--ckpt", foreign],
       [1, /none: no such file$/m, "--noise", join(folder, "none")],
       [1, /no tensor "noise"; the nearest are/, "--noise", weights],
       [

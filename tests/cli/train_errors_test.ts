@@ -93,9 +93,12 @@ Deno.test("weights that cannot be started from", async () => {
     const damaged = join(folder, "damaged.safetensors");
     await Deno.writeFile(damaged, bytes.subarray(0, -100));
     const cases: [string[], RegExp][] = [
-      [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder or /],
+      [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder, /],
       [[join(folder, "missing.safetensors")], /missing\.safetensors: no such file$/m],
-      [[folder], /has no checkpoint in it; give a run folder or a checkpoint folder$/m],
+      [
+        [folder],
+        /has no checkpoint in it; give a run folder, a checkpoint folder or a \.safetensors file$/m,
+      ],
       [[damaged], /damaged\.safetensors: tensor "final_layer.*\(truncated\?\)$/m],
       [[good, "--hidden", "20"], /pos_embed has the shape \(1, 16, 16\), not \(1, 16, 20\)$/m],
       [[good, "--depth", "2"], /blocks\.1\.attn\.qkv\.weight is missing/],

@@ -33,7 +33,10 @@ Deno.test("train dit learns the shipped pictures with the permissions of its tas
     assert.equal(out, `${folder}\n`);
     assert.match(err, /^device: wasm, .*1 thread.*\(asked for\)$/m);
     assert.match(err, /^data: fashion, 4000 pictures, 10 classes$/m);
-    assert.match(err, /^step 030\/120 {2}loss \d\.\d{4} {2}grad norm .* images\/s {2}ETA /m);
+    assert.match(
+      err,
+      /^step 030\/120 {2}loss \d\.\d{4} {2}grad norm .* images\/s {2}.* steps\/s {2}ETA /m,
+    );
     assert.match(err, /^step 120\/120 {2}loss \d\.\d{4}/m);
 
     const metrics = await readMetrics(folder);
@@ -42,6 +45,7 @@ Deno.test("train dit learns the shipped pictures with the permissions of its tas
       assert(Object.values(line).every(Number.isFinite), JSON.stringify(line));
       assert.equal(line.learningRate, 3e-3);
       assert.equal(line.skippedSteps, 0);
+      assert(line.dataWait < 0.02, `${line.dataWait} of the time was spent waiting for data`);
     }
     assert(metrics[3].loss < 0.92 * metrics[0].loss, `${metrics[0].loss} to ${metrics[3].loss}`);
 
@@ -50,8 +54,12 @@ Deno.test("train dit learns the shipped pictures with the permissions of its tas
     );
     assert.deepEqual(
       (await namesIn(folder)).filter((name) => basename(name).includes(".")),
-      [...files, "config.json", "metrics.jsonl"].sort(),
+      [...files, "config.json", "log.txt", "metrics.jsonl"].sort(),
     );
+    const log = (await Deno.readTextFile(join(folder, "log.txt"))).trimEnd().split("\n");
+    for (const line of log) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z {2}\S/);
+    const told = err.trimEnd().split("\n").filter((line) => !line.startsWith("draw pictures"));
+    assert.deepEqual(log.map((line) => line.slice(26)), told);
     const { description } = JSON.parse(await Deno.readTextFile(join(folder, "config.json")));
     assert.equal(description.config.hidden, 16);
     assert.equal(description.classNames[7], "Sneaker");
@@ -75,18 +83,20 @@ const devices = [
 
 for (const { name, flags, available } of devices) {
   Deno.test({
-    name: `10 steps equal 5 and 5 resumed, bit for bit [${name}]`,
+    name: `20 steps equal 10 and 10 resumed, bit for bit [${name}]`,
     ignore: !available,
     fn: () =>
       withFolder(async (results) => {
         const schedule = ["--ckpt-every", "5", "--log-every", "5", "--flip", ...flags];
-        const whole = await train(results, "--steps", "10", ...schedule);
-        const parts = await train(results, "--steps", "5", ...schedule);
+        const whole = await train(results, "--steps", "20", ...schedule);
+        const parts = await train(results, "--steps", "10", ...schedule);
         assert.deepEqual(
-          await succeed("train", "dit", "--resume", parts, "--steps", "10", ...flags),
+          await succeed("train", "dit", "--resume", parts, "--steps", "20", ...flags),
           parts,
         );
-        await assertSameCheckpoint(checkpointOf(parts, 10), checkpointOf(whole, 10));
+        await assertSameCheckpoint(checkpointOf(parts, 20), checkpointOf(whole, 20));
+        const log = await Deno.readTextFile(join(parts, "log.txt"));
+        assert.equal(log.match(/ {2}saved .*0000(?:010|020)$/gm)?.length, 2, log);
         const [a, b] = [await readMetrics(parts), await readMetrics(whole)];
         assert.deepEqual(
           a.map(({ step, loss, gradientNorm }) => [step, loss, gradientNorm]),

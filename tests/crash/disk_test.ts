@@ -67,7 +67,10 @@ Deno.test(
         await withDisk(megabytes * 2 ** 20, async (disk) => {
           const args = training(data, disk.path);
           const finished = await run(...args, "--steps", "60", "--keep", "1000");
-          assertFails(finished, /^tessera: .*(safetensors|state\.json|latest|metrics\.jsonl)/);
+          assertFails(
+            finished,
+            /^tessera: .*(safetensors|state\.json|latest|metrics\.jsonl|log\.txt)/,
+          );
           assertFails(finished, /: cannot be written: no space left on device$/);
           const stopped = await newestRun(disk.path);
           assert(await assertIntact(stopped) >= 1);
@@ -178,7 +181,10 @@ Deno.test("metrics that cannot be written are named", mounting, async () => {
 for (
   const [what, message] of [
     ["checkpoints", /^tessera: .*[/\\]checkpoints was removed while the run was going on$/],
-    ["", /^tessera: .*(metrics\.jsonl|checkpoints was removed while the run was going on$)/],
+    [
+      "",
+      /^tessera: .*(metrics\.jsonl|log\.txt|checkpoints was removed while the run was going on$)/,
+    ],
   ] as const
 ) {
   Deno.test(`the folder of the ${what || "run"} removed during a run`, posix, async () => {
