@@ -12,6 +12,7 @@ import {
   type EvaluationPlan,
 } from "../evaluation/navit_evaluation.ts";
 import type { ImageSetting } from "../evaluation/image_grids.ts";
+import type { EvaluationFormat } from "../evaluation/report/render.ts";
 import type { EvaluationReport } from "../evaluation/report/report.ts";
 import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
@@ -159,7 +160,7 @@ async function writeReport(
 ): Promise<void> {
   const { renderEvaluation } = await import("../evaluation/report/render.ts");
   for (const path of resultsFile) {
-    const format = path.slice(path.lastIndexOf(".") + 1) as "html" | "csv" | "json" | "txt";
+    const format = path.slice(path.lastIndexOf(".") + 1) as EvaluationFormat;
     await writeTextAtomically(path, await renderEvaluation(report, format));
   }
   io.out(await renderEvaluation(report, json ? "json" : "txt"));
