@@ -20,6 +20,7 @@ const kindNames: Readonly<Record<SettingKind, string>> = {
   native: "native size",
   square: "square",
   tokens: "aspect ratio kept",
+  resolution: "given resolution",
   padded: "aspect ratio kept, padded",
 };
 
