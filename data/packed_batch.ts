@@ -92,7 +92,7 @@ export interface PackedCounts {
   readonly images: number;
   /** Tokens that are not padding; divided by B L, the fill rate. */
   readonly tokens: number;
-  /** Pictures that were larger than a sequence and became smaller than asked for. */
+  /** Pictures that were larger than a sequence, or longer than allowed, and became smaller. */
   readonly shrunk: number;
   /** Pictures found damaged: their slots count as empty, their tokens are grey. */
   readonly unreadable: number;

@@ -12,14 +12,7 @@
  */
 
 import { checkShape, type PackedShape, type PackingPosition } from "./packed_batch.ts";
-import {
-  gridAtSide,
-  gridTokens,
-  largestGrid,
-  largestSquareGrid,
-  type PatchGrid,
-  squareGrid,
-} from "./patch_grid.ts";
+import { gridAtSide, gridTokens, limitedGrid, type PatchGrid, square } from "./patch_grid.ts";
 import { type Packable, packFirstFit, type Sequence, type SequenceCapacity } from "./packing.ts";
 import type { PictureSet } from "./picture_set.ts";
 import { checkResolution, type Resolution, sideOf } from "./resolution.ts";
@@ -41,6 +34,8 @@ export interface PackingOptions extends PackedShape {
   readonly resolution: Resolution;
   /** Whether pictures are squashed to squares instead of keeping their aspect ratio; else false. */
   readonly square?: boolean;
+  /** Most patches along a side of a picture, which position tables limit; no limit unless told. */
+  readonly longest?: number;
   /** How tokens are dropped; none unless told. */
   readonly dropping?: TokenDropping;
   /** Whether to mirror half of the pictures, left to right; false unless told. */
@@ -64,7 +59,7 @@ export interface PlannedPicture extends Packable {
   readonly position: number;
   /** Whether it is mirrored, left to right. */
   readonly isMirrored: boolean;
-  /** Whether it was larger than a sequence and became smaller than asked for. */
+  /** Whether it was larger than a sequence, or longer than allowed, and became smaller. */
   readonly isShrunk: boolean;
   /** The tokens of its caption, with captions. */
   readonly caption?: Int32Array;
@@ -110,15 +105,12 @@ function trainingPicture(
   index: number,
   position: number,
 ): PlannedPicture {
-  const { seed, patch, square = false, dropping = { kind: "none" }, sequenceLength } = options;
+  const { seed, patch, dropping = { kind: "none" }, sequenceLength, longest = Infinity } = options;
   const size = set.size(index);
-  const side = sideOf(options.resolution, size, seed, position);
-  const asked = square ? squareGrid(side, patch) : gridAtSide(size, side, patch);
+  const shape = options.square ? square : size;
+  const asked = gridAtSide(shape, sideOf(options.resolution, size, seed, position), patch);
   const rate = dropRate(dropping, gridTokens(asked), seed, position);
-  const budget = mostTokens(sequenceLength, rate);
-  const isShrunk = gridTokens(asked) > budget;
-  const fitting = () => square ? largestSquareGrid(budget) : largestGrid(size, budget);
-  const grid = isShrunk ? fitting() : asked;
+  const grid = limitedGrid(shape, asked, mostTokens(sequenceLength, rate), longest);
   const caption = captionOf(set, index, options);
   return {
     index,
@@ -128,7 +120,7 @@ function trainingPicture(
     textTokens: caption?.length ?? 0,
     position,
     isMirrored: (options.flip ?? false) && isFlipped(seed, position),
-    isShrunk,
+    isShrunk: grid !== asked,
     caption,
   };
 }
@@ -140,6 +132,11 @@ function groupSize({ sequences, openSequences }: PackingOptions): number {
   throw new RangeError(
     `${openSequences} open sequences are not a multiple of the ${sequences} sequences of a batch`,
   );
+}
+
+function checkLongest(longest: number | undefined): void {
+  if (longest === undefined || longest >= 1) return;
+  throw new RangeError(`longest side of ${longest} patches: give a number from 1 up`);
 }
 
 function checkPosition({ step, groupStart }: PackingPosition): void {
@@ -165,6 +162,7 @@ export function planTraining(
 ): Generator<PlannedStep, never> {
   checkShape(options);
   checkPosition(position);
+  checkLongest(options.longest);
   checkResolution(options.resolution);
   if (options.dropping) checkDropping(options.dropping);
   const open = groupSize(options);

@@ -53,11 +53,8 @@ export function gridAtSide(size: PictureSize, side: number, patch: number): Patc
   };
 }
 
-/** The grid of a picture squashed to a square of `side` pixels, whatever its aspect ratio. */
-export function squareGrid(side: number, patch: number): PatchGrid {
-  const patches = Math.max(1, Math.round(side / patch));
-  return { rows: patches, columns: patches };
-}
+/** A picture squashed to a square, whatever its aspect ratio was. */
+export const square: PictureSize = { width: 1, height: 1 };
 
 /**
  * The largest grid of at most `tokens` patches that {@link gridAtSide} gives for any resolution: the
@@ -65,8 +62,13 @@ export function squareGrid(side: number, patch: number): PatchGrid {
  * scaled up.
  *
  * @param tokens at least 1
+ * @param longest most patches along a side, at least 1; no limit unless told
  */
-export function largestGrid({ width, height }: PictureSize, tokens: number): PatchGrid {
+export function largestGrid(
+  { width, height }: PictureSize,
+  tokens: number,
+  longest = Infinity,
+): PatchGrid {
   let grid: PatchGrid = { rows: 1, columns: 1 };
   while (true) {
     // The scales at which the picture gets one more row, one more column, times width x height.
@@ -76,12 +78,37 @@ export function largestGrid({ width, height }: PictureSize, tokens: number): Pat
       rows: grid.rows + Number(nextRow <= nextColumn),
       columns: grid.columns + Number(nextColumn <= nextRow),
     };
-    if (gridTokens(larger) > tokens) return grid;
+    if (!isWithin(larger, tokens, longest)) return grid;
     grid = larger;
   }
 }
 
-/** The largest square grid of at most `tokens` patches. */
-export function largestSquareGrid(tokens: number): PatchGrid {
-  return squareGrid(Math.floor(Math.sqrt(tokens)), 1);
+/** Whether a grid has at most `tokens` patches, and at most `longest` along each side. */
+function isWithin(grid: PatchGrid, tokens: number, longest: number): boolean {
+  return gridTokens(grid) <= tokens && Math.max(grid.rows, grid.columns) <= longest;
+}
+
+/**
+ * The grid that was asked for, or the picture's largest one within limits where those are narrower.
+ * The aspect ratio is kept then, too: it is only lost where the shorter side is down to one patch.
+ *
+ * @param asked what {@link gridAtSide} gives for the picture
+ * @param tokens most patches, at least 1
+ * @param longest most patches along a side, at least 1
+ *
+ * @example
+ * ```ts
+ * import { gridAtSide, limitedGrid } from "./patch_grid.ts";
+ *
+ * const size = { width: 400, height: 100 };
+ * limitedGrid(size, gridAtSide(size, 128, 16), 256, 8); // 2 rows, 8 columns instead of 4 and 16
+ * ```
+ */
+export function limitedGrid(
+  size: PictureSize,
+  asked: PatchGrid,
+  tokens: number,
+  longest: number,
+): PatchGrid {
+  return isWithin(asked, tokens, longest) ? asked : largestGrid(size, tokens, longest);
 }

@@ -11,6 +11,7 @@ import type { PictureSet } from "../data/picture_set.ts";
 import { InputError } from "../formats/errors.ts";
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import type { NaViTConfig } from "../models/navit.ts";
+import { longestGridSide } from "../models/navit_positions.ts";
 import { describeNaViT, type NaViTOutput, type PackShape } from "../models/navit_graph.ts";
 import { gridOf, type ImageSetting } from "./image_grids.ts";
 import { PackedForward } from "./packed_forward.ts";
@@ -70,9 +71,10 @@ export async function runNaViT(
   output: NaViTOutput,
   options: BatchOptions,
 ): Promise<NaViTOutputs> {
+  const longest = longestGridSide(config);
   const grids = Array.from(
     { length: pictures.length },
-    (_, index) => gridOf(setting, pictures.size(index), config.patch, config.positionLength),
+    (_, index) => gridOf(setting, pictures.size(index), config.patch, longest),
   );
   const items = grids.map((grid, index) => ({ index, grid }));
   const packing = packedShape(setting, pictures, items, config.patch, options);

@@ -4,12 +4,13 @@
  * @module
  */
 import {
+  effectiveSide,
   gridAtSide,
-  gridTokens,
   largestGrid,
+  limitedGrid,
   type PatchGrid,
   type PictureSize,
-  squareGrid,
+  square,
 } from "../data/patch_grid.ts";
 
 /** How images become grids of patches. Resolutions are sides of squares of the same area. */
@@ -57,27 +58,22 @@ export function gridOf(
   patch: number,
   longest: number,
 ): PatchGrid {
-  const grid = unlimitedGrid(setting, size, patch);
-  return { rows: Math.min(grid.rows, longest), columns: Math.min(grid.columns, longest) };
-}
-
-function unlimitedGrid(setting: ImageSetting, size: PictureSize, patch: number): PatchGrid {
+  const at = (shape: PictureSize, side: number, tokens = Infinity) =>
+    limitedGrid(shape, gridAtSide(shape, side, patch), tokens, longest);
   switch (setting.kind) {
     case "tokens":
     case "padded":
-      return largestGrid(size, setting.tokens);
-    case "native": {
-      const own = gridAtSide(size, Math.sqrt(size.width * size.height), patch);
-      return gridTokens(own) <= setting.tokens ? own : largestGrid(size, setting.tokens);
-    }
+      return largestGrid(size, setting.tokens, longest);
+    case "native":
+      return at(size, effectiveSide(size), setting.tokens);
     case "square":
-      return squareGrid(setting.side, patch);
+      return at(square, setting.side);
     case "resolution":
-      return gridAtSide(size, setting.side, patch);
+      return at(size, setting.side);
     case "aspect": {
       const stretch = Math.sqrt(setting.factor);
-      const shape = { width: size.width * stretch, height: size.height / stretch };
-      return gridAtSide(shape, setting.side, patch);
+      const stretched = { width: size.width * stretch, height: size.height / stretch };
+      return at(stretched, setting.side);
     }
   }
 }

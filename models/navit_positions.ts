@@ -181,6 +181,17 @@ function fourier({ x, y }: Axes, frequencies: Tensor): Tensor {
   return concatenate([sine(angles), cosine(angles)], 1);
 }
 
+/**
+ * The most patches along a side of an image: tables of whole coordinates end somewhere, formulas and
+ * fractions do not.
+ */
+export function longestGridSide(
+  { positions, coordinates, positionLength }: PositionConfig,
+): number {
+  const isFormula = positions === "sinusoidal" || positions === "fourier";
+  return isFormula || coordinates !== "absolute" ? Infinity : positionLength;
+}
+
 /** Parameters of {@link embedPositions}. */
 export function positionParameters(
   { positions, combination, positionLength }: PositionConfig,

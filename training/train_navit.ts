@@ -16,6 +16,7 @@ import { InputError } from "../formats/errors.ts";
 import type { Device } from "../kernels/device.ts";
 import { graphInputs } from "../kernels/graph/graph.ts";
 import { type NaViTConfig, navitParameters } from "../models/navit.ts";
+import { longestGridSide } from "../models/navit_positions.ts";
 import type { BatchSource } from "./batch_source.ts";
 import type { LoopEvents } from "./loop.ts";
 import type { NaViTRun, NaViTSettings } from "./manifest.ts";
@@ -81,12 +82,12 @@ export function picturesPerStep(
 /** How a run chooses, sizes, thins out and packs its pictures. */
 function packingOptions(config: NaViTConfig, run: NaViTSettings): PackingOptions {
   const { seed, resolution, dropping, flip, openSequences } = run;
-  const square = run.aspect === "square";
   return {
     ...packedShape(config, run),
     seed,
     resolution,
-    square,
+    square: run.aspect === "square",
+    longest: longestGridSide(config),
     dropping,
     flip,
     openSequences,

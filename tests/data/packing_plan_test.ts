@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { planEvaluation } from "../../data/evaluation_plan.ts";
 import { packingStart } from "../../data/packed_batch.ts";
 import { type PackingOptions, type PlannedStep, planTraining } from "../../data/packing_plan.ts";
-import { gridTokens, largestGrid } from "../../data/patch_grid.ts";
+import { gridAtSide, gridTokens, largestGrid } from "../../data/patch_grid.ts";
 import { EpochSampler, isFlipped } from "../../data/sampler.ts";
 import { logNormalSizes, mixedSet } from "./helpers.ts";
 
@@ -143,6 +143,25 @@ Deno.test("packing plan: what is larger than a sequence shrinks, by as little as
   assert.ok(fitting.every(({ isShrunk }) => !isShrunk));
 });
 
+Deno.test("packing plan: what is longer than allowed shrinks and is counted", () => {
+  const long = { width: 3000, height: 30 };
+  const mixed = mixedSet([...logNormalSizes(49), long]);
+  const fixed: PackingOptions = { ...options, resolution: { kind: "fixed", side: 128 } };
+  const planned = (changes: Partial<PackingOptions>) =>
+    planTraining(mixed, { ...fixed, ...changes }, packingStart).take(8).toArray();
+  const longest = 10;
+  for (const { index, grid, isShrunk } of pictures(planned({ longest }))) {
+    const asked = gridAtSide(mixed.size(index), 128, 16);
+    const isLong = Math.max(asked.rows, asked.columns) > longest;
+    assert.equal(isShrunk, isLong);
+    assert.deepEqual(grid, isLong ? largestGrid(mixed.size(index), 256, longest) : asked);
+    if (index === 49) assert.deepEqual(grid, { rows: 1, columns: 10 });
+  }
+  assert.deepEqual(planned({ longest: 100 }), planned({}));
+  const squares = pictures(planned({ longest: 5, square: true }));
+  assert.ok(squares.every(({ grid, isShrunk }) => isShrunk && gridTokens(grid) === 25));
+});
+
 Deno.test("packing plan: mirrored pictures, captions as a third capacity", () => {
   const text = { sequenceLength: 30, captionLength: 9 };
   const planned = pictures(take({ ...options, text, flip: true }, 16));
@@ -171,6 +190,7 @@ Deno.test("packing plan: wrong arguments are refused before anything is planned"
   refuses({ images: -1 }, /images a sequence: -1/);
   refuses({ patch: 0 }, /patch size: 0/);
   refuses({ seed: -1 }, /seed -1/);
+  refuses({ longest: 0.5 }, /longest side of 0.5 patches/);
   refuses({ text: { sequenceLength: 4, captionLength: 5 } }, /captions of 5 .* sequences of 4/);
   const position = { step: 0, groupStart: -2 };
   assert.throws(() => planTraining(set, options, position), /picture -2/);

@@ -4,9 +4,9 @@ import {
   gridAtSide,
   gridTokens,
   largestGrid,
-  largestSquareGrid,
+  limitedGrid,
   type PictureSize,
-  squareGrid,
+  square,
 } from "../../data/patch_grid.ts";
 
 const sides = fc.integer({ min: 1, max: 5000 });
@@ -61,10 +61,44 @@ Deno.test("patch grid: the largest grid fits, and no larger scale does", () => {
   assert.deepEqual(largestGrid({ width: 5000, height: 1 }, 7), { rows: 1, columns: 7 });
 });
 
-Deno.test("patch grid: squares", () => {
-  assert.deepEqual(squareGrid(224, 16), { rows: 14, columns: 14 });
-  assert.deepEqual(squareGrid(3, 16), { rows: 1, columns: 1 });
+Deno.test("patch grid: squares, whatever the aspect ratio", () => {
+  assert.deepEqual(gridAtSide(square, 224, 16), { rows: 14, columns: 14 });
+  assert.deepEqual(gridAtSide(square, 3, 16), { rows: 1, columns: 1 });
   for (const [tokens, side] of [[1, 1], [3, 1], [4, 2], [255, 15], [256, 16]]) {
-    assert.deepEqual(largestSquareGrid(tokens), { rows: side, columns: side });
+    assert.deepEqual(largestGrid(square, tokens), { rows: side, columns: side });
   }
+});
+
+Deno.test("patch grid: limits shrink a picture and keep its aspect ratio as far as they can", () => {
+  const limited = (
+    width: number,
+    height: number,
+    side: number,
+    tokens: number,
+    longest: number,
+  ) => {
+    const size = { width, height };
+    const { rows, columns } = limitedGrid(size, gridAtSide(size, side, 16), tokens, longest);
+    return [rows, columns];
+  };
+  assert.deepEqual(limited(400, 100, 128, 256, 64), [4, 16]); // within both limits
+  assert.deepEqual(limited(400, 100, 128, 64, 16), [4, 16]); // at both limits
+  assert.deepEqual(limited(400, 100, 128, 256, 8), [2, 8]); // too long
+  assert.deepEqual(limited(400, 100, 128, 40, 64), [3, 13]); // too many
+  assert.deepEqual(limited(400, 100, 128, 40, 12), [3, 12]); // both, the side is narrower
+  assert.deepEqual(limited(400, 100, 128, 24, 12), [2, 10]); // both, the tokens are narrower
+  assert.deepEqual(limited(100, 400, 128, 256, 8), [8, 2]);
+  assert.deepEqual(limited(5000, 1, 256, 256, 7), [1, 7]); // the shorter side cannot shrink
+  assert.deepEqual(limited(1, 5000, 256, 256, 1), [1, 1]);
+  assert.deepEqual(limited(1, 1, 160, 1e6, 3), [3, 3]);
+});
+
+Deno.test("patch grid: within a limit of the side, no larger grid of the picture is", () => {
+  const sideLimits = fc.integer({ min: 1, max: 64 });
+  fc.assert(fc.property(sizes, sideLimits, (size, longest) => {
+    const { rows, columns } = largestGrid(size, Infinity, longest);
+    assert.equal(Math.max(rows, columns), longest);
+    const scale = (longest + 0.5) * (1 - 1e-12) / Math.max(size.width, size.height);
+    assert.deepEqual(gridAtScale(size, scale), { rows, columns });
+  }));
 });
