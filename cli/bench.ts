@@ -8,6 +8,7 @@ import type { NamedConfig } from "../bench/flops.ts";
 import type { Report, ReportFormat } from "../bench/report.ts";
 import type { Place, ProductSize, Task, ThroughputRow } from "../bench/throughput.ts";
 import type { AttentionOperation } from "../bench/workloads.ts";
+import { aspectCommand } from "./bench_aspect.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { define, flag, group, optional, toggle, type Values } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -22,7 +23,8 @@ export function command(io: Io): Command {
     .addCommand(flopsCommand(io))
     .addCommand(throughputCommand(io))
     .addCommand(attentionCommand(io))
-    .addCommand(productCommand(io));
+    .addCommand(productCommand(io))
+    .addCommand(aspectCommand(io));
 }
 
 /** How results are written. */

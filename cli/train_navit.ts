@@ -104,7 +104,7 @@ function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaV
 
 /** A new run from flags: data, configuration, description. */
 export async function prepareNewRun(
-  { values, given }: Parsed<typeof navitTrainFlags>,
+  { values, given }: { readonly values: TrainNaViTOptions; readonly given: ReadonlySet<string> },
 ): Promise<NaViTPlan> {
   const base = await baseConfig(values);
   const contrastive = values.loss === "contrastive";

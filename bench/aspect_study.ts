@@ -1,0 +1,205 @@
+/**
+ * Whether it pays to keep the aspect ratio of pictures: the same model trained on the same pictures,
+ * once as they are and once squashed to squares.
+ *
+ * Both arms run the same program on batches of the same number of tokens for the same number of steps,
+ * so that they take equal compute. Every arm is trained from several seeds; its averaged weights are
+ * evaluated on the test part at several points of the run. Runs are ordinary run folders: a study
+ * that was interrupted goes on where it stopped.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import type { PictureSet } from "../data/picture_set.ts";
+import { topAccuracy } from "../evaluation/accuracy.ts";
+import type { ComputeRecord, ComputeRuns } from "../evaluation/charts/accuracy_compute.ts";
+import { type BatchOptions, runNaViT } from "../evaluation/evaluate_navit.ts";
+import type { ImageSetting } from "../evaluation/image_grids.ts";
+import { predict } from "../evaluation/prediction.ts";
+import type { Column } from "../formats/table.ts";
+import type { Device } from "../kernels/device.ts";
+import { graphCost } from "../kernels/graph/graph.ts";
+import type { NaViTRun } from "../training/manifest.ts";
+import { findNaViT, loadNaViT } from "../training/navit_model.ts";
+import { navitTrainingGraphs } from "../training/navit_step.ts";
+import type { RunPlan } from "../training/run.ts";
+import { checkpointName, checkpointsFolder, latestCheckpoint } from "../training/run_folder.ts";
+import { trainNaViT } from "../training/train_navit.ts";
+import { destroyState } from "../training/trainer.ts";
+import { summarize } from "../evaluation/statistics.ts";
+
+/** The two ways to see pictures. */
+const arms = [
+  { aspect: "native", name: "aspect ratio kept" },
+  { aspect: "square", name: "squashed to squares" },
+] as const;
+
+type Arm = typeof arms[number];
+
+/** What is trained and measured. */
+export interface AspectStudy {
+  /** The run that both arms are; its aspect, seed and checkpoints are the study's. */
+  readonly plan: Omit<RunPlan<NaViTRun>, "folder">;
+  /** Pictures to train on. */
+  readonly training: PictureSet;
+  /** Pictures to evaluate on. */
+  readonly test: PictureSet;
+  /** Seeds of the runs. */
+  readonly seeds: readonly number[];
+  /** How often a run is evaluated, at equal distances; divides the steps. */
+  readonly points: number;
+  /** Tokens of a picture in the evaluation; squares have as many as fit a square. */
+  readonly tokens: number;
+  /** Where the run folders are. */
+  readonly folder: string;
+  /** How the pictures are packed for the evaluation. */
+  readonly batches: BatchOptions;
+}
+
+/** One evaluation of one run. */
+export interface AspectRow {
+  /** How the pictures were seen. */
+  readonly arm: string;
+  readonly seed: number;
+  readonly step: number;
+  /** Multiply-adds of the training up to here. */
+  readonly trainingMacs: number;
+  /** Share of the test pictures that were classified correctly. */
+  readonly top1: number;
+  /** Mean tokens of a test picture. */
+  readonly tokens: number;
+  /** Test pictures. */
+  readonly images: number;
+}
+
+/** Trains and evaluates everything; `note` hears what starts. */
+export async function runAspectStudy(
+  device: Device,
+  study: AspectStudy,
+  note: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<AspectRow[]> {
+  const rows: AspectRow[] = [];
+  for (const seed of study.seeds) {
+    for (const arm of arms) {
+      note(`${arm.name}, seed ${seed}: training`);
+      const folder = await train(device, study, arm, seed, signal);
+      signal?.throwIfAborted();
+      note(`${arm.name}, seed ${seed}: evaluation`);
+      for (let point = 1; point <= study.points; point++) {
+        rows.push(await evaluate(device, study, arm, seed, folder, point));
+      }
+    }
+  }
+  return rows;
+}
+
+/** Trains one run, or what is left of it; returns its folder. */
+async function train(
+  device: Device,
+  { plan, training, points, folder: parent }: AspectStudy,
+  { aspect }: Arm,
+  seed: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const folder = join(parent, `${aspect}-seed-${seed}`);
+  await Deno.mkdir(folder, { recursive: true });
+  const checkpoint = await latestCheckpoint(folder);
+  const { description } = plan;
+  const trainer = await trainNaViT(device, training, {
+    ...plan,
+    description: { ...description, run: { ...description.run, aspect, seed } },
+    checkpointEvery: plan.steps / points,
+    keep: points,
+    start: checkpoint === undefined ? { from: "seed" } : { from: "resume", checkpoint },
+    folder,
+  }, { signal });
+  trainer.destroy();
+  destroyState(trainer.state);
+  return folder;
+}
+
+async function evaluate(
+  device: Device,
+  { plan, test, points, tokens, batches }: AspectStudy,
+  arm: Arm,
+  seed: number,
+  folder: string,
+  point: number,
+): Promise<AspectRow> {
+  const step = plan.steps / points * point;
+  const { config, run } = plan.description;
+  const checkpoint = join(checkpointsFolder(folder), checkpointName(step));
+  const parameters = await loadNaViT(device, config, (await findNaViT(checkpoint, "ema")).path);
+  try {
+    const setting: ImageSetting = arm.aspect === "native"
+      ? { kind: "tokens", tokens }
+      : { kind: "square", side: Math.floor(Math.sqrt(tokens)) * config.patch };
+    const outputs = await runNaViT(
+      { device, config, parameters },
+      test,
+      setting,
+      "logits",
+      batches,
+    );
+    const { values: logits, labels } = outputs;
+    const predictions = predict({ logits, labels, classes: config.classes }, "softmax");
+    return {
+      arm: arm.name,
+      seed,
+      step,
+      trainingMacs: step * graphCost(navitTrainingGraphs(config, run).update).multiplyAdds,
+      top1: topAccuracy(predictions),
+      tokens: outputs.tokens,
+      images: predictions.length,
+    };
+  } finally {
+    for (const buffer of parameters.values()) buffer.destroy();
+  }
+}
+
+/** Rows as the runs of a chart, compute in 10^12 multiply-adds. */
+export function studyRuns(rows: readonly AspectRow[]): ComputeRuns[] {
+  return [...Map.groupBy(rows, ({ arm }) => arm)].map(([name, ofArm]) => ({
+    name,
+    seeds: [...Map.groupBy(ofArm, ({ seed }) => seed).values()].map((ofSeed) =>
+      ofSeed.map(({ trainingMacs, top1 }): ComputeRecord => ({
+        compute: trainingMacs / 1e12,
+        accuracy: top1,
+      }))
+    ),
+  }));
+}
+
+/** An arm at one point of its runs, over the seeds. */
+export interface AspectSummary {
+  readonly arm: string;
+  readonly step: number;
+  readonly trainingMacs: number;
+  /** Mean and standard deviation of the accuracy over the seeds. */
+  readonly mean: number;
+  readonly deviation: number;
+  readonly seeds: number;
+  readonly tokens: number;
+}
+
+/** Means over the seeds, in the order of the steps. */
+export function summarizeStudy(rows: readonly AspectRow[]): AspectSummary[] {
+  const groups = Map.groupBy(rows, ({ arm, step }) => `${step} ${arm}`);
+  return [...groups.values()].map((group) => {
+    const [{ arm, step, trainingMacs, tokens }] = group;
+    const { mean, deviation } = summarize(group.map(({ top1 }) => top1));
+    return { arm, step, trainingMacs, mean, deviation, seeds: group.length, tokens };
+  }).sort((a, b) => a.step - b.step);
+}
+
+/** The table of the study. */
+export const aspectColumns: readonly Column<AspectSummary>[] = [
+  { title: "pictures", value: ({ arm }) => arm },
+  { title: "step", value: ({ step }) => step },
+  { title: "training MACs (10^12)", value: ({ trainingMacs }) => trainingMacs / 1e12, digits: 2 },
+  { title: "top-1 (%)", value: ({ mean }) => 100 * mean, digits: 2 },
+  { title: "sd", value: ({ deviation }) => 100 * deviation, digits: 2 },
+  { title: "seeds", value: ({ seeds }) => seeds },
+  { title: "tokens/image", value: ({ tokens }) => tokens, digits: 1 },
+];

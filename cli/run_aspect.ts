@@ -1,0 +1,87 @@
+/**
+ * `tessera bench aspect`: from flags to the table and the chart.
+ *
+ * @module
+ */
+import {
+  aspectColumns,
+  type AspectStudy,
+  runAspectStudy,
+  studyRuns,
+  summarizeStudy,
+} from "../bench/aspect_study.ts";
+import { renderReport } from "../bench/report.ts";
+import { accuracyComputeChart } from "../evaluation/charts/accuracy_compute.ts";
+import { writeBytesAtomically, writeTextAtomically } from "../formats/atomic_file.ts";
+import { svgToPng } from "../formats/bitmap.ts";
+import { describeMachine } from "../formats/machine.ts";
+import { renderChart } from "../formats/plots/chart.ts";
+import { selectDevice } from "../kernels/select_device.ts";
+import type { AspectOptions } from "./bench_aspect.ts";
+import { UsageError } from "./errors.ts";
+import type { Io } from "./io.ts";
+import { watchSignals } from "./signals.ts";
+import { openRunPictures, prepareNewRun, titleOf } from "./train_navit.ts";
+import { versions } from "./version.ts";
+
+/** Sequences of a batch of the evaluation. */
+const evaluationSequences = 8;
+
+/** Runs the study. */
+export async function runAspect(
+  io: Io,
+  values: AspectOptions,
+  given: ReadonlySet<string>,
+): Promise<void> {
+  const { plan, pictures } = await prepareNewRun({ values, given });
+  if (plan.steps % values.points !== 0) {
+    const nearest = Math.max(1, Math.round(plan.steps / values.points)) * values.points;
+    throw new UsageError(
+      `--points ${values.points} does not divide ${plan.steps} steps; --steps ${nearest} would do`,
+    );
+  }
+  const { config, run, dataPath } = plan.description;
+  const test = await openRunPictures(dataPath, {
+    channels: config.channels,
+    holdout: run.holdout,
+    captions: false,
+    split: "test",
+  });
+  const study: AspectStudy = {
+    plan,
+    training: pictures,
+    test,
+    seeds: Array.from({ length: values.seeds }, (_, index) => values.seed + index),
+    points: values.points,
+    tokens: values.evalTokens,
+    folder: values.resultsDir,
+    batches: { sequences: evaluationSequences, length: run.length },
+  };
+  const { device } = await selectDevice({ ...values, batchInvariant: true });
+  using watch = watchSignals(io, "finishing this step and saving");
+  try {
+    const note = (line: string) => values.quiet || io.err(`${line} ...\n`);
+    const rows = await runAspectStudy(device, study, note, watch.signal);
+    const runs = studyRuns(rows);
+    if (values.chart !== undefined) {
+      const subtitle = `${titleOf(values)} on ${pictures.length} pictures, ` +
+        `${test.length} for testing at ${values.evalTokens} tokens`;
+      const compute = "training multiply-adds (10^12)";
+      const svg = await renderChart(accuracyComputeChart(runs, { subtitle, compute }));
+      if (values.chart.endsWith(".svg")) await writeTextAtomically(values.chart, svg);
+      else await writeBytesAtomically(values.chart, await svgToPng(svg));
+    }
+    const report = {
+      machine: await describeMachine(versions()),
+      columns: aspectColumns,
+      rows: summarizeStudy(rows),
+      notes: [
+        "Both kinds of runs make the same number of steps on the same number of tokens with the " +
+        "same program; accuracy of the averaged weights on the test part, over seeds.",
+      ],
+    };
+    io.out(renderReport(report, "table"));
+  } finally {
+    device.close();
+  }
+}
