@@ -66,7 +66,7 @@ export {
   type Tensor,
   type ValueType,
 } from "./kernels/tensor.ts";
-export type { ArithmeticType, DType, Shape } from "./kernels/shape.ts";
+export type { ArithmeticType, DType, FloatType, Shape } from "./kernels/shape.ts";
 export {
   type Graph,
   graphCost,

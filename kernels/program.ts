@@ -16,7 +16,7 @@
  */
 import type { StoredArray } from "./device.ts";
 import type { Expression } from "./expression.ts";
-import type { DType, Shape } from "./shape.ts";
+import type { DType, FloatType, Shape } from "./shape.ts";
 
 /** A strided window of a buffer. Strides and offset are in elements; a broadcast axis has stride 0. */
 export interface View {
@@ -115,7 +115,7 @@ export interface MatrixView {
   /** Elements from one column to the next. */
   readonly columnStride: number;
   /** Element type: `f32`, or `f16` for a right factor. */
-  readonly dtype: "f32" | "f16";
+  readonly dtype: FloatType;
 }
 
 /**

@@ -13,6 +13,9 @@ export type DType = "f32" | "i32" | "f16";
 /** Types that are computed with: floating-point arithmetic is 32-bit on every device. */
 export type ArithmeticType = Exclude<DType, "f16">;
 
+/** Types in which floating-point numbers are stored. */
+export type FloatType = Exclude<DType, "i32">;
+
 /** The type in which the elements of a tensor enter arithmetic. */
 export function arithmeticType(dtype: DType): ArithmeticType {
   return dtype === "f16" ? "f32" : dtype;

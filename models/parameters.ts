@@ -7,7 +7,14 @@
  * @module
  */
 import { nearestNames } from "../formats/errors.ts";
-import { type DType, elementCount, formatShape, sameShape, type Shape } from "../kernels/shape.ts";
+import {
+  type DType,
+  elementCount,
+  type FloatType,
+  formatShape,
+  sameShape,
+  type Shape,
+} from "../kernels/shape.ts";
 import { state, type Tensor } from "../kernels/tensor.ts";
 
 /** How a parameter gets its first values. */
@@ -41,7 +48,7 @@ export type Parameters = (name: string) => Tensor;
  * How the weights of a model are stored on a device that only runs it: `f16` takes half the memory.
  * They are computed with in single precision in any case, and trained in `f32` only.
  */
-export type WeightType = "f32" | "f16";
+export type WeightType = FloatType;
 
 /**
  * The element type that a parameter is stored in. Vectors, such as biases, stay `f32`: they are less

@@ -3,7 +3,8 @@
  *
  * Views are resolved here: a reshape, transpose, slice or broadcast becomes another window of the
  * same buffer, and a copy is made only for a consumer that cannot read through the window. What is
- * stored in half precision is widened, once a program, for consumers that cannot read it. Results are written where they are wanted in the end: parts of a concatenation into their window, updates
+ * stored in half precision is widened, once a program, for consumers that cannot read it so. Results
+ * are written where they are wanted in the end: parts of a concatenation into their window, updates
  * into their state, outputs into the output's buffer.
  *
  * @module

@@ -8,15 +8,13 @@
  *
  * @module
  */
+import type { FloatType } from "../shape.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
 
-/** Element types of floating-point numbers in memory. */
-export type FloatStorage = "f32" | "f16";
-
 /** Pops an address and pushes four elements from it as single-precision numbers. */
-export function loadFloats(f: FunctionBuilder, storage: FloatStorage, offset = 0): void {
-  if (storage === "f32") f.v128Load(offset);
-  else loadHalves(f, offset);
+export function loadFloats(f: FunctionBuilder, storage: FloatType): void {
+  if (storage === "f32") f.v128Load();
+  else loadHalves(f);
 }
 
 /** Bits of a half without its sign, where a single has its exponent and fraction. */
@@ -26,10 +24,10 @@ const largestFinite = 0x7bff << 13;
 const infinityBits = 0x7f800000;
 const signBit = 0x80000000 | 0;
 
-function loadHalves(f: FunctionBuilder, offset: number): void {
+function loadHalves(f: FunctionBuilder): void {
   f.withLocals(["v128", "v128"], (halves, magnitude) => {
     // Extended by their signs, which thereby arrive in bit 31.
-    f.i32x4Load16x4S(offset).tee(halves);
+    f.i32x4Load16x4S().tee(halves);
     f.i32Const(13).i32x4Shl().i32x4Const(magnitudeBits).v128And().tee(magnitude);
     f.f32x4Const(2 ** 112).f32x4Mul();
     f.get(magnitude).i32x4Const(largestFinite).i32x4GtS();
@@ -45,7 +43,7 @@ export function defineWiden(module: ModuleBuilder): FunctionBuilder {
     const [source, target, vectors] = f.parameters;
     f.repeat(vectors, () => {
       f.get(target).get(source);
-      loadHalves(f, 0);
+      loadHalves(f);
       f.v128Store();
       f.increment(source, 8).increment(target, 16);
     });

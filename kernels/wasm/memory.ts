@@ -132,14 +132,4 @@ export class SharedMemory {
   bytes(address: number, length: number): Uint8Array<ArrayBufferLike> {
     return new Uint8Array(this.memory.buffer, address, length);
   }
-
-  /** A view of `elements` numbers at a byte address. */
-  floats(address: number, elements: number): Float32Array<ArrayBufferLike> {
-    return new Float32Array(this.memory.buffer, address, elements);
-  }
-
-  /** A view of `elements` integers at a byte address. */
-  integers(address: number, elements: number): Int32Array<ArrayBufferLike> {
-    return new Int32Array(this.memory.buffer, address, elements);
-  }
 }

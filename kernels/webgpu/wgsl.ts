@@ -10,7 +10,7 @@
 import { type BinaryOp, type Expression, topological, type UnaryOp } from "../expression.ts";
 import type { ScalarType } from "../expression.ts";
 import type { View } from "../program.ts";
-import type { ArithmeticType, Shape } from "../shape.ts";
+import type { ArithmeticType, FloatType, Shape } from "../shape.ts";
 import type { Access, Binding, WebGPUContext } from "./lowering.ts";
 import { halfFunctions } from "./wgsl_half.ts";
 import {
@@ -155,7 +155,7 @@ export type StorageElement =
 export interface StoredOperand {
   /** Number of its buffer. */
   readonly buffer: number;
-  readonly dtype: "f32" | "f16";
+  readonly dtype: FloatType;
 }
 
 /**
@@ -240,12 +240,13 @@ export class BindingTable {
         `a kernel binds ${this.#entries.length} storage buffers; the device allows ${limit}`,
       );
     }
-    const storage =
+    const functions = this.#readsHalves ? halfFunctions : "";
+    const storage = functions +
       this.#entries.map(({ access, element, name }, position) =>
         `@group(0) @binding(${position}) var<storage, ${
           access === "write" ? "read_write" : "read"
         }> ${name}: array<${element}>;\n`
-      ).join("") + (this.#readsHalves ? halfFunctions : "");
+      ).join("");
     const bytes = this.#offsetBytes;
     return bytes === 0 ? storage : `${storage}@group(0) @binding(${this.#entries.length}) ` +
       `var<uniform> offsets: array<vec4<u32>, ${bytes / 16}>;\n`;

@@ -1,9 +1,9 @@
 /**
  * Half-precision numbers in WGSL, two in a word of a storage buffer: no feature is needed.
  *
- * `unpack2x16float` is exact, but the specification lets an implementation take subnormal halves
- * (below 6.1e-5) for zero. None is known that does, and `tests/kernels/half_test.ts` would show it.
- * A NaN stays a NaN, perhaps another one; infinities stay what they are.
+ * `unpack2x16float` is exact, except that the specification lets an implementation take subnormal
+ * halves (below 6.1e-5) for zero and leaves infinities and NaNs open. Whether an adapter keeps them
+ * all, as Mesa's does, is what `tests/kernels/half_test.ts` shows.
  *
  * @module
  */

@@ -154,13 +154,14 @@ const contents = new Map<string, Float32Array | Int32Array>([
 ]);
 const half = new Map([["h", Float16Array.from({ length: 35 }, (_, i) => Math.sin(5 * i))]]);
 
-eachDevice("every operation reads half precision", async (device) => {
+eachDevice("every operation reads half precision as if it were single", async (device) => {
+  const single = readers(state("h", [5, 7]));
   for (const [name, tensor] of Object.entries(readers(state("h", [5, 7], "f16")))) {
     const compiled = program({ out: tensor });
     const has = (buffer: string): boolean => compiled.buffers.some(({ name }) => name === buffer);
     const inputs = new Map([...contents].filter(([buffer]) => has(buffer)));
     const states = new Map([...half].filter(([buffer]) => has(buffer)));
-    const expected = interpret(compiled, inputs, states).get("out")!;
+    const expected = interpret(program({ out: single[name] }), inputs, states).get("out")!;
     const executable = await device.load(compiled);
     for (const [buffer, data] of [...inputs, ...states]) executable.buffer(buffer).write(data);
     executable.run();
@@ -171,6 +172,22 @@ eachDevice("every operation reads half precision", async (device) => {
     });
     executable.destroy();
   }
+});
+
+eachDevice("rows too long to be widened whole are multiplied too", async (device) => {
+  const k = 180_000;
+  const product = program({ out: linear(input("x", [2, k]), state("h", [7, k], "f16")) });
+  const x = Float32Array.from({ length: 2 * k }, (_, i) => Math.cos(3 * i));
+  const h = Float16Array.from({ length: 7 * k }, (_, i) => Math.sin(5 * i));
+  const expected = interpret(product, new Map([["x", x]]), new Map([["h", h]])).get("out")!;
+  const executable = await device.load(product);
+  executable.buffer("x").write(x);
+  executable.buffer("h").write(h);
+  executable.run();
+  const found = await executable.buffer("out").read();
+  // A sum of k terms of random sign, each at most 1, and its roundings.
+  const allowed = 2 ** -24 * k;
+  expected.forEach((value, i) => assert(Math.abs(found[i] - value) <= allowed, `${found[i]}`));
 });
 
 const widenings = ({ steps }: Program): number =>

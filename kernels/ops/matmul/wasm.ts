@@ -2,9 +2,9 @@
  * Matrix products in WebAssembly: choice of method and block sizes, and division over the threads.
  *
  * With many rows, b is packed into panels; with few, packing would cost as much as the product, and
- * b is read in place (columns in half precision are widened first, some at a time). The methods sum in different orders, so a batch-invariant device always packs.
- * Threads get boxes of the result; the grid of boxes is the one with the lowest estimated time of its
- * largest box, packing included.
+ * b is read in place (columns in half precision are widened first, some at a time). The methods sum
+ * in different orders, so a batch-invariant device always packs. Threads get boxes of the result; the
+ * grid of boxes is the one with the lowest estimated time of its largest box, packing included.
  *
  * @module
  */
@@ -58,7 +58,7 @@ interface Box {
 export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
   const method = context.batchInvariant ? "packed" : chooseMethod(step, context.scratchBytes);
   const boxes = divide(step, method, context.threads);
-  const kernel = planBlocks(step, method, boxes[0], context.scratchBytes);
+  const kernel = planBlocks(step, method, boxes, context.scratchBytes);
   const name = matmulName(kernel);
   context.define(name, (module) => emitMatmul(module, name, kernel));
   const addresses = [step.a, step.b, step.output, ...step.epilogueInputs]
@@ -90,12 +90,13 @@ function blockSize(size: number, maximum: number, unit: number): number {
 function planBlocks(
   step: MatmulStep,
   method: Method,
-  box: Box,
+  boxes: readonly Box[],
   scratchBytes: number,
 ): MatmulKernel {
   const { m, n, k } = step;
-  const rows = box.rows.end - box.rows.start;
-  const columns = box.columns.end - box.columns.start;
+  // Boxes of small products may be empty.
+  const rows = largest(boxes.map((box) => box.rows));
+  const columns = largest(boxes.map((box) => box.columns));
   const maximumDepth = method === "direct" ? maximumDirectDepthBlock : maximumDepthBlock;
   const layout = ({ batchStride, rowStride, columnStride, dtype }: MatrixLayout) => ({
     batchStride,

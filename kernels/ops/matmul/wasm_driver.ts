@@ -10,8 +10,7 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { elementBytes } from "../../shape.ts";
-import type { FloatStorage } from "../../wasm/half.ts";
+import { elementBytes, type FloatType } from "../../shape.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import { defineDotBlock } from "./wasm_dot.ts";
 import { defineBlock } from "./wasm_micro.ts";
@@ -29,7 +28,7 @@ export interface MatrixLayout {
   readonly batchStride: number;
   readonly rowStride: number;
   readonly columnStride: number;
-  readonly dtype: FloatStorage;
+  readonly dtype: FloatType;
 }
 
 /**

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { elementBytes } from "../../shape.ts";
+import { elementBytes, type FloatType } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { defineWiden, type FloatStorage, loadFloats } from "../../wasm/half.ts";
+import { defineWiden, loadFloats } from "../../wasm/half.ts";
 
 /** Space that packing may write beyond the packed data, in bytes. */
 export const packingSlack = 256;
@@ -52,7 +52,7 @@ function setClampedRows(
  */
 export function definePackRows(
   module: ModuleBuilder,
-  storage: FloatStorage = "f32",
+  storage: FloatType = "f32",
 ): FunctionBuilder {
   return module.define(`pack_rows_${storage}`, (_, name) => {
     const f = module.function(name, new Array(5).fill("i32"), []);
@@ -83,7 +83,7 @@ export function definePackRows(
 }
 
 interface RowCopy {
-  readonly storage: FloatStorage;
+  readonly storage: FloatType;
   readonly row: Local;
   readonly rowBytes: Local;
   readonly panel: Local;
@@ -117,7 +117,7 @@ function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
  */
 export function definePackColumns(
   module: ModuleBuilder,
-  storage: FloatStorage = "f32",
+  storage: FloatType = "f32",
 ): FunctionBuilder {
   return module.define(`pack_columns_${storage}`, (_, name) => {
     const f = module.function(name, new Array(5).fill("i32"), []);

@@ -108,6 +108,9 @@ export function matmulCases(padding: number): StepCase[] {
     plainProduct(padding, { m: 8, n: 20, k: 2000 }),
     plainProduct(padding, { m: 8, n: 20, k: 2000, transposeA: true }),
     plainProduct(padding, { m: 8, n: 20, k: 2000, transposeB: true }),
+    // Long enough for two threads, too small for each to get a tile.
+    plainProduct(padding, { m: 2, n: 5, k: 20_000 }),
+    plainProduct(padding, { m: 2, n: 5, k: 20_000, transposeB: true }),
   );
   return [...cases, ...epilogueCases(padding), ...halfCases(padding)];
 }

@@ -49,7 +49,7 @@ for (const threads of [1, 2, 3]) {
     await withPool(threads, async (pool, memory) => {
       const rows = 25;
       const base = memory.allocate("rows", 4 * threads * (rows + 1));
-      const numbers = memory.integers(base, threads * (rows + 1));
+      const numbers = new Int32Array(memory.memory.buffer, base, threads * (rows + 1));
       const program = await pool.load(
         testModule(),
         neighbourPhases(threads, rows, base),
@@ -92,7 +92,7 @@ Deno.test("a thread that does not come back ends the run with an error", async (
 Deno.test("programs can be loaded one after another and at once", async () => {
   await withPool(2, async (pool, memory) => {
     const base = memory.allocate("rows", 4 * 2 * 4);
-    const numbers = memory.integers(base, 8);
+    const numbers = new Int32Array(memory.memory.buffer, base, 8);
     const programs = await Promise.all(
       [1, 2, 3].map((rows) =>
         pool.load(testModule(), neighbourPhases(2, rows, base), describePhase)
@@ -123,11 +123,11 @@ Deno.test("the allocator reuses and merges freed memory", () => {
   const [a, b, c] = [100, 200, 300].map((bytes) => memory.allocate("x", bytes));
   assert.equal(a % 64, 0);
   assert.equal(memory.allocatedBytes, 600);
-  memory.integers(b, 50).fill(7);
+  new Int32Array(memory.memory.buffer, b, 50).fill(7);
   memory.release(a);
   memory.release(b);
   assert.equal(memory.allocate("y", 350), a);
-  assert.ok(memory.integers(a, 80).every((value) => value === 0));
+  assert.ok(new Int32Array(memory.memory.buffer, a, 80).every((value) => value === 0));
   memory.release(a);
   memory.release(c);
   assert.equal(memory.allocatedBytes, 0);
@@ -139,6 +139,6 @@ Deno.test("the allocator reuses and merges freed memory", () => {
   const high = memory.allocate("almost everything", 2 ** 31 + 2 ** 30);
   const end = memory.allocate("the end", 2 ** 20);
   assert.ok(end > 2 ** 31);
-  memory.floats(end, 4).set([1, 2, 3, 4]);
+  new Float32Array(memory.memory.buffer, end, 4).set([1, 2, 3, 4]);
   memory.release(high);
 });
