@@ -54,7 +54,10 @@ export const evalNaViTFlags = {
     resolution: optional("--resolution <list>", "effective resolutions, in pixels", list(side)),
     square: optional("--square <list>", "squashed squares, sides in pixels", list(side)),
     native: toggle("--native", "pictures at their own size, cut down to the largest budget"),
-    padded: toggle("--padded", "the largest budget with one picture a sequence, for comparison"),
+    padded: toggle(
+      "--padded",
+      "as --native with one picture a sequence, filled up: what packing is compared with",
+    ),
     robustness: toggle("--robustness", "accuracy under shifts of resolution and aspect ratio"),
     probe: toggle("--probe", "linear probe on frozen features, in closed form"),
     shots: flag("--shots <n>", "pictures a class for --probe", count, 10),

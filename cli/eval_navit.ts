@@ -59,7 +59,7 @@ interface NamedSource {
 }
 
 /** A checkpoint as the evaluation takes it. */
-function evaluatedModel({ name, source: { manifest, path } }: NamedSource): EvaluatedModel {
+export function evaluatedModel({ name, source: { manifest, path } }: NamedSource): EvaluatedModel {
   const { config, classNames, run } = manifest;
   return {
     name,

@@ -1,5 +1,5 @@
 /**
- * The demo, step by step: device, training, pictures, loss curve, the other device.
+ * The demo of DiT, step by step: device, training, pictures, loss curve, the other device.
  *
  * @module
  */
@@ -11,20 +11,17 @@ import { lossCurve } from "../formats/plots/loss_curve.ts";
 import type { Device } from "../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
 import { createDiTSampler, type DiTSource, findDiT, loadDiT } from "../training/dit_model.ts";
-import { type Metrics, readMetrics } from "../training/metrics.ts";
+import { readMetrics } from "../training/metrics.ts";
 import { sampleGrid, type SampleRecord, samplesToBitmaps } from "../training/pictures.ts";
-import { startRunFolder } from "../training/run.ts";
-import { trainDiT } from "../training/train_dit.ts";
-import { destroyState } from "../training/trainer.ts";
 import { assetPath } from "./assets.ts";
 import type { DemoOptions } from "./demo.ts";
+import { listResults, say, stepsWithoutEnd, trainFor } from "./demo_training.ts";
 import type { Io } from "./io.ts";
 import { formatCount } from "./numbers.ts";
-import { prepareNewRun, titleOf } from "./train_dit.ts";
+import { prepared, prepareNewRun, titleOf } from "./train_dit.ts";
 import { parseTrainOptions } from "./train.ts";
-import { amount, fixed, Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { shippedCheckpoint } from "./sample_dit.ts";
-import { watchSignals } from "./signals.ts";
 
 /** How the demo draws: fast, and with predictions kept in range since the model makes pixels. */
 const drawing = { sampler: "ddim", steps: 50, cfgScale: 2, clipDenoised: true } as const;
@@ -51,14 +48,12 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
       join(folder, "shipped.png"),
     );
     await compareDevices(io, options, chosen.device);
-    say(io, "\nWhere everything is:");
-    const results = [
+    listResults(io, [
       ["pictures of the model you have just trained", own],
       ["pictures of the shipped checkpoint", shipped],
       ["loss curve", loss],
       ["run folder", folder],
-    ];
-    for (const [what, path] of results) io.out(`${what.padEnd(44)} ${path}`);
+    ]);
     say(io, "\nWhat to try next:");
     for (const line of nextSteps(folder)) say(io, `   ${line}`);
   } finally {
@@ -66,69 +61,21 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
   }
 }
 
-const say = (io: Io, line: string): void => io.err(`${line}\n`);
-
 /** The demo's own training: small batches, so that many steps fit into little time. */
 const trainingFlags = ["--global-batch-size", "32", "--lr", "2e-3", "--log-every", "20"];
-
-/** More steps than any demo makes: it ends when its time is up. */
-const stepsWithoutEnd = 1_000_000;
 
 /** Trains on the shipped pictures for the given time; returns the run folder. */
 async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
   const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
   const parsed = parseTrainOptions(flags);
-  const { plan, dataset } = await prepareNewRun(parsed);
+  const run = await prepareNewRun(parsed);
   const title = titleOf(parsed.values);
-  const folder = await startRunFolder(options.resultsDir, title, plan);
   say(
     io,
-    `2. Training ${title} on ${formatCount(dataset.length)} real pictures for ` +
+    `2. Training ${title} on ${formatCount(run.dataset.length)} real pictures for ` +
       `${options.seconds} s`,
   );
-  const progress = demoProgress(io, options);
-  using watch = watchSignals(io, "finishing this step and saving");
-  const timeUp = new AbortController();
-  let started = 0;
-  const elapsed = () => Math.round((performance.now() - started) / 1000);
-  let latest: Metrics | undefined;
-  const trainer = await trainDiT(device, dataset, { ...plan, folder }, {
-    signal: AbortSignal.any([watch.signal, timeUp.signal]),
-    ready: () => {
-      started = performance.now();
-      setTimeout(() => timeUp.abort(), options.seconds * 1000);
-    },
-    step: (step) => progress.update(elapsed(), { step, ...latest && readings(latest) }),
-    metrics: (metrics) => {
-      latest = metrics;
-      progress.log(elapsed(), { step: metrics.step, ...readings(metrics) });
-    },
-  });
-  progress.end();
-  trainer.destroy();
-  destroyState(trainer.state);
-  if (watch.signal.aborted) throw watch.signal.reason;
-  return folder;
-}
-
-/** A progress that counts seconds, because the demo's training ends with its time. */
-function demoProgress(io: Io, { seconds, quiet, logFormat }: DemoOptions) {
-  return new Progress(io, {
-    noun: "second",
-    total: seconds,
-    columns: {
-      step: { label: "step", format: String },
-      loss: fixed("loss", 4),
-      imagesPerSecond: amount("images/s"),
-    },
-    quiet,
-    logFormat,
-  });
-}
-
-/** The part of the metrics that the demo shows. */
-function readings({ loss, imagesPerSecond }: Metrics) {
-  return { loss, imagesPerSecond };
+  return await trainFor(io, options, prepared(run, title), device);
 }
 
 async function drawLoss(folder: string): Promise<string> {

@@ -68,7 +68,7 @@ export function titleOf({ config, model }: TrainDitOptions): string {
 }
 
 /** The run as {@link startRun} takes it. */
-function prepared({ plan, dataset }: DiTPlan, title: string): PreparedRun<DiTRun> {
+export function prepared({ plan, dataset }: DiTPlan, title: string): PreparedRun<DiTRun> {
   const { config, run } = plan.description;
   return {
     command: "dit",

@@ -40,7 +40,7 @@ import { parts, rateSchedule, schedule } from "./train_settings.ts";
 const shippedSamples = "shipped:clipart";
 
 /** A run with its data. */
-interface NaViTPlan {
+export interface NaViTPlan {
   readonly plan: RunPlan<NaViTRun>;
   readonly pictures: PictureSet;
 }
@@ -84,7 +84,7 @@ export function titleOf({ config, model }: TrainNaViTOptions): string {
 }
 
 /** The run as {@link startRun} takes it. */
-function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaViTRun> {
+export function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaViTRun> {
   const { config, run } = plan.description;
   const measure: PreparedRun["columns"] = run.loss === "contrastive"
     ? { matchProbability: fixed("match", 3) }

@@ -17,10 +17,10 @@ import {
 export type ImageSetting =
   /** As many patches as fit a budget, aspect ratio kept, scaled up or down. */
   | { readonly kind: "tokens"; readonly tokens: number }
-  /** One image a sequence, filled up to the budget: what packing is compared with. */
-  | { readonly kind: "padded"; readonly tokens: number }
   /** At the image's own resolution, or the budget's if that is less. */
   | { readonly kind: "native"; readonly tokens: number }
+  /** As `native`, one image a sequence, filled up to the largest: what packing is compared with. */
+  | { readonly kind: "padded"; readonly tokens: number }
   /** Squashed to a square of a side in pixels. */
   | { readonly kind: "square"; readonly side: number }
   /** At one effective resolution, aspect ratio kept. */
@@ -33,10 +33,10 @@ export function settingName(setting: ImageSetting): string {
   switch (setting.kind) {
     case "tokens":
       return `${setting.tokens} tokens`;
-    case "padded":
-      return `${setting.tokens} tokens, padded`;
     case "native":
       return "native";
+    case "padded":
+      return "native, padded";
     case "square":
       return `${setting.side} x ${setting.side}`;
     case "resolution":

@@ -21,7 +21,7 @@ const kindNames: Readonly<Record<SettingKind, string>> = {
   square: "square",
   tokens: "aspect ratio kept",
   resolution: "given resolution",
-  padded: "aspect ratio kept, padded",
+  padded: "native size, padded",
 };
 
 /** Settings that belong on one line, from the cheapest up. */

@@ -20,7 +20,7 @@ import type { RobustnessTable } from "../robustness.ts";
  * - `square`: resized to a square, as for a ViT
  * - `tokens`: resized with their aspect ratio to a number of tokens
  * - `resolution`: resized with their aspect ratio to the area of a square
- * - `padded`: as `tokens`, one image a sequence, filled up instead of packed
+ * - `padded`: as `native`, one image a sequence, filled up instead of packed
  */
 export type SettingKind = "native" | "square" | "tokens" | "resolution" | "padded";
 
