@@ -102,8 +102,6 @@ export function emitGradient(
   const writeQueries = writer(kernel.queryGradientStride);
   const writeKeys = writer(kernel.keyGradientStride);
   const writeValues = writer(kernel.valueGradientStride);
-  const blockLength = defineBlockLength(module);
-  const visibleKeys = defineVisibleKeys(module);
   const f = module.function(name, new Array<"i32">(14).fill("i32"), []);
   const [query, key, value, outputGradient, logSumExp, rowDot] = f.parameters;
   const [querySegments, keySegments] = f.parameters.slice(6);
@@ -177,7 +175,7 @@ export function emitGradient(
     f.get(keyGradient).set(dK).get(valueGradient).set(dV);
     f.get(keys).set(keysLeft).i32Const(0).set(laterKeys);
     if (!segmented) return;
-    f.get(querySegments).get(queryCount).get(keySegments).get(keys).call(visibleKeys);
+    f.get(querySegments).get(queryCount).get(keySegments).get(keys).call(defineVisibleKeys(module));
     f.set(keysLeft).set(start);
     advance(f, k, start, kernel.keyStride);
     advance(f, v, start, kernel.valueStride);
@@ -190,7 +188,9 @@ export function emitGradient(
   f.i32Const(segmented ? 1 : 0).set(laterQueries);
   f.loop((nextQueries) => {
     pushMinimum(f, queries, blocks.queries).set(queryCount);
-    if (segmented) f.get(querySegments).get(queryCount).call(blockLength).set(queryCount);
+    if (segmented) {
+      f.get(querySegments).get(queryCount).call(defineBlockLength(module)).set(queryCount);
+    }
     f.get(queryCount).i32Const(3).i32Add().i32Const(-4).i32And().set(queryVectors);
     packQueries();
     startKeys();

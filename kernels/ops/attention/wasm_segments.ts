@@ -9,12 +9,13 @@
  * @module
  */
 import type { FunctionBuilder, Label, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { tileRows } from "../matmul/wasm_micro.ts";
 
 /**
- * A block of queries goes on beyond its segment until it has this many: packing the keys for a block
- * costs as much as about this many of its rows.
+ * A block of queries goes on beyond its segment until it fills a tile of the matrix product: where
+ * ids change with every query, all keys would otherwise be packed for each row.
  */
-const shortestBlock = 12;
+const shortestBlock = tileRows;
 
 /** Ids that are looked at together. */
 const idsAtOnce = 16;

@@ -49,7 +49,11 @@ export function segmentTable(step: AttentionOperands): SegmentTable | undefined 
   const { querySegments, keySegments } = step;
   if (!querySegments || !keySegments) return undefined;
   let elements = 0;
-  const take = (count: number): number => (elements += count) - count;
+  const take = (count: number): number => {
+    const first = elements;
+    elements += count;
+    return first;
+  };
   const side = (name: "query" | "key", view: View): SegmentSide => {
     const [batch, length] = view.shape;
     const blocks = Math.ceil(length / segmentBlock);
@@ -73,7 +77,7 @@ export function segmentKernels(segments: SegmentTable, buffer: number): BoundKer
   ];
 }
 
-/** A kernel that calls `visitQuery(n, block)` or `visitKey(n, block)` for every block. */
+/** A kernel that calls `queryVisit(n, block)` or `keyVisit(n, block)` for every block. */
 function eachBlock(
   { batch, query, key }: SegmentTable,
   table: BindingTable,
@@ -86,9 +90,9 @@ function eachBlock(
     `let n = index / ${blocks}u;
 let block = index % ${blocks}u;
 if (block < ${query.blocks}u) {
-visit_query(n, block);
+queryVisit(n, block);
 } else {
-visit_key(n, block - ${query.blocks}u);
+keyVisit(n, block - ${query.blocks}u);
 }`,
   );
   return { ...kernel, bindings: table.bindings };
@@ -104,7 +108,7 @@ function copyIds(table: BindingTable, side: SegmentSide, buffer: number): string
   const { name, view, length, ids, bounds } = side;
   const source = table.use(view.buffer, "read", "i32");
   const target = table.use(buffer, "write", "u32");
-  return `fn visit_${name}(n: u32, block: u32) {
+  return `fn ${name}Visit(n: u32, block: u32) {
 var lowest = 0xffffffffu;
 var highest = 0u;
 let first = block * ${segmentBlock}u;
@@ -124,29 +128,29 @@ ${target}[at + 1u] = highest;
 /** Finds the range of `other` that a block of `side` may see: first by blocks, then by ids. */
 function findRange(array: string, side: SegmentSide, other: SegmentSide): string {
   const bounds = pairAddress(other, other.bounds);
-  return `fn ${side.name}_misses_block(lowest: u32, highest: u32, n: u32, block: u32) -> bool {
+  return `fn ${side.name}MissesBlock(lowest: u32, highest: u32, n: u32, block: u32) -> bool {
 let at = ${bounds};
 return ${array}[at] > highest || ${array}[at + 1u] < lowest;
 }
-fn ${side.name}_misses(lowest: u32, highest: u32, n: u32, t: u32) -> bool {
+fn ${side.name}Misses(lowest: u32, highest: u32, n: u32, t: u32) -> bool {
 let id = ${array}[${affine(other.ids, ["n", "t"], [other.length, 1])}];
 return id > highest || id < lowest;
 }
-fn visit_${side.name}(n: u32, block: u32) {
+fn ${side.name}Visit(n: u32, block: u32) {
 let lowest = ${array}[${pairAddress(side, side.bounds)}];
 let highest = ${array}[${pairAddress(side, side.bounds)} + 1u];
 var firstBlock = 0u;
 var endBlock = ${other.blocks}u;
-while (firstBlock < endBlock && ${side.name}_misses_block(lowest, highest, n, firstBlock)) {
+while (firstBlock < endBlock && ${side.name}MissesBlock(lowest, highest, n, firstBlock)) {
 firstBlock++;
 }
-while (firstBlock < endBlock && ${side.name}_misses_block(lowest, highest, n, endBlock - 1u)) {
+while (firstBlock < endBlock && ${side.name}MissesBlock(lowest, highest, n, endBlock - 1u)) {
 endBlock--;
 }
 var first = firstBlock * ${segmentBlock}u;
 var end = min(endBlock * ${segmentBlock}u, ${other.length}u);
-while (first < end && ${side.name}_misses(lowest, highest, n, first)) { first++; }
-while (first < end && ${side.name}_misses(lowest, highest, n, end - 1u)) { end--; }
+while (first < end && ${side.name}Misses(lowest, highest, n, first)) { first++; }
+while (first < end && ${side.name}Misses(lowest, highest, n, end - 1u)) { end--; }
 let at = ${pairAddress(side, side.ranges)};
 ${array}[at] = first;
 ${array}[at + 1u] = end;
