@@ -53,7 +53,7 @@ class DecodedPictures {
 
   /** Whether a picture that is about to be decoded will be kept; takes its part of the budget. */
   reserve(index: number): boolean {
-    if (this.pictures.has(index) || typeof this.set.source(index) !== "string") return false;
+    if (this.pictures.has(index)) return false;
     const { width, height } = this.set.size(index);
     const bytes = width * height * this.set.channels;
     if (bytes > this.budget) return false;
@@ -162,8 +162,9 @@ class BatchStream {
     const { index, grid, tokens, position, isMirrored } = picture;
     if (this.damaged.has(index)) return false;
     const { patches, rows, columns } = arrays;
+    const source = this.decoded.get(index) ?? this.set.source(index);
     const job: PictureJob = {
-      source: this.decoded.get(index) ?? this.set.source(index),
+      source,
       channels: this.set.channels,
       patch: this.shape.patch,
       grid,
@@ -173,7 +174,8 @@ class BatchStream {
       firstToken,
     };
     try {
-      const decoded = await this.pool.run(job, this.decoded.reserve(index));
+      const isKept = typeof source === "string" && this.decoded.reserve(index);
+      const decoded = await this.pool.run(job, isKept);
       if (decoded) this.decoded.keep(index, decoded);
       return true;
     } catch (error) {
