@@ -2,8 +2,8 @@
  * Worker threads that prepare pictures.
  *
  * Jobs go to the workers at once, not when they ask for more: the main thread may be busy with a
- * training step for seconds, and batches shall get ready meanwhile. Workers keep the process alive only while they have something to do, so that a program ends
- * although it forgot to close its loader.
+ * training step for seconds, and batches shall get ready meanwhile. Workers keep the process alive
+ * only while they have something to do, so that a program ends although it forgot to close its loader.
  *
  * @module
  */
