@@ -7,6 +7,7 @@
 import { basename, join } from "@std/path";
 import { InputError } from "../formats/errors.ts";
 import { isCifarName, openCifar } from "./cifar.ts";
+import { withClassNames } from "./class_names.ts";
 import type { ImageDataset } from "./dataset.ts";
 import { fitDataset } from "./fit.ts";
 import { isIdxImagesName, openIdxDataset, type Split } from "./idx_dataset.ts";
@@ -167,6 +168,8 @@ export interface OpenPictureSetOptions {
   readonly holdout?: number;
   /** Whether pictures of folders have captions, see `captions.ts`; false unless told. */
   readonly captions?: boolean;
+  /** The classes that labels count in, such as those of a trained model; the set's own unless told. */
+  readonly classNames?: readonly string[];
   /** Gets lines about skipped pictures; standard error unless told. */
   readonly warn?: (line: string) => void;
 }
@@ -196,5 +199,6 @@ export async function openPictureSet(
   const set = pictures instanceof MemoryDataset
     ? pictureSetOf(fitDataset(pictures, undefined, channels))
     : await openMixedFolder(pictures, options);
-  return holdout === undefined || isPart ? set : holdOut(set, holdout)[split];
+  const part = holdout === undefined || isPart ? set : holdOut(set, holdout)[split];
+  return options.classNames ? withClassNames(part, options.classNames) : part;
 }

@@ -5,184 +5,20 @@
  * @module
  */
 
-import { InputError } from "../formats/errors.ts";
-import {
-  allocateBatch,
-  emptySlot,
-  fillWeights,
-  layOutBatch,
-  type PlacedPicture,
-} from "./batch_layout.ts";
+import { BatchStream, type PreparationOptions } from "./batch_stream.ts";
 import { type EvaluationPicture, planEvaluation } from "./evaluation_plan.ts";
 import {
-  type PackedArrays,
   type PackedBatch,
   type PackedShape,
   type PackingPosition,
   packingStart,
 } from "./packed_batch.ts";
-import { type PackingOptions, type PlannedStep, planTraining } from "./packing_plan.ts";
-import { PicturePool } from "./picture_pool.ts";
-import type { Picture } from "./picture.ts";
+import { type PackingOptions, planTraining } from "./packing_plan.ts";
 import type { PictureSet } from "./picture_set.ts";
-import type { PictureJob } from "./picture_tokens.ts";
-import { SkipReport } from "./skip_report.ts";
 
-/** How batches are prepared. None of this changes a bit of them. */
-export interface PreparationOptions {
-  /** Worker threads, at least 1; half of the cores, at most 4, unless told. */
-  readonly workers?: number;
-  /** Batches that are ready or in work beside the one in use, at least 1; 2 unless told. */
-  readonly ahead?: number;
-  /** Bytes of decoded pictures kept in memory; 2 GiB unless told. */
-  readonly memoryBudget?: number;
-  /** Gets a line for each of the first damaged pictures; standard error unless told. */
-  readonly warn?: (line: string) => void;
-}
-
-/** Decoded pictures that are kept, the first ones until the budget is spent: epochs go round. */
-class DecodedPictures {
-  private readonly pictures = new Map<number, Picture | undefined>();
-
-  constructor(private readonly set: PictureSet, private budget: number) {}
-
-  /** A picture's pixels when they are there. */
-  get(index: number): Picture | undefined {
-    return this.pictures.get(index);
-  }
-
-  /** Whether a picture that is about to be decoded will be kept; takes its part of the budget. */
-  reserve(index: number): boolean {
-    if (this.pictures.has(index) || typeof this.set.source(index) !== "string") return false;
-    const { width, height } = this.set.size(index);
-    const bytes = width * height * this.set.channels;
-    if (bytes > this.budget) return false;
-    this.budget -= bytes;
-    this.pictures.set(index, undefined);
-    return true;
-  }
-
-  /** Keeps what was reserved. */
-  keep(index: number, picture: Picture): void {
-    this.pictures.set(index, picture);
-  }
-}
-
-/** Half of the cores: the rest computes. */
-const defaultWorkers = () => Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2));
-
-/** A batch in the making, and the memory it is made in. */
-interface Preparation {
-  readonly arrays: PackedArrays;
-  readonly batch: Promise<PackedBatch | undefined>;
-}
-
-/** Batches made from a plan, in order, some of them ahead. */
-class BatchStream {
-  /** Seconds spent inside `next`. */
-  waitSeconds = 0;
-  private readonly pool: PicturePool;
-  private readonly decoded: DecodedPictures;
-  private readonly damaged = new Set<number>();
-  private readonly skips: SkipReport;
-  private readonly preparations: Preparation[] = [];
-  private inUse: PackedArrays | undefined;
-
-  constructor(
-    private readonly set: PictureSet,
-    private readonly shape: PackedShape,
-    private readonly seed: number,
-    private readonly plan: Iterator<PlannedStep, void>,
-    options: PreparationOptions,
-  ) {
-    const { workers = defaultWorkers(), ahead = 2, memoryBudget = 2 ** 31 } = options;
-    if (!(Number.isSafeInteger(ahead) && ahead >= 1)) {
-      throw new RangeError(`${ahead} batches ahead: give a whole number from 1 up`);
-    }
-    this.skips = new SkipReport(set.name, options.warn ?? console.warn);
-    this.decoded = new DecodedPictures(set, memoryBudget);
-    this.pool = new PicturePool(workers);
-    for (let index = 0; index <= ahead; index++) this.start(allocateBatch(shape, set.channels));
-  }
-
-  /** The next batch; undefined after the last. What the one before was made in is used again. */
-  async next(): Promise<PackedBatch | undefined> {
-    const start = performance.now();
-    if (this.inUse) this.start(this.inUse);
-    const { arrays, batch } = this.preparations.shift()!;
-    this.inUse = arrays;
-    try {
-      return await batch;
-    } finally {
-      this.waitSeconds += (performance.now() - start) / 1000;
-    }
-  }
-
-  close(): void {
-    this.pool.close();
-  }
-
-  /** Starts to make the batch after those in the making; a failure is kept for its `next`. */
-  private start(arrays: PackedArrays): void {
-    const batch = this.prepare(arrays);
-    batch.catch(() => {});
-    this.preparations.push({ arrays, batch });
-  }
-
-  private async prepare(arrays: PackedArrays): Promise<PackedBatch | undefined> {
-    const planned = this.plan.next();
-    if (planned.done) return undefined;
-    const { step, next, sequences } = planned.value;
-    const placed = layOutBatch(planned.value, this.shape, arrays);
-    const isReadable = await Promise.all(placed.map((place) => this.write(place, arrays)));
-    const unreadable = placed.filter((_, number) => !isReadable[number]);
-    unreadable.forEach(({ slot }) => emptySlot(arrays, slot));
-    const images = placed.length - unreadable.length;
-    if (images === 0) {
-      throw new InputError(
-        `${this.set.name}: none of the ${placed.length} pictures of step ${step} can be decoded`,
-      );
-    }
-    fillWeights(arrays, images);
-    const counts = {
-      images,
-      tokens: sequences.reduce((sum, { tokens }) => sum + tokens, 0),
-      shrunk: placed.filter(({ picture }) => picture.isShrunk).length,
-      unreadable: unreadable.length,
-      closedByImages: sequences.filter(({ isClosedByImages }) => isClosedByImages).length,
-    };
-    return { ...arrays, step, next, counts };
-  }
-
-  /** Writes a picture's tokens; false when it is damaged. */
-  private async write(
-    { picture, firstToken }: PlacedPicture,
-    arrays: PackedArrays,
-  ): Promise<boolean> {
-    const { index, grid, tokens, position, isMirrored } = picture;
-    if (this.damaged.has(index)) return false;
-    const { patches, rows, columns } = arrays;
-    const job: PictureJob = {
-      source: this.decoded.get(index) ?? this.set.source(index),
-      channels: this.set.channels,
-      patch: this.shape.patch,
-      grid,
-      kept: { count: tokens, seed: this.seed, position },
-      isMirrored,
-      arrays: { patches, rows, columns },
-      firstToken,
-    };
-    try {
-      const decoded = await this.pool.run(job, this.decoded.reserve(index));
-      if (decoded) this.decoded.keep(index, decoded);
-      return true;
-    } catch (error) {
-      this.skips.add(this.set.pictureName(index), error);
-      this.damaged.add(index);
-      return false;
-    }
-  }
-}
+export type { PreparationOptions } from "./batch_stream.ts";
+export type { EvaluationPicture } from "./evaluation_plan.ts";
+export type { PackingOptions } from "./packing_plan.ts";
 
 /** How packed batches for training are made. */
 export interface PackedLoaderOptions extends PackingOptions, PreparationOptions {

@@ -2,8 +2,8 @@
  * Worker threads that prepare pictures.
  *
  * Jobs go to the workers at once, not when they ask for more: the main thread may be busy with a
- * training step for seconds, and batches shall get ready meanwhile. Workers keep the process alive only while they have something to do, so that a program ends
- * although it forgot to close its loader.
+ * training step for seconds, and batches shall get ready meanwhile. Workers keep the process alive
+ * only while they have something to do, so that a program ends although it forgot to close its loader.
  *
  * @module
  */
@@ -11,8 +11,8 @@
 import { Worker } from "node:worker_threads";
 import { InputError } from "../formats/errors.ts";
 import type { Picture } from "./picture.ts";
+import { toMessage, viewPicture, type WorkerReply } from "./picture_messages.ts";
 import type { PictureJob } from "./picture_tokens.ts";
-import type { WorkerJob, WorkerReply } from "./picture_worker.ts";
 
 /** Who waits for a job. */
 interface Task {
@@ -65,7 +65,7 @@ export class PicturePool {
     if (this.failure) return Promise.reject(this.failure);
     const { promise, resolve, reject } = Promise.withResolvers<Picture | undefined>();
     const member = this.members.reduce((a, b) => b.tasks.size < a.tasks.size ? b : a);
-    const message: WorkerJob = { id: this.tasks++, job, isKept };
+    const message = toMessage(this.tasks++, job, isKept);
     if (member.tasks.size === 0) member.worker.ref();
     member.tasks.set(message.id, { resolve, reject });
     member.worker.postMessage(message);
@@ -78,7 +78,7 @@ export class PicturePool {
     if (!task) return; // the pool has failed meanwhile
     member.tasks.delete(id);
     if (member.tasks.size === 0) member.worker.unref();
-    if (damage === undefined) task.resolve(picture);
+    if (damage === undefined) task.resolve(picture && viewPicture(picture));
     else task.reject(new InputError(damage));
   }
 

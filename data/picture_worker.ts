@@ -5,42 +5,14 @@
  */
 
 import { InputError } from "../formats/errors.ts";
-import type { Picture } from "./picture.ts";
-import { type PictureJob, prepareTokens } from "./picture_tokens.ts";
+import { fromMessage, sharePicture, type WorkerJob, type WorkerReply } from "./picture_messages.ts";
+import { prepareTokens } from "./picture_tokens.ts";
 
-/** What the main thread sends. */
-export interface WorkerJob {
-  /** Comes back with the reply. */
-  readonly id: number;
-  /** What is to be done. */
-  readonly job: PictureJob;
-  /** Whether the decoded picture is wanted, to be kept. */
-  readonly isKept: boolean;
-}
-
-/** The answer to every message. */
-export interface WorkerReply {
-  /** The job's. */
-  readonly id: number;
-  /** The decoded picture in memory that threads share, when it was wanted. */
-  readonly picture?: Picture;
-  /** Why the picture cannot be decoded. */
-  readonly damage?: string;
-  /** What else went wrong. */
-  readonly error?: string;
-}
-
-/** A copy of a picture in memory that threads share. */
-function shared(picture: Picture): Picture {
-  const data = new Uint8Array(new SharedArrayBuffer(picture.data.length));
-  data.set(picture.data);
-  return { ...picture, data };
-}
-
-async function work({ id, job, isKept }: WorkerJob): Promise<WorkerReply> {
+async function work(message: WorkerJob): Promise<WorkerReply> {
+  const { id, isKept } = message;
   try {
-    const picture = await prepareTokens(job);
-    return isKept ? { id, picture: shared(picture) } : { id };
+    const picture = await prepareTokens(fromMessage(message));
+    return isKept ? { id, picture: sharePicture(picture) } : { id };
   } catch (error) {
     if (error instanceof InputError) return { id, damage: error.message };
     return { id, error: error instanceof Error ? error.stack ?? error.message : String(error) };

@@ -156,3 +156,22 @@ Deno.test("picture sets: parts are entered, sets in memory keep their size", asy
   assert.deepEqual([colour.length, colour.channels], [3000, 3]);
   assert.equal(fashion.caption!(399), "T-shirt/top");
 });
+
+Deno.test("picture sets: labels count in given classes", async () => {
+  await withFolder(async (folder) => {
+    await paint(join(folder, "cats/a.png"), 1, 5, 9);
+    await paint(join(folder, "dogs/b.png"), 2, 9, 5);
+    await Deno.mkdir(join(folder, "empty"));
+    const classNames = ["birds", "cats", "crows", "dogs"];
+    const set = await openPictureSet(folder, { classNames, captions: true });
+    assert.deepEqual([set.label(0), set.label(1)], [1, 3]);
+    assert.equal(set.classNames, classNames);
+    assert.equal(set.caption!(1), "dogs: b");
+    assert.deepEqual(await set.decode(1), await (await openPictureSet(folder)).decode(1));
+    await assertInputError(
+      openPictureSet(folder, { classNames: ["birds", "cats", "doves"] }),
+      folder,
+      /class "dogs" is none of the 3 known; did you mean "doves" or "cats"/,
+    );
+  });
+});

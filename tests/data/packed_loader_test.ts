@@ -229,13 +229,22 @@ Deno.test("packed loader: batches get ready while the main thread is busy", asyn
   }
 });
 
+Deno.test("packed loader: messages cost no time that grows with the batch", async () => {
+  // In a message, Deno looks at every element of a typed array: these had taken minutes.
+  const wide = { ...options, sequences: 16, sequenceLength: 400, patch: 16, images: 50 };
+  const start = performance.now();
+  const [{ counts }] = await take({ ...wide, openSequences: 16, text: undefined }, 1);
+  assert.ok(counts.images > 300, `${counts.images}`);
+  assert.ok(performance.now() - start < 20_000);
+});
+
 Deno.test("packed loader: a worker's error and closing reach the caller", async () => {
   const wrong = Object.create(set, {
-    source: { value: () => ({ height: 2, width: 2, channels: 3, data: null }) },
+    source: { value: () => ({ height: -2, width: 2, channels: 3, data: new Uint8Array(12) }) },
   });
   const failing = createPackedLoader(wrong, options);
-  await assert.rejects(failing.next(), /TypeError/);
-  await assert.rejects(failing.next(), /TypeError/);
+  await assert.rejects(failing.next(), /RangeError: Invalid typed array length/);
+  await assert.rejects(failing.next(), /RangeError: Invalid typed array length/);
   failing.close();
 
   const closed = createPackedLoader(set, options);
