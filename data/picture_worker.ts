@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parentPort } from "node:worker_threads";
 import { InputError } from "../formats/errors.ts";
 import { fromMessage, sharePicture, type WorkerJob, type WorkerReply } from "./picture_messages.ts";
 import { prepareTokens } from "./picture_tokens.ts";
@@ -26,15 +27,7 @@ async function work(message: WorkerJob): Promise<WorkerReply> {
 const lanes = [Promise.resolve(), Promise.resolve()];
 let received = 0;
 
-/** The global scope of a worker, as far as it is used here. */
-interface WorkerScope {
-  onmessage: (event: MessageEvent<WorkerJob>) => void;
-  postMessage(reply: WorkerReply): void;
-}
-
-// Not `parentPort`: through it, messages that refer to shared memory take 30 ms each.
-const scope = globalThis as unknown as WorkerScope;
-scope.onmessage = ({ data }) => {
+parentPort!.on("message", (message: WorkerJob) => {
   const lane = received++ % lanes.length;
-  lanes[lane] = lanes[lane].then(async () => scope.postMessage(await work(data)));
-};
+  lanes[lane] = lanes[lane].then(async () => parentPort!.postMessage(await work(message)));
+});
