@@ -140,6 +140,27 @@ export {
 // Models
 export { dit, type DiTConfig, ditConfigs, ditParameters } from "./models/dit.ts";
 export {
+  imageVectors,
+  navit,
+  type NaViTConfig,
+  navitConfigs,
+  navitParameters,
+  type PackedImages,
+} from "./models/navit.ts";
+export type { PatchPlaces, PositionConfig } from "./models/navit_positions.ts";
+export type { PackedCaptions, TextConfig } from "./models/navit_text.ts";
+export {
+  captionGraph,
+  captionInputs,
+  describeNaViT,
+  imageInputs,
+  type NaViTCounts,
+  navitForwardGraph,
+  type NaViTOutput,
+  type PackShape,
+} from "./models/navit_graph.ts";
+export type { TransformerConfig } from "./models/transformer.ts";
+export {
   countParameters,
   type Initializer,
   lookup,
@@ -148,6 +169,31 @@ export {
   parameterStates,
   type WeightType,
 } from "./models/parameters.ts";
+
+// Pictures of mixed sizes
+export { openPictureSet, type OpenPictureSetOptions, type Split } from "./data/open.ts";
+export type { PictureSet, PictureSource } from "./data/picture_set.ts";
+export type { Bitmap } from "./formats/bitmap.ts";
+export {
+  createPackedLoader,
+  type EvaluationOptions,
+  type PackedLoader,
+  type PackedLoaderOptions,
+  packForEvaluation,
+} from "./data/packed_loader.ts";
+export type {
+  PackedArrays,
+  PackedBatch,
+  PackedCounts,
+  PackedShape,
+  PackedTextShape,
+  PackingPosition,
+} from "./data/packed_batch.ts";
+export type { PackingOptions } from "./data/packing_plan.ts";
+export { gridAtSide, largestGrid, type PatchGrid, type PictureSize } from "./data/patch_grid.ts";
+export type { EvaluationPicture } from "./data/evaluation_plan.ts";
+export type { Resolution, UnitDistribution } from "./data/resolution.ts";
+export type { TokenDropping } from "./data/token_dropping.ts";
 
 // Diffusion
 export {
@@ -207,6 +253,14 @@ export {
 // Training and checkpoints
 export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./training/dit_step.ts";
 export {
+  type NaViTLoss,
+  type NaViTStepSettings,
+  navitTrainingGraphs,
+} from "./training/navit_step.ts";
+export { classificationLoss, type SlotTargets } from "./training/classification_loss.ts";
+export { contrastiveLoss } from "./training/contrastive_loss.ts";
+export {
+  type Measured,
   type StepGraphs,
   stepInParts,
   type StepLosses,
@@ -229,6 +283,7 @@ export {
   writeCheckpoint,
 } from "./training/checkpoint.ts";
 export {
+  type CommonSettings,
   type Description,
   type DiTRun,
   type DiTSettings,
@@ -247,6 +302,7 @@ export {
   type StoredType,
   type TensorData,
   type TensorInfo,
+  type TensorLayout,
   type TensorReader,
   type TensorToWrite,
   type WritableType,

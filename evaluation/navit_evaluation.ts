@@ -6,7 +6,8 @@
 import type { PictureSet } from "../data/picture_set.ts";
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import type { Machine } from "../formats/machine.ts";
-import type { NaViTConfig } from "../models/navit.ts";
+import { type NaViTConfig, navitParameters } from "../models/navit.ts";
+import { countParameters } from "../models/parameters.ts";
 import { classTable, topAccuracy } from "./accuracy.ts";
 import { calibrationBuckets, calibrationError } from "./calibration.ts";
 import { allCascades } from "./cascade.ts";
@@ -100,7 +101,7 @@ export async function evaluateNaViT(
   return {
     machine,
     device: device.description,
-    model: JSON.stringify(models[0].config),
+    model: describe(models[0].config),
     checkpoint,
     dataSet: `${data.name}, ${data.pictures.length} pictures`,
     protocol: protocol(plan, models[0].activation),
@@ -113,6 +114,15 @@ export async function evaluateNaViT(
     probes: results.flatMap(({ probes }) => probes),
     robustness: results.flatMap(({ robustness }) => robustness),
   };
+}
+
+/** A model in one line. */
+function describe(config: NaViTConfig): string {
+  const { depth, hidden, heads, patch, positions, coordinates, text } = config;
+  const { parameters } = countParameters(navitParameters(config));
+  return `NaViT of ${depth} blocks, width ${hidden}, ${heads} heads, patch ${patch}, ` +
+    `${coordinates} ${positions} positions${text ? ", with a text tower" : ""}, ` +
+    `${(parameters / 1e6).toFixed(1)} M parameters`;
 }
 
 /** How the numbers came about. */

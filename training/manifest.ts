@@ -18,7 +18,7 @@ import type { NaViTStepSettings } from "./navit_step.ts";
 import type { OptimizerSettings } from "./optimizer.ts";
 
 /** Settings of the runs of every model. */
-interface CommonSettings extends OptimizerSettings {
+export interface CommonSettings extends OptimizerSettings {
   /** Seed of first values, data order and everything else that is random. */
   readonly seed: number;
   /** Whether training pictures are mirrored at random. */

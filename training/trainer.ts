@@ -186,6 +186,7 @@ export class Trainer {
     this.step++;
   }
 
+  /** Writes the numbers of the update that the next run of the program makes. */
   private writeSchedules(): void {
     const { update, scheduled } = this.programs;
     const { weightDecay, headWeightDecay = weightDecay } = this.settings;
