@@ -180,6 +180,7 @@ export {
   type PackedLoader,
   type PackedLoaderOptions,
   packForEvaluation,
+  type PreparationOptions,
 } from "./data/packed_loader.ts";
 export type {
   PackedArrays,
