@@ -205,8 +205,10 @@ export {
 export {
   openSafetensors,
   type StoredType,
+  teeSafetensors,
   type TensorData,
   type TensorInfo,
+  type TensorLayout,
   type TensorReader,
   type TensorToWrite,
   type WritableType,
