@@ -301,6 +301,7 @@ export {
 export {
   openSafetensors,
   type StoredType,
+  teeSafetensors,
   type TensorData,
   type TensorInfo,
   type TensorLayout,

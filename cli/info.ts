@@ -4,6 +4,7 @@
  * @module
  */
 import { Command } from "commander";
+import type { NamedConfig } from "../bench/flops.ts";
 import { closest, UsageError } from "./errors.ts";
 import { define } from "./flags.ts";
 import type { Io } from "./io.ts";
@@ -58,27 +59,35 @@ function devicesCommand(io: Io): Command {
 function modelCommand(io: Io): Command {
   return define({
     name: "model",
-    summary: "parameters, multiply-adds and tokens of a model",
+    summary: "parameters, multiply-adds and tokens of a model, or of all",
     operands: "[name]",
     flags: { ...modelFlags, ...jsonFlags },
     examples: [
+      ["tessera info model", "every model that has a name"],
       ["tessera info model DiT-XL/2", "a published model, on latents of 256-pixel pictures"],
       ["tessera info model DiT-S/2 --image-size 28 --channels 1 --json", "one of your own"],
       ["tessera info model --config model.json", "one that a file describes"],
     ],
     run: async ({ values }, [name]) => {
-      if ((name === undefined) === (values.config === undefined)) {
-        throw new UsageError("info model takes either a name, such as DiT-S/4, or --config FILE");
+      if (name !== undefined && values.config !== undefined) {
+        throw new UsageError(
+          "info model takes a name, such as DiT-S/4, or --config FILE, not both",
+        );
       }
       const { configFromFile, configFromFlags } = await import("./model_config.ts");
-      const { countFlops } = await import("../bench/flops.ts");
-      const named = name === undefined
-        ? await configFromFile(values.config!, values)
-        : configFromFlags(name, values);
-      const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(
-        named,
+      if (name === undefined && values.config === undefined) {
+        const { ditConfigs } = await import("../models/dit.ts");
+        const models = await Promise.all(
+          [...ditConfigs.keys()].map((each) => reportModel(configFromFlags(each, values))),
+        );
+        io.out(values.json ? json({ models }) : await describeModels(models));
+        return;
+      }
+      const report = await reportModel(
+        name === undefined
+          ? await configFromFile(values.config!, values)
+          : configFromFlags(name, values),
       );
-      const report = { model, parameters, trainableParameters, macs, flops, tokens, config };
       io.out(values.json ? json(report) : await describeModel(report));
     },
   });
@@ -93,6 +102,31 @@ interface ModelReport {
   readonly flops: number;
   readonly tokens: number;
   readonly config: object;
+}
+
+async function reportModel(named: NamedConfig): Promise<ModelReport> {
+  const { countFlops } = await import("../bench/flops.ts");
+  const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(named);
+  return { model, parameters, trainableParameters, macs, flops, tokens, config };
+}
+
+/** A table of models. */
+async function describeModels(reports: readonly ModelReport[]): Promise<string> {
+  const { formatCount } = await import("./numbers.ts");
+  const rows = [
+    ["model", "parameters", "tokens", "multiply-adds"],
+    ...reports.map(({ model, parameters, tokens, macs }) => [
+      model,
+      ...[parameters, tokens, macs].map(formatCount),
+    ]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map(([model, ...counts]) =>
+    [
+      model.padEnd(widths[0]),
+      ...counts.map((count, index) => count.padStart(widths[index + 1])),
+    ].join("  ")
+  ).join("\n");
 }
 
 async function describeModel(report: ModelReport): Promise<string> {

@@ -86,13 +86,26 @@ Deno.test("info model describes a config file, and a model in words", async () =
   assert.match(words.out, /^multiply-adds +1,412,579,328 /m);
 });
 
+Deno.test("info model without a name lists every model", async () => {
+  const { code, out } = await info("model");
+  assert.equal(code, 0);
+  assert.match(out, /^model +parameters +tokens +multiply-adds$/m);
+  assert.match(out, /^DiT-XL\/2 +675,129,632 +256 +118,621,421,568$/m);
+  const { models } = JSON.parse((await info("model", "--image-size", "64", "--json")).out);
+  assert.equal(models.length, out.split("\n").length - 2);
+  const largest = models.find(({ model }: { model: string }) => model.startsWith("DiT-XL/2"));
+  assert.deepEqual([largest.tokens, largest.config.inputSize], [1024, 64]);
+});
+
 Deno.test("info model refuses what is no model", async () => {
   const cases: [string[], RegExp][] = [
     [["DiT-M/4"], /unknown model DiT-M\/4; did you mean/],
     [["DiT-S/4", "--image-size", "30"], /nearest sides: 28 and 32/],
     [["DiT-S/4", "--hidden", "100"], /not divisible by 6 heads; nearest widths: 96 and 102/],
-    [[], /takes either a name, such as DiT-S\/4, or --config FILE/],
-    [["DiT-S/4", "--config", "x.json"], /takes either a name/],
+    [
+      ["DiT-S/4", "--config", "x.json"],
+      /takes a name, such as DiT-S\/4, or --config FILE, not both/,
+    ],
   ];
   for (const [args, message] of cases) {
     const { code, out, err } = await info("model", ...args, "--json");
