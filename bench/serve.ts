@@ -9,17 +9,12 @@
 import process from "node:process";
 import type { Device } from "../kernels/device.ts";
 import { selectDevice } from "../kernels/select_device.ts";
+import { ditParameters } from "../models/dit.ts";
 import { ditConfigByName } from "../models/dit_config.ts";
 import type { Build } from "../formats/machine.ts";
+import { loadForward, loadPlainStep } from "./dit_workload.ts";
 import { timeRuns, warmUp } from "./timing.ts";
-import {
-  createParameters,
-  type Job,
-  loadForward,
-  loadPlainStep,
-  loadProduct,
-  type ParameterBuffers,
-} from "./workloads.ts";
+import { createParameters, type Job, loadProduct, type ParameterBuffers } from "./workloads.ts";
 
 /** Fields that a request may have. */
 interface Request {
@@ -135,7 +130,7 @@ class Server {
     const config = ditConfigByName(model);
     const parameters = await this.#parameters.get(
       `${place} ${model}`,
-      () => Promise.resolve(createParameters(device, config)),
+      () => Promise.resolve(createParameters(device, ditParameters(config))),
     );
     return op === "forward"
       ? await loadForward(device, config, batch, parameters)

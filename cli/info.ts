@@ -5,9 +5,10 @@
  */
 import { Command } from "commander";
 import { closest, UsageError } from "./errors.ts";
-import { define } from "./flags.ts";
+import { define, group, optional } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { jsonFlags, modelFlags } from "./options.ts";
+import { anyModelFlags, jsonFlags } from "./options.ts";
+import { integer } from "./parsers.ts";
 import { describeVersions, versions } from "./version.ts";
 
 /** Builds `tessera info`. */
@@ -60,9 +61,21 @@ function modelCommand(io: Io): Command {
     name: "model",
     summary: "parameters, multiply-adds and tokens of a model",
     operands: "[name]",
-    flags: { ...modelFlags, ...jsonFlags },
+    flags: {
+      ...anyModelFlags,
+      ...group("Model:", {
+        tokens: optional(
+          "--tokens <n>",
+          "patches of the picture of a NaViT; or give --image-size",
+          integer({ min: 1, max: 65536 }),
+          "those of 224 x 224 pixels",
+        ),
+      }),
+      ...jsonFlags,
+    },
     examples: [
       ["tessera info model DiT-XL/2", "a published model, on latents of 256-pixel pictures"],
+      ["tessera info model NaViT-B/16 --tokens 256", "on a picture of 256 patches"],
       ["tessera info model DiT-S/2 --image-size 28 --channels 1 --json", "one of your own"],
       ["tessera info model --config model.json", "one that a file describes"],
     ],
@@ -70,13 +83,15 @@ function modelCommand(io: Io): Command {
       if ((name === undefined) === (values.config === undefined)) {
         throw new UsageError("info model takes either a name, such as DiT-S/4, or --config FILE");
       }
-      const { configFromFile, configFromFlags } = await import("./model_config.ts");
+      const { configFromFile, configFromFlags, subjectsOf } = await import("./model_config.ts");
       const { countFlops } = await import("../bench/flops.ts");
       const named = name === undefined
         ? await configFromFile(values.config!, values)
         : configFromFlags(name, values);
+      const asked = values.tokens === undefined ? undefined : [values.tokens];
+      const [subject] = subjectsOf(named, { ...values, tokens: asked });
       const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(
-        named,
+        subject,
       );
       const report = { model, parameters, trainableParameters, macs, flops, tokens, config };
       io.out(values.json ? json(report) : await describeModel(report));

@@ -62,7 +62,7 @@ function verifyDitCommand(io: Io): Command {
       const { openDiTVerification, verifyDiT } = await import("../evaluation/verify_dit.ts");
       const { selectDevice } = await import("../kernels/select_device.ts");
       const { namedConfigOrFile } = await import("./model_config.ts");
-      const config = await namedConfigOrFile(model);
+      const config = await namedConfigOrFile("dit", model);
       using verification = await openDiTVerification(config, weights, path);
       const { device } = await selectDevice(values);
       try {

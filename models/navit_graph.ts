@@ -13,7 +13,7 @@ import {
   type PackedImages,
   patchWidth,
 } from "./navit.ts";
-import { countParameters, lookup, parameterStates } from "./parameters.ts";
+import { countParameters, lookup, parameterStates, type WeightType } from "./parameters.ts";
 
 /** Sizes of a packed batch. */
 export interface PackShape {
@@ -50,8 +50,9 @@ export function navitForwardGraph(
   config: NaViTConfig,
   shape: PackShape,
   output: NaViTOutput = "logits",
+  weights: WeightType = "f32",
 ): Graph {
-  const parameters = lookup(parameterStates(navitParameters(config)));
+  const parameters = lookup(parameterStates(navitParameters(config), weights));
   const images = imageInputs(config, shape);
   const forward = output === "logits" ? navit : imageVectors;
   return makeGraph("forward", { outputs: { [output]: forward(config, parameters, images) } });
@@ -71,10 +72,19 @@ export interface NaViTCounts {
 
 /**
  * Counts a model, from the graph of the forward pass of one image of `tokens` patches: embedding,
- * blocks, pooling and head (papers 3.3, whose table leaves out the head).
+ * blocks, pooling and head (papers 3.3, whose table leaves out the head). A contrastive model has no
+ * head; its text tower is not counted.
  */
 export function describeNaViT(config: NaViTConfig, tokens: number): NaViTCounts {
-  const shape = { sequences: 1, length: tokens, slots: 1 };
-  const { multiplyAdds } = graphCost(navitForwardGraph(config, shape));
+  const { multiplyAdds } = graphCost(singleImageGraph(config, tokens));
   return { ...countParameters(navitParameters(config)), tokens, multiplyAdds };
+}
+
+/** The forward pass of one image of `tokens` patches by itself; without the head on request. */
+export function singleImageGraph(
+  config: NaViTConfig,
+  tokens: number,
+  output: NaViTOutput = config.text ? "vectors" : "logits",
+): Graph {
+  return navitForwardGraph(config, { sequences: 1, length: tokens, slots: 1 }, output);
 }
