@@ -10,7 +10,7 @@ import process from "node:process";
 import type { Device } from "../kernels/device.ts";
 import { selectDevice } from "../kernels/select_device.ts";
 import { ditParameters } from "../models/dit.ts";
-import { ditConfigByName } from "../models/dit_config.ts";
+import { modelConfigByName, ofFamily } from "../models/families.ts";
 import type { Build } from "../formats/machine.ts";
 import { loadForward, loadPlainStep } from "./dit_workload.ts";
 import { timeRuns, warmUp } from "./timing.ts";
@@ -127,7 +127,7 @@ class Server {
     model: string,
     batch: number,
   ): Promise<Job> {
-    const config = ditConfigByName(model);
+    const config = ofFamily("dit", modelConfigByName(model), model);
     const parameters = await this.#parameters.get(
       `${place} ${model}`,
       () => Promise.resolve(createParameters(device, ditParameters(config))),

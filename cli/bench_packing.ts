@@ -8,7 +8,7 @@ import type { PackingTask } from "../bench/packing.ts";
 import type { PictureSet } from "../data/picture_set.ts";
 import type { NaViTConfig } from "../models/navit.ts";
 import { count, placesOf, reportFlags, runSweep, timingFlags } from "./bench_sweep.ts";
-import { UsageError } from "./errors.ts";
+import { asUsage, UsageError } from "./errors.ts";
 import { define, flag, group, optional, type Values } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { navitModelFlags, seedFlags } from "./options.ts";
@@ -107,11 +107,15 @@ export function packingCommand(io: Io): Command {
 
 /** The models, of which a file describes one more. */
 async function modelsFromFlags(values: PackingValues): Promise<NamedNaViT[]> {
-  const { configFromFile, configFromFlags, ofFamily } = await import("./model_config.ts");
+  const { configFromFile, configFromFlags } = await import("./model_config.ts");
+  const { ofFamily } = await import("../models/families.ts");
   const models = values.config === undefined
     ? values.model.map((name) => configFromFlags(name, values))
     : [await configFromFile(values.config, values)];
-  return models.map(({ name, config }) => ({ name, config: ofFamily("navit", config, name) }));
+  return models.map(({ name, config }) => ({
+    name,
+    config: asUsage(() => ofFamily("navit", config, name)),
+  }));
 }
 
 /** Every combination; pictures are laid out when their turn comes, for one model at a time. */

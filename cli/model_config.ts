@@ -4,7 +4,7 @@
  * @module
  */
 import type { Subject } from "../bench/subjects.ts";
-import { gridTokens, squareGrid } from "../data/patch_grid.ts";
+import { gridAtSide, gridTokens } from "../data/patch_grid.ts";
 import { ditTokens } from "../models/dit_graph.ts";
 import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
 import {
@@ -13,6 +13,7 @@ import {
   type ModelConfig,
   modelConfigByName,
   modelConfigs,
+  ofFamily,
   parseModelConfig,
 } from "../models/families.ts";
 import type { NaViTConfig } from "../models/navit.ts";
@@ -70,7 +71,7 @@ export async function baseConfig<F extends Family>(
   const config = path === undefined
     ? asUsage(() => modelConfigByName(model))
     : parseModelConfig(await readTextFile(path), path);
-  return ofFamily(family, config, path ?? model);
+  return asUsage(() => ofFamily(family, config, path ?? model));
 }
 
 /**
@@ -84,16 +85,6 @@ export async function namedConfigOrFile<F extends Family>(
 ): Promise<ConfigOf<F>> {
   const isPath = value.endsWith(".json") || await isFile(value);
   return await baseConfig(family, { config: isPath ? value : undefined, model: value });
-}
-
-/** Refuses a model of another family. */
-export function ofFamily<F extends Family>(
-  family: F,
-  config: ModelConfig,
-  name: string,
-): ConfigOf<F> {
-  if (config.family === family) return config as ConfigOf<F>;
-  throw new UsageError(`${name}: family: this is a ${config.family}, not a ${family}`);
 }
 
 /** Side of the pictures that vision transformers are compared on, in pixels. */
@@ -115,7 +106,8 @@ export function subjectsOf(
     if (tokens === undefined) return [{ name, config, tokens: ditTokens(config) }];
     throw new UsageError(`--tokens is for NaViT, and ${name} is a DiT: give --image-size`);
   }
-  const square = (side: number): number => gridTokens(squareGrid(side, config.patch));
+  const square = (side: number): number =>
+    gridTokens(gridAtSide({ width: side, height: side }, side, config.patch));
   const counts = tokens ?? (imageSize === undefined ? fallback : [square(imageSize)]) ??
     [square(usualSide)];
   return counts.map((tokens) => ({ name, config, tokens }));
@@ -128,7 +120,7 @@ function overridden(name: string, base: ModelConfig, values: ModelValues): Named
     const overrides = navitOverrides(base, values);
     return named(title, overrides, overrideNaViTConfig(base, overrides, name));
   }
-  refuseFlags(navitOnlyFlags, values, `are for NaViT, and ${title} is a DiT`);
+  refuseFlags(navitOnlyFlags, values, `for NaViT only, and ${title} is a DiT`);
   const overrides = ditOverrides(values);
   return named(title, overrides, overrideDiTConfig(base, overrides, name));
 }
@@ -189,7 +181,7 @@ function refuseFlags(
   const wrong = Object.entries(flags)
     .filter(([name]) => values[name as keyof ModelValues])
     .map(([, { usage }]) => usage.split(" ", 1)[0]);
-  if (wrong.length > 0) throw new UsageError(`${wrong.join(", ")} ${why}`);
+  if (wrong.length > 0) throw new UsageError(`${wrong.join(", ")}: ${why}`);
 }
 
 async function isFile(path: string): Promise<boolean> {

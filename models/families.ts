@@ -61,3 +61,18 @@ export function parseModelConfig(text: string, where: string): ModelConfig {
 export function parametersOf(config: ModelConfig): ParameterSpecification[] {
   return config.family === "dit" ? ditParameters(config) : navitParameters(config);
 }
+
+/**
+ * Requires that a model is of a family.
+ *
+ * @param name what the model is called in the message
+ * @throws InputError when it is of another one
+ */
+export function ofFamily<F extends Family>(
+  family: F,
+  config: ModelConfig,
+  name: string,
+): ConfigOf<F> {
+  if (config.family === family) return config as ConfigOf<F>;
+  throw new InputError(`${name} is a ${config.family}, not a ${family}`);
+}
