@@ -4,22 +4,20 @@
  *
  * @module
  */
-import { graphCost } from "../kernels/graph/graph.ts";
+import type { Column } from "../formats/table.ts";
+import { type Graph, graphCost } from "../kernels/graph/graph.ts";
 import { fuse } from "../kernels/graph/fusion.ts";
 import { mergeEqualNodes } from "../kernels/graph/rewrite.ts";
-import { type DiTConfig, publishedDiTConfigs } from "../models/dit.ts";
-import { describeDiT, forwardGraph } from "../models/dit_graph.ts";
+import { forwardGraph } from "../models/dit_graph.ts";
+import { type ModelConfig, parametersOf } from "../models/families.ts";
+import { singleImageGraph } from "../models/navit_graph.ts";
+import { countParameters } from "../models/parameters.ts";
 import { ditTrainingGraph } from "../training/dit_step.ts";
+import { navitTrainingGraphs } from "../training/navit_step.ts";
+import { InputError } from "../formats/errors.ts";
 import { costByPart, type PartCost } from "./parts.ts";
-import type { Column } from "../formats/table.ts";
-
-/** A configuration with the name it goes by. */
-export interface NamedConfig {
-  /** Name for the tables. */
-  readonly name: string;
-  /** What is counted. */
-  readonly config: DiTConfig;
-}
+import { ditPaperGflops, navitSpecificationGmacs } from "./published.ts";
+import type { Subject } from "./subjects.ts";
 
 /** Counts of one model: a forward pass of one picture. */
 export interface FlopsRow {
@@ -35,14 +33,18 @@ export interface FlopsRow {
   readonly macs: number;
   /** Twice the multiply-adds. */
   readonly flops: number;
-  /** The paper's Gflops, which are 1e9 multiply-adds; absent for models it does not have. */
+  /** DiT: the paper's Gflops, which are 1e9 multiply-adds; absent for models it does not have. */
   readonly paperGflops?: number;
-  /** How far the multiply-adds are from the paper's, as a part of the paper's. */
+  /** NaViT: multiply-adds without the head, which the specification leaves out. */
+  readonly headlessMacs?: number;
+  /** NaViT: the specification's, times 1e9; absent for models it does not have. */
+  readonly specificationGmacs?: number;
+  /** How far the multiply-adds are from those above, as a part of them. */
   readonly difference?: number;
   /** Multiply-adds of a training step a picture; only when asked for. */
   readonly trainMacs?: number;
   /** The configuration that was counted. */
-  readonly config: DiTConfig;
+  readonly config: ModelConfig;
 }
 
 /** One part of one model. */
@@ -60,10 +62,18 @@ const convention = "MACs count matrix products and attention, one multiply-add a
   "paper's Gflops do; GFLOPs = 2 x MACs.";
 
 /** What the numbers of the table of models mean. */
-export const flopsNotes: readonly string[] = [
-  `Forward pass of one picture, summed over the traced graph. ${convention} ` +
-  "The paper prints two decimals: below 10 Gflops the difference is mostly its rounding.",
-];
+export function flopsNotes(rows: readonly FlopsRow[]): string[] {
+  return [
+    `Forward pass of one picture, summed over the traced graph. ${convention} ` +
+    "The paper prints two decimals: below 10 Gflops the difference is mostly its rounding.",
+    ...(hasFamily(rows, "navit")
+      ? ["NaViT's paper prints no counts; those of the specification leave out the head."]
+      : []),
+  ];
+}
+
+const hasFamily = (rows: readonly FlopsRow[], family: ModelConfig["family"]): boolean =>
+  rows.some(({ config }) => config.family === family);
 
 /** What the numbers of the table of parts mean. */
 export function partNotes(pass: Pass): string[] {
@@ -74,79 +84,88 @@ export function partNotes(pass: Pass): string[] {
   ];
 }
 
-/** Gflops of DiT, tables 1 and 4, with more digits from its Table 6; for 256-pixel ImageNet. */
-const paperGflops: Readonly<Record<string, number>> = {
-  "DiT-S/8": 0.36,
-  "DiT-S/4": 1.41,
-  "DiT-S/2": 6.06,
-  "DiT-B/8": 1.42,
-  "DiT-B/4": 5.56,
-  "DiT-B/2": 23.01,
-  "DiT-L/8": 5.01,
-  "DiT-L/4": 19.70,
-  "DiT-L/2": 80.71,
-  "DiT-XL/8": 7.39,
-  "DiT-XL/4": 29.05,
-  "DiT-XL/2": 118.64,
-};
-
-/** DiT-XL/2 on latents of 512-pixel ImageNet. */
-const paperGflops512 = 524.60;
-
-/** The paper's Gflops of a configuration, whatever it is called here. */
-function published(config: DiTConfig): number | undefined {
-  const fields = new Map<string, unknown>(Object.entries(config));
-  const same = (other: DiTConfig): boolean =>
-    Object.entries(other).every(([name, value]) => fields.get(name) === value);
-  for (const [name, reference] of publishedDiTConfigs) {
-    if (same(reference)) return paperGflops[name];
-  }
-  const large = { ...publishedDiTConfigs.get("DiT-XL/2")!, inputSize: 64 };
-  return same(large) ? paperGflops512 : undefined;
-}
-
 /** Counts a model. */
-export function countFlops({ name, config }: NamedConfig): FlopsRow {
-  const { multiplyAdds: macs, ...counts } = describeDiT(config);
-  const paper = published(config);
+export function countFlops(subject: Subject): FlopsRow {
+  const { name, config, tokens } = subject;
+  const macs = multiplyAdds(forward(subject));
   return {
     model: name,
-    ...counts,
+    ...countParameters(parametersOf(config)),
+    tokens,
     macs,
     flops: 2 * macs,
-    paperGflops: paper,
-    difference: paper && (macs - paper * 1e9) / (paper * 1e9),
+    ...comparison(subject, macs),
     config,
   };
 }
 
-/** The graph of a training step on one picture: noise, forward, loss, backward, optimizer. */
-function trainingGraph(config: DiTConfig) {
-  return ditTrainingGraph(config, { batchSize: 1, labelDropout: 0.1, clipNorm: 1 });
+/** The multiply-adds beside those that others have counted. */
+function comparison(
+  { config, tokens }: Subject,
+  macs: number,
+): Pick<FlopsRow, "paperGflops" | "headlessMacs" | "specificationGmacs" | "difference"> {
+  const difference = (counted: number, reference: number | undefined): number | undefined =>
+    reference && (counted - reference * 1e9) / (reference * 1e9);
+  if (config.family === "dit") {
+    const paperGflops = ditPaperGflops(config);
+    return { paperGflops, difference: difference(macs, paperGflops) };
+  }
+  const headlessMacs = multiplyAdds(singleImageGraph(config, tokens, "vectors"));
+  const specificationGmacs = navitSpecificationGmacs(config, tokens);
+  return {
+    headlessMacs,
+    specificationGmacs,
+    difference: difference(headlessMacs, specificationGmacs),
+  };
+}
+
+const multiplyAdds = (graph: Graph): number => graphCost(graph).multiplyAdds;
+
+/** The graph of a forward pass of one picture. */
+function forward({ config, tokens }: Subject): Graph {
+  return config.family === "dit" ? forwardGraph(config, 1) : singleImageGraph(config, tokens);
+}
+
+/** The graph of a training step on one picture: forward, loss, backward, optimizer. */
+function trainingGraph({ config, tokens }: Subject): Graph {
+  const clipNorm = 1;
+  if (config.family === "dit") {
+    return ditTrainingGraph(config, { batchSize: 1, labelDropout: 0.1, clipNorm });
+  }
+  if (config.text) {
+    throw new InputError("the training step of a contrastive model has no cost of one picture");
+  }
+  const shape = { sequences: 1, length: tokens, slots: 1 };
+  return navitTrainingGraphs(config, { ...shape, loss: "softmax", clipNorm }).update;
 }
 
 /** Multiply-adds of a training step a picture: they grow with the batch, the optimizer has none. */
-export function countTraining({ config }: NamedConfig): number {
-  return graphCost(trainingGraph(config)).multiplyAdds;
+export function countTraining(subject: Subject): number {
+  return multiplyAdds(trainingGraph(subject));
 }
 
 /** A model part by part. */
-export function countParts({ name, config }: NamedConfig, pass: Pass): PartRow[] {
-  const traced = pass === "train" ? trainingGraph(config) : forwardGraph(config, 1);
+export function countParts(subject: Subject, pass: Pass): PartRow[] {
+  const { name } = subject;
+  const traced = pass === "train" ? trainingGraph(subject) : forward(subject);
   const parts = costByPart(fuse(mergeEqualNodes(traced)));
   const total = parts.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
   return parts.map((part) => ({ model: name, ...part, share: part.multiplyAdds / total }));
 }
 
 /** Columns of the table of models. */
-export function flopsColumns(withTraining: boolean): Column<FlopsRow>[] {
+export function flopsColumns(
+  rows: readonly FlopsRow[],
+  withTraining: boolean,
+): Column<FlopsRow>[] {
   return [
     { title: "model", value: ({ model }) => model },
     { title: "parameters", value: ({ parameters }) => parameters },
     { title: "tokens", value: ({ tokens }) => tokens },
     { title: "MACs", value: ({ macs }) => macs },
     { title: "GFLOPs", value: ({ flops }) => flops / 1e9, digits: 3 },
-    { title: "paper Gflops (MACs/1e9)", value: ({ paperGflops }) => paperGflops, digits: 2 },
+    ...(hasFamily(rows, "dit") ? [paperColumn] : []),
+    ...(hasFamily(rows, "navit") ? specificationColumns : []),
     {
       title: "difference %",
       value: ({ difference }) => difference === undefined ? undefined : 100 * difference,
@@ -155,6 +174,21 @@ export function flopsColumns(withTraining: boolean): Column<FlopsRow>[] {
     ...(withTraining ? trainingColumns : []),
   ];
 }
+
+const paperColumn: Column<FlopsRow> = {
+  title: "paper Gflops (MACs/1e9)",
+  value: ({ paperGflops }) => paperGflops,
+  digits: 2,
+};
+
+const specificationColumns: Column<FlopsRow>[] = [
+  { title: "MACs without head", value: ({ headlessMacs }) => headlessMacs },
+  {
+    title: "specification GMACs",
+    value: ({ specificationGmacs }) => specificationGmacs,
+    digits: 2,
+  },
+];
 
 const trainingColumns: Column<FlopsRow>[] = [
   { title: "train step MACs", value: ({ trainMacs }) => trainMacs },

@@ -9,17 +9,12 @@
 import process from "node:process";
 import type { Device } from "../kernels/device.ts";
 import { selectDevice } from "../kernels/select_device.ts";
-import { ditConfigByName } from "../models/dit_config.ts";
+import { ditParameters } from "../models/dit.ts";
+import { modelConfigByName, ofFamily } from "../models/families.ts";
 import type { Build } from "../formats/machine.ts";
+import { loadForward, loadPlainStep } from "./dit_workload.ts";
 import { timeRuns, warmUp } from "./timing.ts";
-import {
-  createParameters,
-  type Job,
-  loadForward,
-  loadPlainStep,
-  loadProduct,
-  type ParameterBuffers,
-} from "./workloads.ts";
+import { createParameters, type Job, loadProduct, type ParameterBuffers } from "./workloads.ts";
 
 /** Fields that a request may have. */
 interface Request {
@@ -132,10 +127,10 @@ class Server {
     model: string,
     batch: number,
   ): Promise<Job> {
-    const config = ditConfigByName(model);
+    const config = ofFamily("dit", modelConfigByName(model), model);
     const parameters = await this.#parameters.get(
       `${place} ${model}`,
-      () => Promise.resolve(createParameters(device, config)),
+      () => Promise.resolve(createParameters(device, ditParameters(config))),
     );
     return op === "forward"
       ? await loadForward(device, config, batch, parameters)

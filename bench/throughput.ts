@@ -1,39 +1,23 @@
 /**
  * Throughput: how fast a device runs a model, attention or a matrix product, over lists of everything.
  *
- * Each row has a device of its own, so that its peak memory is its own; a row that fails is reported
- * with the reason, and the sweep goes on.
- *
  * @module
  */
-import type { Device } from "../kernels/device.ts";
-import { selectDevice } from "../kernels/select_device.ts";
-import { probeAdapter } from "../kernels/webgpu/adapter.ts";
-import { ditParameters } from "../models/dit.ts";
-import { countParameters, type WeightType } from "../models/parameters.ts";
-import type { NamedConfig } from "./flops.ts";
-import type { Column } from "../formats/table.ts";
 import { summarize, type Summary } from "../evaluation/statistics.ts";
-import { measure, type WarmUp } from "./timing.ts";
+import type { Column } from "../formats/table.ts";
+import type { Device } from "../kernels/device.ts";
+import { parametersOf } from "../models/families.ts";
+import { countParameters, type WeightType } from "../models/parameters.ts";
 import {
   type AttentionOperation,
   type AttentionSize,
-  type DiTOperation,
-  type Job,
   loadAttention,
-  loadDiTJob,
-  loadProduct,
-} from "./workloads.ts";
-
-/** Where rows are measured. */
-export interface Place {
-  /** Which device; `auto` as `selectDevice` decides. */
-  readonly device: "auto" | "webgpu" | "wasm";
-  /** Threads of the wasm device; one a core when absent. */
-  readonly threads?: number;
-  /** No relaxed multiply-add on wasm. */
-  readonly strictMath?: boolean;
-}
+} from "./attention_workload.ts";
+import { loadModelJob, type ModelOperation } from "./model_workload.ts";
+import { describePlace, isMeasured, measureAt, type Outcome, type Place } from "./places.ts";
+import type { Subject } from "./subjects.ts";
+import { measure, type WarmUp } from "./timing.ts";
+import { type Job, loadProduct } from "./workloads.ts";
 
 /** One thing to measure. */
 export interface Task {
@@ -56,26 +40,10 @@ export interface Task {
 }
 
 /** What identifies a row. */
-interface RowHead {
-  readonly operation: string;
-  readonly subject: string;
-  readonly batch?: number;
-  readonly tokens?: number;
-  readonly parameters?: number;
-  readonly dtype: WeightType;
-  /** The device that was asked for; the one that was taken when the row is ok. */
-  readonly device: Place["device"];
-  readonly threads?: number;
-}
+type RowHead = Omit<Task, "place" | "load">;
 
-/** A row that was measured. Times are in ms a run. */
-export interface MeasuredRow extends RowHead, Summary {
-  /** There are numbers. */
-  readonly status: "ok";
-  /** The device's own words. */
-  readonly description: string;
-  /** Whether a WebGPU adapter computes on the CPU. */
-  readonly software: boolean;
+/** Numbers of a row. Times are in ms a run. */
+interface Measurement extends Summary {
   /** Making, compiling and filling, before the first run. */
   readonly loadMilliseconds: number;
   /** What happened before the clock counted. */
@@ -96,19 +64,8 @@ export interface MeasuredRow extends RowHead, Summary {
   readonly peakBytes: number;
 }
 
-/** A row that could not be measured. */
-export interface FailedRow extends RowHead {
-  /** What went wrong. */
-  readonly status: string;
-}
-
 /** One row of the report. */
-export type ThroughputRow = MeasuredRow | FailedRow;
-
-/** Whether a row has numbers. */
-export function isMeasured(row: ThroughputRow): row is MeasuredRow {
-  return row.status === "ok";
-}
+export type ThroughputRow = RowHead & Outcome<Measurement>;
 
 /** What numbers mean; goes below every table. */
 export const throughputNotes: readonly string[] = [
@@ -118,30 +75,30 @@ export const throughputNotes: readonly string[] = [
 ];
 
 /**
- * The product of all lists for DiTs.
+ * The product of all lists for models.
  *
  * @param dtypes how weights are stored; training steps have them in `f32` only
  */
-export function ditTasks(
-  operations: readonly DiTOperation[],
-  models: readonly NamedConfig[],
+export function modelTasks(
+  operations: readonly ModelOperation[],
+  subjects: readonly Subject[],
   batches: readonly number[],
   places: readonly Place[],
   dtypes: readonly WeightType[] = ["f32"],
 ): Task[] {
   return operations.flatMap((operation) =>
-    models.flatMap(({ name, config }) =>
+    subjects.flatMap((subject) =>
       batches.flatMap((batch) =>
         places.flatMap((place) =>
           dtypes.map((dtype): Task => ({
             operation,
-            subject: name,
+            subject: subject.name,
             batch,
-            tokens: (config.inputSize / config.patch) ** 2,
-            parameters: countParameters(ditParameters(config)).parameters,
+            tokens: subject.tokens,
+            parameters: countParameters(parametersOf(subject.config)).parameters,
             dtype,
             place,
-            load: (device) => loadDiTJob(device, operation, config, batch, dtype),
+            load: (device) => loadModelJob(device, operation, subject, batch, dtype),
           }))
         )
       )
@@ -187,53 +144,29 @@ export function attentionTasks(
 
 /** Measures one task; never throws because of it. */
 export async function measureTask(task: Task, repetitions: number): Promise<ThroughputRow> {
-  const { operation, subject, batch, tokens, parameters, dtype, place } = task;
-  const head: RowHead = {
-    operation,
-    subject,
-    batch,
-    tokens,
-    parameters,
-    dtype,
-    device: place.device,
-    threads: place.threads,
-  };
-  try {
-    const { device } = await selectDevice(place);
-    try {
-      return { ...head, ...await measureOn(device, task, repetitions) };
-    } finally {
-      device.close();
-    }
-  } catch (error) {
-    return { ...head, status: error instanceof Error ? error.message : String(error) };
-  }
+  const { place, load: _, ...head } = task;
+  const outcome = await measureAt(place, (device) => measureOn(device, task, repetitions));
+  return { ...head, ...outcome };
 }
 
 async function measureOn(
   device: Device,
-  { batch, tokens, place, load }: Task,
+  { batch, tokens, load }: Task,
   repetitions: number,
-): Promise<Omit<MeasuredRow, "operation" | "subject" | "dtype">> {
+): Promise<Measurement> {
   const start = performance.now();
-  const { run, macs } = await load(device);
+  const job = await load(device);
   await device.finish();
   const loadMilliseconds = performance.now() - start;
-  const { samples, ...timing } = await measure(device, run, repetitions);
+  const { samples, ...timing } = await measure(device, job, repetitions);
   const summary = summarize(samples);
   const perSecond = (count: number): number => count / (summary.median / 1000);
-  const onProcessor = device.kind === "wasm";
   return {
-    status: "ok",
-    device: device.kind,
-    threads: onProcessor ? place.threads ?? navigator.hardwareConcurrency : undefined,
-    description: device.description,
-    software: onProcessor ? false : (await probeAdapter())?.software ?? false,
     ...summary,
     imagesPerSecond: batch && perSecond(batch),
     tokensPerSecond: tokens && perSecond((batch ?? 1) * tokens),
-    gflopsPerSecond: perSecond(2 * macs) / 1e9,
-    macs,
+    gflopsPerSecond: perSecond(2 * job.macs) / 1e9,
+    macs: job.macs,
     peakBytes: device.peakBytes,
     loadMilliseconds,
     ...timing,
@@ -242,7 +175,7 @@ async function measureOn(
 }
 
 /** The measured part of a row as a cell's value. */
-function measured(value: (row: MeasuredRow) => number | string | undefined) {
+function measured(value: (row: Measurement) => number | undefined) {
   return (row: ThroughputRow) => isMeasured(row) ? value(row) : undefined;
 }
 
@@ -283,14 +216,4 @@ export function throughputColumns(
     { title: "peak MiB", value: measured(({ peakBytes }) => peakBytes / 2 ** 20), digits: 1 },
     { title: "status", value: ({ status }) => status },
   ];
-}
-
-function describePlace(row: ThroughputRow): string {
-  const threads = row.threads === undefined ? "" : ` ${row.threads}t`;
-  return `${row.device}${threads}${isMeasured(row) && row.software ? " (software)" : ""}`;
-}
-
-/** One line for each device that was measured: what it is. */
-export function deviceNotes(rows: readonly ThroughputRow[]): string[] {
-  return [...new Set(rows.filter(isMeasured).map(({ description }) => description))];
 }

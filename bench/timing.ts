@@ -67,18 +67,44 @@ export interface Timing {
   readonly samples: readonly number[];
 }
 
+/** Work that is timed. */
+export interface RepeatedWork {
+  /** Starts one execution. */
+  run(): void;
+  /** Executions after which the work repeats, which a sample is whole multiples of; else 1. */
+  readonly period?: number;
+}
+
 /** Warms up and takes samples. */
 export async function measure(
   device: Device,
-  run: () => void,
+  work: RepeatedWork,
   repetitions: number,
 ): Promise<Timing> {
-  const warm = await warmUp(device, run);
-  const wanted = Math.ceil(sampleMilliseconds[device.kind] / warm.lastMilliseconds);
-  const runsPerSample = Math.min(wanted, maximumRunsPerSample);
-  const samples: number[] = [];
-  for (let repetition = 0; repetition < repetitions; repetition++) {
-    samples.push(await timeRuns(device, run, runsPerSample) / runsPerSample);
+  const [timing] = await measureInTurns(device, [work], repetitions);
+  return timing;
+}
+
+/**
+ * Warms up several works, then takes samples of them in turns, so that a slow moment of the machine
+ * hits all of them.
+ */
+export async function measureInTurns(
+  device: Device,
+  works: readonly RepeatedWork[],
+  repetitions: number,
+): Promise<Timing[]> {
+  const timings: (Timing & { readonly samples: number[] })[] = [];
+  for (const { run, period = 1 } of works) {
+    const warm = await warmUp(device, run);
+    const wanted = Math.ceil(sampleMilliseconds[device.kind] / warm.lastMilliseconds);
+    const periods = Math.ceil(Math.min(wanted, maximumRunsPerSample) / period);
+    timings.push({ warmUp: warm, runsPerSample: periods * period, samples: [] });
   }
-  return { warmUp: warm, runsPerSample, samples };
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (const [index, { runsPerSample, samples }] of timings.entries()) {
+      samples.push(await timeRuns(device, works[index].run, runsPerSample) / runsPerSample);
+    }
+  }
+  return timings;
 }

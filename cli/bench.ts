@@ -4,15 +4,26 @@
  * @module
  */
 import { Command } from "commander";
-import type { NamedConfig } from "../bench/flops.ts";
-import type { Report, ReportFormat } from "../bench/report.ts";
-import type { Place, ProductSize, Task, ThroughputRow } from "../bench/throughput.ts";
-import type { AttentionOperation } from "../bench/workloads.ts";
+import type { AttentionOperation } from "../bench/attention_workload.ts";
+import type { Family } from "../models/families.ts";
+import type { Subject } from "../bench/subjects.ts";
+import type { ProductSize, Task } from "../bench/throughput.ts";
 import { aspectCommand } from "./bench_aspect.ts";
-import { ExitCode, UsageError } from "./errors.ts";
+import { packingCommand } from "./bench_packing.ts";
+import {
+  count,
+  machine,
+  placesOf,
+  reportFlags,
+  runSweep,
+  timingFlags,
+  type TimingValues,
+  writeReport,
+} from "./bench_sweep.ts";
+import { UsageError } from "./errors.ts";
 import { define, flag, group, optional, toggle, type Values } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { modelFlags } from "./options.ts";
+import { anyModelFlags } from "./options.ts";
 import { choice, integer, list, type Parser, text } from "./parsers.ts";
 import { versions } from "./version.ts";
 
@@ -22,84 +33,41 @@ export function command(io: Io): Command {
     .description("Count what models cost and time them on this machine.")
     .addCommand(flopsCommand(io))
     .addCommand(throughputCommand(io))
+    .addCommand(packingCommand(io))
     .addCommand(attentionCommand(io))
     .addCommand(productCommand(io))
     .addCommand(aspectCommand(io));
 }
 
-/** How results are written. */
-const reportFlags = group("Output:", {
-  output: flag(
-    "-o, --output <table|md|csv|json|jsonl>",
-    "format of the results",
-    choice("table", "md", "csv", "json", "jsonl"),
-    "table" as ReportFormat,
-  ),
-  json: toggle("--json", "the same as -o json: one JSON document on stdout, nothing else there"),
-  out: optional("--out <file>", "write the results to a file", text, "stdout"),
-});
-
 /** Which models are looked at. */
 const modelListFlags = {
   ...group("Model:", {
-    model: optional("--model <list>", "models by name, such as DiT-S/8,DiT-B/4", list(text)),
+    model: optional("--model <list>", "models by name, such as DiT-S/8,NaViT-B/16", list(text)),
+    tokens: optional(
+      "--tokens <list>",
+      "patches of a picture of a NaViT; or give --image-size",
+      list(integer({ min: 1, max: 65536 })),
+    ),
   }),
-  ...modelFlags,
+  ...anyModelFlags,
 };
 
-const count = integer({ min: 1, max: 100_000 });
-
-/** Where and how often is timed. */
-const timingFlags = {
-  ...group("Device:", {
-    device: flag(
-      "--device <list>",
-      "devices: auto, webgpu, wasm",
-      list(choice("auto", "webgpu", "wasm")),
-      ["auto"] as readonly Place["device"][],
-    ),
-    threads: optional(
-      "--threads <list>",
-      "worker threads of the wasm device",
-      list(integer({ min: 1, max: 256 })),
-      "one a core",
-    ),
-    strictMath: toggle("--strict-math", "no relaxed multiply-add on wasm"),
-  }),
-  ...group("Timing:", {
-    repetitions: flag("-r, --repetitions <n>", "timed samples a row", count, 5),
-  }),
-};
-
-/** Writes a report where the flags say. */
-async function writeReport<Row>(
-  io: Io,
-  report: Report<Row>,
-  { output, json, out }: Values<typeof reportFlags>,
-): Promise<void> {
-  const { renderReport } = await import("../bench/report.ts");
-  const rendered = renderReport(report, json ? "json" : output);
-  if (out === undefined) io.out(rendered);
-  else await Deno.writeTextFile(out, `${rendered}\n`);
-}
-
-/** The machine with the version and commit of this tool. */
-async function machine() {
-  const { describeMachine } = await import("../formats/machine.ts");
-  return describeMachine(versions());
-}
-
-/** The models that flags ask for; `fallback` where they ask for none. */
-async function modelsFromFlags(
+/**
+ * The models that flags ask for.
+ *
+ * @param fallback names where they ask for none
+ * @param tokens patches of a NaViT's picture where they do not tell
+ */
+async function subjectsFromFlags(
   values: Values<typeof modelListFlags>,
-  fallback: (names: readonly string[]) => readonly string[],
-): Promise<NamedConfig[]> {
-  const { configFromFile, configFromFlags } = await import("./model_config.ts");
-  const { ditConfigs } = await import("../models/dit.ts");
+  fallback: readonly string[],
+  tokens?: readonly number[],
+): Promise<Subject[]> {
+  const { configFromFile, configFromFlags, subjectsOf } = await import("./model_config.ts");
   const fromFile = values.config === undefined ? [] : [await configFromFile(values.config, values)];
-  const names = values.model ??
-    (values.config === undefined ? fallback([...ditConfigs.keys()]) : []);
-  return [...fromFile, ...names.map((name) => configFromFlags(name, values))];
+  const names = values.model ?? (values.config === undefined ? fallback : []);
+  return [...fromFile, ...names.map((name) => configFromFlags(name, values))]
+    .flatMap((model) => subjectsOf(model, values, tokens));
 }
 
 function flopsCommand(io: Io): Command {
@@ -116,12 +84,14 @@ function flopsCommand(io: Io): Command {
     },
     examples: [
       ["tessera bench flops", "every model that has a name"],
+      ["tessera bench flops --model NaViT-B/16 --tokens 64,256", "pictures of 64 and 256 patches"],
       ["tessera bench flops --model DiT-XL/2 --image-size 64", "as for 512-pixel latents"],
       ["tessera bench flops --model DiT-S/4 --detail -o md", "where the multiply-adds go"],
     ],
     run: async ({ values }) => {
       const flops = await import("../bench/flops.ts");
-      const models = await modelsFromFlags(values, (names) => names);
+      const names = await modelNames(values.tokens === undefined ? undefined : "navit");
+      const models = await subjectsFromFlags(values, names, [64, 256, 1024]);
       if (values.detail) {
         const pass = values.train ? "train" : "forward";
         const notes = flops.partNotes(pass);
@@ -134,11 +104,18 @@ function flopsCommand(io: Io): Command {
         ...flops.countFlops(model),
         ...(values.train ? { trainMacs: flops.countTraining(model) } : {}),
       }));
-      const columns = flops.flopsColumns(values.train);
-      const notes = flops.flopsNotes;
+      const columns = flops.flopsColumns(rows, values.train);
+      const notes = flops.flopsNotes(rows);
       await writeReport(io, { machine: await machine(), columns, rows, notes }, values);
     },
   });
+}
+
+/** Names of all models, or of one family. */
+async function modelNames(family?: Family): Promise<string[]> {
+  const { modelConfigs } = await import("../models/families.ts");
+  return [...modelConfigs].filter(([, config]) => (family ?? config.family) === config.family)
+    .map(([name]) => name);
 }
 
 function throughputCommand(io: Io): Command {
@@ -154,7 +131,12 @@ function throughputCommand(io: Io): Command {
           list(choice("forward", "train", "train-plain")),
           ["forward", "train"] as readonly ("forward" | "train" | "train-plain")[],
         ),
-        batch: flag("--batch <list>", "pictures an execution", list(count), [8]),
+        batch: flag(
+          "--batch <list>",
+          "pictures an execution; NaViT has one a sequence",
+          list(count),
+          [8],
+        ),
         dtype: flag(
           "--dtype <list>",
           "how weights are stored: f32, or f16 for a forward pass in half the memory",
@@ -171,6 +153,10 @@ function throughputCommand(io: Io): Command {
     examples: [
       ["tessera bench throughput", "DiT-S/8, forward and training step"],
       [
+        "tessera bench throughput --model NaViT-XS/8 --tokens 64,256",
+        "sequences of 64 and of 256 tokens",
+      ],
+      [
         "tessera bench throughput --model DiT-S/8,DiT-S/4 --batch 1,8 --device wasm,webgpu -o md",
         "every combination, as a table to paste",
       ],
@@ -184,10 +170,14 @@ function throughputCommand(io: Io): Command {
       if (values.dtype.includes("f16") && values.ops.some((op) => op !== "forward")) {
         throw new UsageError("--dtype f16 is for --ops forward: training is in f32 only");
       }
-      const { ditTasks } = await import("../bench/throughput.ts");
-      const models = await modelsFromFlags(values, () => ["DiT-S/8"]);
-      const tasks = ditTasks(values.ops, models, values.batch, placesOf(values), values.dtype);
-      await runSweep(io, tasks, values, "model");
+      const { modelTasks } = await import("../bench/throughput.ts");
+      const models = await subjectsFromFlags(values, ["DiT-S/8"]);
+      if (values.ops.includes("train-plain")) {
+        const other = models.find(({ config }) => config.family !== "dit");
+        if (other) throw new UsageError(`--ops train-plain is for DiT, and ${other.name} is none`);
+      }
+      const tasks = modelTasks(values.ops, models, values.batch, placesOf(values), values.dtype);
+      await runTasks(io, tasks, values, "model");
     },
   });
 }
@@ -232,7 +222,7 @@ function attentionCommand(io: Io): Command {
         );
       }
       const tasks = attentionTasks(values.ops, sizes, placesOf(values));
-      await runSweep(io, tasks, values, "tokens / images, heads x width");
+      await runTasks(io, tasks, values, "tokens / images, heads x width");
     },
   });
 }
@@ -266,50 +256,31 @@ function productCommand(io: Io): Command {
     examples: [["tessera bench product --size 512 --device wasm,webgpu", "on both devices"]],
     run: async ({ values }) => {
       const { productTasks } = await import("../bench/throughput.ts");
-      await runSweep(io, productTasks(values.size, placesOf(values)), values, "m x n x k");
+      await runTasks(io, productTasks(values.size, placesOf(values)), values, "m x n x k");
     },
   });
 }
 
-/** Every device with every number of threads that matters to it. */
-function placesOf({ device, threads, strictMath }: TimingValues): Place[] {
-  return device.flatMap((name): Place[] =>
-    name === "webgpu" || threads === undefined
-      ? [{ device: name, strictMath }]
-      : threads.map((count) => ({ device: name, threads: count, strictMath }))
-  );
-}
-
-type TimingValues = Values<typeof timingFlags>;
-
-/** Measures row by row, reports, and fails when a row has failed. */
-async function runSweep(
+/** Measures throughput row by row; `subject` is the title of the column of subjects. */
+async function runTasks(
   io: Io,
   tasks: readonly Task[],
   values: TimingValues & Values<typeof reportFlags>,
   subject: string,
 ): Promise<void> {
-  const throughput = await import("../bench/throughput.ts");
-  const rows: ThroughputRow[] = [];
-  for (const [index, task] of tasks.entries()) {
-    const batch = task.batch === undefined ? "" : `, batch ${task.batch}`;
-    const what = `${task.operation} ${task.subject}${batch}, ${task.dtype}, ${task.place.device}`;
-    if (io.live) io.err(`${index + 1}/${tasks.length} ${what} ...\n`);
-    rows.push(await throughput.measureTask(task, values.repetitions));
-  }
-  const columns = throughput.throughputColumns(subject, rows);
-  const notes = [...throughput.throughputNotes, ...throughput.deviceNotes(rows)];
-  await writeReport(io, { machine: await machine(), columns, rows, notes }, values);
-  const failed = rows.filter((row) => !throughput.isMeasured(row));
-  if (failed.length > 0) {
-    throw new RowsFailed(`${failed.length} of ${rows.length} rows failed: ${failed[0].status}`);
-  }
-}
-
-/** Rows without numbers: the report is complete, but the exit code tells. */
-class RowsFailed extends Error {
-  override readonly name = "RowsFailed";
-  readonly exitCode = ExitCode.failure;
+  const { measureTask, throughputColumns, throughputNotes } = await import(
+    "../bench/throughput.ts"
+  );
+  await runSweep(io, {
+    total: tasks.length,
+    tasks,
+    describe: ({ operation, subject, batch, dtype, place }) => {
+      const pictures = batch === undefined ? "" : `, batch ${batch}`;
+      return `${operation} ${subject}${pictures}, ${dtype}, ${place.device}`;
+    },
+    measure: measureTask,
+    report: (rows) => ({ columns: throughputColumns(subject, rows), notes: throughputNotes }),
+  }, values);
 }
 
 async function serveRequests(io: Io): Promise<void> {

@@ -4,11 +4,13 @@
  * @module
  */
 import { Command } from "commander";
-import type { NamedConfig } from "../bench/flops.ts";
+import type { Subject } from "../bench/subjects.ts";
 import { closest, UsageError } from "./errors.ts";
-import { define } from "./flags.ts";
+import { define, group, optional } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { jsonFlags, modelFlags } from "./options.ts";
+import { anyModelFlags, jsonFlags } from "./options.ts";
+import type { NamedModel } from "./model_config.ts";
+import { integer } from "./parsers.ts";
 import { describeVersions, versions } from "./version.ts";
 
 /** Builds `tessera info`. */
@@ -61,10 +63,22 @@ function modelCommand(io: Io): Command {
     name: "model",
     summary: "parameters, multiply-adds and tokens of a model, or of all",
     operands: "[name]",
-    flags: { ...modelFlags, ...jsonFlags },
+    flags: {
+      ...anyModelFlags,
+      ...group("Model:", {
+        tokens: optional(
+          "--tokens <n>",
+          "patches of the picture of a NaViT; or give --image-size",
+          integer({ min: 1, max: 65536 }),
+          "those of 224 x 224 pixels",
+        ),
+      }),
+      ...jsonFlags,
+    },
     examples: [
       ["tessera info model", "every model that has a name"],
       ["tessera info model DiT-XL/2", "a published model, on latents of 256-pixel pictures"],
+      ["tessera info model NaViT-B/16 --tokens 256", "on a picture of 256 patches"],
       ["tessera info model DiT-S/2 --image-size 28 --channels 1 --json", "one of your own"],
       ["tessera info model --config model.json", "one that a file describes"],
     ],
@@ -74,20 +88,25 @@ function modelCommand(io: Io): Command {
           "info model takes a name, such as DiT-S/4, or --config FILE, not both",
         );
       }
-      const { configFromFile, configFromFlags } = await import("./model_config.ts");
+      const { configFromFile, configFromFlags, subjectsOf } = await import("./model_config.ts");
+      const asked = values.tokens === undefined ? undefined : [values.tokens];
+      const subject = (named: NamedModel): Subject =>
+        subjectsOf(named, { ...values, tokens: asked })[0];
       if (name === undefined && values.config === undefined) {
-        const { ditConfigs } = await import("../models/dit.ts");
+        const { modelConfigs } = await import("../models/families.ts");
         const models = await Promise.all(
-          [...ditConfigs.keys()].map((each) => reportModel(configFromFlags(each, values))),
+          [...modelConfigs.keys()].map((each) =>
+            reportModel(subject(configFromFlags(each, values)))
+          ),
         );
         io.out(values.json ? json({ models }) : await describeModels(models));
         return;
       }
-      const report = await reportModel(
+      const report = await reportModel(subject(
         name === undefined
           ? await configFromFile(values.config!, values)
           : configFromFlags(name, values),
-      );
+      ));
       io.out(values.json ? json(report) : await describeModel(report));
     },
   });
@@ -104,9 +123,11 @@ interface ModelReport {
   readonly config: object;
 }
 
-async function reportModel(named: NamedConfig): Promise<ModelReport> {
+async function reportModel(subject: Subject): Promise<ModelReport> {
   const { countFlops } = await import("../bench/flops.ts");
-  const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(named);
+  const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(
+    subject,
+  );
   return { model, parameters, trainableParameters, macs, flops, tokens, config };
 }
 

@@ -3,34 +3,41 @@
  *
  * @module
  */
-import { type DiTConfig, ditConfigs } from "../models/dit.ts";
+import type { Subject } from "../bench/subjects.ts";
+import { gridAtSide, gridTokens } from "../data/patch_grid.ts";
+import { ditTokens } from "../models/dit_graph.ts";
+import { type DiTOverrides, overrideDiTConfig } from "../models/dit_config.ts";
 import {
-  ditConfigByName,
-  type DiTOverrides,
-  overrideDiTConfig,
-  parseDiTConfig,
-} from "../models/dit_config.ts";
-import { asUsage } from "./errors.ts";
+  type ConfigOf,
+  type Family,
+  type ModelConfig,
+  modelConfigByName,
+  modelConfigs,
+  ofFamily,
+  parseModelConfig,
+} from "../models/families.ts";
+import type { NaViTConfig } from "../models/navit.ts";
+import { type NaViTOverrides, overrideNaViTConfig } from "../models/navit_config.ts";
+import { asUsage, UsageError } from "./errors.ts";
 import { readTextFile } from "./files.ts";
 import type { Values } from "./flags.ts";
-import type { modelFlags } from "./options.ts";
+import { type anyModelFlags, navitOnlyFlags } from "./options.ts";
 
-/** Values of the flags that change a model. */
-type ModelValues = Values<typeof modelFlags>;
+/** Values of the flags that change a model; a command may lack those of the other families. */
+type ModelValues = Partial<Omit<Values<typeof anyModelFlags>, "config">>;
 
-/** The fields of a configuration that flags replace; `--image-size` is the side of the input. */
-export function ditOverrides(values: Omit<ModelValues, "config">): DiTOverrides {
-  const { imageSize, patch, channels, hidden, depth, heads, numClasses } = values;
-  const fields = {
-    inputSize: imageSize,
-    patch,
-    channels,
-    hidden,
-    depth,
-    heads,
-    classes: numClasses,
-  };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** A configuration with what the model is called in tables. */
+export interface NamedModel {
+  /** The name or file that was asked for, and the fields that flags have changed. */
+  readonly name: string;
+  /** The model. */
+  readonly config: ModelConfig;
+}
+
+/** A file that describes a model, or else a name. */
+interface ModelChoice {
+  readonly config: string | undefined;
+  readonly model: string;
 }
 
 /**
@@ -38,11 +45,8 @@ export function ditOverrides(values: Omit<ModelValues, "config">): DiTOverrides 
  *
  * @throws UsageError for an unknown name or fields that do not fit, with the nearest valid ones
  */
-export function configFromFlags(
-  name: string,
-  values: Omit<ModelValues, "config">,
-): { name: string; config: DiTConfig } {
-  return asUsage(() => overridden(name, ditConfigByName(name), values));
+export function configFromFlags(name: string, values: ModelValues): NamedModel {
+  return asUsage(() => overridden(name, modelConfigByName(name), values));
 }
 
 /**
@@ -50,38 +54,134 @@ export function configFromFlags(
  *
  * @throws InputError when the file cannot be used; UsageError when the overrides do not fit
  */
-export async function configFromFile(
-  path: string,
-  values: Omit<ModelValues, "config">,
-): Promise<{ name: string; config: DiTConfig }> {
-  const config = parseDiTConfig(await readTextFile(path), path);
+export async function configFromFile(path: string, values: ModelValues): Promise<NamedModel> {
+  const config = parseModelConfig(await readTextFile(path), path);
   return asUsage(() => overridden(path, config, values));
 }
 
 /**
- * A configuration by its name, or from a JSON file.
+ * The configuration that a training run starts from.
  *
- * @throws InputError when the file cannot be used; UsageError for an unknown name
+ * @throws InputError when the file cannot be used; UsageError for an unknown name or another family
  */
-export async function namedConfigOrFile(value: string): Promise<DiTConfig> {
-  if (!value.endsWith(".json") && !await isFile(value)) {
-    return asUsage(() => ditConfigByName(value));
-  }
-  return parseDiTConfig(await readTextFile(value), value);
+export async function baseConfig<F extends Family>(
+  family: F,
+  { config: path, model }: ModelChoice,
+): Promise<ConfigOf<F>> {
+  const config = path === undefined
+    ? asUsage(() => modelConfigByName(model))
+    : parseModelConfig(await readTextFile(path), path);
+  return asUsage(() => ofFamily(family, config, path ?? model));
 }
 
-function overridden(
-  name: string,
-  base: DiTConfig,
-  values: Omit<ModelValues, "config">,
-): { name: string; config: DiTConfig } {
+/**
+ * A configuration of one family by its name, or from a JSON file.
+ *
+ * @throws InputError when the file cannot be used; UsageError for an unknown name or another family
+ */
+export async function namedConfigOrFile<F extends Family>(
+  family: F,
+  value: string,
+): Promise<ConfigOf<F>> {
+  const isPath = value.endsWith(".json") || await isFile(value);
+  return await baseConfig(family, { config: isPath ? value : undefined, model: value });
+}
+
+/** Side of the pictures that vision transformers are compared on, in pixels. */
+const usualSide = 224;
+
+/**
+ * A model with the pictures that it is counted or timed on: those of a DiT follow from its fields, a
+ * NaViT takes pictures of so many patches, or squares of a side in pixels.
+ *
+ * @param fallback patches where the flags do not tell; those of a usual square when absent
+ * @throws UsageError for `--tokens` with a DiT
+ */
+export function subjectsOf(
+  { name, config }: NamedModel,
+  { tokens, imageSize }: { readonly tokens?: readonly number[]; readonly imageSize?: number },
+  fallback?: readonly number[],
+): Subject[] {
+  if (config.family === "dit") {
+    if (tokens === undefined) return [{ name, config, tokens: ditTokens(config) }];
+    throw new UsageError(`--tokens is for NaViT, and ${name} is a DiT: give --image-size`);
+  }
+  const square = (side: number): number =>
+    gridTokens(gridAtSide({ width: side, height: side }, side, config.patch));
+  const counts = tokens ?? (imageSize === undefined ? fallback : [square(imageSize)]) ??
+    [square(usualSide)];
+  return counts.map((tokens) => ({ name, config, tokens }));
+}
+
+function overridden(name: string, base: ModelConfig, values: ModelValues): NamedModel {
+  const known = [...modelConfigs.keys()].find((key) => key.toLowerCase() === name.toLowerCase());
+  const title = known ?? name;
+  if (base.family === "navit") {
+    const overrides = navitOverrides(base, values);
+    return named(title, overrides, overrideNaViTConfig(base, overrides, name));
+  }
+  refuseFlags(navitOnlyFlags, values, `for NaViT only, and ${title} is a DiT`);
   const overrides = ditOverrides(values);
+  return named(title, overrides, overrideDiTConfig(base, overrides, name));
+}
+
+function named(name: string, overrides: object, config: ModelConfig): NamedModel {
   const changes = Object.entries(overrides).map(([field, value]) => `${field}=${value}`);
-  const known = [...ditConfigs.keys()].find((key) => key.toLowerCase() === name.toLowerCase());
-  return {
-    name: [known ?? name, ...changes].join(" "),
-    config: overrideDiTConfig(base, overrides, name),
-  };
+  return { name: [name, ...changes].join(" "), config };
+}
+
+/** The fields of a DiT that flags replace; `--image-size` is the side of the input. */
+function ditOverrides(
+  { imageSize, patch, channels, hidden, depth, heads, numClasses }: ModelValues,
+): DiTOverrides {
+  return given({
+    inputSize: imageSize,
+    patch,
+    channels,
+    hidden,
+    depth,
+    heads,
+    classes: numClasses,
+  });
+}
+
+/** The fields of a NaViT that flags replace; tables of positions cover the same pixels as before. */
+export function navitOverrides(base: NaViTConfig, values: ModelValues): NaViTOverrides {
+  const { patch, channels, hidden, depth, heads, mlp, mlpBias, numClasses } = values;
+  const { positions, combination, coordinates, positionLength } = values;
+  return given({
+    patch,
+    channels: channels as 1 | 3 | undefined,
+    hidden,
+    depth,
+    heads,
+    mlp,
+    mlpBias: mlpBias || undefined,
+    classes: numClasses,
+    positions,
+    combination,
+    coordinates,
+    positionLength: positionLength ??
+      (patch && Math.ceil(base.positionLength * base.patch / patch)),
+  });
+}
+
+/** The fields that have values. */
+function given<T extends object>(fields: T): T {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as T;
+}
+
+/** Refuses flags that mean nothing here. */
+function refuseFlags(
+  flags: Readonly<Record<string, { readonly usage: string }>>,
+  values: ModelValues,
+  why: string,
+): void {
+  const wrong = Object.entries(flags)
+    .filter(([name]) => values[name as keyof ModelValues])
+    .map(([, { usage }]) => usage.split(" ", 1)[0]);
+  if (wrong.length > 0) throw new UsageError(`${wrong.join(", ")}: ${why}`);
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -73,35 +73,38 @@ export const modelFlags = {
   }),
 };
 
+/** Fields that only a NaViT has. */
+export const navitOnlyFlags = group("Model:", {
+  mlp: optional("--mlp <n>", "width of the MLPs", size, "4 x hidden"),
+  mlpBias: toggle("--mlp-bias", "biases in the MLPs"),
+  positions: optional(
+    "--positions <kind>",
+    "position embedding: factorized, sinusoidal, fourier, learned-1d, learned-2d",
+    choice("factorized", "sinusoidal", "fourier", "learned-1d", "learned-2d"),
+    "factorized",
+  ),
+  combination: optional(
+    "--combination <sum|product|stack>",
+    "how factorized positions are combined",
+    choice("sum", "product", "stack"),
+    "sum",
+  ),
+  coordinates: optional(
+    "--coordinates <absolute|fractional|aspect>",
+    "positions in patches, as parts of each side, or of the longer side",
+    choice("absolute", "fractional", "aspect"),
+    "absolute",
+  ),
+  positionLength: optional(
+    "--position-length <patches>",
+    "longest side the position tables cover",
+    integer({ min: 1, max: 4096 }),
+    "512 pixels",
+  ),
+});
+
 /** A NaViT, changed field by field. */
-export const navitModelFlags = {
-  ...transformerFlags,
-  ...group("Model:", {
-    mlp: optional("--mlp <n>", "width of the MLPs", size, "4 x hidden"),
-    mlpBias: toggle("--mlp-bias", "biases in the MLPs"),
-    positions: optional(
-      "--positions <kind>",
-      "position embedding: factorized, sinusoidal, fourier, learned-1d, learned-2d",
-      choice("factorized", "sinusoidal", "fourier", "learned-1d", "learned-2d"),
-      "factorized",
-    ),
-    combination: optional(
-      "--combination <sum|product|stack>",
-      "how factorized positions are combined",
-      choice("sum", "product", "stack"),
-      "sum",
-    ),
-    coordinates: optional(
-      "--coordinates <absolute|fractional|aspect>",
-      "positions in patches, as parts of each side, or of the longer side",
-      choice("absolute", "fractional", "aspect"),
-      "absolute",
-    ),
-    positionLength: optional(
-      "--position-length <patches>",
-      "longest side the position tables cover",
-      integer({ min: 1, max: 4096 }),
-      "512 pixels",
-    ),
-  }),
-};
+export const navitModelFlags = { ...transformerFlags, ...navitOnlyFlags };
+
+/** A model of any family, changed field by field. */
+export const anyModelFlags = { ...modelFlags, ...navitOnlyFlags };

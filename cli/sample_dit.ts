@@ -128,7 +128,7 @@ async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<
   if (!isWeightsFile(path) && config !== undefined) {
     throw new UsageError("--config is for bare weights files; a checkpoint folder has its own");
   }
-  return await findDiT(path, weights, config ? await namedConfigOrFile(config) : undefined);
+  return await findDiT(path, weights, config ? await namedConfigOrFile("dit", config) : undefined);
 }
 
 /** The classes of the pictures: those asked for in turn, as many as asked for. */

@@ -6,7 +6,6 @@
 import { basename, resolve } from "@std/path";
 import { openDataset } from "../data/open.ts";
 import type { ImageDataset } from "../data/dataset.ts";
-import { ditConfigByName, parseDiTConfig } from "../models/dit_config.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { describeDiT } from "../models/dit_graph.ts";
 import { checkWeights } from "../training/checkpoint.ts";
@@ -15,9 +14,9 @@ import { resolveWeights, type RunPlan, type Start } from "../training/run.ts";
 import { configForDataset, trainDiT } from "../training/train_dit.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
-import { readTextFile } from "./files.ts";
 import type { Parsed } from "./flags.ts";
 import type { Io } from "./io.ts";
+import { baseConfig } from "./model_config.ts";
 import type { trainDitFlags, TrainDitOptions } from "./train.ts";
 import {
   findResumedRun,
@@ -87,7 +86,7 @@ export function prepared({ plan, dataset }: DiTPlan, title: string): PreparedRun
 export async function prepareNewRun(
   { values, given }: Parsed<typeof trainDitFlags>,
 ): Promise<DiTPlan> {
-  const base = await baseConfig(values);
+  const base = await baseConfig("dit", values);
   const { imageSize, channels } = values;
   const dataset = await openTrainingData(values.dataPath, { imageSize, channels });
   const config = asUsage(() =>
@@ -140,12 +139,6 @@ async function startOf({ initFrom }: TrainDitOptions, config: DiTConfig): Promis
   const path = await resolveWeights(initFrom);
   await checkWeights(path, ditParameters(config));
   return { from: "weights", path };
-}
-
-/** The model that flags or a file name, before data and overrides. */
-async function baseConfig({ config, model }: TrainDitOptions): Promise<DiTConfig> {
-  if (config === undefined) return asUsage(() => ditConfigByName(model));
-  return parseDiTConfig(await readTextFile(config), config);
 }
 
 async function prepareResume(

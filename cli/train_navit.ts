@@ -9,11 +9,7 @@ import type { PictureSet } from "../data/picture_set.ts";
 import type { Resolution } from "../data/resolution.ts";
 import type { TokenDropping } from "../data/token_dropping.ts";
 import { type NaViTConfig, navitParameters } from "../models/navit.ts";
-import {
-  navitConfigByName,
-  overrideNaViTConfig,
-  parseNaViTConfig,
-} from "../models/navit_config.ts";
+import { overrideNaViTConfig } from "../models/navit_config.ts";
 import type { TextConfig } from "../models/navit_text.ts";
 import { countParameters } from "../models/parameters.ts";
 import { checkWeights } from "../training/checkpoint.ts";
@@ -22,9 +18,9 @@ import { resolveWeights, type RunPlan, type Start } from "../training/run.ts";
 import { picturesPerStep, trainNaViT } from "../training/train_navit.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
-import { readTextFile } from "./files.ts";
 import type { Parsed } from "./flags.ts";
 import type { Io } from "./io.ts";
+import { baseConfig, navitOverrides } from "./model_config.ts";
 import { fixed } from "./progress.ts";
 import type { navitTrainFlags, TrainNaViTOptions } from "./train_navit_flags.ts";
 import {
@@ -106,7 +102,7 @@ export function prepared({ plan, pictures }: NaViTPlan, title: string): Prepared
 export async function prepareNewRun(
   { values, given }: { readonly values: TrainNaViTOptions; readonly given: ReadonlySet<string> },
 ): Promise<NaViTPlan> {
-  const base = await baseConfig(values);
+  const base = await baseConfig("navit", values);
   const contrastive = values.loss === "contrastive";
   const holdout = values.holdout > 0 ? values.holdout : undefined;
   const pictures = await openRunPictures(values.dataPath, {
@@ -138,31 +134,14 @@ function stepsPerEpoch(pictures: PictureSet, config: NaViTConfig, run: NaViTSett
   return pictures.length / picturesPerStep(pictures, config, run);
 }
 
-/** The model that flags or a file name, before data and overrides. */
-async function baseConfig({ config, model }: TrainNaViTOptions): Promise<NaViTConfig> {
-  if (config === undefined) return asUsage(() => navitConfigByName(model));
-  return parseNaViTConfig(await readTextFile(config), config);
-}
-
 /** The model for a set of pictures, with the fields that flags replace. */
 function configFor(
   base: NaViTConfig,
   pictures: PictureSet,
   values: TrainNaViTOptions,
 ): NaViTConfig {
-  const { patch, hidden, depth, heads, mlp, positions, combination, coordinates } = values;
   const sized = overrideNaViTConfig(base, {
-    patch,
-    hidden,
-    depth,
-    heads,
-    mlp,
-    mlpBias: values.mlpBias || undefined,
-    positions,
-    combination,
-    coordinates,
-    positionLength: values.positionLength ??
-      (patch && Math.ceil(base.positionLength * base.patch / patch)),
+    ...navitOverrides(base, values),
     channels: pictures.channels,
     classes: values.numClasses ?? pictures.classNames.length,
   }, `model for ${pictures.name}`);

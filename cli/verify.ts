@@ -5,9 +5,10 @@
  */
 import { Command } from "commander";
 import type { Comparison } from "../evaluation/compare.ts";
-import type { VerificationReport } from "../evaluation/verify_dit.ts";
+import type { VerificationCase, VerificationReport } from "../evaluation/verification.ts";
+import type { ConfigOf, Family } from "../models/families.ts";
 import { ExitCode, UsageError } from "./errors.ts";
-import { define, flag, group, optional } from "./flags.ts";
+import { define, flag, group, optional, type Values } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { deviceFlags, jsonFlags } from "./options.ts";
 import { number, text } from "./parsers.ts";
@@ -16,18 +17,16 @@ import { number, text } from "./parsers.ts";
 export function command(io: Io): Command {
   return new Command("verify")
     .description("Compare a model's outputs and gradients with another framework's.")
-    .addCommand(verifyDitCommand(io));
+    .addCommand(verifyDitCommand(io))
+    .addCommand(verifyNaViTCommand(io));
 }
 
-const verifyFlags = {
+/** The flags; `contents` says what is in a case. */
+const verifyFlags = (contents: string) => ({
   ...group("Case:", {
-    config: optional("--config <file|name>", "model config as JSON, or a name like DiT-S/8", text),
+    config: optional("--config <file|name>", "model config as JSON, or the name of a model", text),
     weights: optional("--weights <file>", "safetensors with the published parameter names", text),
-    case: optional(
-      "--case <file>",
-      "safetensors with input.x, input.t, input.y, output.out; and cotangent.out, grad.*",
-      text,
-    ),
+    case: optional("--case <file>", `safetensors with ${contents}, grad.*`, text),
     tolerance: flag(
       "--tolerance <x>",
       "largest difference allowed, as a part of a tensor's largest magnitude",
@@ -37,7 +36,7 @@ const verifyFlags = {
   }),
   ...deviceFlags,
   ...jsonFlags,
-};
+});
 
 /** Something is beyond the tolerance; the report has been printed. */
 class VerificationFailed extends Error {
@@ -49,32 +48,64 @@ function verifyDitCommand(io: Io): Command {
   return define({
     name: "dit",
     summary: "a DiT: forward pass and gradients",
-    flags: verifyFlags,
+    flags: verifyFlags("input.x, input.t, input.y, output.out; and cotangent.out"),
     examples: [[
       "tessera verify dit --config c.json --weights w.safetensors --case case.safetensors",
       "exit code 1 when an output or gradient is beyond the tolerance",
     ]],
     run: async ({ values }) => {
-      const { config: model, weights, case: path } = values;
-      if (model === undefined) throw new UsageError("--config is needed: a file or a model's name");
-      if (weights === undefined) throw new UsageError("--weights is needed: a safetensors file");
-      if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
-      const { openDiTVerification, verifyDiT } = await import("../evaluation/verify_dit.ts");
-      const { selectDevice } = await import("../kernels/select_device.ts");
-      const { namedConfigOrFile } = await import("./model_config.ts");
-      const config = await namedConfigOrFile(model);
-      using verification = await openDiTVerification(config, weights, path);
-      const { device } = await selectDevice(values);
-      try {
-        const report = await verifyDiT(device, verification, values.tolerance);
-        const document = { model: "dit", config, weights, case: path, ...report };
-        io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
-        if (!report.passed) throw new VerificationFailed(describeFailure(report));
-      } finally {
-        device.close();
-      }
+      const { readDiTCase } = await import("../evaluation/dit_case.ts");
+      await runVerification(io, "dit", values, readDiTCase);
     },
   });
+}
+
+function verifyNaViTCommand(io: Io): Command {
+  return define({
+    name: "navit",
+    summary: "a NaViT: forward pass of a packed batch and gradients",
+    flags: verifyFlags(
+      "a packed batch: input.patches, .segments, .rows, .columns, .gridRows, .gridColumns, " +
+        "output.logits; and cotangent.logits",
+    ),
+    examples: [[
+      "tessera verify navit --config c.json --weights w.safetensors --case case.safetensors",
+      "slots without an image are not compared",
+    ]],
+    run: async ({ values }) => {
+      const { readNaViTCase } = await import("../evaluation/navit_case.ts");
+      await runVerification(io, "navit", values, readNaViTCase);
+    },
+  });
+}
+
+/** Verifies a model of a family, whose cases `readCase` reads. */
+async function runVerification<F extends Family>(
+  io: Io,
+  family: F,
+  values: Values<ReturnType<typeof verifyFlags>>,
+  readCase: (path: string, config: ConfigOf<F>) => Promise<VerificationCase>,
+): Promise<void> {
+  const { config: model, weights, case: path } = values;
+  if (model === undefined) throw new UsageError("--config is needed: a file or a model's name");
+  if (weights === undefined) throw new UsageError("--weights is needed: a safetensors file");
+  if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
+  const { openVerification, verify } = await import("../evaluation/verification.ts");
+  const { selectDevice } = await import("../kernels/select_device.ts");
+  const { parametersOf } = await import("../models/families.ts");
+  const { namedConfigOrFile } = await import("./model_config.ts");
+  const config = await namedConfigOrFile(family, model);
+  const loaded = await readCase(path, config);
+  using verification = await openVerification(parametersOf(config), weights, loaded);
+  const { device } = await selectDevice(values);
+  try {
+    const report = await verify(device, verification, values.tolerance);
+    const document = { model: family, config, weights, case: path, ...report };
+    io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
+    if (!report.passed) throw new VerificationFailed(describeFailure(report));
+  } finally {
+    device.close();
+  }
 }
 
 function describeReport({ device, tolerance, passed, tensors }: VerificationReport): string {

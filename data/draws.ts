@@ -15,6 +15,7 @@ export const dataStreams = {
   resolution: 0x7265736f,
   dropping: 0x64726f70,
   keptTokens: 0x6b657074,
+  syntheticSize: 0x73697a65,
 } as const;
 
 /**

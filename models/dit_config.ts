@@ -4,14 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import {
-  checkFields,
-  configByName,
-  parseJsonConfig,
-  requireMultiple,
-  withOverrides,
-} from "./config.ts";
-import { type DiTConfig, ditConfigs } from "./dit.ts";
+import { checkFields, requireMultiple, withOverrides } from "./config.ts";
+import type { DiTConfig } from "./dit.ts";
 
 const count = z.int().min(1).max(65536);
 
@@ -54,24 +48,6 @@ export function checkDiTConfig(value: unknown, where: string): DiTConfig {
     "widths",
   );
   return config;
-}
-
-/**
- * A published configuration by name.
- *
- * @throws InputError with the closest name when there is none
- */
-export function ditConfigByName(name: string): DiTConfig {
-  return configByName(ditConfigs, name);
-}
-
-/**
- * Reads a configuration from JSON text.
- *
- * @throws InputError naming the field that is wrong
- */
-export function parseDiTConfig(text: string, where: string): DiTConfig {
-  return checkDiTConfig(parseJsonConfig(text, where), where);
 }
 
 /** A configuration with some fields replaced, checked. */

@@ -56,6 +56,8 @@ export interface DiTCounts {
 /** Counts a model, from the graph of its forward pass. */
 export function describeDiT(config: DiTConfig): DiTCounts {
   const { multiplyAdds } = graphCost(forwardGraph(config, 1));
-  const tokens = (config.inputSize / config.patch) ** 2;
-  return { ...countParameters(ditParameters(config)), tokens, multiplyAdds };
+  return { ...countParameters(ditParameters(config)), tokens: ditTokens(config), multiplyAdds };
 }
+
+/** Patches of one picture. */
+export const ditTokens = ({ inputSize, patch }: DiTConfig): number => (inputSize / patch) ** 2;

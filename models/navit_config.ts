@@ -5,14 +5,8 @@
  */
 import { z } from "zod";
 import { InputError } from "../formats/errors.ts";
-import {
-  checkFields,
-  configByName,
-  parseJsonConfig,
-  requireMultiple,
-  withOverrides,
-} from "./config.ts";
-import { type NaViTConfig, navitConfigs } from "./navit.ts";
+import { checkFields, requireMultiple, withOverrides } from "./config.ts";
+import type { NaViTConfig } from "./navit.ts";
 import type { TextConfig } from "./navit_text.ts";
 
 const count = z.int().min(1).max(65536);
@@ -80,24 +74,6 @@ export function checkNaViTConfig(value: unknown, where: string): NaViTConfig {
     );
   }
   return config;
-}
-
-/**
- * A named configuration.
- *
- * @throws InputError with the closest name when there is none
- */
-export function navitConfigByName(name: string): NaViTConfig {
-  return configByName(navitConfigs, name);
-}
-
-/**
- * Reads a configuration from JSON text.
- *
- * @throws InputError naming the field that is wrong
- */
-export function parseNaViTConfig(text: string, where: string): NaViTConfig {
-  return checkNaViTConfig(parseJsonConfig(text, where), where);
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   patchWidth,
 } from "./navit.ts";
 import { captionVectors, type PackedCaptions, sharedSpace } from "./navit_text.ts";
-import { countParameters, lookup, parameterStates } from "./parameters.ts";
+import { countParameters, lookup, parameterStates, type WeightType } from "./parameters.ts";
 
 /** Sizes of a packed batch. */
 export interface PackShape {
@@ -55,8 +55,9 @@ export function navitForwardGraph(
   config: NaViTConfig,
   shape: PackShape,
   output: NaViTOutput = "logits",
+  weights: WeightType = "f32",
 ): Graph {
-  const parameters = lookup(parameterStates(navitParameters(config)));
+  const parameters = lookup(parameterStates(navitParameters(config), weights));
   const images = imageInputs(config, shape);
   const forward = (): Tensor => {
     if (output === "logits") return navit(config, parameters, images);
@@ -111,12 +112,19 @@ export interface NaViTCounts {
 
 /**
  * Counts a model, from the graph of the forward pass of one image of `tokens` patches: embedding,
- * blocks, pooling and head (papers 3.3, whose table leaves out the head); of a contrastive model, the
- * image tower.
+ * blocks, pooling and head (papers 3.3, whose table leaves out the head). A contrastive model has no
+ * head; its text tower is not counted.
  */
 export function describeNaViT(config: NaViTConfig, tokens: number): NaViTCounts {
-  const shape = { sequences: 1, length: tokens, slots: 1 };
-  const output = config.text ? "embeddings" : "logits";
-  const { multiplyAdds } = graphCost(navitForwardGraph(config, shape, output));
+  const { multiplyAdds } = graphCost(singleImageGraph(config, tokens));
   return { ...countParameters(navitParameters(config)), tokens, multiplyAdds };
+}
+
+/** The forward pass of one image of `tokens` patches by itself; without the head on request. */
+export function singleImageGraph(
+  config: NaViTConfig,
+  tokens: number,
+  output: NaViTOutput = config.text ? "embeddings" : "logits",
+): Graph {
+  return navitForwardGraph(config, { sequences: 1, length: tokens, slots: 1 }, output);
 }

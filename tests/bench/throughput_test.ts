@@ -1,25 +1,35 @@
 import assert from "node:assert/strict";
+import { loadAttention } from "../../bench/attention_workload.ts";
+import { loadModelJob } from "../../bench/model_workload.ts";
+import { isMeasured } from "../../bench/places.ts";
+import { serve } from "../../bench/serve.ts";
 import {
-  ditTasks,
-  isMeasured,
   measureTask,
+  modelTasks,
   productTasks,
   throughputColumns,
 } from "../../bench/throughput.ts";
-import { serve } from "../../bench/serve.ts";
-import { timeRuns, warmUp } from "../../bench/timing.ts";
-import { loadAttention, loadDiTJob, loadProduct } from "../../bench/workloads.ts";
+import { measureInTurns, timeRuns, warmUp } from "../../bench/timing.ts";
+import { loadProduct } from "../../bench/workloads.ts";
 import { ditConfigs } from "../../models/dit.ts";
+import { navitConfigs } from "../../models/navit.ts";
 import { eachDevice } from "../devices.ts";
 
 const tiny = {
   name: "tiny",
   config: { ...ditConfigs.get("DiT-XS/8")!, depth: 1, hidden: 16, heads: 2, classes: 3 },
+  tokens: 16,
+};
+const size = { depth: 1, hidden: 16, heads: 2, mlp: 24, classes: 3 };
+const tinyNaViT = {
+  name: "tiny NaViT",
+  config: { ...navitConfigs.get("NaViT-XS/4")!, ...size },
+  tokens: 7,
 };
 const place = { device: "wasm", threads: 1 } as const;
 
 Deno.test("a measured row has everything", async () => {
-  const [task] = ditTasks(["forward"], [tiny], [2], [place]);
+  const [task] = modelTasks(["forward"], [tiny], [2], [place]);
   const row = await measureTask(task, 3);
   assert(isMeasured(row), row.status);
   assert.equal(row.samples.length, 3);
@@ -39,9 +49,9 @@ Deno.test("a measured row has everything", async () => {
 
 Deno.test("lists make the full product", () => {
   const models = [tiny, { ...tiny, name: "other" }];
-  const tasks = ditTasks(["forward", "train"], models, [1, 8], [place, { device: "webgpu" }]);
+  const tasks = modelTasks(["forward", "train"], models, [1, 8], [place, { device: "webgpu" }]);
   assert.equal(tasks.length, 16);
-  const halves = ditTasks(["forward"], models, [1], [place], ["f32", "f16"]);
+  const halves = modelTasks(["forward"], models, [1], [place], ["f32", "f16"]);
   assert.deepEqual(halves.map(({ dtype }) => dtype), ["f32", "f16", "f32", "f16"]);
   assert.equal(
     productTasks([[1, 2, 3], [4, 5, 6]], [place]).map(({ subject }) => subject)[1],
@@ -57,9 +67,15 @@ Deno.test("a row that fails says why, and does not throw", async () => {
   assert(!isMeasured(row));
 });
 
-eachDevice("every operation of a DiT can be run again and again", async (device) => {
-  for (const operation of ["forward", "train", "train-plain"] as const) {
-    const job = await loadDiTJob(device, operation, tiny.config, 2);
+eachDevice("every operation of a model can be run again and again", async (device) => {
+  const cases = [
+    ...(["forward", "train", "train-plain"] as const).map((operation) =>
+      [tiny, operation] as const
+    ),
+    ...(["forward", "train"] as const).map((operation) => [tinyNaViT, operation] as const),
+  ];
+  for (const [subject, operation] of cases) {
+    const job = await loadModelJob(device, operation, subject, 2);
     const bytes = device.allocatedBytes;
     assert(await timeRuns(device, job.run, 3) > 0);
     assert.equal(device.allocatedBytes, bytes, operation);
@@ -67,10 +83,25 @@ eachDevice("every operation of a DiT can be run again and again", async (device)
   }
 });
 
+eachDevice("a NaViT's sequences may be longer than its tables of positions", async (device) => {
+  const config = { ...tinyNaViT.config, positionLength: 2 };
+  const job = await loadModelJob(device, "forward", { ...tinyNaViT, config }, 1);
+  assert(await timeRuns(device, job.run, 1) > 0);
+});
+
+Deno.test("a NaViT has a sequence a picture", async () => {
+  const [task] = modelTasks(["forward"], [tinyNaViT], [3], [place]);
+  const row = await measureTask(task, 2);
+  assert(isMeasured(row), row.status);
+  assert.equal(row.tokens, 7);
+  assert(Math.abs(row.tokensPerSecond! / row.imagesPerSecond! - 7) < 1e-9);
+  assert.equal(row.dtype, "f32");
+});
+
 eachDevice("training steps have weights in f32 only", async (device) => {
   for (const operation of ["train", "train-plain"] as const) {
     await assert.rejects(
-      loadDiTJob(device, operation, tiny.config, 2, "f16"),
+      loadModelJob(device, operation, tiny, 2, "f16"),
       /with weights in f16: training is in f32 only/,
     );
   }
@@ -88,6 +119,19 @@ eachDevice(
     }
   },
 );
+
+eachDevice("works are sampled in turns, each by whole periods", async (device) => {
+  const order: string[] = [];
+  const work = (name: string) => ({ run: () => void order.push(name), period: 3 });
+  const timings = await measureInTurns(device, [work("a"), work("b")], 2);
+  const samples = timings.map(({ runsPerSample }) => {
+    assert.equal(runsPerSample % 3, 0);
+    return runsPerSample;
+  });
+  const measured = order.slice(-2 * (samples[0] + samples[1]));
+  const turns = measured.filter((name, index) => name !== measured[index - 1]);
+  assert.deepEqual(turns, ["a", "b", "a", "b"]);
+});
 
 eachDevice("a warm-up is long enough", async (device) => {
   const { run, macs } = await loadProduct(device, 8, 4, 2);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { main } from "../../cli/main.ts";
 import { scratchBytes } from "../../kernels/wasm/memory.ts";
+import { paint } from "../data/helpers.ts";
 import { start } from "./runs.ts";
 import { recordedIo, runTessera, taskPermissions } from "./support.ts";
 
@@ -40,6 +41,38 @@ Deno.test("bench flops lists every model, with a line a model in every format", 
     (await run("flops", "-o", "md")).out,
     /\| DiT-L\/4 \| 458,053,760 \| 64 \| 19,695,665,152 \|/,
   );
+});
+
+Deno.test("bench flops counts NaViT at several numbers of tokens, beside the specification", async () => {
+  const { code, out } = await run("flops", "--model=navit-b/16,DiT-S/8", "--json");
+  assert.equal(code, 0);
+  const rows: Row[] = JSON.parse(out).rows;
+  assert.deepEqual(
+    rows.map((
+      { model, tokens, specificationGmacs, paperGflops },
+    ) => [model, tokens, specificationGmacs ?? paperGflops]),
+    [["NaViT-B/16", 64, 5.63], ["NaViT-B/16", 256, 23.41], ["NaViT-B/16", 1024, 108.12], [
+      "DiT-S/8",
+      16,
+      0.36,
+    ]],
+  );
+  for (const { difference } of rows.slice(0, 3)) assert(Math.abs(difference as number) < 1e-3);
+  const asked = await run("flops", "--model=NaViT-XS/16", "--tokens=9,4", "--train", "--json");
+  const [nine, four]: Row[] = JSON.parse(asked.out).rows;
+  assert.deepEqual([nine.tokens, four.tokens], [9, 4]);
+  assert((nine.trainMacs as number) > 2.5 * (nine.macs as number));
+  const square = await run("flops", "--model=NaViT-XS/16", "--image-size=32", "--json");
+  assert.deepEqual(JSON.parse(square.out).rows, [(({ trainMacs: _, ...rest }) => rest)(four)]);
+  const detail = await run("flops", "--model=NaViT-XS/16", "--tokens=4", "--detail");
+  assert.match(detail.out, /^NaViT-XS\/16 +blocks\.\*\.mlp\.fc1 +6 +1,572,864 /m);
+});
+
+Deno.test("bench flops --tokens lists NaViT only", async () => {
+  const { out } = await run("flops", "--tokens=16", "--json");
+  const rows: Row[] = JSON.parse(out).rows;
+  assert(rows.length >= 13);
+  for (const { model, tokens } of rows) assert(`${model}`.startsWith("NaViT-") && tokens === 16);
 });
 
 Deno.test("bench flops takes overrides and says which", async () => {
@@ -116,6 +149,63 @@ Deno.test("bench throughput sweeps how weights are stored, and half of them take
   assert.equal(rows[0].macs, rows[1].macs);
 });
 
+Deno.test("bench throughput measures NaViT and DiT in one sweep", async () => {
+  const navit = ["--model=NaViT-XS/16,DiT-XS/8", ...tiny.slice(1)];
+  const { code, out } = await run(
+    ...["throughput", ...navit, "--batch=2", "--device=wasm", "--threads=1", "-r", "1", "--json"],
+  );
+  assert.equal(code, 0);
+  const rows: Row[] = JSON.parse(out).rows;
+  assert.deepEqual(
+    rows.map(({ operation, tokens, status }) => [operation, tokens, status]),
+    [["forward", 196, "ok"], ["forward", 16, "ok"], ["train", 196, "ok"], ["train", 16, "ok"]],
+  );
+});
+
+/** A model and pictures that are laid out and timed in no time. */
+const tinyPacking = [
+  ...["packing", "--model=NaViT-XS/4", "--patch=2", "--channels=1", ...tiny.slice(1)],
+  ...["--tokens=16", "--sequences=3", "--device=wasm", "--threads=1", "-r", "2"],
+];
+
+Deno.test("bench packing --json: packed and padded of every spread and operation", async () => {
+  const { code, out, err } = await runTessera([
+    ...["bench", ...tinyPacking, "--spread=1,16", "--json"],
+  ]);
+  assert.deepEqual({ code, err }, { code: 0, err: "" });
+  const { rows, notes } = JSON.parse(out);
+  assert.match(notes[0], /longest of the whole set/);
+  assert.deepEqual(
+    rows.map(({ spread, operation, status }: Row) => [spread, operation, status]),
+    [[1, "forward", "ok"], [1, "train", "ok"], [16, "forward", "ok"], [16, "train", "ok"]],
+  );
+  for (const { packed, padded, ratio, fillRates } of rows) {
+    assert.equal(ratio, packed.imagesPerSecond / padded.imagesPerSecond);
+    assert.equal(packed.samples.length, 2);
+    assert(fillRates.packed >= fillRates.padded);
+  }
+  assert(rows[3].fillRates.padded < 0.6 && rows[3].fillRates.packed > 0.7);
+});
+
+Deno.test("bench packing takes a folder of pictures", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/grey`);
+    for (const [width, height] of [[8, 8], [24, 6], [6, 12]]) {
+      await paint(`${folder}/grey/${width}.png`, width, width, height);
+    }
+    const { code, out } = await run(
+      ...[...tinyPacking, "--data-path", folder, "--ops=forward", "-o", "md"],
+    );
+    assert.equal(code, 0);
+    const table = out.split("\n").filter((line) => line.startsWith("|"));
+    assert.equal(table.length, 3);
+    assert.match(table[2], /^\| forward \| NaViT-XS\/4 patch=2 .*\| ok \|$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("bench product measures lists of sizes", async () => {
   const { code, out } = await run(
     ...["product", "--size=32,16x64x8", "--device=wasm", "--threads=1,2", "-r", "1", "--json"],
@@ -189,6 +279,13 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
     [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
     [["attention", "--tokens=9,8", "--images=9"], /--images 9: 8 tokens are at most 8 images/],
     [["product", "--size", "4x4"], /give one side, or m, n and k/],
+    [["flops", "--model=DiT-S/8", "--tokens=9"], /--tokens is for NaViT, and DiT-S\/8 is a DiT/],
+    [["flops", "--model=DiT-S/8", "--mlp=9", "--mlp-bias"], /--mlp, --mlp-bias: for NaViT only/],
+    [["throughput", "--model=NaViT-XS/8", "--ops=train-plain"], /train-plain is for DiT/],
+    [["packing", "--model=DiT-S/8"], /DiT-S\/8 is a dit, not a navit/],
+    [["packing", "--spread=0.5"], /--spread 0.5 is out of range: .*nearest valid value is 1/],
+    [["packing", "--spread=4", "--data-path=x"], /--spread is for synthetic pictures/],
+    [["packing", "--hidden=10", "--heads=4"], /not divisible by 4 heads; nearest widths: 8 and 12/],
   ];
   for (const [args, message] of cases) {
     const { code, out, err } = await run(...args);

@@ -50,6 +50,69 @@ Deno.test("info model --json: exactly the fields that other tools rely on", asyn
   });
 });
 
+Deno.test("info model counts a NaViT on a picture of 224 x 224 pixels, or of so many tokens", async () => {
+  const { code, out } = await info("model", "navit-b/16", "--tokens", "256", "--json");
+  assert.equal(code, 0);
+  const { model, parameters, macs, flops, tokens, config, ...rest } = JSON.parse(out);
+  assert.deepEqual([model, tokens, flops, rest.trainableParameters], [
+    "NaViT-B/16",
+    256,
+    2 * macs,
+    parameters,
+  ]);
+  // papers.md 3.3, which leaves out the head: 92.7 M parameters and 23.41 G multiply-adds.
+  assert.equal(((parameters - 769_000) / 1e6).toFixed(1), "92.7");
+  assert.equal(((macs - 768_000) / 1e9).toFixed(2), "23.41");
+  assert.equal(config.family, "navit");
+  assert.deepEqual(Object.keys(rest), ["trainableParameters"]);
+  const square = await info("model", "NaViT-B/16", "--json");
+  assert.equal(JSON.parse(square.out).tokens, 196);
+});
+
+Deno.test("info model takes every override of a NaViT", async () => {
+  const { code, out } = await info(
+    ...[
+      "model",
+      "NaViT-S/16",
+      "--depth=2",
+      "--hidden=24",
+      "--heads=2",
+      "--patch=4",
+      "--channels=1",
+    ],
+    ...["--image-size=16", "--num-classes=10", "--mlp=50", "--mlp-bias", "--combination=stack"],
+    ...["--coordinates=fractional", "--json"],
+  );
+  assert.equal(code, 0);
+  const { config, tokens, parameters, macs } = JSON.parse(out);
+  assert.deepEqual(config, {
+    family: "navit",
+    patch: 4,
+    channels: 1,
+    hidden: 24,
+    depth: 2,
+    heads: 2,
+    mlp: 50,
+    mlpBias: true,
+    classes: 10,
+    positions: "factorized",
+    combination: "stack",
+    coordinates: "fractional",
+    positionLength: 128,
+  });
+  assert.equal(tokens, 16);
+  const [T, d, N, m] = [16, 24, 2, 50];
+  const block = 3 * d * d + d * d + 2 * d + 2 * (d / 2) + 2 * d * m + m + d;
+  const pool = d + 4 * d * d + d + 2 * d * m + m + d;
+  assert.equal(parameters, 16 * d + 2 * 128 * d / 2 + N * block + d + pool + 10 * d + 10);
+  assert.equal(
+    macs,
+    T * 16 * d + N * (T * (4 * d * d + 2 * d * m) + 2 * T * T * d) +
+      // The probe's query, keys and values of all tokens, one image's vector; the head.
+      d * d + 2 * T * d * d + 2 * T * d + d * d + 2 * d * m + 10 * d,
+  );
+});
+
 Deno.test("info model takes every override", async () => {
   const { out } = await info(
     ...["model", "DiT-S/8", "--depth", "2", "--hidden", "64", "--heads", "4", "--patch", "2"],
@@ -106,6 +169,10 @@ Deno.test("info model refuses what is no model", async () => {
       ["DiT-S/4", "--config", "x.json"],
       /takes a name, such as DiT-S\/4, or --config FILE, not both/,
     ],
+    [["DiT-S/4", "--tokens", "9"], /--tokens is for NaViT, and DiT-S\/4 is a DiT: give --image/],
+    [["DiT-S/4", "--positions", "fourier"], /--positions: for NaViT only, and DiT-S\/4 is a DiT/],
+    [["NaViT-B/15"], /unknown model NaViT-B\/15; did you mean NaViT-B\/16/],
+    [["NaViT-S/16", "--channels", "4"], /channels/],
   ];
   for (const [args, message] of cases) {
     const { code, out, err } = await info("model", ...args, "--json");

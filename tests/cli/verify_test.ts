@@ -1,86 +1,22 @@
 import assert from "node:assert/strict";
-import { main } from "../../cli/main.ts";
-import {
-  openSafetensors,
-  type TensorToWrite,
-  writeSafetensors,
-} from "../../formats/safetensors.ts";
 import { deviceChoices } from "../devices.ts";
-import { recordedIo, runTessera } from "./support.ts";
+import { runTessera } from "./support.ts";
+import {
+  deviceFlags,
+  type Editable,
+  filesOf,
+  find,
+  type VerifiedFiles,
+  verifier,
+  verifyArguments,
+  withEdited,
+} from "./verify_cases.ts";
 
-const fixtures = "tests/fixtures";
-
-/** Files of a case; any can be replaced. */
-function filesOf(model: string) {
-  return {
-    config: `${fixtures}/${model}.config.json`,
-    weights: `${fixtures}/${model}.weights.safetensors`,
-    case: `${fixtures}/${model}.case.safetensors`,
-  };
-}
-
-type Files = ReturnType<typeof filesOf>;
-
-function arguments_(files: Files, ...rest: string[]): string[] {
-  const flags = Object.entries(files).flatMap(([name, path]) => [`--${name}`, path]);
-  return ["verify", "dit", ...flags, ...rest];
-}
-
-async function verify(files: Files, ...rest: string[]) {
-  const io = recordedIo();
-  const device = rest.includes("--device") ? [] : ["--device", "wasm", "--threads", "1"];
-  return { code: await main(arguments_(files, ...device, ...rest), io), ...io.written };
-}
-
-/** A tensor as a test changes it. */
-interface Editable {
-  name: string;
-  type: "F32" | "I32" | "I64";
-  shape: number[];
-  values: number[];
-}
-
-/** Runs `body` with a changed copy of a safetensors file. */
-async function withEdited(
-  path: string,
-  edit: (tensors: Editable[]) => Editable[] | void,
-  body: (path: string) => Promise<void>,
-): Promise<void> {
-  using reader = await openSafetensors(path);
-  const tensors = [...reader.tensors.values()].map(({ name, type, shape }): Editable => ({
-    name,
-    type: type as Editable["type"],
-    shape: [...shape],
-    values: [...(type === "F32" ? reader.readFloat32(name) : reader.readInt32(name))],
-  }));
-  const edited = edit(tensors) ?? tensors;
-  const copy = await Deno.makeTempFile({ suffix: ".safetensors" });
-  try {
-    await writeSafetensors(copy, edited.map(stored));
-    await body(copy);
-  } finally {
-    await Deno.remove(copy);
-  }
-}
-
-function stored({ name, type, shape, values }: Editable): TensorToWrite {
-  const data = type === "F32"
-    ? Float32Array.from(values)
-    : type === "I32"
-    ? Int32Array.from(values)
-    : BigInt64Array.from(values, BigInt);
-  return { name, type, shape, data: () => data } as TensorToWrite;
-}
-
-const find = (tensors: Editable[], name: string): Editable =>
-  tensors.find((tensor) => tensor.name === name)!;
+const verify = verifier("dit");
 
 for (const [index, { name, available }] of deviceChoices.entries()) {
   const models = index === 0 ? ["dit-latent", "dit-pixel", "dit-rgb-plain"] : ["dit-rgb-plain"];
-  const flags = name === "webgpu" ? ["--device", "webgpu"] : [
-    ...["--device", "wasm", "--threads", name.includes("2 threads") ? "2" : "1"],
-    ...(name.includes("strict") ? ["--strict-math"] : []),
-  ];
+  const flags = deviceFlags(name);
   Deno.test({
     name: `the fixtures are verified [${name}]`,
     ignore: !available,
@@ -101,7 +37,7 @@ for (const [index, { name, available }] of deviceChoices.entries()) {
 }
 
 Deno.test("verify needs no prompt under the task's permissions, and prints a table", async () => {
-  const { code, out, err } = await runTessera(arguments_(filesOf("dit-rgb-plain")));
+  const { code, out, err } = await runTessera(verifyArguments("dit", filesOf("dit-rgb-plain")));
   assert.deepEqual({ code, err }, { code: 0, err: "" });
   assert.match(out, /^output\.out +\d\.\d+e-\d+ .* ok$/m);
   assert.match(out, /^passed: \d+ tensors, tolerance 0\.0001 of the largest magnitude$/m);
@@ -289,7 +225,7 @@ Deno.test("missing files are named with exit code 1, missing flags with 2", asyn
     const { code, err } = await verify({ ...files, [key]: missing });
     assert.deepEqual({ code, err }, { code: 1, err: `tessera: ${missing}: no such file\n` });
     const { [key]: _, ...rest } = files;
-    const without = await verify(rest as Files);
+    const without = await verify(rest as VerifiedFiles);
     assert.equal(without.code, 2);
     assert(without.err.startsWith(`tessera: --${key} is needed`), without.err);
   }
