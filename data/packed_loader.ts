@@ -36,8 +36,8 @@ export interface PreparationOptions {
   readonly ahead?: number;
   /** Bytes of decoded pictures kept in memory; 2 GiB unless told. */
   readonly memoryBudget?: number;
-  /** Gets a line for each of the first damaged pictures; standard error unless told. */
-  readonly warn?: (line: string) => void;
+  /** Hears of damaged pictures; several streams may share one. Standard error unless told. */
+  readonly skips?: SkipReport;
 }
 
 /** Decoded pictures that are kept, the first ones until the budget is spent: epochs go round. */
@@ -99,7 +99,7 @@ class BatchStream {
     if (!(Number.isSafeInteger(ahead) && ahead >= 1)) {
       throw new RangeError(`${ahead} batches ahead: give a whole number from 1 up`);
     }
-    this.skips = new SkipReport(set.name, options.warn ?? console.warn);
+    this.skips = options.skips ?? new SkipReport(set.name, console.warn);
     this.decoded = new DecodedPictures(set, memoryBudget);
     this.pool = new PicturePool(workers);
     for (let index = 0; index <= ahead; index++) this.start(allocateBatch(shape, set.channels));
@@ -138,11 +138,6 @@ class BatchStream {
     const unreadable = placed.filter((_, number) => !isReadable[number]);
     unreadable.forEach(({ slot }) => emptySlot(arrays, slot));
     const images = placed.length - unreadable.length;
-    if (images === 0) {
-      throw new InputError(
-        `${this.set.name}: none of the ${placed.length} pictures of step ${step} can be decoded`,
-      );
-    }
     fillWeights(arrays, images);
     const counts = {
       images,
@@ -177,7 +172,7 @@ class BatchStream {
       if (decoded) this.decoded.keep(index, decoded);
       return true;
     } catch (error) {
-      this.skips.add(this.set.pictureName(index), error);
+      this.skips.add(`${this.set.name} ${this.set.pictureName(index)}`, error);
       this.damaged.add(index);
       return false;
     }
@@ -245,7 +240,14 @@ export function createPackedLoader(set: PictureSet, options: PackedLoaderOptions
     get waitSeconds() {
       return stream.waitSeconds;
     },
-    next: async () => (await stream.next())!, // the plan has no end
+    async next() {
+      const batch = (await stream.next())!; // the plan has no end
+      const { step, counts } = batch;
+      if (counts.images > 0) return batch;
+      throw new InputError(
+        `${set.name}: none of the ${counts.unreadable} pictures of step ${step} can be decoded`,
+      );
+    },
     close: () => stream.close(),
   };
 }
@@ -274,8 +276,9 @@ export interface EvaluationOptions extends PackedShape, PreparationOptions {}
  * }
  * ```
  *
+ * A picture that cannot be decoded has no weight; so a batch may be without any.
+ *
  * @throws {RangeError} for a picture larger than a sequence, or sizes that make no sense
- * @throws {InputError} when not one picture of a batch can be decoded
  */
 export async function* packForEvaluation(
   set: PictureSet,
