@@ -47,6 +47,6 @@ export function fillWarning(
   if (fillRate >= leastFillRate) return undefined;
   const wanted = slotsWanted(pictures, config, run);
   if (wanted <= run.slots) return undefined;
-  return `warning: pictures fill only ${(100 * fillRate).toFixed(0)} % of the tokens, because ` +
+  return `warning: pictures fill only ${(100 * fillRate).toFixed(1)} % of the tokens, because ` +
     `--images-per-sequence ${run.slots} ends sequences early; ${wanted} would fill them`;
 }

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { readMetrics } from "../../training/metrics.ts";
-import { deviceChoices } from "../devices.ts";
 import { assertClose } from "../golden.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import {
@@ -10,9 +9,11 @@ import {
   assertSameTensors,
   checkpointFiles,
   checkpointOf,
+  devices,
   namesIn,
   onWasm,
   run,
+  shellWords,
   start,
   succeed,
   tinyModel,
@@ -63,15 +64,6 @@ Deno.test("train dit learns the shipped pictures with the permissions of its tas
     assert.deepEqual(manifest.schedule, { steps: 120, logEvery: 30, checkpointEvery: 50, keep: 2 });
   });
 });
-
-const devices = [
-  { name: "wasm", flags: onWasm, available: true },
-  {
-    name: "webgpu",
-    flags: ["--device", "webgpu"],
-    available: deviceChoices.some(({ name, available }) => name === "webgpu" && available),
-  },
-];
 
 for (const { name, flags, available } of devices) {
   Deno.test({
@@ -190,11 +182,6 @@ Deno.test("--init-from takes the weights and nothing else", async () => {
     }
   });
 });
-
-/** Splits a command as a shell does, single quotes only. */
-function shellWords(command: string): string[] {
-  return [...command.matchAll(/(?:'([^']*)'|([^' ]+))(?: |$)/g)].map(([, a, b]) => a ?? b);
-}
 
 for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`${signal} saves, and the printed command goes on exactly`, posix, async () => {
