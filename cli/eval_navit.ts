@@ -5,6 +5,7 @@
  */
 import { basename, join } from "@std/path";
 import type { PictureSet } from "../data/picture_set.ts";
+import { SkipReport } from "../data/skip_report.ts";
 import {
   type EvaluatedModel,
   evaluateNaViT,
@@ -35,7 +36,8 @@ export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<vo
   const [{ source: { manifest } }] = sources;
   const models = sources.map(evaluatedModel);
   const data = await openData(values, manifest);
-  const plan = planOf(values, manifest);
+  const skips = new SkipReport(data.name, (line) => io.err(`${line}\n`));
+  const plan = planOf(values, manifest, skips);
   const { device } = await selectDevice({ ...values, batchInvariant: true });
   try {
     const machine = await describeMachine(versions());
@@ -46,6 +48,7 @@ export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<vo
       plan,
       (line) => values.quiet || io.err(`${line} ...\n`),
     );
+    skips.summarize(data.pictures.length + (data.training?.length ?? 0));
     await writeReport(io, values, report);
   } finally {
     device.close();
@@ -113,11 +116,13 @@ async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<E
 
 /** Labels must mean the same to the model and to the data. */
 function requireClasses({ name, classNames }: PictureSet, known: readonly string[]): void {
-  const unknown = classNames.find((className, label) => className !== known[label]);
-  if (unknown === undefined) return;
+  const misplaced = classNames.find((className, label) => className !== known[label]);
+  if (misplaced === undefined) return;
+  const problem = known.includes(misplaced)
+    ? "is not where the model has it"
+    : "is new to the model";
   throw new InputError(
-    `${name}: the class "${unknown}" is not where the model has it; its classes are ` +
-      known.join(", "),
+    `${name}: the class "${misplaced}" ${problem}; its classes are ${known.join(", ")}`,
   );
 }
 
@@ -128,7 +133,11 @@ const budgetParts = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1];
 const resolutionFactors = [0.5, 0.71, 1, 1.41, 2];
 const aspectFactors = [0.25, 0.5, 1, 2, 4];
 
-function planOf(values: EvalNaViTOptions, { config, run }: Manifest): EvaluationPlan {
+function planOf(
+  values: EvalNaViTOptions,
+  { config, run }: Manifest,
+  skips: SkipReport,
+): EvaluationPlan {
   const length = values.sequenceLength ?? run.length;
   const budgets = values.tokens ??
     [...new Set(budgetParts.map((part) => Math.max(1, Math.round(part * run.length))))];
@@ -148,7 +157,7 @@ function planOf(values: EvalNaViTOptions, { config, run }: Manifest): Evaluation
     aspects: values.robustness ? aspectFactors : [],
     baseSide,
     shots: values.probe ? values.shots : undefined,
-    batches: { sequences: values.batchSize, length, workers: values.workers },
+    batches: { sequences: values.batchSize, length, workers: values.workers, skips },
   };
 }
 

@@ -14,14 +14,16 @@ import type { TextConfig } from "../models/navit_text.ts";
 import { countParameters } from "../models/parameters.ts";
 import { checkWeights } from "../training/checkpoint.ts";
 import type { NaViTRun, NaViTSettings } from "../training/manifest.ts";
+import { previewPacking } from "../training/packing_preview.ts";
 import { resolveWeights, type RunPlan, type Start } from "../training/run.ts";
-import { picturesPerStep, trainNaViT } from "../training/train_navit.ts";
+import { trainNaViT } from "../training/train_navit.ts";
 import { assetPath } from "./assets.ts";
 import { asUsage, UsageError } from "./errors.ts";
 import type { Parsed } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { baseConfig, navitOverrides } from "./model_config.ts";
 import { fixed } from "./progress.ts";
+import { fillWarning, requireClasses, requireFittingResolution } from "./train_navit_checks.ts";
 import type { navitTrainFlags, TrainNaViTOptions } from "./train_navit_flags.ts";
 import {
   findResumedRun,
@@ -39,6 +41,8 @@ const shippedSamples = "shipped:clipart";
 export interface NaViTPlan {
   readonly plan: RunPlan<NaViTRun>;
   readonly pictures: PictureSet;
+  /** What the user should know before it starts. */
+  readonly warning?: string;
 }
 
 /** How the pictures of a run are opened. */
@@ -63,9 +67,10 @@ export async function openRunPictures(
 /** Starts, resumes or only describes a run. */
 export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlags>): Promise<void> {
   const { values } = parsed;
-  const { plan, pictures } = values.resume === undefined
+  const { plan, pictures, warning } = values.resume === undefined
     ? await prepareNewRun(parsed)
     : await prepareResume(parsed);
+  if (warning !== undefined) io.err(`${warning}\n`);
   if (values.dryRun) {
     const { describeNaViTPlan } = await import("./train_plan.ts");
     io.out(await describeNaViTPlan(plan, pictures, values));
@@ -110,9 +115,11 @@ export async function prepareNewRun(
     holdout,
     captions: contrastive,
   });
+  if (!contrastive) requireClasses(pictures, values.numClasses);
   const config = asUsage(() => configFor(base, pictures, values));
   const run = settings(values, config);
-  const steps = schedule(values, given, stepsPerEpoch(pictures, config, run));
+  requireFittingResolution(config, run);
+  const steps = asUsage(() => schedule(values, given, stepsPerEpoch(pictures, config, run)));
   const description: NaViTRun = {
     format: "tessera-checkpoint",
     version: 1,
@@ -126,12 +133,17 @@ export async function prepareNewRun(
     dataFingerprint: pictures.fingerprint,
     dataPath: values.dataPath === undefined ? shippedSamples : resolve(values.dataPath),
   };
-  return { plan: { ...steps, description, start: await startOf(values, config) }, pictures };
+  return {
+    plan: { ...steps, description, start: await startOf(values, config) },
+    pictures,
+    warning: fillWarning(pictures, config, run),
+  };
 }
 
 /** Steps that see as many pictures as there are. */
 function stepsPerEpoch(pictures: PictureSet, config: NaViTConfig, run: NaViTSettings): number {
-  return pictures.length / picturesPerStep(pictures, config, run);
+  const { picturesPerSequence } = previewPacking(pictures, config, run);
+  return pictures.length / (picturesPerSequence * run.sequences);
 }
 
 /** The model for a set of pictures, with the fields that flags replace. */
@@ -234,7 +246,11 @@ function droppingOf(
     throw new UsageError("--token-drop resolution:MIN:MAX needs a --resolution MIN:MAX");
   }
   const tokens = (side: number): number => Math.max(1, Math.round((side / patch) ** 2));
-  return { ...tokenDrop, fewest: tokens(resolution.minimum), most: tokens(resolution.maximum) };
+  const [fewest, most] = [tokens(resolution.minimum), tokens(resolution.maximum)];
+  if (fewest < most) return { ...tokenDrop, fewest, most };
+  throw new UsageError(
+    `--token-drop resolution:MIN:MAX needs a wider --resolution: both ends make ${most} tokens`,
+  );
 }
 
 /** Where the weights of a new run come from; what is wrong with them shows before it is made. */

@@ -13,8 +13,8 @@ import { trainFlags } from "./train_flags.ts";
 
 const side = number({ min: 1, max: 65536 });
 const size = integer({ min: 1, max: 65536 });
-const share = number({ min: 0, max: 1 });
 const rate = number({ min: 0, max: 0.99 });
+const center = number({ min: -1, max: 1 });
 
 /** `96`, `64:256`, `native` or `native:512`; the distribution is a flag of its own. */
 export type ResolutionRange =
@@ -22,11 +22,14 @@ export type ResolutionRange =
   | { readonly kind: "range"; readonly minimum: number; readonly maximum: number }
   | { readonly kind: "native"; readonly maximum?: number };
 
+/** How resolutions are written, numbers as everywhere. */
+const resolutionForm = /^(?:native|\d[\d._e+]*)(?::\d[\d._e+]*)?$/i;
+
 const resolutionRange: Parser<ResolutionRange> = (value, name) => {
-  const [first, second, ...rest] = value.split(":");
-  if (rest.length > 0) {
-    throw new UsageError(`${name} ${value}: write one side, MIN:MAX, native or native:MAX`);
+  if (!resolutionForm.test(value)) {
+    throw new UsageError(`${name} "${value}": write one side, MIN:MAX, native or native:MAX`);
   }
+  const [first, second] = value.split(":");
   if (first === "native") {
     return second === undefined
       ? { kind: "native" }
@@ -43,9 +46,11 @@ const resolutionRange: Parser<ResolutionRange> = (value, name) => {
 
 /** `uniform`, or `normal:MEAN` truncated to [-1, 1]. */
 const distribution: Parser<(Resolution & { kind: "sampled" })["distribution"]> = (value, name) => {
-  const [kind, mean = "0"] = value.split(":");
-  if (choice("uniform", "normal")(kind, name) === "uniform") return { kind: "uniform" };
-  return { kind: "normal", mean: number({ min: -10, max: 10 })(mean, name) };
+  const [kind, mean = "0", ...rest] = value.split(":");
+  const word = choice("uniform", "normal")(kind, name);
+  if (word === "normal" && rest.length === 0) return { kind: word, mean: center(mean, name) };
+  if (value === "uniform") return { kind: value };
+  throw new UsageError(`${name} ${value}: write uniform, normal or normal:MEAN`);
 };
 
 /** Kinds of token dropping with the numbers they take. */
@@ -105,7 +110,7 @@ export const navitTrainFlags = {
     holdout: flag(
       "--holdout <share>",
       "part of the pictures kept for eval navit, where there is no test folder",
-      share,
+      rate,
       0,
     ),
     flip: toggle("--flip", "mirror half of the pictures, left to right"),

@@ -16,6 +16,7 @@ import type { ParameterSpecification } from "../models/parameters.ts";
 import { ditSampling } from "../training/dit_model.ts";
 import type { DiTRun, NaViTRun, SampleSchedule } from "../training/manifest.ts";
 import { navitTrainingGraphs } from "../training/navit_step.ts";
+import { previewPacking } from "../training/packing_preview.ts";
 import type { RunPlan } from "../training/run.ts";
 import { runSampling } from "../training/run_samples.ts";
 import { describeDiT } from "../models/dit_graph.ts";
@@ -76,11 +77,17 @@ export async function describeNaViTPlan(
   const { config, run } = plan.description;
   const { sequences, length, slots, accumulate = 1 } = run;
   const { parameters, trainableParameters, multiplyAdds } = describeNaViT(config, length);
+  const { picturesPerSequence, fillRate } = previewPacking(pictures, config, run);
   return [
     line("parameters", `${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`),
     line("multiply-adds", `${formatCount(multiplyAdds)} a picture of ${length} tokens, forward`),
     line("batch", `${sequences} sequences${inParts(accumulate)}`),
     line("sequence", `${length} tokens, at most ${slots} pictures`),
+    line(
+      "packing",
+      `${picturesPerSequence.toFixed(1)} pictures a sequence, ` +
+        `${(100 * fillRate).toFixed(1)} % of the tokens`,
+    ),
     line("data", `${formatCount(pictures.length)} pictures`),
     line("steps", `${plan.steps}`),
     ...await describeMemory(navitParameters(config), navitTrainingGraphs(config, run), options),

@@ -152,18 +152,20 @@ async function train<Run extends RunDescription>(
   const started = performance.now();
   const shown = (metrics: Metrics) => readings(metrics, prepared.columns);
   let latest: Metrics | undefined;
-  let isReady = false;
+  let hasStepped = false;
   const running = prepared.train(device, { ...plan, folder }, {
     signal: watch.signal,
     ready: ({ step }) => {
-      isReady = true;
       const seconds = (performance.now() - started) / 1000;
       progress.note(`compiled in ${seconds.toFixed(1)} s`);
       if (step >= plan.steps) {
         progress.note(`step ${step} of ${plan.steps}: nothing to do; --steps sets a later end`);
       }
     },
-    step: (step) => progress.update(step, latest && shown(latest)),
+    step: (step) => {
+      hasStepped = true;
+      progress.update(step, latest && shown(latest));
+    },
     metrics: (metrics) => {
       latest = metrics;
       progress.log(metrics.step, shown(metrics));
@@ -177,8 +179,8 @@ async function train<Run extends RunDescription>(
     },
   });
   const trainer = await running.catch(async (error) => {
-    // What does not fit into memory leaves no empty run behind.
-    if (!isReady && plan.folder === undefined) await removeRunFolder(folder);
+    // What does not fit into memory or has no picture to start with leaves no empty run behind.
+    if (!hasStepped && plan.folder === undefined) await removeRunFolder(folder);
     throw error;
   });
   progress.end();

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { InputError } from "../formats/errors.ts";
 import {
   allocateBatch,
   emptySlot,
@@ -29,8 +28,8 @@ export interface PreparationOptions {
   readonly ahead?: number;
   /** Bytes of decoded pictures kept in memory; 2 GiB unless told. */
   readonly memoryBudget?: number;
-  /** Gets a line for each of the first damaged pictures; standard error unless told. */
-  readonly warn?: (line: string) => void;
+  /** Hears of damaged pictures; several streams may share one. Standard error unless told. */
+  readonly skips?: SkipReport;
 }
 
 /** Half of the cores: the rest computes. */
@@ -71,7 +70,7 @@ export class BatchStream {
     if (!(Number.isSafeInteger(ahead) && ahead >= 1)) {
       throw new RangeError(`${ahead} batches ahead: give a whole number from 1 up`);
     }
-    this.skips = new SkipReport(set.name, options.warn ?? console.warn);
+    this.skips = options.skips ?? new SkipReport(set.name, console.warn);
     this.decoded = new DecodedPictures(set, memoryBudget);
     this.pool = new PicturePool(workers);
     for (let index = 0; index <= ahead; index++) this.start(allocateBatch(shape, set.channels));
@@ -111,11 +110,6 @@ export class BatchStream {
     const unreadable = placed.filter((_, number) => !isReadable[number]);
     unreadable.forEach(({ slot }) => emptySlot(arrays, slot));
     const images = placed.length - unreadable.length;
-    if (images === 0) {
-      throw new InputError(
-        `${this.set.name}: none of the ${placed.length} pictures of step ${step} can be decoded`,
-      );
-    }
     fillWeights(arrays, images);
     const counts = {
       images,
@@ -152,7 +146,7 @@ export class BatchStream {
       if (decoded) this.decoded.keep(index, decoded);
       return true;
     } catch (error) {
-      this.skips.add(this.set.pictureName(index), error);
+      this.skips.add(`${this.set.name} ${this.set.pictureName(index)}`, error);
       this.damaged.add(index);
       return false;
     }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { InputError } from "../formats/errors.ts";
 import { BatchStream, type PreparationOptions } from "./batch_stream.ts";
 import { type EvaluationPicture, planEvaluation } from "./evaluation_plan.ts";
 import {
@@ -81,7 +82,14 @@ export function createPackedLoader(set: PictureSet, options: PackedLoaderOptions
     get waitSeconds() {
       return stream.waitSeconds;
     },
-    next: async () => (await stream.next())!, // the plan has no end
+    async next() {
+      const batch = (await stream.next())!; // the plan has no end
+      const { step, counts } = batch;
+      if (counts.images > 0) return batch;
+      throw new InputError(
+        `${set.name}: none of the ${counts.unreadable} pictures of step ${step} can be decoded`,
+      );
+    },
     close: () => stream.close(),
   };
 }
@@ -110,8 +118,9 @@ export interface EvaluationOptions extends PackedShape, PreparationOptions {}
  * }
  * ```
  *
+ * A picture that cannot be decoded has no weight; so a batch may be without any.
+ *
  * @throws {RangeError} for a picture larger than a sequence, or sizes that make no sense
- * @throws {InputError} when not one picture of a batch can be decoded
  */
 export async function* packForEvaluation(
   set: PictureSet,

@@ -12,7 +12,14 @@
  */
 
 import { checkShape, type PackedShape, type PackingPosition } from "./packed_batch.ts";
-import { gridAtSide, gridTokens, limitedGrid, type PatchGrid, square } from "./patch_grid.ts";
+import {
+  gridAtSide,
+  gridTokens,
+  largestGrid,
+  limitedGrid,
+  type PatchGrid,
+  square,
+} from "./patch_grid.ts";
 import { type Packable, packFirstFit, type Sequence, type SequenceCapacity } from "./packing.ts";
 import type { PictureSet } from "./picture_set.ts";
 import { checkResolution, type Resolution, sideOf } from "./resolution.ts";
@@ -21,6 +28,7 @@ import { captionTokens } from "./text_tokens.ts";
 import {
   checkDropping,
   dropRate,
+  highestDropRate,
   keptCount,
   mostTokens,
   type TokenDropping,
@@ -123,6 +131,18 @@ function trainingPicture(
     isShrunk: grid !== asked,
     caption,
   };
+}
+
+/**
+ * The largest resolution, in whole pixels, at which a square picture fits a sequence, if as many of
+ * its tokens are dropped as ever are.
+ */
+export function largestFittingSide(
+  { sequenceLength, patch, dropping = { kind: "none" } }: PackingOptions,
+): number {
+  const { rows } = largestGrid(square, mostTokens(sequenceLength, highestDropRate(dropping)));
+  // Sides are rounded to the nearest patch, and half a patch goes up.
+  return Math.ceil((rows + 0.5) * patch) - 1;
 }
 
 /** How many sequences are filled at the same time. */

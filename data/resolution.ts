@@ -58,6 +58,12 @@ export function checkResolution(resolution: Resolution): void {
   }
 }
 
+/** The smallest resolution in pixels that pictures are scaled to; undefined: their own. */
+export function smallestSide(resolution: Resolution): number | undefined {
+  if (resolution.kind === "native") return undefined;
+  return resolution.kind === "fixed" ? resolution.side : resolution.minimum;
+}
+
 function drawUnit(distribution: UnitDistribution, draws: Draws): number {
   if (distribution.kind === "uniform") return 2 * draws.uniform() - 1;
   return draws.truncatedNormal(distribution.mean, 1, -1, 1);

@@ -29,6 +29,7 @@ export class SkipReport {
   /**
    * Notes that a picture was skipped; again and again is as good as once.
    *
+   * @param path tells it from every other picture
    * @param error why; thrown again unless it is an {@link InputError}
    */
   add(path: string, error: unknown): void {

@@ -122,6 +122,22 @@ export function dropRate(
   }
 }
 
+/** The highest rate that a way of dropping tokens comes to. */
+export function highestDropRate(dropping: TokenDropping): number {
+  switch (dropping.kind) {
+    case "none":
+      return 0;
+    case "constant":
+      return dropping.rate;
+    case "beta":
+      return dropping.maximum;
+    case "resolution":
+      return Math.min(Math.max(dropping.minimum, dropping.maximum) + 2 * deviation, highestRate);
+    case "scheduled":
+      return Math.max(dropping.minimum, dropping.maximum);
+  }
+}
+
 /** How many of a picture's tokens are kept at a rate: at least one. */
 export function keptCount(tokens: number, rate: number): number {
   return Math.max(1, Math.round(tokens * (1 - rate)));

@@ -8,6 +8,7 @@ import type { PackedBatch, PackedShape } from "../data/packed_batch.ts";
 import { packForEvaluation } from "../data/packed_loader.ts";
 import { gridTokens, type PatchGrid } from "../data/patch_grid.ts";
 import type { PictureSet } from "../data/picture_set.ts";
+import type { SkipReport } from "../data/skip_report.ts";
 import { InputError } from "../formats/errors.ts";
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import type { NaViTConfig } from "../models/navit.ts";
@@ -31,6 +32,8 @@ export interface BatchOptions {
   readonly length: number;
   /** Worker threads that prepare pictures. */
   readonly workers?: number;
+  /** Hears of damaged pictures, which every setting meets again. Standard error unless told. */
+  readonly skips?: SkipReport;
 }
 
 /** What a model said about the pictures of a set, and what it cost. */
@@ -86,8 +89,8 @@ export async function runNaViT(
   const forward = await PackedForward.create(device, config, parameters, shape, output);
   try {
     const collector = new Collector(pictures, grids, shape);
-    const { workers } = options;
-    const batches = packForEvaluation(pictures, items, { ...packing, workers });
+    const { workers, skips } = options;
+    const batches = packForEvaluation(pictures, items, { ...packing, workers, skips });
     for await (const batch of batches) await collector.run(forward, batch);
     return collector.finish((tokens) => describeNaViT(config, tokens).multiplyAdds);
   } finally {

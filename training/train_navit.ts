@@ -3,15 +3,11 @@
  *
  * @module
  */
-import {
-  type PackedBatch,
-  type PackedShape,
-  type PackingPosition,
-  packingStart,
-} from "../data/packed_batch.ts";
-import { type PackingOptions, planTraining } from "../data/packing_plan.ts";
+import type { PackedBatch, PackedShape, PackingPosition } from "../data/packed_batch.ts";
+import type { PackingOptions } from "../data/packing_plan.ts";
 import { createPackedLoader } from "../data/packed_loader.ts";
 import type { PictureSet } from "../data/picture_set.ts";
+import { SkipReport } from "../data/skip_report.ts";
 import { InputError } from "../formats/errors.ts";
 import type { Device } from "../kernels/device.ts";
 import { graphInputs } from "../kernels/graph/graph.ts";
@@ -63,24 +59,8 @@ export async function trainNaViT(
   );
 }
 
-/** How many pictures a step sees, on average over the first group of sequences. */
-export function picturesPerStep(
-  pictures: PictureSet,
-  config: NaViTConfig,
-  run: NaViTSettings,
-): number {
-  const options = packingOptions(config, run);
-  const steps = run.openSequences / run.sequences;
-  let seen = 0;
-  for (const { step, sequences } of planTraining(pictures, options, packingStart)) {
-    for (const { items } of sequences) seen += items.length;
-    if (step + 1 === steps) break;
-  }
-  return seen / steps;
-}
-
 /** How a run chooses, sizes, thins out and packs its pictures. */
-function packingOptions(config: NaViTConfig, run: NaViTSettings): PackingOptions {
+export function packingOptions(config: NaViTConfig, run: NaViTSettings): PackingOptions {
   const { seed, resolution, dropping, flip, openSequences } = run;
   return {
     ...packedShape(config, run),
@@ -117,7 +97,8 @@ function packedBatches(
   position: PackingPosition | undefined,
 ): BatchSource {
   const shape = packedShape(config, run);
-  const loader = createPackedLoader(pictures, { ...packingOptions(config, run), position });
+  const skips = new SkipReport(pictures.name, console.warn);
+  const loader = createPackedLoader(pictures, { ...packingOptions(config, run), position, skips });
   const wanted = graphInputs(accumulate ?? update);
   return {
     get waitSeconds() {
@@ -133,7 +114,10 @@ function packedBatches(
         next: batch.next,
       };
     },
-    close: () => loader.close(),
+    close() {
+      loader.close();
+      skips.summarize(pictures.length);
+    },
   };
 }
 

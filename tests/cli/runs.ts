@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { main } from "../../cli/main.ts";
 import { writeSamplesNpz } from "../../formats/npz.ts";
+import { deviceChoices } from "../devices.ts";
 import { type Finished, recordedIo, taskPermissions } from "./support.ts";
 
 /** A model of 12,674 parameters on the shipped pictures. */
@@ -18,6 +19,16 @@ export const tinyModel: readonly string[] = [
 
 /** The CPU with one thread, which is fastest for a model this small. */
 export const onWasm: readonly string[] = ["--device", "wasm", "--threads", "1"];
+
+/** Devices with the flags that choose them. */
+export const devices: readonly { name: string; flags: readonly string[]; available: boolean }[] = [
+  { name: "wasm", flags: onWasm, available: true },
+  {
+    name: "webgpu",
+    flags: ["--device", "webgpu"],
+    available: deviceChoices.some(({ name, available }) => name === "webgpu" && available),
+  },
+];
 
 /** Files of a checkpoint. */
 export const checkpointFiles = [
@@ -96,6 +107,35 @@ export async function namesIn(folder: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return names.sort();
+}
+
+/** Checks an exit code and that the last line, the only one where nothing started, is the message. */
+export function assertFails({ code, out, err }: Finished, expected: number, message: RegExp): void {
+  assert.match(err, message);
+  assert.equal(code, expected, err);
+  assert.equal(out, "");
+  assert.match(err.trimEnd().split("\n").at(-1)!, /^tessera: /);
+  assert.doesNotMatch(err, /^ +at /m, "a stack trace");
+  assert.doesNotMatch(err, /--debug/, "not an expected error");
+}
+
+/** Runs a command line that must fail with one line and leave a folder as it was. */
+export async function assertRefuses(
+  folder: string,
+  args: readonly string[],
+  code: number,
+  message: RegExp,
+): Promise<void> {
+  const before = await namesIn(folder);
+  const finished = await run(...args);
+  assertFails(finished, code, message);
+  assert.equal(finished.err.match(/\n/g)?.length, 1, `not one line: ${finished.err}`);
+  assert.deepEqual(await namesIn(folder), before, "something was left behind");
+}
+
+/** Splits a command as a shell does, single quotes only. */
+export function shellWords(command: string): string[] {
+  return [...command.matchAll(/(?:'([^']*)'|([^' ]+))(?: |$)/g)].map(([, a, b]) => a ?? b);
 }
 
 /** A process of the tool that is running. */

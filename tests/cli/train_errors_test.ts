@@ -1,8 +1,10 @@
 /** What `tessera train dit` says when it cannot do what it was asked for: one line, nothing left. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { type Finished, runTessera, taskPermissions } from "./support.ts";
+import { runTessera, taskPermissions } from "./support.ts";
 import {
+  assertFails,
+  assertRefuses,
   checkpointFiles,
   checkpointOf,
   namesIn,
@@ -16,16 +18,6 @@ import {
   writeTinyData,
 } from "./runs.ts";
 
-/** Checks an exit code and that the last line, the only one where nothing started, is the message. */
-function assertFails({ code, out, err }: Finished, expected: number, message: RegExp): void {
-  assert.match(err, message);
-  assert.equal(code, expected, err);
-  assert.equal(out, "");
-  assert.match(err.trimEnd().split("\n").at(-1)!, /^tessera: /);
-  assert.doesNotMatch(err, /^ +at /m, "a stack trace");
-  assert.doesNotMatch(err, /--debug/, "not an expected error");
-}
-
 /** Starts a run that must fail before it makes its folder. */
 async function refuses(
   folder: string,
@@ -33,12 +25,9 @@ async function refuses(
   code: number,
   message: RegExp,
 ): Promise<void> {
-  const before = await namesIn(folder);
   const results = ["--results-dir", join(folder, "results"), "--steps", "2", "--quiet"];
-  const finished = await run("train", "dit", ...tinyModel, ...onWasm, ...results, ...args);
-  assertFails(finished, code, message);
-  assert.equal(finished.err.match(/\n/g)?.length, 1, "one line");
-  assert.deepEqual(await namesIn(folder), before, "something was left behind");
+  const command = ["train", "dit", ...tinyModel, ...onWasm, ...results, ...args];
+  await assertRefuses(folder, command, code, message);
 }
 
 Deno.test("wrong flags are named with the closest valid value", async () => {

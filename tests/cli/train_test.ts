@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { readMetrics } from "../../training/metrics.ts";
-import { deviceChoices } from "../devices.ts";
 import { assertClose } from "../golden.ts";
 import { openSafetensors } from "../../formats/safetensors.ts";
 import {
@@ -10,9 +9,11 @@ import {
   assertSameTensors,
   checkpointFiles,
   checkpointOf,
+  devices,
   namesIn,
   onWasm,
   run,
+  shellWords,
   start,
   succeed,
   tinyModel,
@@ -80,15 +81,6 @@ Deno.test("the default model does not wait for its pictures", async () => {
     assert(Math.max(...shares) < 0.02);
   });
 });
-
-const devices = [
-  { name: "wasm", flags: onWasm, available: true },
-  {
-    name: "webgpu",
-    flags: ["--device", "webgpu"],
-    available: deviceChoices.some(({ name, available }) => name === "webgpu" && available),
-  },
-];
 
 for (const { name, flags, available } of devices) {
   Deno.test({
@@ -209,11 +201,6 @@ Deno.test("--init-from takes the weights and nothing else", async () => {
     }
   });
 });
-
-/** Splits a command as a shell does, single quotes only. */
-function shellWords(command: string): string[] {
-  return [...command.matchAll(/(?:'([^']*)'|([^' ]+))(?: |$)/g)].map(([, a, b]) => a ?? b);
-}
 
 for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`${signal} saves, and the printed command goes on exactly`, posix, async () => {

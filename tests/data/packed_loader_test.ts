@@ -11,6 +11,7 @@ import { type PlannedPicture, planTraining } from "../../data/packing_plan.ts";
 import { gridTokens, largestGrid } from "../../data/patch_grid.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
 import { resize, triangleFilter } from "../../data/resample.ts";
+import { SkipReport } from "../../data/skip_report.ts";
 import { keptTokens } from "../../data/token_dropping.ts";
 import { assertInputError, withFolder } from "../formats/helpers.ts";
 import { damagePixels, logNormalSizes, mixedSet, paint } from "./helpers.ts";
@@ -281,13 +282,14 @@ Deno.test("packed loader: a damaged picture has no weight, is counted and named 
     const paths = await makeFolder(folder);
     await damagePixels(paths[2]);
     const warnings: string[] = [];
-    const warn = (line: string) => warnings.push(line);
+    const skips = new SkipReport("pictures", (line) => warnings.push(line));
     const pictures = await openMixedFolder(folder);
     assert.equal(pictures.length, 8);
-    const batches = await take({ ...folderOptions, warn }, 6, pictures);
-    assert.deepEqual(await take({ ...folderOptions, warn: () => {} }, 6, pictures), batches);
+    const batches = await take({ ...folderOptions, skips }, 6, pictures);
+    assert.deepEqual(await take({ ...folderOptions, skips }, 6, pictures), batches);
     assert.equal(warnings.length, 1);
     assert.match(warnings[0], /^skipped: .*2.png: cannot be decoded/);
+    assert.equal(skips.count, 1);
     const plan = planTraining(pictures, folderOptions, packingStart);
     let unreadable = 0;
     for (const { arrays, counts } of batches) {
@@ -321,8 +323,27 @@ Deno.test("packed loader: nothing but damage is an error", async () => {
     const paths = await makeFolder(folder);
     for (const path of paths) await damagePixels(path);
     const pictures = await openMixedFolder(folder);
-    const taking = take({ ...folderOptions, warn: () => {} }, 1, pictures);
+    const silent = new SkipReport("pictures", () => {});
+    const taking = take({ ...folderOptions, skips: silent }, 1, pictures);
     await assertInputError(taking, folder, /none of the \d+ pictures of step 0 can be decoded/);
+  });
+});
+
+Deno.test("evaluation: a batch of nothing but damage has no weight, and the others go on", async () => {
+  await withFolder(async (folder) => {
+    const paths = await makeFolder(folder);
+    await damagePixels(paths[1]);
+    const pictures = await openMixedFolder(folder);
+    const items = paths.map((_, index) => ({ index, grid: { rows: 1, columns: 2 } }));
+    const shape = { sequences: 1, sequenceLength: 2, images: 1, patch: 2 };
+    const warnings: string[] = [];
+    const options = { ...shape, skips: new SkipReport("set", (line) => warnings.push(line)) };
+    const seen: (readonly number[])[] = [];
+    for await (const { counts, weights } of packForEvaluation(pictures, items, options)) {
+      seen.push([counts.images, counts.unreadable, weights[0]]);
+    }
+    assert.deepEqual(seen, paths.map((_, index) => index === 1 ? [0, 1, 0] : [1, 0, 1]));
+    assert.match(warnings.join("\n"), /^skipped: .*1.png: .*$/);
   });
 });
 
@@ -336,7 +357,7 @@ Deno.test("packed loader: decoded pictures are kept while they fit into the budg
     const small = createPackedLoader(pictures, {
       ...folderOptions,
       memoryBudget: 700, // two or three of them
-      warn: (line) => warnings.push(line),
+      skips: new SkipReport("small", (line) => warnings.push(line)),
     });
     try {
       for (let step = 0; step < 3; step++) { // sees all eight pictures

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { eachDevice } from "../devices.ts";
+import { smallNaViTPlan, trainSmallNaViT } from "./small_navit_run.ts";
 import { smallPlan, trainSmall } from "./small_run.ts";
 
 eachDevice("a seed decides every bit of a run", async (device) => {
@@ -14,7 +15,39 @@ eachDevice("a seed decides every bit of a run", async (device) => {
   }
 });
 
+for (const loss of ["softmax", "contrastive"] as const) {
+  eachDevice(`a seed decides every bit of a NaViT's run, ${loss}`, async (device) => {
+    const first = await trainSmallNaViT(device, smallNaViTPlan({ run: { loss } }));
+    assert.deepEqual(await trainSmallNaViT(device, smallNaViTPlan({ run: { loss } })), first);
+    const other = await trainSmallNaViT(device, smallNaViTPlan({ run: { loss, seed: 4 } }));
+    for (const [name, values] of first) {
+      assert(values.every(Number.isFinite), name);
+      assert.notDeepEqual(other.get(name), values, name);
+    }
+  });
+}
+
 for (const strictMath of [false, true]) {
+  for (const loss of ["softmax", "contrastive"] as const) {
+    const title = `a NaViT's run has the same bits on 1, 2 and 3 threads, ${loss}`;
+    Deno.test(`${title}${strictMath ? ", strict" : ""}`, async () => {
+      const runs = [];
+      for (const threads of [1, 2, 3]) {
+        const device = await createWasmDevice({ threads, strictMath });
+        try {
+          // Wide and deep enough to be divided.
+          const config = { hidden: 64, mlp: 256, depth: 2 };
+          const plan = smallNaViTPlan({ steps: 2, config, run: { loss, sequences: 8 } });
+          runs.push(await trainSmallNaViT(device, plan));
+        } finally {
+          device.close();
+        }
+      }
+      assert.deepEqual(runs[1], runs[0]);
+      assert.deepEqual(runs[2], runs[0]);
+    });
+  }
+
   Deno.test(`a run has the same bits on 1, 2 and 3 threads${strictMath ? ", strict" : ""}`, async () => {
     const runs = [];
     for (const threads of [1, 2, 3]) {

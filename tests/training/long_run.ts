@@ -2,13 +2,12 @@
  * A program: one long run with checkpoints, and what the process holds at 20 moments of it. All
  * permissions are needed to count open files.
  *
- *     deno run --allow-all --v8-flags=--expose-gc tests/training/long_run.ts DEVICE STEPS
+ *     deno run --allow-all --v8-flags=--expose-gc tests/training/long_run.ts FAMILY DEVICE STEPS
  *
  * @module
  */
 import { deviceChoices } from "../devices.ts";
-import { trainDiT } from "../../training/train_dit.ts";
-import { smallDataset, smallPlan } from "./small_run.ts";
+import { smallRuns } from "./small_navit_run.ts";
 
 /** What a process holds at one moment. */
 export interface Holdings {
@@ -27,14 +26,14 @@ const moments = 20;
 declare function gc(): void;
 
 if (import.meta.main) {
-  const [name, count] = Deno.args;
+  const [family, name, count] = Deno.args;
   const steps = Number(count);
   const device = await deviceChoices.find((choice) => choice.name === name)!.create();
   const folder = await Deno.makeTempDir({ prefix: "tessera long run " });
   const seen: Holdings[] = [];
   const every = steps / moments;
-  const plan = smallPlan({ folder, steps, logEvery: 50, checkpointEvery: 100, keep: 2 });
-  await trainDiT(device, smallDataset(), plan, {
+  const plan = { folder, steps, logEvery: 50, checkpointEvery: 100, keep: 2 };
+  await smallRuns[family as keyof typeof smallRuns](device, plan, {
     step: (step) => {
       if (step % every !== 0) return;
       gc();

@@ -5,10 +5,13 @@ import type { ImageDataset } from "../../data/dataset.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { NonFiniteLossError } from "../../training/loop.ts";
 import { readMetrics } from "../../training/metrics.ts";
+import type { Start } from "../../training/run.ts";
 import { latestCheckpoint, listCheckpoints } from "../../training/run_folder.ts";
 import { trainDiT } from "../../training/train_dit.ts";
+import { trainNaViT } from "../../training/train_navit.ts";
 import { withFolder } from "../cli/runs.ts";
 import { eachDevice } from "../devices.ts";
+import { smallNaViTPlan, smallPictures, smallRuns } from "./small_navit_run.ts";
 import { readTrainer, smallDataset, smallPlan, trainSmall } from "./small_run.ts";
 
 /** The small data set with NaN in the pictures of some batches, counted from 0. */
@@ -110,32 +113,48 @@ Deno.test("a run stopped before its first step can be resumed", async () => {
   });
 });
 
-Deno.test("a run stopped at every step ends with the same bits", async () => {
-  await withFolder(async (folder) => {
-    const device = await createWasmDevice({ threads: 1 });
-    try {
-      for (let done = 0; done < 6; done++) {
-        const checkpoint = await latestCheckpoint(folder);
-        const stop = new AbortController();
-        const plan = smallPlan({
-          steps: 6,
-          folder,
-          start: checkpoint === undefined ? { from: "seed" } : { from: "resume", checkpoint },
-        });
-        const trainer = await trainDiT(device, smallDataset(), plan, {
-          signal: stop.signal,
-          step: () => stop.abort(),
-        });
-        assert.equal(trainer.step, done + 1);
-        if (trainer.step < 6) continue;
-        assert.deepEqual(
-          await readTrainer(trainer),
-          await trainSmall(device, smallPlan({ steps: 6 })),
-        );
+for (const [family, train] of Object.entries(smallRuns)) {
+  Deno.test(`a run of a ${family} stopped at every step ends with the same bits`, async () => {
+    await withFolder(async (folder) => {
+      const device = await createWasmDevice({ threads: 1 });
+      try {
+        for (let done = 0; done < 6; done++) {
+          const checkpoint = await latestCheckpoint(folder);
+          const stop = new AbortController();
+          const start: Start = checkpoint === undefined
+            ? { from: "seed" }
+            : { from: "resume", checkpoint };
+          const trainer = await train(device, { steps: 6, folder, start }, {
+            signal: stop.signal,
+            step: () => stop.abort(),
+          });
+          assert.equal(trainer.step, done + 1);
+          if (trainer.step < 6) continue;
+          const whole = await train(device, { steps: 6 });
+          assert.deepEqual(await readTrainer(trainer), await readTrainer(whole));
+        }
+        assert.deepEqual((await readMetrics(folder)).map(({ step }) => step), [2, 4, 6]);
+      } finally {
+        device.close();
       }
-      assert.deepEqual((await readMetrics(folder)).map(({ step }) => step), [2, 4, 6]);
-    } finally {
-      device.close();
-    }
+    });
   });
+}
+
+eachDevice("a NaViT learns a handful of pictures by heart", async (device) => {
+  const losses: number[] = [];
+  const plan = smallNaViTPlan({
+    steps: 150,
+    logEvery: 10,
+    run: {
+      learningRate: 1e-2,
+      flip: false,
+      dropping: { kind: "none" },
+      resolution: { kind: "fixed", side: 14 },
+    },
+  });
+  await trainNaViT(device, smallPictures(), plan, { metrics: ({ loss }) => losses.push(loss) });
+  // Three classes start at log 3 = 1.0986.
+  assert(losses[0] > 0.5 && losses[0] < 1.2, `${losses}`);
+  assert(losses.at(-1)! < 0.02, `${losses}`);
 });
