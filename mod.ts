@@ -173,6 +173,7 @@ export {
 // Pictures of mixed sizes
 export { openPictureSet, type OpenPictureSetOptions, type Split } from "./data/open.ts";
 export type { PictureSet, PictureSource } from "./data/picture_set.ts";
+export type { SkipReport } from "./data/skip_report.ts";
 export type { Bitmap } from "./formats/bitmap.ts";
 export {
   createPackedLoader,
