@@ -14,6 +14,7 @@ import {
 } from "../evaluation/navit_evaluation.ts";
 import type { ImageSetting } from "../evaluation/image_grids.ts";
 import type { EvaluationFormat } from "../evaluation/report/render.ts";
+import { chooseShots } from "../evaluation/shots.ts";
 import type { EvaluationReport } from "../evaluation/report/report.ts";
 import { writeTextAtomically } from "../formats/atomic_file.ts";
 import { InputError } from "../formats/errors.ts";
@@ -22,6 +23,7 @@ import { selectDevice } from "../kernels/select_device.ts";
 import { type ManifestOf, readManifest } from "../training/manifest.ts";
 import { findNaViT, loadNaViT, type NaViTSource } from "../training/navit_model.ts";
 import { latestCheckpoint, listRuns } from "../training/run_folder.ts";
+import { asUsage } from "./errors.ts";
 import type { EvalNaViTOptions } from "./eval.ts";
 import type { Io } from "./io.ts";
 import { openRunPictures } from "./train_navit.ts";
@@ -111,6 +113,7 @@ async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<E
   });
   requireClasses(pictures, classNames);
   const training = values.probe ? await open("train") : undefined;
+  if (training) requireShots(training, values.shots);
   return { name: pictures.name, pictures, training };
 }
 
@@ -124,6 +127,12 @@ function requireClasses({ name, classNames }: PictureSet, known: readonly string
   throw new InputError(
     `${name}: the class "${misplaced}" ${problem}; its classes are ${known.join(", ")}`,
   );
+}
+
+/** Refuses more shots than there are, before anything is measured. */
+function requireShots({ length, classNames, label }: PictureSet, shots: number): void {
+  const labels = Array.from({ length }, (_, index) => label(index));
+  asUsage(() => chooseShots(labels, classNames, shots, 0));
 }
 
 /** Token budgets as parts of the run's sequence length, when none are given. */

@@ -30,10 +30,13 @@ export function writeGoldenInputs(
   }
 }
 
+/** Parameters by name. */
+export type Weights = Pick<Golden, "shapes" | "floats">;
+
 /** Writes parameters into the buffers of the same name. */
 export function writeParameters(
   buffer: (name: string) => DeviceBuffer,
-  weights: Golden,
+  weights: Weights,
   names: Iterable<string> = weights.shapes.keys(),
 ): void {
   for (const name of names) buffer(name).write(weights.floats(name));
@@ -107,12 +110,12 @@ export interface Forward {
   run(images: Sequences): Promise<Float32Array[]>;
 }
 
-/** Loads a forward pass with the parameters of a golden file. */
+/** Loads a forward pass with parameters of its own. */
 export async function loadForward(
   device: Device,
   config: NaViTConfig,
   shape: PackShape,
-  weights: Golden,
+  weights: Weights,
 ): Promise<Forward> {
   const graph = navitForwardGraph(config, shape);
   const executable = await device.load(compile(graph));
