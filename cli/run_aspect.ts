@@ -40,12 +40,13 @@ export async function runAspect(
       `--points ${values.points} does not divide ${plan.steps} steps; --steps ${nearest} would do`,
     );
   }
-  const { config, run, dataPath } = plan.description;
+  const { config, classNames, run, dataPath } = plan.description;
   const test = await openRunPictures(dataPath, {
     channels: config.channels,
     holdout: run.holdout,
     captions: false,
     split: "test",
+    classNames,
   });
   const study: AspectStudy = {
     plan,

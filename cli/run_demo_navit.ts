@@ -88,11 +88,12 @@ async function evaluate(
   folder: string,
 ): Promise<EvaluationReport> {
   const source = await findNaViT(folder, "ema");
-  const { config, dataPath, run } = source.manifest;
+  const { config, classNames, dataPath, run } = source.manifest;
   const pictures = await openRunPictures(dataPath, {
     channels: config.channels,
     captions: false,
     split: "test",
+    classNames,
   });
   const largest = Math.max(...budgets);
   const model = evaluatedModel({ name: "demo", source });

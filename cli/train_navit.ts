@@ -51,6 +51,8 @@ interface PictureOptions {
   readonly holdout?: number;
   readonly captions: boolean;
   readonly split?: "train" | "test";
+  /** The classes that labels count in; those of the pictures when absent. */
+  readonly classNames?: readonly string[];
 }
 
 /** Opens the pictures of a run: a path, or the shipped ones. */
