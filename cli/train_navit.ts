@@ -27,7 +27,7 @@ import { readTextFile } from "./files.ts";
 import type { Parsed } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { fixed } from "./progress.ts";
-import { fillWarning, requireClasses, requireFittingResolution } from "./train_navit_checks.ts";
+import { packingWarnings, requireClasses, requireFittingResolution } from "./train_navit_checks.ts";
 import type { navitTrainFlags, TrainNaViTOptions } from "./train_navit_flags.ts";
 import {
   findResumedRun,
@@ -46,7 +46,7 @@ interface NaViTPlan {
   readonly plan: RunPlan<NaViTRun>;
   readonly pictures: PictureSet;
   /** What the user should know before it starts. */
-  readonly warning?: string;
+  readonly warnings: readonly string[];
 }
 
 /** How the pictures of a run are opened. */
@@ -71,16 +71,16 @@ export async function openRunPictures(
 /** Starts, resumes or only describes a run. */
 export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlags>): Promise<void> {
   const { values } = parsed;
-  const { plan, pictures, warning } = values.resume === undefined
+  const { plan, pictures, warnings } = values.resume === undefined
     ? await prepareNewRun(parsed)
     : await prepareResume(parsed);
-  if (warning !== undefined) io.err(`${warning}\n`);
+  for (const warning of warnings) io.err(`${warning}\n`);
   if (values.dryRun) {
     const { describeNaViTPlan } = await import("./train_plan.ts");
     io.out(await describeNaViTPlan(plan, pictures, values));
     return;
   }
-  await startRun(io, parsed, prepared({ plan, pictures }, titleOf(values)));
+  await startRun(io, parsed, prepared(plan, pictures, titleOf(values)));
 }
 
 /** What the run folder is called after. */
@@ -89,7 +89,11 @@ export function titleOf({ config, model }: TrainNaViTOptions): string {
 }
 
 /** The run as {@link startRun} takes it. */
-function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaViTRun> {
+function prepared(
+  plan: RunPlan<NaViTRun>,
+  pictures: PictureSet,
+  title: string,
+): PreparedRun<NaViTRun> {
   const { config, run } = plan.description;
   const measure: PreparedRun["columns"] = run.loss === "contrastive"
     ? { matchProbability: fixed("match", 3) }
@@ -140,7 +144,7 @@ export async function prepareNewRun(
   return {
     plan: { ...steps, description, start: await startOf(values, config) },
     pictures,
-    warning: fillWarning(pictures, config, run),
+    warnings: packingWarnings(pictures, config, run),
   };
 }
 
@@ -305,5 +309,6 @@ async function prepareResume(
       folder,
     },
     pictures,
+    warnings: [],
   };
 }
