@@ -100,15 +100,11 @@ Deno.test("train navit: resolutions of which not one fits a sequence", async () 
     // Half of 6 x 6 tokens fit, half of 7 x 7 do not.
     const dropping = ["--token-drop", "0.5"];
     await refuses(folder, data, [...dropping, "--resolution", "52"], 2, message(52, 24, 51));
-    for (
-      const args of [["--resolution", "35"], ["--resolution", "35:500"], [
-        ...dropping,
-        "--resolution",
-        "51",
-      ], ["--resolution", "native"]]
-    ) {
-      const { code, err } = await runTraining(folder, data, "--dry-run", ...args, ...onWasm);
-      assert.deepEqual({ code, err }, { code: 0, err: "" });
+    const fitting = [["35"], ["35:500"], ["51", ...dropping], ["native"]];
+    for (const args of fitting) {
+      const flags = ["--dry-run", "--resolution", ...args, ...onWasm];
+      const { code, err } = await runTraining(folder, data, ...flags);
+      assert.equal(code, 0, err);
     }
   });
 });
