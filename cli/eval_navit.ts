@@ -35,11 +35,11 @@ type Manifest = ManifestOf<"navit">;
 export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<void> {
   const checkpoint = values.checkpoint ?? "results";
   const sources = await findSources(checkpoint, values.weights);
+  requireAlike(sources);
+  for (const line of holdoutWarnings(sources)) io.err(`${line}\n`);
   const [{ source: { manifest } }] = sources;
   const models = sources.map(evaluatedModel);
   const data = await openData(values, manifest);
-  for (const source of sources) requireFittingModel(source, data.pictures);
-  for (const line of holdoutWarnings(sources)) io.err(`${line}\n`);
   const skips = new SkipReport(data.name, (line) => io.err(`${line}\n`));
   const plan = planOf(values, manifest, skips);
   const { device } = await selectDevice({ ...values, batchInvariant: true });
@@ -94,9 +94,30 @@ async function findSources(
   throw new InputError(`${path}: none of its ${runs.length} runs trains a navit`);
 }
 
+/** Refuses runs that cannot be evaluated on the same pictures. */
+function requireAlike([first, ...others]: readonly NamedSource[]): void {
+  const subject = ({ source: { manifest: { config, classNames } } }: NamedSource) =>
+    `${config.channels} channels, classes ${classNames.join(", ")}`;
+  const other = others.find((candidate) => subject(candidate) !== subject(first));
+  if (other === undefined) return;
+  throw new InputError(
+    `${first.name} and ${other.name} were trained on different kinds of pictures ` +
+      `(${subject(first)}; ${subject(other)}): evaluate them one by one`,
+  );
+}
+
+/** Runs that may have been trained on what the first one has held out. */
+function holdoutWarnings([first, ...others]: readonly NamedSource[]): string[] {
+  const holdout = ({ source }: NamedSource) => source.manifest.run.holdout ?? 0;
+  return others.filter((other) => holdout(other) !== holdout(first)).map((other) =>
+    `warning: ${other.name} was trained with --holdout ${holdout(other)}, ${first.name} with ` +
+    `${holdout(first)}, so it may have seen the pictures of this evaluation`
+  );
+}
+
 /** Opens the pictures of the run, or others; the training part too where a probe needs it. */
 async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<EvaluationData> {
-  const { config, run } = manifest;
+  const { config, run, classNames } = manifest;
   const path = values.dataPath ?? manifest.dataPath;
   const open = (split: "train" | "test") =>
     openRunPictures(path, {
@@ -113,37 +134,21 @@ async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<E
         "trained with --holdout has kept a part for this",
     );
   });
+  requireClasses(pictures, classNames);
   const training = values.probe ? await open("train") : undefined;
   if (training) requireShots(training, values.shots);
   return { name: pictures.name, pictures, training };
 }
 
-/** Labels and channels must mean the same to a model and to the data. */
-function requireFittingModel(
-  { name: model, source: { manifest } }: NamedSource,
-  { name, channels, classNames }: PictureSet,
-): void {
-  const { config, classNames: known } = manifest;
-  if (channels !== config.channels) {
-    throw new InputError(
-      `${name}: pictures have ${channels} channels, the model ${model} ${config.channels}`,
-    );
-  }
+/** Labels must mean the same to the model and to the data. */
+function requireClasses({ name, classNames }: PictureSet, known: readonly string[]): void {
   const misplaced = classNames.find((className, label) => className !== known[label]);
   if (misplaced === undefined) return;
-  const problem = known.includes(misplaced) ? "is elsewhere in" : "is new to";
+  const problem = known.includes(misplaced)
+    ? "is not where the model has it"
+    : "is new to the model";
   throw new InputError(
-    `${name}: the class "${misplaced}" ${problem} the model ${model}; its classes are ` +
-      known.join(", "),
-  );
-}
-
-/** Runs that may have been trained on what the first one has held out. */
-function holdoutWarnings([first, ...others]: readonly NamedSource[]): string[] {
-  const holdout = ({ source }: NamedSource) => source.manifest.run.holdout ?? 0;
-  return others.filter((other) => holdout(other) !== holdout(first)).map((other) =>
-    `warning: ${other.name} was trained with --holdout ${holdout(other)}, ${first.name} with ` +
-    `${holdout(first)}, so it may have seen the pictures of this evaluation`
+    `${name}: the class "${misplaced}" ${problem}; its classes are ${known.join(", ")}`,
   );
 }
 
