@@ -46,7 +46,7 @@ interface NaViTPlan {
   readonly plan: RunPlan<NaViTRun>;
   readonly pictures: PictureSet;
   /** What the user should know before it starts. */
-  readonly warnings: readonly string[];
+  readonly warnings?: readonly string[];
 }
 
 /** How the pictures of a run are opened. */
@@ -71,7 +71,7 @@ export async function openRunPictures(
 /** Starts, resumes or only describes a run. */
 export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlags>): Promise<void> {
   const { values } = parsed;
-  const { plan, pictures, warnings } = values.resume === undefined
+  const { plan, pictures, warnings = [] } = values.resume === undefined
     ? await prepareNewRun(parsed)
     : await prepareResume(parsed);
   for (const warning of warnings) io.err(`${warning}\n`);
@@ -80,7 +80,7 @@ export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlag
     io.out(await describeNaViTPlan(plan, pictures, values));
     return;
   }
-  await startRun(io, parsed, prepared(plan, pictures, titleOf(values)));
+  await startRun(io, parsed, prepared({ plan, pictures }, titleOf(values)));
 }
 
 /** What the run folder is called after. */
@@ -89,11 +89,7 @@ export function titleOf({ config, model }: TrainNaViTOptions): string {
 }
 
 /** The run as {@link startRun} takes it. */
-function prepared(
-  plan: RunPlan<NaViTRun>,
-  pictures: PictureSet,
-  title: string,
-): PreparedRun<NaViTRun> {
+function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaViTRun> {
   const { config, run } = plan.description;
   const measure: PreparedRun["columns"] = run.loss === "contrastive"
     ? { matchProbability: fixed("match", 3) }
@@ -309,6 +305,5 @@ async function prepareResume(
       folder,
     },
     pictures,
-    warnings: [],
   };
 }
