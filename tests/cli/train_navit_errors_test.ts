@@ -165,7 +165,7 @@ Deno.test("train navit: weights that cannot be started from", async () => {
     const bytes = await Deno.readFile(join(checkpointOf(good, 1), "model.safetensors"));
     await Deno.writeFile(damaged, bytes.subarray(0, -100));
     const cases: [string[], RegExp][] = [
-      [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder or /],
+      [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder/],
       [[damaged], /damaged\.safetensors: tensor ".*\(truncated\?\)$/m],
       [[good, "--depth", "2"], /blocks\.1\.norm1\.weight is missing/],
       [[good, "--num-classes", "4"], /head\.weight has the shape \(3, 16\), not \(4, 16\)$/m],
