@@ -289,7 +289,7 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
       [["--data-path", path("whole")], 1, /whole: has no separate test part; --split train .*/],
       [["--probe", "--shots", "9"], 2, /class "checks" has 8 of the 9 .*; at most 8 shots are /],
       [["--checkpoint", path("missing")], 1, /checkpoint .*missing: does not exist; give a run /],
-      [["--checkpoint", path("empty")], 1, /has no checkpoint in it; give a run folder/],
+      [["--checkpoint", path("empty")], 1, /has no checkpoint in it; give a run folder or /],
       [["--checkpoint", dit], 1, /a model of the family dit, not navit$/m],
       [["--tokens", "0"], 2, /--tokens 0 is out of range: .* the nearest valid value is 1$/m],
       [["--tokens", "4,,6"], 2, /--tokens "4,,6" has an empty entry$/m],
