@@ -35,6 +35,8 @@ type Manifest = ManifestOf<"navit">;
 export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<void> {
   const checkpoint = values.checkpoint ?? "results";
   const sources = await findSources(checkpoint, values.weights);
+  requireAlike(sources);
+  for (const line of holdoutWarnings(sources)) io.err(`${line}\n`);
   const [{ source: { manifest } }] = sources;
   const models = sources.map(evaluatedModel);
   const data = await openData(values, manifest);
@@ -90,6 +92,27 @@ async function findSources(
   }
   if (sources.length > 0) return sources;
   throw new InputError(`${path}: none of its ${runs.length} runs trains a navit`);
+}
+
+/** Refuses runs that cannot be evaluated on the same pictures. */
+function requireAlike([first, ...others]: readonly NamedSource[]): void {
+  const subject = ({ source: { manifest: { config, classNames } } }: NamedSource) =>
+    `${config.channels} channels, classes ${classNames.join(", ")}`;
+  const other = others.find((candidate) => subject(candidate) !== subject(first));
+  if (other === undefined) return;
+  throw new InputError(
+    `${first.name} and ${other.name} were trained on different kinds of pictures ` +
+      `(${subject(first)}; ${subject(other)}): evaluate them one by one`,
+  );
+}
+
+/** Runs that may have been trained on what the first one has held out. */
+function holdoutWarnings([first, ...others]: readonly NamedSource[]): string[] {
+  const holdout = ({ source }: NamedSource) => source.manifest.run.holdout ?? 0;
+  return others.filter((other) => holdout(other) !== holdout(first)).map((other) =>
+    `warning: ${other.name} was trained with --holdout ${holdout(other)}, ${first.name} with ` +
+    `${holdout(first)}, so it may have seen the pictures of this evaluation`
+  );
 }
 
 /** Opens the pictures of the run, or others; the training part too where a probe needs it. */

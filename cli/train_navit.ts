@@ -23,7 +23,7 @@ import type { Parsed } from "./flags.ts";
 import type { Io } from "./io.ts";
 import { baseConfig, navitOverrides } from "./model_config.ts";
 import { fixed } from "./progress.ts";
-import { fillWarning, requireClasses, requireFittingResolution } from "./train_navit_checks.ts";
+import { packingWarnings, requireClasses, requireFittingResolution } from "./train_navit_checks.ts";
 import type { navitTrainFlags, TrainNaViTOptions } from "./train_navit_flags.ts";
 import {
   findResumedRun,
@@ -42,7 +42,7 @@ export interface NaViTPlan {
   readonly plan: RunPlan<NaViTRun>;
   readonly pictures: PictureSet;
   /** What the user should know before it starts. */
-  readonly warning?: string;
+  readonly warnings?: readonly string[];
 }
 
 /** How the pictures of a run are opened. */
@@ -69,10 +69,10 @@ export async function openRunPictures(
 /** Starts, resumes or only describes a run. */
 export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlags>): Promise<void> {
   const { values } = parsed;
-  const { plan, pictures, warning } = values.resume === undefined
+  const { plan, pictures, warnings = [] } = values.resume === undefined
     ? await prepareNewRun(parsed)
     : await prepareResume(parsed);
-  if (warning !== undefined) io.err(`${warning}\n`);
+  for (const warning of warnings) io.err(`${warning}\n`);
   if (values.dryRun) {
     const { describeNaViTPlan } = await import("./train_plan.ts");
     io.out(await describeNaViTPlan(plan, pictures, values));
@@ -138,7 +138,7 @@ export async function prepareNewRun(
   return {
     plan: { ...steps, description, start: await startOf(values, config) },
     pictures,
-    warning: fillWarning(pictures, config, run),
+    warnings: packingWarnings(pictures, config, run),
   };
 }
 

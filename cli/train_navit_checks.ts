@@ -12,6 +12,7 @@ import type { NaViTSettings } from "../training/manifest.ts";
 import { previewPacking, slotsWanted } from "../training/packing_preview.ts";
 import { packingOptions } from "../training/train_navit.ts";
 import { UsageError } from "./errors.ts";
+import { formatPercent } from "./numbers.ts";
 
 /** Refuses a model with fewer classes than the pictures have. */
 export function requireClasses(
@@ -34,19 +35,35 @@ export function requireFittingResolution(config: NaViTConfig, run: NaViTSettings
   );
 }
 
-/** The least share of tokens that may hold pictures without a warning. */
-const leastFillRate = 0.5;
+/** Shares of a run's first sequences from which on a run is worth a warning. */
+const worthWarning = { padding: 0.5, shrunk: 0.5 };
 
-/** A warning where so few pictures are let into a sequence that most of it is padding. */
-export function fillWarning(
+/** Warnings of settings under which most of a batch is padding, or most pictures are made smaller. */
+export function packingWarnings(
   pictures: PictureSet,
   config: NaViTConfig,
   run: NaViTSettings,
-): string | undefined {
-  const { fillRate } = previewPacking(pictures, config, run);
-  if (fillRate >= leastFillRate) return undefined;
-  const wanted = slotsWanted(pictures, config, run);
-  if (wanted <= run.slots) return undefined;
-  return `warning: pictures fill only ${(100 * fillRate).toFixed(1)} % of the tokens, because ` +
-    `--images-per-sequence ${run.slots} ends sequences early; ${wanted} would fill them`;
+): string[] {
+  const { fillRate, shrunkShare } = previewPacking(pictures, config, run);
+  const warnings: string[] = [];
+  if (1 - fillRate > worthWarning.padding) {
+    const wanted = slotsWanted(pictures, config, run);
+    if (wanted > run.slots) {
+      warnings.push(
+        `warning: pictures fill only ${formatPercent(fillRate)} of the tokens, because ` +
+          `--images-per-sequence ${run.slots} ends sequences early; ${wanted} would fill them`,
+      );
+    }
+  }
+  if (shrunkShare > worthWarning.shrunk) {
+    const { sequenceLength, longest } = packingOptions(config, run);
+    const side = Number.isFinite(longest) ? ` and sides of ${longest} patches` : "";
+    warnings.push(
+      `warning: ${
+        formatPercent(shrunkShare)
+      } of the pictures are made smaller than --resolution asks, ` +
+        `to fit ${sequenceLength} tokens${side}`,
+    );
+  }
+  return warnings;
 }

@@ -24,7 +24,7 @@ import { ditTrainingGraphs } from "../training/dit_step.ts";
 import { forecastMemory, type MemoryForecast, type MemoryParts } from "../training/forecast.ts";
 import type { StepGraphs } from "../training/step_graphs.ts";
 import type { Values } from "./flags.ts";
-import { formatBytes, formatCount } from "./numbers.ts";
+import { formatBytes, formatCount, formatPercent } from "./numbers.ts";
 import type { CommonTrainFlags } from "./train_flags.ts";
 
 type DeviceOptions = Pick<Values<CommonTrainFlags>, "device" | "threads">;
@@ -77,7 +77,7 @@ export async function describeNaViTPlan(
   const { config, run } = plan.description;
   const { sequences, length, slots, accumulate = 1 } = run;
   const { parameters, trainableParameters, multiplyAdds } = describeNaViT(config, length);
-  const { picturesPerSequence, fillRate } = previewPacking(pictures, config, run);
+  const { picturesPerSequence, fillRate, shrunkShare } = previewPacking(pictures, config, run);
   return [
     line("parameters", `${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`),
     line("multiply-adds", `${formatCount(multiplyAdds)} a picture of ${length} tokens, forward`),
@@ -86,7 +86,7 @@ export async function describeNaViTPlan(
     line(
       "packing",
       `${picturesPerSequence.toFixed(1)} pictures a sequence, ` +
-        `${(100 * fillRate).toFixed(1)} % of the tokens`,
+        `${formatPercent(fillRate)} of the tokens; ${formatPercent(shrunkShare)} shrunk to fit`,
     ),
     line("data", `${formatCount(pictures.length)} pictures`),
     line("steps", `${plan.steps}`),

@@ -7,6 +7,7 @@
 import { InputError } from "../formats/errors.ts";
 import type { Device } from "../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../kernels/select_device.ts";
+import { constantRate, stepOfZeroRate } from "../training/learning_rate.ts";
 import type { LoopEvents } from "../training/loop.ts";
 import type { Manifest, ManifestOf, RunDescription } from "../training/manifest.ts";
 import type { Metrics } from "../training/metrics.ts";
@@ -142,6 +143,7 @@ async function train<Run extends RunDescription>(
   { device, reason }: ChosenDevice,
 ): Promise<void> {
   const { plan, title, command, next } = prepared;
+  warnOfIdleSteps(io, plan);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
   const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
   progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
@@ -194,6 +196,16 @@ async function train<Run extends RunDescription>(
   }
   if (!values.quiet) io.err(`${next.what}: ${tool(next.command(shellWord(folder)))}\n`);
   io.out(folder);
+}
+
+/** Says when a run goes on beyond the end of its learning rate. */
+function warnOfIdleSteps(io: Io, { steps, description: { run } }: RunPlan): void {
+  const end = stepOfZeroRate(run.learningRate, run.rateSchedule ?? constantRate);
+  if (end === undefined || end >= steps) return;
+  io.err(
+    `warning: the learning rate of this run is 0 from step ${end} on, so later steps change no ` +
+      "weight; --init-from starts a new run from its weights\n",
+  );
 }
 
 /** The command line that goes on with a run on the same device. */

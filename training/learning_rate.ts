@@ -66,3 +66,9 @@ export function learningRateAt(
   const share = (step - warmup) / (steps - warmup);
   return minimum + (peak - minimum) * (1 + Math.cos(Math.PI * share)) / 2;
 }
+
+/** The step from which on the rate is 0; undefined where it never comes to that. */
+export function stepOfZeroRate(peak: number, schedule: RateSchedule): number | undefined {
+  if (schedule.kind === "constant") return undefined;
+  return learningRateAt(schedule.steps, peak, schedule) === 0 ? schedule.steps : undefined;
+}

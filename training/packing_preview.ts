@@ -17,6 +17,8 @@ export interface PackingPreview {
   readonly picturesPerSequence: number;
   /** Share of the tokens that is not padding. */
   readonly fillRate: number;
+  /** Share of the pictures that are made smaller than asked for, to fit. */
+  readonly shrunkShare: number;
 }
 
 /**
@@ -30,11 +32,12 @@ export function previewPacking(
   run: NaViTSettings,
 ): PackingPreview {
   const sequences = firstGroup(pictures, packingOptions(config, run), run.openSequences);
-  const mean = (count: (sequence: FilledSequence) => number) =>
-    sequences.reduce((sum, sequence) => sum + count(sequence), 0) / sequences.length;
+  const shown = sequences.flatMap(({ items }) => items);
+  const tokens = sequences.reduce((sum, sequence) => sum + sequence.tokens, 0);
   return {
-    picturesPerSequence: mean(({ items }) => items.length),
-    fillRate: mean(({ tokens }) => tokens) / run.length,
+    picturesPerSequence: shown.length / sequences.length,
+    fillRate: tokens / (sequences.length * run.length),
+    shrunkShare: shown.filter(({ isShrunk }) => isShrunk).length / shown.length,
   };
 }
 

@@ -225,6 +225,32 @@ Deno.test("a folder of runs: every navit is evaluated, others are left out", asy
   });
 });
 
+Deno.test("runs in one folder must go with the same pictures", async () => {
+  await withRun(async (_, data, folder) => {
+    const results = join(folder, "results");
+    const quick = ["--steps", "1", ...onWasm];
+    const held = await writeMixedPictures(join(folder, "whole"), 4);
+    await trainNaViT(results, held, "--holdout", "0.5", ...quick);
+    const flags = ["--checkpoint", results, "--tokens", "4", "--quiet", ...onWasm];
+    const command = ["eval", "navit", ...flags];
+    const { code, err } = await run(...command);
+    assert.equal(code, 0, err);
+    assert.match(
+      err,
+      /^warning: 001-NaViT-XS-8 was trained with --holdout 0\.5, 000-NaViT-XS-8 with 0, so it may have seen the pictures of this evaluation\n$/,
+    );
+    const grey = await trainNaViT(results, data, "--channels", "1", ...quick);
+    const channels =
+      /^tessera: 000-.* and 002-NaViT-XS-8 were trained on different kinds of pictures \(3 channels, .*; 1 channels, .*\): evaluate them one by one$/m;
+    assertFails(await run(...command), 1, channels);
+    await Deno.remove(grey, { recursive: true });
+    await Deno.rename(join(data, "train", "checks"), join(data, "train", "xs"));
+    await trainNaViT(results, join(data, "train"), ...quick);
+    const classes = /000-.* and 003-.*classes columns, rows, xs\): evaluate them one by one$/m;
+    assertFails(await run(...command), 1, classes);
+  });
+});
+
 Deno.test("damaged pictures are left out, named once and counted", async () => {
   await withRun(async (trained, data) => {
     const flags = ["--checkpoint", trained, "--tokens", "6,12", "--padded", "--batch-size", "1"];

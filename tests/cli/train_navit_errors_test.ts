@@ -100,15 +100,11 @@ Deno.test("train navit: resolutions of which not one fits a sequence", async () 
     // Half of 6 x 6 tokens fit, half of 7 x 7 do not.
     const dropping = ["--token-drop", "0.5"];
     await refuses(folder, data, [...dropping, "--resolution", "52"], 2, message(52, 24, 51));
-    for (
-      const args of [["--resolution", "35"], ["--resolution", "35:500"], [
-        ...dropping,
-        "--resolution",
-        "51",
-      ], ["--resolution", "native"]]
-    ) {
-      const { code, err } = await runTraining(folder, data, "--dry-run", ...args, ...onWasm);
-      assert.deepEqual({ code, err }, { code: 0, err: "" });
+    const fitting = [["35"], ["35:500"], ["51", ...dropping], ["native"]];
+    for (const args of fitting) {
+      const flags = ["--dry-run", "--resolution", ...args, ...onWasm];
+      const { code, err } = await runTraining(folder, data, ...flags);
+      assert.equal(code, 0, err);
     }
   });
 });
@@ -169,7 +165,7 @@ Deno.test("train navit: weights that cannot be started from", async () => {
     const bytes = await Deno.readFile(join(checkpointOf(good, 1), "model.safetensors"));
     await Deno.writeFile(damaged, bytes.subarray(0, -100));
     const cases: [string[], RegExp][] = [
-      [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder or /],
+      [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder/],
       [[damaged], /damaged\.safetensors: tensor ".*\(truncated\?\)$/m],
       [[good, "--depth", "2"], /blocks\.1\.norm1\.weight is missing/],
       [[good, "--num-classes", "4"], /head\.weight has the shape \(3, 16\), not \(4, 16\)$/m],

@@ -198,7 +198,10 @@ Deno.test("train navit --dry-run prints what a run needs and leaves nothing behi
     assert.match(out, /^parameters +10,387 \(10,387 trained\)$/m);
     assert.match(out, /^batch +4 sequences in 2 parts$/m);
     assert.match(out, /^sequence +24 tokens, at most 4 pictures$/m);
-    assert.match(out, /^packing +\d\.\d pictures a sequence, \d\d\.\d % of the tokens$/m);
+    assert.match(
+      out,
+      /^packing +\d\.\d pictures a sequence, \d\d\.\d % of the tokens; 0\.0 % shrunk to fit$/m,
+    );
     assert.match(out, /^data +12 pictures$/m);
     assert.match(out, /^ {2}gradient sums +\S+ KiB$/m);
     assert.match(out, /^limits +fits: /m);
@@ -219,7 +222,40 @@ Deno.test("train navit warns when few pictures a sequence make most tokens paddi
     assert.match(out, new RegExp(`^packing +1\\.0 pictures a sequence, ${percent} %`, "m"));
     const better = await train(Number(enough));
     assert.equal(better.err, "");
-    assert.match(better.out, /^packing .*, 9\d\.\d % of the tokens$/m);
+    assert.match(better.out, /^packing .*, 9\d\.\d % of the tokens; /m);
+  });
+});
+
+Deno.test("train navit warns when most pictures are made smaller than asked for", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeMixedPictures(join(folder, "pictures"), 4);
+    const plan = (...args: string[]) => runTraining(folder, data, "--dry-run", ...onWasm, ...args);
+    const tokens = await plan("--resolution", "32:64", "--positions", "fourier");
+    assert.match(
+      tokens.err,
+      /^warning: \d+\.\d % of the pictures are made smaller than --resolution asks, to fit 24 tokens\n$/,
+    );
+    const sides = await plan("--resolution", "30", "--position-length", "3");
+    assert.match(sides.err, /^warning: .*, to fit 24 tokens and sides of 3 patches\n$/);
+    const [, share] = /^warning: (\S+ %)/.exec(sides.err)!;
+    assert.match(sides.out, new RegExp(`^packing .*; ${share} shrunk to fit$`, "m"));
+  });
+});
+
+Deno.test("a run that goes on after its learning rate has come to 0 says so", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeMixedPictures(join(folder, "pictures"), 2);
+    const finished = await trainNaViT(folder, data, "--steps", "10", ...onWasm);
+    const resume = ["train", "navit", "--quiet", ...onWasm, "--resume"];
+    const { code, err } = await run(...resume, finished, "--steps", "12");
+    assert.equal(code, 0, err);
+    assert.match(
+      err,
+      /^warning: the learning rate of this run is 0 from step 10 on, so later steps change no weight; --init-from starts a new run from its weights\n$/,
+    );
+    const longer = ["--lr-steps", "12", "--steps", "10", ...onWasm];
+    const unfinished = await trainNaViT(folder, data, ...longer);
+    assert.equal((await run(...resume, unfinished, "--steps", "12")).err, "");
   });
 });
 

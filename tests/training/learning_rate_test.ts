@@ -1,7 +1,7 @@
 /** Learning rates against numbers worked out by hand. */
 import assert from "node:assert/strict";
 import { adamwSchedule } from "../../kernels/program.ts";
-import { learningRateAt, type RateSchedule } from "../../training/learning_rate.ts";
+import { learningRateAt, type RateSchedule, stepOfZeroRate } from "../../training/learning_rate.ts";
 import { scheduleAtStep } from "../../training/optimizer.ts";
 
 /** Rates of some steps, 15 digits at least alike. */
@@ -62,4 +62,14 @@ Deno.test("the optimizer's numbers hold the rate of their step", () => {
   assert.equal(rate(1), 0.5);
   assert.equal(rate(1, { rateSchedule }), 0.25);
   assert.equal(rate(2, { rateSchedule }), 0.5);
+});
+
+Deno.test("schedules that end at 0 tell when", () => {
+  const rsqrt = { kind: "rsqrt", warmup: 1, timescale: 3, steps: 20 } as const;
+  const cosine = { kind: "cosine", warmup: 1, steps: 20 } as const;
+  assert.equal(stepOfZeroRate(1e-3, { ...rsqrt, cooldown: 4 }), 20);
+  assert.equal(stepOfZeroRate(1e-3, { ...rsqrt, cooldown: 0 }), undefined);
+  assert.equal(stepOfZeroRate(1e-3, { ...cosine, minimum: 0 }), 20);
+  assert.equal(stepOfZeroRate(1e-3, { ...cosine, minimum: 1e-6 }), undefined);
+  assert.equal(stepOfZeroRate(1e-3, { kind: "constant", warmup: 9 }), undefined);
 });
