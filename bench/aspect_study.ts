@@ -1,11 +1,10 @@
 /**
- * Whether it pays to keep the aspect ratio of pictures: the same model trained on the same pictures,
- * once as they are and once squashed to squares.
+ * What training on pictures as they are is worth: NaViT's way against squashed squares.
  *
- * Both arms run the same program on batches of the same number of tokens for the same number of steps,
+ * All arms run the same program on batches of the same number of tokens for the same number of steps,
  * so that they take equal compute. Every arm is trained from several seeds; its averaged weights are
- * evaluated on the test part at several points of the run. Runs are ordinary run folders: a study
- * that was interrupted goes on where it stopped.
+ * evaluated on the test part at several points of the run, all arms with the same number of tokens a
+ * picture. Runs are ordinary run folders: a study that was interrupted goes on where it stopped.
  *
  * @module
  */
@@ -19,7 +18,7 @@ import { predict } from "../evaluation/prediction.ts";
 import type { Column } from "../formats/table.ts";
 import type { Device } from "../kernels/device.ts";
 import { graphCost } from "../kernels/graph/graph.ts";
-import type { NaViTRun } from "../training/manifest.ts";
+import type { NaViTRun, NaViTSettings } from "../training/manifest.ts";
 import { findNaViT, loadNaViT } from "../training/navit_model.ts";
 import { navitTrainingGraphs } from "../training/navit_step.ts";
 import type { RunPlan } from "../training/run.ts";
@@ -28,17 +27,34 @@ import { trainNaViT } from "../training/train_navit.ts";
 import { destroyState } from "../training/trainer.ts";
 import { summarize } from "../evaluation/statistics.ts";
 
-/** The two ways to see pictures. */
-const arms = [
-  { aspect: "native", name: "aspect ratio kept" },
-  { aspect: "square", name: "squashed to squares" },
-] as const;
+/** A way to see pictures in training. */
+interface Arm {
+  /** Name of its run folders. */
+  readonly folder: string;
+  /** Its entry in tables and legends. */
+  readonly name: string;
+  readonly aspect: NaViTSettings["aspect"];
+  /** Whether pictures are always as large as the largest resolution, whole; otherwise as the run says. */
+  readonly isLargest: boolean;
+}
 
-type Arm = typeof arms[number];
+const arms: readonly Arm[] = [
+  { folder: "native", name: "aspect ratio kept", aspect: "native", isLargest: false },
+  { folder: "square", name: "squashed to squares", aspect: "square", isLargest: false },
+  { folder: "vit", name: "squares of the largest size", aspect: "square", isLargest: true },
+];
+
+/** The settings of an arm's runs. */
+function settingsOf({ aspect, isLargest }: Arm, run: NaViTSettings, seed: number): NaViTSettings {
+  const { resolution } = run;
+  if (!isLargest || resolution.kind !== "sampled") return { ...run, aspect, seed };
+  const largest = { kind: "fixed", side: resolution.maximum } as const;
+  return { ...run, aspect, seed, resolution: largest, dropping: { kind: "none" } };
+}
 
 /** What is trained and measured. */
 export interface AspectStudy {
-  /** The run that both arms are; its aspect, seed and checkpoints are the study's. */
+  /** The run that all arms are variants of; seeds and checkpoints are the study's. */
   readonly plan: Omit<RunPlan<NaViTRun>, "folder">;
   /** Pictures to train on. */
   readonly training: PictureSet;
@@ -98,17 +114,17 @@ export async function runAspectStudy(
 async function train(
   device: Device,
   { plan, training, points, folder: parent }: AspectStudy,
-  { aspect }: Arm,
+  arm: Arm,
   seed: number,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const folder = join(parent, `${aspect}-seed-${seed}`);
+  const folder = join(parent, `${arm.folder}-seed-${seed}`);
   await Deno.mkdir(folder, { recursive: true });
   const checkpoint = await latestCheckpoint(folder);
   const { description } = plan;
   const trainer = await trainNaViT(device, training, {
     ...plan,
-    description: { ...description, run: { ...description.run, aspect, seed } },
+    description: { ...description, run: settingsOf(arm, description.run, seed) },
     checkpointEvery: plan.steps / points,
     keep: points,
     start: checkpoint === undefined ? { from: "seed" } : { from: "resume", checkpoint },

@@ -1,5 +1,5 @@
 /**
- * `tessera bench aspect`: is it worth to keep the aspect ratio of pictures?
+ * `tessera bench aspect`: what is training on pictures as they are worth?
  *
  * @module
  */
@@ -17,7 +17,12 @@ const aspectFlags = {
   ...group("Study:", {
     seeds: flag("--seeds <n>", "runs of each kind", integer({ min: 1, max: 100 }), 3),
     points: flag("--points <n>", "evaluations of a run", integer({ min: 1, max: 100 }), 4),
-    evalTokens: flag("--eval-tokens <n>", "tokens of a test picture", integer({ min: 1 }), 64),
+    evalTokens: optional(
+      "--eval-tokens <n>",
+      "tokens of a test picture",
+      integer({ min: 1 }),
+      "those of the largest resolution",
+    ),
     chart: optional("--chart <file>", "where to draw accuracy against compute: .svg or .png", text),
   }),
   ...trainingFlags,

@@ -48,13 +48,18 @@ export async function runAspect(
     split: "test",
     classNames,
   });
+  const { resolution } = run;
+  if (resolution.kind !== "sampled") {
+    throw new UsageError("bench aspect needs a range of resolutions: --resolution MIN:MAX");
+  }
+  const tokens = values.evalTokens ?? Math.round(resolution.maximum / config.patch) ** 2;
   const study: AspectStudy = {
     plan,
     training: pictures,
     test,
     seeds: Array.from({ length: values.seeds }, (_, index) => values.seed + index),
     points: values.points,
-    tokens: values.evalTokens,
+    tokens,
     folder: values.resultsDir,
     batches: { sequences: evaluationSequences, length: run.length },
   };
@@ -66,7 +71,7 @@ export async function runAspect(
     const runs = studyRuns(rows);
     if (values.chart !== undefined) {
       const subtitle = `${titleOf(values)} on ${pictures.length} pictures, ` +
-        `${test.length} for testing at ${values.evalTokens} tokens`;
+        `${test.length} for testing at ${tokens} tokens`;
       const compute = "training multiply-adds (10^12)";
       const svg = await renderChart(accuracyComputeChart(runs, { subtitle, compute }));
       if (values.chart.endsWith(".svg")) await writeTextAtomically(values.chart, svg);
@@ -77,8 +82,9 @@ export async function runAspect(
       columns: aspectColumns,
       rows: summarizeStudy(rows),
       notes: [
-        "Both kinds of runs make the same number of steps on the same number of tokens with the " +
-        "same program; accuracy of the averaged weights on the test part, over seeds.",
+        "All kinds of runs make the same number of steps on the same number of tokens with the " +
+        "same program, so that smaller pictures make more of them; accuracy of the averaged " +
+        "weights on the test part, over seeds.",
       ],
     };
     io.out(renderReport(report, "table"));
