@@ -62,9 +62,9 @@ export function gridOf(
     limitedGrid(shape, gridAtSide(shape, side, patch), tokens, longest);
   switch (setting.kind) {
     case "tokens":
-    case "padded":
       return largestGrid(size, setting.tokens, longest);
     case "native":
+    case "padded":
       return at(size, effectiveSide(size), setting.tokens);
     case "square":
       return at(square, setting.side);

@@ -14,22 +14,23 @@ function grid(
 }
 
 Deno.test("token budgets are filled as far as the aspect ratio allows, scaled up or down", () => {
-  for (const kind of ["tokens", "padded"] as const) {
-    assert.deepEqual(grid({ kind, tokens: 64 }, 10, 10), [8, 8]);
-    assert.deepEqual(grid({ kind, tokens: 64 }, 900, 225), [4, 16]);
-    assert.deepEqual(grid({ kind, tokens: 63 }, 225, 900), [15, 4]);
-    assert.deepEqual(grid({ kind, tokens: 1 }, 900, 225), [1, 1]);
-    assert.deepEqual(grid({ kind, tokens: 64 }, 900, 225, 8), [2, 8]);
-  }
+  const budget = (tokens: number): ImageSetting => ({ kind: "tokens", tokens });
+  assert.deepEqual(grid(budget(64), 10, 10), [8, 8]);
+  assert.deepEqual(grid(budget(64), 900, 225), [4, 16]);
+  assert.deepEqual(grid(budget(63), 225, 900), [15, 4]);
+  assert.deepEqual(grid(budget(1), 900, 225), [1, 1]);
+  assert.deepEqual(grid(budget(64), 900, 225, 8), [2, 8]);
 });
 
-Deno.test("native pictures keep their size but for the budget", () => {
-  const native: ImageSetting = { kind: "native", tokens: 24 };
-  assert.deepEqual(grid(native, 40, 32), [4, 5]);
-  assert.deepEqual(grid(native, 43, 37), [4, 5]); // 5 x 5 would be one too many
-  assert.deepEqual(grid(native, 3, 3), [1, 1]);
-  assert.deepEqual(grid(native, 400, 320), [4, 6]);
-  assert.deepEqual(grid(native, 80, 8, 6), [1, 6]);
+Deno.test("native pictures keep their size but for the budget, packed or padded", () => {
+  for (const kind of ["native", "padded"] as const) {
+    const native: ImageSetting = { kind, tokens: 24 };
+    assert.deepEqual(grid(native, 40, 32), [4, 5]);
+    assert.deepEqual(grid(native, 43, 37), [4, 5]); // 5 x 5 would be one too many
+    assert.deepEqual(grid(native, 3, 3), [1, 1]);
+    assert.deepEqual(grid(native, 400, 320), [4, 6]);
+    assert.deepEqual(grid(native, 80, 8, 6), [1, 6]);
+  }
 });
 
 Deno.test("squares ignore the aspect ratio, resolutions are areas", () => {

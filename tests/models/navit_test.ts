@@ -5,10 +5,15 @@
 import assert from "node:assert/strict";
 import { compile } from "../../kernels/graph/compile.ts";
 import { gradients } from "../../kernels/graph/gradients.ts";
-import { graphInputs, makeGraph } from "../../kernels/graph/graph.ts";
-import { input, type Tensor } from "../../kernels/tensor.ts";
+import { type Graph, graphInputs, graphNodes, makeGraph } from "../../kernels/graph/graph.ts";
+import { input, InputNode, type Tensor } from "../../kernels/tensor.ts";
 import { navit, type NaViTConfig, navitConfigs, navitParameters } from "../../models/navit.ts";
-import { describeNaViT, imageInputs, navitForwardGraph } from "../../models/navit_graph.ts";
+import {
+  captionGraph,
+  describeNaViT,
+  imageInputs,
+  navitForwardGraph,
+} from "../../models/navit_graph.ts";
 import type { PositionConfig } from "../../models/navit_positions.ts";
 import { lookup, parameterStates } from "../../models/parameters.ts";
 import { eachDevice } from "../devices.ts";
@@ -211,6 +216,37 @@ eachDevice("rows and columns are not exchanged", async (device) => {
   const [b] = await forward.run([[{ ...wide, gridRows: 5, gridColumns: 2 }]]);
   assert(a.some((logit, index) => Math.abs(logit - b[index]) > 1e-3));
 });
+
+eachDevice("unit vectors of images and captions equal PyTorch's", async (device) => {
+  const name = "navit_contrastive";
+  const config = await loadConfig<NaViTConfig>(name);
+  const [weights, golden] = [await loadGolden(`${name}.weights`), await loadGolden(`${name}.case`)];
+  const shape = goldenShape(golden);
+  const length = golden.shapes.get("input.textTokens")![1];
+  const towers = [
+    ["imageEmbeddings", navitForwardGraph(config, shape, "embeddings")],
+    ["textEmbeddings", captionGraph(config, { ...shape, length })],
+  ] as const;
+  for (const [tensor, graph] of towers) {
+    const executable = await device.load(compile(graph));
+    const known = new Set(graphNames(graph));
+    writeParameters(
+      (key) => executable.buffer(key),
+      weights,
+      [...weights.shapes.keys()].filter((key) => known.has(key)),
+    );
+    writeGoldenInputs(executable, golden, graphInputs(graph));
+    executable.run();
+    const actual = (await executable.buffer("embeddings").read()).slice() as Float32Array;
+    clearEmptySlots(actual, golden.integers("input.indices"));
+    assertClose(tensor, actual, golden.floats(`output.${tensor}`), tolerance);
+  }
+});
+
+/** Names of the states and inputs that a graph reads. */
+function graphNames(graph: Graph): string[] {
+  return graphNodes(graph).filter((node) => node instanceof InputNode).map(({ name }) => name);
+}
 
 /** Counts of a model without a classifier, by its own formula (`tests/fixtures/navit_counts.py`). */
 interface GoldenCounts {
