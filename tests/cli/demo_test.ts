@@ -17,7 +17,7 @@ Deno.test("demo navit trains, prints accuracy against tokens, and leaves a plot 
     assert.match(rows.at(-1)!, /^demo +native, padded +padded +42\.5 /);
     assert.match(err, /packing is \d+\.\d times as fast/);
     const names = await namesIn(folder);
-    for (const name of ["accuracy.png", "report.html", "metrics.jsonl", "config.json"]) {
+    for (const name of ["accuracy.png", "report.html", "config.json"]) {
       assert(names.includes(name), `${name} is missing`);
       assert(out.includes(join(folder, name)) || !/^(?:accuracy|report)/.test(name));
     }
