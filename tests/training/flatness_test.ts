@@ -7,8 +7,14 @@ import type { Holdings } from "./long_run.ts";
 /** Steps of a run by family; a step of packed pictures takes longer. */
 const stepsOf = { dit: scale(2000, 20_000), navit: scale(1000, 20_000) };
 
-/** Bytes by which the resident memory may grow after the first quarter of a run. */
-const mostGrowth = 8 * 2 ** 20;
+/**
+ * Bytes by which the resident memory may grow after the first quarter of a run. The worker that
+ * prepares packed pictures has a heap of its own, which nothing here can have collected: it grows for
+ * about 2,000 steps, by 35 MiB in runs of 8,000, and then stays.
+ */
+const mostGrowth = { dit: 8 * 2 ** 20, navit: 48 * 2 ** 20 };
+
+type Family = keyof typeof stepsOf;
 
 /** Trains in a process of its own, because only all permissions allow to count open files. */
 async function longRun(family: string, device: string, steps: number): Promise<Holdings[]> {
@@ -23,7 +29,7 @@ async function longRun(family: string, device: string, steps: number): Promise<H
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-async function assertFlat(family: string, device: string, steps: number): Promise<void> {
+async function assertFlat(family: Family, device: string, steps: number): Promise<void> {
   const seen = await longRun(family, device, steps);
   assert.equal(seen.at(-1)!.step, steps);
   const column = (key: keyof Holdings) => seen.map((holdings) => holdings[key]);
@@ -41,10 +47,11 @@ async function assertFlat(family: string, device: string, steps: number): Promis
   // Deno itself opens a pair of sockets a second after its start.
   assert(files.every((count) => count - files[0] <= 2), "files stay open");
   const growth = resident.at(-1)! - resident[0];
-  assert(growth < mostGrowth, `resident memory grew by ${growth} bytes`);
+  assert(growth < mostGrowth[family], `resident memory grew by ${growth} bytes`);
 }
 
-for (const [family, steps] of Object.entries(stepsOf)) {
+for (const family of ["dit", "navit"] as const) {
+  const steps = stepsOf[family];
   for (const { name, available } of deviceChoices) {
     Deno.test({
       name: `${family}: ${steps} steps and ${
