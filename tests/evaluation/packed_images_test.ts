@@ -85,6 +85,31 @@ for (const coordinates of ["absolute", "aspect"] as const) {
   );
 }
 
+eachDevice(
+  "packed logits of every shipped picture equal those of the picture alone",
+  async (device) => {
+    const pictures = await openPictureSet(`${import.meta.dirname}/../../data/samples/clipart`, {
+      split: "test",
+    });
+    const model = { ...config, patch: 16, classes: pictures.classNames.length };
+    const weights = randomWeights(model);
+    const loaded = { device, config: model, parameters: uploadWeights(device, weights) };
+    const setting = { kind: "native", tokens: 49 } as const;
+    const batches = { sequences: 3, length: 64 };
+    const { values, indices } = await runNaViT(loaded, pictures, setting, "logits", batches);
+    assert.equal(indices.length, 97);
+    const grids = indices.map((index) =>
+      gridOf(setting, pictures.size(index), model.patch, longestGridSide(model))
+    );
+    assert(new Set(grids.map(({ rows, columns }) => `${rows} x ${columns}`)).size > 15);
+    const alone = await logitsOneByOne(device, model, weights, pictures, grids);
+    alone.forEach((expected, row) => {
+      const packed = values.subarray(row * model.classes, (row + 1) * model.classes);
+      assertClose(pictures.pictureName(row), packed, expected, tolerance);
+    });
+  },
+);
+
 /** The pictures of a set in the opposite order. */
 function reversed(set: PictureSet): PictureSet {
   const at = (index: number) => set.length - 1 - index;
