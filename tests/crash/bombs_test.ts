@@ -259,7 +259,9 @@ for (const { name, prepare, message } of refusals) {
       assert.doesNotMatch(err, /--debug/);
       const [took, grown] = [performance.now() - started, Deno.memoryUsage().rss - before];
       assert(took < 5000, `took ${took} ms`);
-      assert(grown < 300 * 2 ** 20, `resident memory grew by ${grown >> 20} MiB`);
+      // The longest file here is a header of 30 MB, which takes some ten times that once it is parsed,
+      // the more the later the garbage collector comes.
+      assert(grown < 400 * 2 ** 20, `resident memory grew by ${grown >> 20} MiB`);
     });
   });
 }
