@@ -95,7 +95,7 @@ function ditCommand(io: Io): Command {
       ["tessera train dit --steps 300", "a first run on the shipped pictures"],
       ["tessera train dit --data-path /usr/share/datasets/fashion-mnist", "all of Fashion-MNIST"],
       [
-        "tessera train dit --data-path photos --image-size 64 --model DiT-S/4",
+        "tessera train dit --data-path photos --image-size 64 --model DiT-S/8",
         "your own folders",
       ],
       ["tessera train dit --resume auto --steps 5000", "go on with the newest run"],
