@@ -15,7 +15,7 @@ import {
 import { DecodedPictures } from "./decoded_pictures.ts";
 import type { PackedArrays, PackedBatch, PackedShape } from "./packed_batch.ts";
 import type { PlannedStep } from "./packing_plan.ts";
-import { PicturePool } from "./picture_pool.ts";
+import { defaultWorkers, PicturePool } from "./picture_pool.ts";
 import type { PictureSet } from "./picture_set.ts";
 import type { PictureJob } from "./picture_tokens.ts";
 import { SkipReport } from "./skip_report.ts";
@@ -31,9 +31,6 @@ export interface PreparationOptions {
   /** Hears of damaged pictures; several streams may share one. Standard error unless told. */
   readonly skips?: SkipReport;
 }
-
-/** Half of the cores: the rest computes. */
-const defaultWorkers = () => Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2));
 
 /** A batch in the making, and the memory it is made in. */
 interface Preparation {

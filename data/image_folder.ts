@@ -9,8 +9,9 @@ import { InputError } from "../formats/errors.ts";
 import { checkRead, type ImageDataset, pictureLength, scaleBytes } from "./dataset.ts";
 import { forEachIndex } from "./concurrency.ts";
 import { MemoryDataset } from "./memory_dataset.ts";
-import { centerCrop, copyPlanar, decodePicture, withChannels } from "./picture.ts";
+import { copyPlanar, decodeSquare } from "./picture.ts";
 import { findPictures, fingerprintOf, type PictureFile } from "./picture_files.ts";
+import { defaultWorkers, PicturePool } from "./picture_pool.ts";
 import { SkipReport } from "./skip_report.ts";
 
 /** How many pictures are decoded at once. */
@@ -31,18 +32,6 @@ export interface ImageFolderOptions {
   readonly warn?: (line: string) => void;
 }
 
-/** Decodes a picture into (channels, imageSize, imageSize) bytes at `start` of `out`. */
-async function decodeInto(
-  path: string,
-  imageSize: number,
-  channels: number,
-  out: Uint8Array,
-  start: number,
-): Promise<void> {
-  const picture = centerCrop(await decodePicture(path, path), imageSize, path);
-  copyPlanar(withChannels(picture, channels), out, start);
-}
-
 /** Decodes all pictures once; those that cannot be decoded are left out. */
 async function decodeAll(
   folder: string,
@@ -59,8 +48,10 @@ async function decodeAll(
     const group = files.slice(first, first + concurrency);
     const decoded = await Promise.all(group.map(async ({ path }, index) => {
       const start = (first + index) * length;
-      return await decodeInto(path, imageSize, channels, pixels, start)
-        .then(() => true, (error) => skips.add(path, error));
+      return await decodeSquare(path, imageSize, channels).then((picture) => {
+        copyPlanar(picture, pixels, start);
+        return true;
+      }, (error) => skips.add(path, error));
     }));
     group.forEach(({ label }, index) => {
       if (!decoded[index]) return;
@@ -89,7 +80,7 @@ async function decodeAll(
 }
 
 /**
- * Pictures decoded whenever they are read. One that cannot be decoded is replaced by the next one of
+ * Pictures decoded and cropped by worker threads whenever they are read. One that cannot be decoded is replaced by the next one of
  * its class, always the same, so that length and order stay as they were found.
  */
 class DecodingDataset implements ImageDataset {
@@ -98,6 +89,7 @@ class DecodingDataset implements ImageDataset {
   readonly height: number;
   readonly width: number;
   readonly fingerprint: string;
+  private readonly pool = new PicturePool(defaultWorkers());
 
   constructor(
     folder: string,
@@ -135,7 +127,8 @@ class DecodingDataset implements ImageDataset {
       const file = this.files[(index + distance) % this.length];
       if (file.label !== label) continue;
       try {
-        return await decodeInto(file.path, this.width, this.channels, bytes, 0);
+        const job = { path: file.path, imageSize: this.width, channels: this.channels };
+        return copyPlanar(await this.pool.crop(job), bytes, 0);
       } catch (error) {
         this.skips.add(file.path, error);
       }

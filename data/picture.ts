@@ -170,3 +170,17 @@ export function fromPlanar(
   }
   return { height, width, channels, data };
 }
+
+/**
+ * Decodes a file and crops it to a square of `imageSize` pixels with `channels` channels.
+ *
+ * @throws {InputError} when it cannot be decoded or is too elongated
+ */
+export async function decodeSquare(
+  path: string,
+  imageSize: number,
+  channels: number,
+): Promise<Picture> {
+  const picture = centerCrop(await decodePicture(path, path), imageSize, path);
+  return withChannels(picture, channels);
+}

@@ -16,10 +16,20 @@ export interface SharedPicture extends Omit<Picture, "data"> {
   readonly data: SharedArrayBuffer;
 }
 
-/** What the main thread sends: a job, taken apart. */
-export interface WorkerJob {
-  /** Comes back with the reply. */
-  readonly id: number;
+/** A picture that is wanted as a square, see `centerCrop`. */
+export interface CropJob {
+  /** A file. */
+  readonly path: string;
+  /** Side of the square in pixels. */
+  readonly imageSize: number;
+  /** 1 (grey) or 3 (red, green, blue). */
+  readonly channels: number;
+}
+
+/** A {@link PictureJob}, taken apart. */
+export interface TokensMessage {
+  /** Tells the messages apart. */
+  readonly kind: "tokens";
   /** Where the picture is. */
   readonly source: string | SharedPicture;
   /** Memory of the batch's arrays. */
@@ -30,11 +40,25 @@ export interface WorkerJob {
   readonly isKept: boolean;
 }
 
+/** A {@link CropJob}; the reply has the square. */
+export interface CropMessage extends CropJob {
+  /** Tells the messages apart. */
+  readonly kind: "crop";
+}
+
+/** What the main thread sends. */
+export interface WorkerJob {
+  /** Comes back with the reply. */
+  readonly id: number;
+  /** What is to be done. */
+  readonly message: TokensMessage | CropMessage;
+}
+
 /** The answer to every message. */
 export interface WorkerReply {
   /** The job's. */
   readonly id: number;
-  /** The decoded picture, when it was wanted. */
+  /** The decoded picture or the square, when it was wanted. */
   readonly picture?: SharedPicture;
   /** Why the picture cannot be decoded. */
   readonly damage?: string;
@@ -59,10 +83,10 @@ export function viewPicture(picture: SharedPicture): Picture {
 }
 
 /** Takes a job apart. Its arrays fill the shared memory they lie in. */
-export function toMessage(id: number, job: PictureJob, isKept: boolean): WorkerJob {
+export function toMessage(job: PictureJob, isKept: boolean): TokensMessage {
   const { source, arrays: { patches, rows, columns }, ...rest } = job;
   return {
-    id,
+    kind: "tokens",
     source: typeof source === "string" ? source : sharePicture(source),
     memory: { patches: patches.buffer, rows: rows.buffer, columns: columns.buffer },
     rest,
@@ -71,7 +95,7 @@ export function toMessage(id: number, job: PictureJob, isKept: boolean): WorkerJ
 }
 
 /** Puts a job together again. */
-export function fromMessage({ source, memory, rest }: WorkerJob): PictureJob {
+export function fromMessage({ source, memory, rest }: TokensMessage): PictureJob {
   return {
     ...rest,
     source: typeof source === "string" ? source : viewPicture(source),

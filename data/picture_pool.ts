@@ -11,7 +11,13 @@
 import { Worker } from "node:worker_threads";
 import { InputError } from "../formats/errors.ts";
 import type { Picture } from "./picture.ts";
-import { toMessage, viewPicture, type WorkerReply } from "./picture_messages.ts";
+import {
+  type CropJob,
+  toMessage,
+  viewPicture,
+  type WorkerJob,
+  type WorkerReply,
+} from "./picture_messages.ts";
 import type { PictureJob } from "./picture_tokens.ts";
 
 /** Who waits for a job. */
@@ -26,7 +32,11 @@ interface Member {
   readonly tasks: Map<number, Task>;
 }
 
-/** Threads that do {@link PictureJob}s. */
+/** Half of the cores: the rest computes. */
+export const defaultWorkers = (): number =>
+  Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2));
+
+/** Threads that do {@link PictureJob}s and {@link CropJob}s. */
 export class PicturePool {
   private readonly members: Member[];
   private failure: Error | undefined;
@@ -55,20 +65,32 @@ export class PicturePool {
   }
 
   /**
-   * Does a job.
+   * Writes a picture's tokens.
    *
    * @param isKept whether the decoded picture is wanted, in memory that threads share
    * @throws {InputError} when the picture is damaged
    * @throws {Error} when a worker fails or the pool is closed; it is of no use any more then
    */
   run(job: PictureJob, isKept: boolean): Promise<Picture | undefined> {
+    return this.send(toMessage(job, isKept));
+  }
+
+  /**
+   * Decodes a picture and crops it to a square. Throws as {@link run} does.
+   */
+  async crop(job: CropJob): Promise<Picture> {
+    return (await this.send({ kind: "crop", ...job }))!;
+  }
+
+  /** Sends a message to the worker with the least to do. */
+  private send(message: WorkerJob["message"]): Promise<Picture | undefined> {
     if (this.failure) return Promise.reject(this.failure);
     const { promise, resolve, reject } = Promise.withResolvers<Picture | undefined>();
     const member = this.members.reduce((a, b) => b.tasks.size < a.tasks.size ? b : a);
-    const message = toMessage(this.tasks++, job, isKept);
+    const job: WorkerJob = { id: this.tasks++, message };
     if (member.tasks.size === 0) member.worker.ref();
-    member.tasks.set(message.id, { resolve, reject });
-    member.worker.postMessage(message);
+    member.tasks.set(job.id, { resolve, reject });
+    member.worker.postMessage(job);
     return promise;
   }
 

@@ -1,19 +1,23 @@
 /**
- * A worker thread that decodes pictures and writes their tokens into batches.
+ * A worker thread that decodes pictures, and writes their tokens into batches or crops them.
  *
  * @module
  */
 
 import { parentPort } from "node:worker_threads";
 import { InputError } from "../formats/errors.ts";
+import { decodeSquare } from "./picture.ts";
 import { fromMessage, sharePicture, type WorkerJob, type WorkerReply } from "./picture_messages.ts";
 import { prepareTokens } from "./picture_tokens.ts";
 
-async function work(message: WorkerJob): Promise<WorkerReply> {
-  const { id, isKept } = message;
+async function work({ id, message }: WorkerJob): Promise<WorkerReply> {
   try {
+    if (message.kind === "crop") {
+      const { path, imageSize, channels } = message;
+      return { id, picture: sharePicture(await decodeSquare(path, imageSize, channels)) };
+    }
     const picture = await prepareTokens(fromMessage(message));
-    return isKept ? { id, picture: sharePicture(picture) } : { id };
+    return message.isKept ? { id, picture: sharePicture(picture) } : { id };
   } catch (error) {
     if (error instanceof InputError) return { id, damage: error.message };
     return { id, error: error instanceof Error ? error.stack ?? error.message : String(error) };
