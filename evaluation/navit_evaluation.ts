@@ -79,7 +79,7 @@ export interface EvaluationPlace {
   readonly checkpoint: string;
 }
 
-/** Evaluates checkpoints one after the other; `note` hears of everything that starts. */
+/** Evaluates models one after the other, the best first in the report; `note` hears what starts. */
 export async function evaluateNaViT(
   { machine, device, checkpoint }: EvaluationPlace,
   models: readonly EvaluatedModel[],
@@ -97,22 +97,23 @@ export async function evaluateNaViT(
       for (const buffer of parameters.values()) buffer.destroy();
     }
   }
-  const best = results.reduce((a, b) => b.best > a.best ? b : a);
+  const ranked = results.toSorted((a, b) => b.best - a.best);
+  const [best] = ranked;
   return {
     machine,
     device: device.description,
     model: describe(models[0].config),
     checkpoint,
     dataSet: `${data.name}, ${data.pictures.length} pictures`,
-    protocol: protocol(plan, models[0].activation),
-    settings: results.flatMap(({ settings }) => settings),
+    protocol: protocol(plan),
+    settings: ranked.flatMap(({ settings }) => settings),
     classes: best.classes,
-    calibration: results.map(({ calibration }) => calibration),
+    calibration: ranked.map(({ calibration }) => calibration),
     cascades: models.length === 1 && best.stages.length > 1
       ? { cost: "multiplyAdds", cascades: allCascades(best.stages) }
       : undefined,
-    probes: results.flatMap(({ probes }) => probes),
-    robustness: results.flatMap(({ robustness }) => robustness),
+    probes: ranked.flatMap(({ probes }) => probes),
+    robustness: ranked.flatMap(({ robustness }) => robustness),
   };
 }
 
@@ -126,12 +127,12 @@ function describe(config: NaViTConfig): string {
 }
 
 /** How the numbers came about. */
-function protocol({ batches }: EvaluationPlan, activation: Activation): string[] {
+function protocol({ batches }: EvaluationPlan): string[] {
   return [
     "Pictures keep their aspect ratio but for squares, are resized with an antialiased triangle " +
     "filter to whole patches, and no token is dropped.",
-    `Probabilities are those of the ${activation}; ECE is the l1 error of the top-1 ` +
-    "probability in 30 buckets of equal width.",
+    "Probabilities are those of the loss a model was trained with, softmax or sigmoid; ECE is the " +
+    "l1 error of the top-1 probability in 30 buckets of equal width.",
     `Packed by first-fit into ${batches.sequences} sequences of at least ${batches.length} tokens.`,
     "ms/image is the model alone, from arrays in memory to logits in memory; images/s includes " +
     "reading, resizing and packing. Multiply-adds are those of a picture by itself.",

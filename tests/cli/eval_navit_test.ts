@@ -201,16 +201,18 @@ Deno.test("everything at once: cascades, probe, robustness, in every format of a
   });
 });
 
-Deno.test("a folder of runs: every navit is evaluated, others are left out", async () => {
-  await withRun(async (first, data, folder) => {
+Deno.test("a folder of runs: every navit is evaluated, the best first; others are left out", async () => {
+  await withRun(async (trained, data, folder) => {
     const results = join(folder, "results");
     await train(results, "--steps", "1", ...onWasm);
     const flags = ["--steps", "2", "--hidden", "8", "--loss", "sigmoid", ...onWasm];
     await trainNaViT(results, data, ...flags);
+    const first = join(results, "005-NaViT-XS-8");
+    await Deno.rename(trained, first);
     const report = await evaluate("--checkpoint", results, "--tokens", "6,12", ...onWasm);
     assert.deepEqual(report.settings.map(({ checkpoint, setting }) => [checkpoint, setting]), [
-      ["000-NaViT-XS-8", "6 tokens"],
-      ["000-NaViT-XS-8", "12 tokens"],
+      ["005-NaViT-XS-8", "6 tokens"],
+      ["005-NaViT-XS-8", "12 tokens"],
       ["002-NaViT-XS-8", "6 tokens"],
       ["002-NaViT-XS-8", "12 tokens"],
     ]);
