@@ -15,6 +15,7 @@ import type { ComputeRecord, ComputeRuns } from "../evaluation/charts/accuracy_c
 import { type BatchOptions, runNaViT } from "../evaluation/evaluate_navit.ts";
 import type { ImageSetting } from "../evaluation/image_grids.ts";
 import { predict } from "../evaluation/prediction.ts";
+import { summarize } from "../evaluation/statistics.ts";
 import type { Column } from "../formats/table.ts";
 import type { Device } from "../kernels/device.ts";
 import { graphCost } from "../kernels/graph/graph.ts";
@@ -25,7 +26,6 @@ import type { RunPlan } from "../training/run.ts";
 import { checkpointName, checkpointsFolder, latestCheckpoint } from "../training/run_folder.ts";
 import { trainNaViT } from "../training/train_navit.ts";
 import { destroyState } from "../training/trainer.ts";
-import { summarize } from "../evaluation/statistics.ts";
 
 /** A way to see pictures in training. */
 interface Arm {
