@@ -90,24 +90,20 @@ function captionShape({ sequences, slots, textLength }: NaViTStepSettings): Pack
 
 /** Similarities of images and captions are logits; each image's own caption is its class. */
 function contrast(
-  { text, mlpBias, ...config }: NaViTConfig,
+  config: NaViTConfig,
   parameters: Parameters,
   images: PackedImages,
   captions: PackedCaptions,
   weights: Tensor,
 ): Measured {
+  const { text, mlpBias } = config;
   if (!text) throw new RangeError("contrastive: the model has no text tower");
-  const pairs = {
-    image: sharedSpace(
-      parameters,
-      "image_projection",
-      imageVectors({ ...config, mlpBias }, parameters, images),
-    ),
-    text: sharedSpace(
-      parameters,
-      "text_projection",
-      captionVectors(text, mlpBias, parameters, captions),
-    ),
-  };
-  return contrastiveLoss(pairs.image, pairs.text, parameters("logit_scale"), weights);
+  const seen = imageVectors(config, parameters, images);
+  const read = captionVectors(text, mlpBias, parameters, captions);
+  return contrastiveLoss(
+    sharedSpace(parameters, "image_projection", seen),
+    sharedSpace(parameters, "text_projection", read),
+    parameters("logit_scale"),
+    weights,
+  );
 }
