@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, resolve } from "@std/path";
-import { openDataset } from "../data/open.ts";
+import { checkChannels, openDataset } from "../data/open.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";
 import { describeDiT } from "../models/dit_graph.ts";
@@ -88,6 +88,7 @@ export async function prepareNewRun(
 ): Promise<DiTPlan> {
   const base = await baseConfig("dit", values);
   const { imageSize, channels } = values;
+  asUsage(() => checkChannels(channels));
   const dataset = await openTrainingData(values.dataPath, { imageSize, channels });
   const config = asUsage(() =>
     configForDataset(base, dataset, {

@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, resolve } from "@std/path";
-import { openPictureSet } from "../data/open.ts";
+import { checkChannels, openPictureSet } from "../data/open.ts";
 import type { PictureSet } from "../data/picture_set.ts";
 import type { Resolution } from "../data/resolution.ts";
 import type { TokenDropping } from "../data/token_dropping.ts";
@@ -109,6 +109,7 @@ export function prepared({ plan, pictures }: NaViTPlan, title: string): Prepared
 export async function prepareNewRun(
   { values, given }: { readonly values: TrainNaViTOptions; readonly given: ReadonlySet<string> },
 ): Promise<NaViTPlan> {
+  asUsage(() => checkChannels(values.channels));
   const base = await baseConfig("navit", values);
   const contrastive = values.loss === "contrastive";
   const holdout = values.holdout > 0 ? values.holdout : undefined;

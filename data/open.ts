@@ -57,7 +57,12 @@ interface Found {
   readonly isPart: boolean;
 }
 
-function checkChannels(channels: number | undefined): void {
+/**
+ * Refuses a number of channels that no picture is read with.
+ *
+ * @throws InputError unless there are 1 or 3, or none were asked for
+ */
+export function checkChannels(channels: number | undefined): void {
   if (channels !== undefined && channels !== 1 && channels !== 3) {
     throw new InputError(`${channels} channels: pictures can have 1 (grey) or 3 (colour)`);
   }

@@ -38,6 +38,7 @@ Deno.test("wrong flags are named with the closest valid value", async () => {
       [["--patch", "5"], /the side 28 is not divisible by the patch 5; nearest sides: 25 and 30$/m],
       [["--image-size", "30"], /the side 30 is not divisible by the patch 7; .*: 28 and 35$/m],
       [["--hidden", "18", "--heads", "4"], /18 is not divisible by 4 heads; .*: 16 and 20$/m],
+      [["--channels", "2"], /2 channels: pictures can have 1 \(grey\) or 3 \(colour\)$/m],
       [["--num-classes", "5"], /the data set has classes 10, the model 5$/m],
       [["--accumulate", "3"], /does not divide the batch of 8 into equal parts; .*: 2 and 4$/m],
       [["--accumulate", "9"], /does not divide the batch of 8 into equal parts; the nearest: 8$/m],

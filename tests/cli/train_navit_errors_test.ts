@@ -40,6 +40,7 @@ Deno.test("train navit: wrong flags are named with the closest valid value", asy
         ["--hidden", "18", "--heads", "3", "--positions", "sinusoidal"],
         /width 18 is not a multiple of 4, as waves need; nearest widths: 16 and 20$/m,
       ],
+      [["--channels", "2"], /2 channels: pictures can have 1 \(grey\) or 3 \(colour\)$/m],
       [["--positions", "factorised"], /did you mean factorized\?/],
       [["--num-classes", "2"], /^tessera: --num-classes 2: .*pictures has 3 classes; at least 3$/m],
       [["--accumulate", "3"], /does not divide the 4 sequences into equal parts; .*: 2 and 4$/m],
@@ -115,17 +116,11 @@ Deno.test("train navit: data that cannot be used", async () => {
     await Deno.mkdir(path("empty"));
     await Deno.mkdir(path("classes/a"), { recursive: true });
     await writeMixedPictures(path("single"), 1);
-    await writeMixedPictures(path("pictures"), 2);
     const cases: [string, string[], RegExp][] = [
       ["missing", [], /missing: no such file or folder$/m],
       ["empty", [], /empty: not a data set; looked for labels\.json /],
       ["classes", [], /classes: no pictures \(\.jpg .*\) in it or in its sub-folders$/m],
       ["single", ["--holdout", "0.5"], /no class has two pictures, so none can be held out$/m],
-      [
-        "pictures",
-        ["--channels", "2"],
-        /2 channels: pictures can have 1 \(grey\) or 3 \(colour\)$/m,
-      ],
     ];
     for (const [name, args, message] of cases) await refuses(folder, path(name), args, 1, message);
   });
