@@ -1,23 +1,13 @@
 import assert from "node:assert/strict";
 import { renderReport, type Report } from "../../bench/report.ts";
-import type { Machine } from "../../formats/machine.ts";
 import type { Column } from "../../formats/table.ts";
+import { testMachine as machine } from "../formats/helpers.ts";
 
 interface Row {
   readonly name: string;
   readonly milliseconds?: number;
   readonly samples: readonly number[];
 }
-
-const machine: Machine = {
-  cpu: "Test CPU, 3 GHz",
-  cores: 2,
-  system: "linux x86_64",
-  deno: "2.9.6",
-  v8: "15.0",
-  tessera: "0.1.0",
-  commit: "0123456789abcdef",
-};
 
 const columns: Column<Row>[] = [
   { title: "name", value: ({ name }) => name },

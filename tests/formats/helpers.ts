@@ -2,6 +2,18 @@
 
 import assert from "node:assert/strict";
 import { InputError } from "../../formats/errors.ts";
+import type { Machine } from "../../formats/machine.ts";
+
+/** A machine that reports can name. */
+export const testMachine: Machine = {
+  cpu: "Test CPU, 3 GHz",
+  cores: 2,
+  system: "linux x86_64",
+  deno: "2.9.6",
+  v8: "15.0",
+  tessera: "0.1.0",
+  commit: "0123456789abcdef",
+};
 
 /** Runs `body` with the path of a new folder and removes the folder afterwards. */
 export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {

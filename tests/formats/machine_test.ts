@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
-import { type Machine, machineLine } from "../../formats/machine.ts";
-
-const machine: Machine = {
-  cpu: "Test CPU, 3 GHz",
-  cores: 2,
-  system: "linux x86_64",
-  deno: "2.9.6",
-  v8: "15.0",
-  tessera: "0.1.0",
-  commit: "0123456789abcdef",
-};
+import { machineLine } from "../../formats/machine.ts";
+import { testMachine as machine } from "./helpers.ts";
 
 Deno.test("the machine fits on a line", () => {
   assert.equal(

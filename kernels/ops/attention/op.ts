@@ -63,6 +63,26 @@ export function forwardArithmetic(query: Tensor, key: Tensor): Arithmetic {
   return { multiplyAdds, flops: 2 * multiplyAdds + 5 * scores };
 }
 
+/** The forward step over (query, key, value), with segments (query ids, key ids) after them. */
+export function attentionStep(
+  [query, key, value, querySegments, keySegments]: readonly View[],
+  scale: number,
+  output: View,
+  logSumExp: View,
+): Step {
+  return {
+    kind: "attention",
+    query,
+    key,
+    value,
+    querySegments,
+    keySegments,
+    scale,
+    output,
+    logSumExp,
+  };
+}
+
 class AttentionNode extends Node {
   readonly signature: string;
 
@@ -101,19 +121,7 @@ class AttentionNode extends Node {
   }
 
   override lower(inputs: readonly View[], [output, logSumExp]: readonly View[]): Step[] {
-    const [query, key, value, querySegments, keySegments] = inputs;
-    const { scale } = this;
-    return [{
-      kind: "attention",
-      query,
-      key,
-      value,
-      querySegments,
-      keySegments,
-      scale,
-      output,
-      logSumExp,
-    }];
+    return [attentionStep(inputs, this.scale, output, logSumExp)];
   }
 }
 

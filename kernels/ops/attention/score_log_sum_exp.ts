@@ -13,7 +13,13 @@ import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { hasUnitInnerStride, isContiguous } from "../../view.ts";
 import { multiply } from "../elementwise/op.ts";
 import { permute, reshape } from "../movement/op.ts";
-import { AttentionGradientNode, checkOperands, forwardArithmetic, type Segments } from "./op.ts";
+import {
+  AttentionGradientNode,
+  attentionStep,
+  checkOperands,
+  forwardArithmetic,
+  type Segments,
+} from "./op.ts";
 
 class ScoreLogSumExpNode extends Node {
   readonly signature: string;
@@ -57,19 +63,8 @@ class ScoreLogSumExpNode extends Node {
   }
 
   override lower(inputs: readonly View[], [logSumExp, output]: readonly View[]): Step[] {
-    const [query, key, querySegments, keySegments] = inputs;
-    const { scale } = this;
-    return [{
-      kind: "attention",
-      query,
-      key,
-      value: key,
-      querySegments,
-      keySegments,
-      scale,
-      output,
-      logSumExp,
-    }];
+    const [query, key, ...segments] = inputs;
+    return [attentionStep([query, key, key, ...segments], this.scale, output, logSumExp)];
   }
 }
 

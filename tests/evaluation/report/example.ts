@@ -7,6 +7,7 @@ import { predict, type Prediction } from "../../../evaluation/prediction.ts";
 import type { EvaluationReport, SettingRow } from "../../../evaluation/report/report.ts";
 import { robustness } from "../../../evaluation/robustness.ts";
 import { randomElement } from "../../../kernels/random.ts";
+import { testMachine } from "../../formats/helpers.ts";
 
 const names = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "<shirt> & co"];
 const images = 400;
@@ -66,14 +67,7 @@ export function exampleReport(): EvaluationReport {
     }));
   const aspect = "aspect ratio (width / height)";
   return {
-    machine: {
-      cpu: "Test CPU, 3 GHz",
-      cores: 2,
-      system: "linux x86_64",
-      deno: "2.9.6",
-      v8: "15.0",
-      tessera: "0.1.0",
-    },
+    machine: testMachine,
     device: "wasm, 2 threads",
     model: "NaViT-XS/4",
     checkpoint: "results/000-NaViT-XS-4",

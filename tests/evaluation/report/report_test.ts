@@ -48,7 +48,9 @@ Deno.test("csv: a row a setting, each with every digit and what it belongs to", 
   const [heading, first, ...rest] = reportCsv(report).split("\r\n");
   assert.equal(rest.length, report.settings.length - 1);
   assert.ok(heading.startsWith("checkpoint,setting,kind,tokens,MACs (M),ms/image,images/s,"));
-  assert.ok(heading.endsWith(",fill (%),model,data,device,cpu,cores,system,deno,v8,tessera"));
+  assert.ok(
+    heading.endsWith(",fill (%),model,data,device,cpu,cores,system,deno,v8,tessera,commit"),
+  );
   assert.ok(first.includes(`,${report.settings[0].milliseconds},`));
   assert.ok(first.includes(',NaViT-XS/4,"drawn, test, 400 images, 7 classes",'));
 });
