@@ -66,7 +66,14 @@ export {
   type Tensor,
   type ValueType,
 } from "./kernels/tensor.ts";
-export type { ArithmeticType, DType, FloatType, Shape } from "./kernels/shape.ts";
+export type {
+  ArithmeticType,
+  DType,
+  FloatType,
+  HostArray,
+  Shape,
+  StoredArray,
+} from "./kernels/shape.ts";
 export {
   type Graph,
   graphCost,
@@ -77,6 +84,16 @@ export {
 export { filled, gradients } from "./kernels/graph/gradients.ts";
 export { compile } from "./kernels/graph/compile.ts";
 export type * from "./kernels/program.ts";
+export type { View } from "./kernels/view.ts";
+export type * from "./kernels/ops/attention/step.ts";
+export type * from "./kernels/ops/elementwise/step.ts";
+export type * from "./kernels/ops/embedding/step.ts";
+export type * from "./kernels/ops/layer_norm/step.ts";
+export type * from "./kernels/ops/matmul/step.ts";
+export type * from "./kernels/ops/optimizer/step.ts";
+export type * from "./kernels/ops/random/step.ts";
+export type * from "./kernels/ops/reduce/step.ts";
+export type * from "./kernels/ops/widen/step.ts";
 export {
   type BinaryOp,
   type Expression,
@@ -129,7 +146,7 @@ export {
 export { adamw, type AdamWOperands } from "./kernels/ops/optimizer/op.ts";
 
 // Devices
-export type { Device, DeviceBuffer, Executable, HostArray, StoredArray } from "./kernels/device.ts";
+export type { Device, DeviceBuffer, Executable } from "./kernels/device.ts";
 export {
   type ChosenDevice,
   type DeviceRequest,

@@ -10,7 +10,7 @@ import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import { square, subtract } from "../kernels/ops/elementwise/op.ts";
 import { adamw } from "../kernels/ops/optimizer/op.ts";
 import { mean } from "../kernels/ops/reduce/op.ts";
-import { adamwSchedule } from "../kernels/program.ts";
+import { adamwSchedule } from "../kernels/ops/optimizer/step.ts";
 import { constantTensor, input, state } from "../kernels/tensor.ts";
 import { seedWords } from "../diffusion/streams.ts";
 import { type DiTConfig, ditParameters } from "../models/dit.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 import { InputError } from "../formats/errors.ts";
-import type { Device, HostArray } from "../kernels/device.ts";
+import type { Device } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 import { compile } from "../kernels/graph/compile.ts";
 import { graphInputs } from "../kernels/graph/graph.ts";
 import { type NaViTConfig, navitParameters, patchWidth } from "../models/navit.ts";

@@ -11,7 +11,7 @@ import { gridAtSide, gridTokens, type PatchGrid } from "../data/patch_grid.ts";
 import type { PictureSet } from "../data/picture_set.ts";
 import { type Resolution, sideOf } from "../data/resolution.ts";
 import { InputError } from "../formats/errors.ts";
-import type { HostArray } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 import type { ReadyBatches } from "./navit_workload.ts";
 
 /** How pictures are laid out. */

@@ -9,10 +9,10 @@
  */
 import { compile } from "../kernels/graph/compile.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
-import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
+import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
 import { Pace } from "../kernels/pace.ts";
 import type { Program } from "../kernels/program.ts";
-import { elementCount } from "../kernels/shape.ts";
+import { elementCount, type HostArray } from "../kernels/shape.ts";
 import { broadcastTo } from "../kernels/ops/movement/op.ts";
 import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HostArray } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 import type { Expected } from "./case_file.ts";
 
 /** How far a tensor is from the expected one. */

@@ -8,8 +8,7 @@
  */
 import { InputError } from "../formats/errors.ts";
 import { openSafetensors, type TensorReader } from "../formats/safetensors.ts";
-import type { HostArray } from "../kernels/device.ts";
-import type { Shape } from "../kernels/shape.ts";
+import type { HostArray, Shape } from "../kernels/shape.ts";
 import { navit, type NaViTConfig, navitParameters, patchWidth } from "../models/navit.ts";
 import { imageInputs, type PackShape } from "../models/navit_graph.ts";
 import { lookup, parameterStates } from "../models/parameters.ts";

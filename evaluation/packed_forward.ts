@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
+import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 import { compile } from "../kernels/graph/compile.ts";
 import { graphInputs } from "../kernels/graph/graph.ts";
 import type { NaViTConfig } from "../models/navit.ts";

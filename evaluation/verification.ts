@@ -5,7 +5,8 @@
  */
 import { InputError } from "../formats/errors.ts";
 import { openSafetensors, type TensorReader } from "../formats/safetensors.ts";
-import type { Device, Executable, HostArray } from "../kernels/device.ts";
+import type { Device, Executable } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 import { compile } from "../kernels/graph/compile.ts";
 import { gradients } from "../kernels/graph/gradients.ts";
 import { type Graph, graphInputs, makeGraph } from "../kernels/graph/graph.ts";

@@ -4,13 +4,7 @@
  * @module
  */
 import type { Program } from "./program.ts";
-import type { DType } from "./shape.ts";
-
-/** Numbers as the host reads them from a device: `f16` comes as 32-bit floats. */
-export type HostArray = Float32Array | Int32Array;
-
-/** Numbers as a device keeps them; a Float16Array holds the bits of `f16` as they are. */
-export type StoredArray = HostArray | Float16Array;
+import type { DType, HostArray, StoredArray } from "./shape.ts";
 
 /** Memory on a device that outlives a run: parameters, moments, inputs. */
 export interface DeviceBuffer {

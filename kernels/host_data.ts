@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { DeviceBuffer, HostArray, StoredArray } from "./device.ts";
-import { storedBytes } from "./shape.ts";
+import type { DeviceBuffer } from "./device.ts";
+import { type HostArray, type StoredArray, storedBytes } from "./shape.ts";
 
 /** What of a buffer matters here. */
 type Described = Pick<DeviceBuffer, "name" | "dtype" | "elements">;

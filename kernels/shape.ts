@@ -29,6 +29,12 @@ export function storedBytes(dtype: DType, elements: number): number {
   return Math.ceil(elementBytes[dtype] * elements / 4) * 4;
 }
 
+/** Numbers as the host reads them from a device: `f16` comes as 32-bit floats. */
+export type HostArray = Float32Array | Int32Array;
+
+/** Numbers as a device keeps them; a Float16Array holds the bits of `f16` as they are. */
+export type StoredArray = HostArray | Float16Array;
+
 /** Sizes of the axes, slowest first. A scalar has the shape `[]`. */
 export type Shape = readonly number[];
 

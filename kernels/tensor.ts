@@ -8,8 +8,8 @@
  *
  * @module
  */
-import type { StoredArray } from "./device.ts";
-import type { Step, View } from "./program.ts";
+import type { Step } from "./program.ts";
+import type { View } from "./view.ts";
 import {
   arithmeticType,
   checkShape,
@@ -17,6 +17,7 @@ import {
   elementBytes,
   elementCount,
   type Shape,
+  type StoredArray,
 } from "./shape.ts";
 
 /** A value that a graph will compute: static shape, element type, and the node that makes it. */

@@ -1,11 +1,24 @@
 /**
- * Arithmetic on views: how reshapes, transposes, slices and broadcasts of a strided window are
+ * Views, and arithmetic on them: how reshapes, transposes, slices and broadcasts of a strided window are
  * expressed as other windows of the same buffer, without moving data.
  *
  * @module
  */
-import type { View } from "./program.ts";
-import { contiguousStrides, elementCount, type Shape } from "./shape.ts";
+import { contiguousStrides, type DType, elementCount, type Shape } from "./shape.ts";
+
+/** A strided window of a buffer. Strides and offset are in elements; a broadcast axis has stride 0. */
+export interface View {
+  /** Index into `Program.buffers`. */
+  readonly buffer: number;
+  /** First element, counted from the start of the buffer. */
+  readonly offset: number;
+  /** Sizes of the axes, slowest first. */
+  readonly shape: Shape;
+  /** Elements between neighbours along each axis, at least 0. */
+  readonly strides: readonly number[];
+  /** Element type, that of the buffer. */
+  readonly dtype: DType;
+}
 
 /** Whether the elements of a view follow each other in row-major order. Axes of size 1 are free. */
 export function isContiguous({ shape, strides }: View): boolean {

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { openSafetensors } from "../formats/safetensors.ts";
-import type { HostArray } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 import type { DiTConfig } from "../models/dit.ts";
 
 /** Tensors of a fixture by name. */

@@ -6,7 +6,7 @@
 import { createLoader, type LoaderOptions } from "../data/loader.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { PackingPosition } from "../data/packed_batch.ts";
-import type { HostArray } from "../kernels/device.ts";
+import type { HostArray } from "../kernels/shape.ts";
 
 /** What one training step is made on. */
 export interface TrainingBatch {

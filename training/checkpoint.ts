@@ -16,7 +16,8 @@ import {
   type TensorToWrite,
   writeSafetensors,
 } from "../formats/safetensors.ts";
-import type { DeviceBuffer, StoredArray } from "../kernels/device.ts";
+import type { DeviceBuffer } from "../kernels/device.ts";
+import type { StoredArray } from "../kernels/shape.ts";
 import { mismatch, type ParameterSpecification } from "../models/parameters.ts";
 import { type Manifest, manifestFile, manifestText } from "./manifest.ts";
 import type { ParameterBuffers, TrainingState } from "./trainer.ts";

@@ -8,7 +8,7 @@ import { add, map, multiply, square, squareRoot } from "../kernels/ops/elementwi
 import { concatenate, reshape, slice } from "../kernels/ops/movement/op.ts";
 import { reduceSum } from "../kernels/ops/reduce/op.ts";
 import { binary, constant, select } from "../kernels/expression.ts";
-import { adamwSchedule } from "../kernels/program.ts";
+import { adamwSchedule } from "../kernels/ops/optimizer/step.ts";
 import { input, type Node, state, type Tensor } from "../kernels/tensor.ts";
 import { learningRateAt, type RateSchedule } from "./learning_rate.ts";
 

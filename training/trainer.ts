@@ -8,9 +8,9 @@
  */
 import { compile } from "../kernels/graph/compile.ts";
 import { graphInputs } from "../kernels/graph/graph.ts";
-import type { Device, DeviceBuffer, Executable, HostArray } from "../kernels/device.ts";
+import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
 import type { Program } from "../kernels/program.ts";
-import { elementCount } from "../kernels/shape.ts";
+import { elementCount, type HostArray } from "../kernels/shape.ts";
 import type { ParameterSpecification } from "../models/parameters.ts";
 import { initializeParameters } from "./initialize.ts";
 import { type OptimizerSettings, scheduleAtStep, scheduleInputs, stateNames } from "./optimizer.ts";

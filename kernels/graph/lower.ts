@@ -9,12 +9,12 @@
  *
  * @module
  */
-import type { BufferSpecification, Program, Step, View } from "../program.ts";
+import type { BufferSpecification, Program, Step } from "../program.ts";
 import { arithmeticType, type DType, elementCount, type Shape } from "../shape.ts";
 import { ConstantNode, InputNode, type Node, type Tensor } from "../tensor.ts";
 import { ElementwiseNode } from "../ops/elementwise/op.ts";
 import { ConcatenateNode, copyStep, ViewNode } from "../ops/movement/op.ts";
-import { contiguousView, hasUnitInnerStride } from "../view.ts";
+import { contiguousView, hasUnitInnerStride, type View } from "../view.ts";
 import { countUses, type Graph, graphNodes, type Update } from "./graph.ts";
 import { planMemory } from "./memory.ts";
 

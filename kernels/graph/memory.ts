@@ -7,9 +7,9 @@
  *
  * @module
  */
-import type { BufferSpecification, Program, Step, View } from "../program.ts";
+import type { BufferSpecification, Program, Step } from "../program.ts";
 import { storedBytes } from "../shape.ts";
-import { coversBuffer, sameView } from "../view.ts";
+import { coversBuffer, sameView, type View } from "../view.ts";
 
 /** Alignment of arena ranges in bytes: one cache line. */
 const alignment = 64;

@@ -8,10 +8,16 @@
  * @module
  */
 import os from "node:os";
-import type { Device, DeviceBuffer, Executable, HostArray, StoredArray } from "../device.ts";
+import type { Device, DeviceBuffer, Executable } from "../device.ts";
 import { bytesToWrite, contentsOf } from "../host_data.ts";
 import type { BufferSpecification, Program } from "../program.ts";
-import { type DType, elementBytes, storedBytes } from "../shape.ts";
+import {
+  type DType,
+  elementBytes,
+  type HostArray,
+  type StoredArray,
+  storedBytes,
+} from "../shape.ts";
 import { ModuleBuilder } from "./assembler.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";

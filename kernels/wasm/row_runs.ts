@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { View } from "../program.ts";
+import type { View } from "../view.ts";
 import type { Range } from "./split.ts";
 
 /** Rows of several views of one leading shape, as runs with one stride a view. */

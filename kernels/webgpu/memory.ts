@@ -4,9 +4,15 @@
  *
  * @module
  */
-import type { DeviceBuffer, HostArray, StoredArray } from "../device.ts";
+import type { DeviceBuffer } from "../device.ts";
 import { bytesToWrite, contentsOf } from "../host_data.ts";
-import { type DType, elementBytes, storedBytes } from "../shape.ts";
+import {
+  type DType,
+  elementBytes,
+  type HostArray,
+  type StoredArray,
+  storedBytes,
+} from "../shape.ts";
 import type { ErrorWatch } from "./errors.ts";
 
 /** Bytes of the window for reading back (host memory, not counted as the device's). */

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { View } from "../program.ts";
+import type { View } from "../view.ts";
 import { type ArithmeticType, arithmeticType, type Shape } from "../shape.ts";
 import {
   type BindingTable,

@@ -13,7 +13,8 @@ import {
   matmulSizeClass,
   matmulVariants,
 } from "../ops/matmul/wgsl.ts";
-import type { BufferSpecification, MatmulStep, Program } from "../program.ts";
+import type { MatmulStep } from "../ops/matmul/step.ts";
+import type { BufferSpecification, Program } from "../program.ts";
 import type { AdapterInformation } from "./adapter.ts";
 import { type DeviceParts, loadProgram } from "./executable.ts";
 import { Memory, WebGPUBuffer } from "./memory.ts";

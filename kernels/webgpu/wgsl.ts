@@ -9,7 +9,7 @@
  */
 import { type BinaryOp, type Expression, topological, type UnaryOp } from "../expression.ts";
 import type { ScalarType } from "../expression.ts";
-import type { View } from "../program.ts";
+import type { View } from "../view.ts";
 import type { ArithmeticType, FloatType, Shape } from "../shape.ts";
 import type { Access, Binding, WebGPUContext } from "./lowering.ts";
 import { halfFunctions } from "./wgsl_half.ts";

@@ -20,7 +20,8 @@ import {
 } from "../../kernels/ops/movement/op.ts";
 import { adamw } from "../../kernels/ops/optimizer/op.ts";
 import { mean, reduceSum } from "../../kernels/ops/reduce/op.ts";
-import { adamwSchedule, type Program } from "../../kernels/program.ts";
+import { adamwSchedule } from "../../kernels/ops/optimizer/step.ts";
+import type { Program } from "../../kernels/program.ts";
 import { constantTensor, input, state, type Tensor } from "../../kernels/tensor.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { eachDevice } from "../devices.ts";

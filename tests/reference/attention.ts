@@ -7,7 +7,7 @@ import type {
   AttentionGradientStep,
   AttentionOperands,
   AttentionStep,
-} from "../../kernels/program.ts";
+} from "../../kernels/ops/attention/step.ts";
 import { indices, type Memory, range, read, sum, write } from "./memory.ts";
 
 /** One row of the masked softmax: probabilities of all keys, and the log of the denominator. */

@@ -4,15 +4,9 @@
  *
  * @module
  */
-import type {
-  Device,
-  DeviceBuffer,
-  Executable,
-  HostArray,
-  StoredArray,
-} from "../../kernels/device.ts";
+import type { Device, DeviceBuffer, Executable } from "../../kernels/device.ts";
 import type { Program } from "../../kernels/program.ts";
-import type { DType } from "../../kernels/shape.ts";
+import type { DType, HostArray, StoredArray } from "../../kernels/shape.ts";
 import { interpret } from "./interpreter.ts";
 
 class ReferenceBuffer implements DeviceBuffer {

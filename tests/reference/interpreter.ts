@@ -2,8 +2,8 @@
  * The reference interpreter: executes any lowered `Program` on the host with plain float64 loops.
  *
  * This is what both devices are held to, so it is written for obviousness: one short function a
- * step kind, every element computed by the formula of `kernels/program.ts`, no blocking, no
- * rounding to single precision. Integers are exact. Every buffer has memory of its own (the arena
+ * step kind, every element computed by the formula of its `step.ts`, no blocking, no rounding to
+ * single precision. Integers are exact. Every buffer has memory of its own (the arena
  * and the slots of the plan are ignored), so a plan that overlaps two living buffers shows up as a
  * difference.
  *

@@ -6,7 +6,8 @@
  */
 import assert from "node:assert/strict";
 import { binary, load } from "../../kernels/expression.ts";
-import type { Program, Step, View } from "../../kernels/program.ts";
+import type { Program, Step } from "../../kernels/program.ts";
+import type { View } from "../../kernels/view.ts";
 import { contiguousStrides, elementCount, type Shape } from "../../kernels/shape.ts";
 import { interpret, interpretStep } from "./interpreter.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LayerNormGradientStep, LayerNormStep } from "../../kernels/program.ts";
+import type { LayerNormGradientStep, LayerNormStep } from "../../kernels/ops/layer_norm/step.ts";
 import { indices, type Memory, range, read, sum, write } from "./memory.ts";
 
 /** Normalises every row over the last axis, modulates it, and stores its statistics. */

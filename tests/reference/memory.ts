@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { View } from "../../kernels/program.ts";
+import type { View } from "../../kernels/view.ts";
 import { elementCount, type Shape } from "../../kernels/shape.ts";
 
 /** Contents of every buffer of a program, by buffer index. */

@@ -4,13 +4,10 @@
  * @module
  */
 import { evaluate } from "../../kernels/expression.ts";
-import type {
-  ElementwiseStep,
-  MatmulStep,
-  MatrixView,
-  ReduceStep,
-  WidenStep,
-} from "../../kernels/program.ts";
+import type { ElementwiseStep } from "../../kernels/ops/elementwise/step.ts";
+import type { MatmulStep, MatrixView } from "../../kernels/ops/matmul/step.ts";
+import type { ReduceStep } from "../../kernels/ops/reduce/step.ts";
+import type { WidenStep } from "../../kernels/ops/widen/step.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { indices, type Memory, read, sum, write } from "./memory.ts";
 

@@ -3,13 +3,9 @@
  *
  * @module
  */
-import {
-  adamwSchedule,
-  type AdamWStep,
-  type GatherStep,
-  type RandomStep,
-  type ScatterAddStep,
-} from "../../kernels/program.ts";
+import type { GatherStep, ScatterAddStep } from "../../kernels/ops/embedding/step.ts";
+import { adamwSchedule, type AdamWStep } from "../../kernels/ops/optimizer/step.ts";
+import type { RandomStep } from "../../kernels/ops/random/step.ts";
 import { randomElement } from "../../kernels/random.ts";
 import { contiguousStrides } from "../../kernels/shape.ts";
 import { indices, type Memory, range, read, sum, write } from "./memory.ts";

@@ -13,7 +13,7 @@ import { lookup, parameterStates } from "../../models/parameters.ts";
 import { ditLosses } from "../../training/dit_step.ts";
 import { wholeStep } from "../../training/step_graphs.ts";
 import { scheduleAtStep, stateNames } from "../../training/optimizer.ts";
-import { adamwSchedule } from "../../kernels/program.ts";
+import { adamwSchedule } from "../../kernels/ops/optimizer/step.ts";
 import { eachDevice } from "../devices.ts";
 import { assertClose, loadConfig, loadGolden, thinned } from "../golden.ts";
 

@@ -1,6 +1,6 @@
 /** Learning rates against numbers worked out by hand. */
 import assert from "node:assert/strict";
-import { adamwSchedule } from "../../kernels/program.ts";
+import { adamwSchedule } from "../../kernels/ops/optimizer/step.ts";
 import { learningRateAt, type RateSchedule, stepOfZeroRate } from "../../training/learning_rate.ts";
 import { scheduleAtStep } from "../../training/optimizer.ts";
 

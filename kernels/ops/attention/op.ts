@@ -6,10 +6,10 @@
  *
  * @module
  */
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { formatShape, sameShape } from "../../shape.ts";
 import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
-import { hasUnitInnerStride, isContiguous } from "../../view.ts";
+import { hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 
 /** Segment ids of the queries (N, Tq) and keys (N, Tk), both i32. */
 export interface Segments {

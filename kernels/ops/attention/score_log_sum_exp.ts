@@ -8,9 +8,9 @@
  *
  * @module
  */
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
-import { hasUnitInnerStride, isContiguous } from "../../view.ts";
+import { hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { multiply } from "../elementwise/op.ts";
 import { permute, reshape } from "../movement/op.ts";
 import {

@@ -6,13 +6,9 @@
  *
  * @module
  */
-import type {
-  AttentionGradientStep,
-  AttentionOperands,
-  AttentionStep,
-  View,
-} from "../../program.ts";
+import type { View } from "../../view.ts";
 import type { Call, Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
+import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
 import {
   emitGradient,
   type GradientBlocks,

@@ -7,10 +7,10 @@
  *
  * @module
  */
-import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "../../program.ts";
 import { formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
 import type { LinearKernel } from "../../webgpu/wgsl.ts";
+import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
 import {
   type AttentionPass,
   forwardPass,

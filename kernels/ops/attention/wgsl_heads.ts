@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import { affine, type BindingTable } from "../../webgpu/wgsl.ts";
 
 /** One tensor of a kernel. */

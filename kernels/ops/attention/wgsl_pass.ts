@@ -18,10 +18,10 @@
  *
  * @module
  */
-import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "../../program.ts";
 import type { Binding } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
 import { mathFunctions } from "../../webgpu/wgsl_math.ts";
+import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
 import { columnGroups, headFunctions, type HeadTensor, isAligned } from "./wgsl_heads.ts";
 import { type BoundKernel, segmentFunctions, type SegmentTable } from "./wgsl_segments.ts";
 

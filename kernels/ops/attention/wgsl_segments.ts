@@ -10,9 +10,10 @@
  *
  * @module
  */
-import type { AttentionOperands, View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import type { Binding } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, type LinearKernel, linearKernel } from "../../webgpu/wgsl.ts";
+import type { AttentionOperands } from "./step.ts";
 
 /** Rows or columns of a block: a multiple of every tile of the passes. */
 export const segmentBlock = 32;

@@ -19,7 +19,7 @@ import {
   topological,
   unary,
 } from "../../expression.ts";
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import {
   arithmeticType,
   broadcastShapes,
@@ -27,7 +27,7 @@ import {
   sameShape,
   type Shape,
 } from "../../shape.ts";
-import { broadcastView } from "../../view.ts";
+import { broadcastView, type View } from "../../view.ts";
 import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 
 /** `output = expression(inputs)`, operands broadcast against each other. */

@@ -11,7 +11,7 @@
  */
 import type { Expression } from "../../expression.ts";
 import { loadedInputs } from "../../expression.ts";
-import type { ElementwiseStep, View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
@@ -19,6 +19,7 @@ import type { Phase, WasmContext } from "../../wasm/lowering.ts";
 import { chunks, splitAmong, splitPhase } from "../../wasm/split.ts";
 import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
 import { walkElements } from "../../wasm/walk.ts";
+import type { ElementwiseStep } from "./step.ts";
 
 /**
  * What an element-wise function is specialised to. Operands are numbered as the expression's loads,

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import type { ElementwiseStep } from "../../program.ts";
 import { formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
 import { bindOperands, iterationSpace, pointCount } from "../../webgpu/operands.ts";
@@ -15,6 +14,7 @@ import {
   linearKernel,
   renderExpression,
 } from "../../webgpu/wgsl.ts";
+import type { ElementwiseStep } from "./step.ts";
 
 /** Lowers an element-wise step to one dispatch. */
 export const lowerElementwise: WebGPULowering<ElementwiseStep> = (step, context) => {

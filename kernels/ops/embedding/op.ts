@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { elementCount, formatShape } from "../../shape.ts";
 import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
-import { isContiguous } from "../../view.ts";
+import { isContiguous, type View } from "../../view.ts";
 
 class GatherNode extends Node {
   readonly signature = "gather";

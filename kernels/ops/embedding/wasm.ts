@@ -7,11 +7,11 @@
  *
  * @module
  */
-import type { GatherStep, ScatterAddStep } from "../../program.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
+import type { GatherStep, ScatterAddStep } from "./step.ts";
 
 const unroll = 4;
 

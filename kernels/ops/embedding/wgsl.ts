@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { GatherStep, ScatterAddStep, View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import { formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
 import {
@@ -18,6 +18,7 @@ import {
   vectorType,
   type Width,
 } from "../../webgpu/wgsl.ts";
+import type { GatherStep, ScatterAddStep } from "./step.ts";
 
 /** Copies rows of a table: one dispatch. */
 export const lowerGather: WebGPULowering<GatherStep> = ({ table, indices, output }) => {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { broadcastShapes, elementCount, formatShape, sameShape } from "../../shape.ts";
 import { type Arithmetic, constantTensor, Node, requireFloats, type Tensor } from "../../tensor.ts";
-import { broadcastView, hasUnitInnerStride, isContiguous } from "../../view.ts";
+import { broadcastView, hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { multiply, subtract } from "../elementwise/op.ts";
 import { slice } from "../movement/op.ts";
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { LayerNormGradientStep, LayerNormStep, View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import {
   accumulators,
@@ -21,6 +21,7 @@ import type { Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
 import { horizontalSum } from "../../wasm/math.ts";
 import { rowRuns, rowStretches } from "../../wasm/row_runs.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
+import type { LayerNormGradientStep, LayerNormStep } from "./step.ts";
 
 const unroll = 4;
 

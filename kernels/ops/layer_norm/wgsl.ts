@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { LayerNormGradientStep, LayerNormStep, View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import { elementCount, formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
 import {
@@ -19,6 +19,7 @@ import {
   viewAddresses,
   type Width,
 } from "../../webgpu/wgsl.ts";
+import type { LayerNormGradientStep, LayerNormStep } from "./step.ts";
 
 /** Layer norm: one dispatch. */
 export const lowerLayerNorm: WebGPULowering<LayerNormStep> = (step, context) => {

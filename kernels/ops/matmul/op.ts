@@ -4,12 +4,13 @@
  * @module
  */
 import type { Expression } from "../../expression.ts";
-import type { MatrixView, Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
 import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
-import { broadcastView, reshapeView } from "../../view.ts";
+import { broadcastView, reshapeView, type View } from "../../view.ts";
 import { add, countOperations } from "../elementwise/op.ts";
 import { reshape, transpose } from "../movement/op.ts";
+import type { MatrixView } from "./step.ts";
 
 /**
  * `output = epilogue(a b, ...)` with a (..., m, k) and b (k, n) or (..., k, n).

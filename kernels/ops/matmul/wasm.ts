@@ -8,12 +8,12 @@
  *
  * @module
  */
-import type { MatmulStep } from "../../program.ts";
 import { contiguousStrides } from "../../shape.ts";
 import { collapseAxes } from "../../wasm/collapse.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
 import { type Range, splitEvenly } from "../../wasm/split.ts";
 import type { ElementwiseKernel } from "../elementwise/wasm.ts";
+import type { MatmulStep } from "./step.ts";
 import { dotColumns } from "./wasm_dot.ts";
 import {
   emitMatmul,

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { MatmulStep } from "../../program.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
+import type { MatmulStep } from "./step.ts";
 import { lowerDirect } from "./wgsl_direct.ts";
 import { lowerSimple } from "./wgsl_simple.ts";
 import { lowerTiles } from "./wgsl_tiles.ts";

@@ -12,9 +12,9 @@
  *
  * @module
  */
-import type { MatmulStep, MatrixView } from "../../program.ts";
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import { BindingTable, gridOf } from "../../webgpu/wgsl.ts";
+import type { MatmulStep, MatrixView } from "./step.ts";
 import { finishApart, isShared, matmulLabel } from "./wgsl_output.ts";
 import { lowerWindows } from "./wgsl_windows.ts";
 

@@ -4,7 +4,8 @@
  * @module
  */
 import { load } from "../../expression.ts";
-import type { ElementwiseStep, MatmulStep, View } from "../../program.ts";
+import type { View } from "../../view.ts";
+import type { ElementwiseStep } from "../elementwise/step.ts";
 import { formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import { bindOperands, type IterationSpace, iterationSpace } from "../../webgpu/operands.ts";
@@ -15,6 +16,7 @@ import {
   type Width,
 } from "../../webgpu/wgsl.ts";
 import { lowerElementwise } from "../elementwise/wgsl.ts";
+import type { MatmulStep } from "./step.ts";
 
 /** Name of a product in messages: the step kind and its shapes. */
 export function matmulLabel({ batch, m, n, k, output }: MatmulStep): string {

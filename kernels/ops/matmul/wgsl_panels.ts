@@ -7,9 +7,9 @@
  *
  * @module
  */
-import type { MatrixView } from "../../program.ts";
 import type { Binding, Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import { BindingTable, gridOf } from "../../webgpu/wgsl.ts";
+import type { MatrixView } from "./step.ts";
 
 /** What to pack. */
 export interface PackRequest {

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { MatmulStep, MatrixView } from "../../program.ts";
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
+import type { MatmulStep, MatrixView } from "./step.ts";
 import { isShared, matmulLabel, MatmulOutput } from "./wgsl_output.ts";
 
 /** Columns of a tile. */

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import type { MatmulStep, MatrixView } from "../../program.ts";
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, gridOf } from "../../webgpu/wgsl.ts";
+import type { MatmulStep, MatrixView } from "./step.ts";
 import { matmulLabel, MatmulOutput } from "./wgsl_output.ts";
 
 /** Invocations along each side of a workgroup. */

@@ -12,7 +12,6 @@
  *
  * @module
  */
-import type { MatmulStep, MatrixView } from "../../program.ts";
 import type { Binding, Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
 import {
   BindingTable,
@@ -21,6 +20,7 @@ import {
   vectorType,
   type Width,
 } from "../../webgpu/wgsl.ts";
+import type { MatmulStep, MatrixView } from "./step.ts";
 import { finishApart, matmulLabel } from "./wgsl_output.ts";
 import { packPanels } from "./wgsl_panels.ts";
 

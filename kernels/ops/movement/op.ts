@@ -8,7 +8,7 @@
  * @module
  */
 import { constant, load } from "../../expression.ts";
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import {
   arithmeticType,
   elementCount,
@@ -18,7 +18,14 @@ import {
   type Shape,
 } from "../../shape.ts";
 import { type Arithmetic, type Cost, Node, type Tensor } from "../../tensor.ts";
-import { broadcastView, permuteView, reshapeView, sameView, sliceView } from "../../view.ts";
+import {
+  broadcastView,
+  permuteView,
+  reshapeView,
+  sameView,
+  sliceView,
+  type View,
+} from "../../view.ts";
 
 /** An operation that only looks at its input in another way. */
 export abstract class ViewNode extends Node {

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { adamwSchedule, type Step, type View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { elementCount, sameShape } from "../../shape.ts";
 import { type Arithmetic, InputNode, Node, requireFloats, type Tensor } from "../../tensor.ts";
-import { isContiguous } from "../../view.ts";
+import { isContiguous, type View } from "../../view.ts";
+import { adamwSchedule } from "./step.ts";
 
 /** One tensor under optimisation, with the states that go with it. All of one shape. */
 export interface AdamWOperands {
@@ -20,7 +21,7 @@ export interface AdamWOperands {
   readonly secondMoment: Tensor;
   /** A state: moving average of the weights. Absent: none is kept. */
   readonly average?: Tensor;
-  /** f32 (8), see `adamwSchedule` in `program.ts`. */
+  /** f32 (8), see `adamwSchedule` in `step.ts`. */
   readonly schedule: Tensor;
   /** f32 scalar; negative or NaN skips the update. */
   readonly gradientScale: Tensor;

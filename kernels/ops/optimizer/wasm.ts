@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { adamwSchedule, type AdamWStep } from "../../program.ts";
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { loadRow, type RowVector, storeRow } from "../../wasm/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
+import { adamwSchedule, type AdamWStep } from "./step.ts";
 
 const unroll = 4;
 const groupElements = 4 * unroll;

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { adamwSchedule, type AdamWStep, type View } from "../../program.ts";
+import type { View } from "../../view.ts";
 import { elementCount, formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
 import { BindingTable, gridOf, vectorType, type Width } from "../../webgpu/wgsl.ts";
+import { adamwSchedule, type AdamWStep } from "./step.ts";
 
 /** Invocations a workgroup. */
 const workgroupSize = 64;

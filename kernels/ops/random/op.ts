@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
 import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
-import { isContiguous } from "../../view.ts";
+import { isContiguous, type View } from "../../view.ts";
 
 /** What determines random numbers besides their place. */
 export interface RandomSource {

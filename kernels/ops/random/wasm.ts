@@ -5,13 +5,13 @@
  *
  * @module
  */
-import type { RandomStep } from "../../program.ts";
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { storeRow, transpose } from "../../wasm/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { cosine, logarithm, sine } from "../../wasm/math.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
+import type { RandomStep } from "./step.ts";
 
 const rounds = 10;
 const multipliers = [0xd2511f53, 0xcd9e8d57] as const;

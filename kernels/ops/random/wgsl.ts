@@ -7,11 +7,11 @@
  *
  * @module
  */
-import type { RandomStep } from "../../program.ts";
 import { elementCount, formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
 import { BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
 import { mathFunctions } from "../../webgpu/wgsl_math.ts";
+import type { RandomStep } from "./step.ts";
 
 /** Fills the output: one dispatch. */
 export const lowerRandom: WebGPULowering<RandomStep> = (step) => {

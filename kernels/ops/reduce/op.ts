@@ -5,7 +5,7 @@
  * @module
  */
 import { binary, constant, type Expression, load, select } from "../../expression.ts";
-import type { Step, View } from "../../program.ts";
+import type { Step } from "../../program.ts";
 import {
   broadcastShapes,
   elementCount,
@@ -15,7 +15,7 @@ import {
   type Shape,
 } from "../../shape.ts";
 import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
-import { broadcastView, permuteView } from "../../view.ts";
+import { broadcastView, permuteView, type View } from "../../view.ts";
 import { countOperations, divide, map, multiply } from "../elementwise/op.ts";
 import { broadcastTo, reshape } from "../movement/op.ts";
 

@@ -10,11 +10,11 @@
  * @module
  */
 import { load } from "../../expression.ts";
-import type { ReduceStep } from "../../program.ts";
 import { contiguousStrides } from "../../shape.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
 import type { Call, Phase, WasmContext } from "../../wasm/lowering.ts";
 import { type Range, splitAmong, splitEvenly, splitPhase } from "../../wasm/split.ts";
+import type { ReduceStep } from "./step.ts";
 import { emitColumnReduction, emitRowReduction, type ReduceKernel } from "./wasm_kernels.ts";
 
 /** Fewer elements than this are not worth a second thread. */

@@ -11,7 +11,6 @@
  * @module
  */
 import { constant, type Expression, load } from "../../expression.ts";
-import type { ReduceStep } from "../../program.ts";
 import { contiguousStrides, elementCount, formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
 import {
@@ -32,6 +31,7 @@ import {
   vectorType,
   viewAddresses,
 } from "../../webgpu/wgsl.ts";
+import type { ReduceStep } from "./step.ts";
 
 /** Terms that are summed before their sum is added to the total. */
 const partLength = 64;

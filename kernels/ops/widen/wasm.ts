@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { WidenStep } from "../../program.ts";
 import { elementBytes } from "../../shape.ts";
 import { defineWiden } from "../../wasm/half.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitAmong, splitPhase } from "../../wasm/split.ts";
+import type { WidenStep } from "./step.ts";
 
 /** Fewer elements than this are not worth a further thread. */
 const elementsPerThread = 16384;

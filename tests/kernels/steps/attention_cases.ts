@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { View } from "../../../kernels/program.ts";
+import type { View } from "../../../kernels/view.ts";
 import { contiguousStrides, elementCount, type Shape } from "../../../kernels/shape.ts";
 import { interpret } from "../../reference/interpreter.ts";
 import { type Layout, StepBuilder, type StepCase, unitRoundoff } from "./builder.ts";

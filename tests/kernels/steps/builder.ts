@@ -8,15 +8,15 @@
  *
  * @module
  */
-import type {
-  BufferKind,
-  BufferSpecification,
-  Program,
-  Step,
-  View,
-} from "../../../kernels/program.ts";
-import { contiguousStrides, type DType, elementCount, type Shape } from "../../../kernels/shape.ts";
-import type { StoredArray } from "../../../kernels/device.ts";
+import type { BufferKind, BufferSpecification, Program, Step } from "../../../kernels/program.ts";
+import type { View } from "../../../kernels/view.ts";
+import {
+  contiguousStrides,
+  type DType,
+  elementCount,
+  type Shape,
+  type StoredArray,
+} from "../../../kernels/shape.ts";
 
 /** What result buffers hold before a run. */
 const untouched = 7.5;

@@ -4,7 +4,8 @@
  * @module
  */
 import { binary, constant, type Expression, load, unary } from "../../../kernels/expression.ts";
-import type { MatrixView, View } from "../../../kernels/program.ts";
+import type { MatrixView } from "../../../kernels/ops/matmul/step.ts";
+import type { View } from "../../../kernels/view.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { broadcast, StepBuilder, type StepCase, transposed, unitRoundoff } from "./builder.ts";
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { adamwSchedule, type View } from "../../../kernels/program.ts";
+import { adamwSchedule } from "../../../kernels/ops/optimizer/step.ts";
+import type { View } from "../../../kernels/view.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { broadcast, type Layout, StepBuilder, type StepCase, unitRoundoff } from "./builder.ts";
 

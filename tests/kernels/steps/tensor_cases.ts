@@ -11,7 +11,7 @@ import {
   select,
   unary,
 } from "../../../kernels/expression.ts";
-import type { View } from "../../../kernels/program.ts";
+import type { View } from "../../../kernels/view.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { broadcast, StepBuilder, type StepCase, transposed, unitRoundoff } from "./builder.ts";
 

@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import type { Device, Executable } from "../../../kernels/device.ts";
 import { binary, constant, load, unary } from "../../../kernels/expression.ts";
-import type {
-  BufferSpecification,
-  ElementwiseStep,
-  MatmulStep,
-  Program,
-  View,
-} from "../../../kernels/program.ts";
+import type { ElementwiseStep } from "../../../kernels/ops/elementwise/step.ts";
+import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
+import type { BufferSpecification, Program } from "../../../kernels/program.ts";
+import type { View } from "../../../kernels/view.ts";
 import { contiguousStrides, elementCount, type Shape } from "../../../kernels/shape.ts";
 import { createWasmDevice, type WasmDeviceOptions } from "../../../kernels/wasm/device.ts";
 

@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { binary, load } from "../../../kernels/expression.ts";
-import type { MatmulStep, MatrixView, Program, View } from "../../../kernels/program.ts";
+import type { MatmulStep, MatrixView } from "../../../kernels/ops/matmul/step.ts";
+import type { Program } from "../../../kernels/program.ts";
+import type { View } from "../../../kernels/view.ts";
 import { contiguousStrides } from "../../../kernels/shape.ts";
 import { createWasmDevice } from "../../../kernels/wasm/device.ts";
 

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Device, HostArray } from "../../../kernels/device.ts";
+import type { Device } from "../../../kernels/device.ts";
+import type { HostArray } from "../../../kernels/shape.ts";
 import { createWebGPUDevice, type WebGPUDevice } from "../../../kernels/webgpu/device.ts";
 import type { WebGPUOptions } from "../../../kernels/webgpu/device.ts";
 import { deviceChoices } from "../../devices.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { HostArray } from "../../../kernels/device.ts";
+import type { HostArray } from "../../../kernels/shape.ts";
 import { load, unary } from "../../../kernels/expression.ts";
 import { StepBuilder, type StepCase } from "../steps/builder.ts";
 import { gpuTest, runCase } from "./cases.ts";

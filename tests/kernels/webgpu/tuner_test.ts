@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { matmulSizeClass, matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
-import type { MatmulStep, Program } from "../../../kernels/program.ts";
+import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
+import type { Program } from "../../../kernels/program.ts";
 import { createWebGPUDevice, type WebGPUOptions } from "../../../kernels/webgpu/device.ts";
 import { available } from "./cases.ts";
 

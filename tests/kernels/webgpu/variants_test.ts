@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { load } from "../../../kernels/expression.ts";
-import type { MatmulStep } from "../../../kernels/program.ts";
+import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
 import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
 import { StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
 import { matmulCases } from "../steps/matmul_cases.ts";

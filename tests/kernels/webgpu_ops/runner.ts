@@ -6,7 +6,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { HostArray, StoredArray } from "../../../kernels/device.ts";
+import type { HostArray, StoredArray } from "../../../kernels/shape.ts";
 import type { Program } from "../../../kernels/program.ts";
 import type { Dispatch, WebGPUContext } from "../../../kernels/webgpu/lowering.ts";
 import { loweringOf } from "../../../kernels/webgpu/lowerings.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { HostArray } from "../../../kernels/device.ts";
+import type { HostArray } from "../../../kernels/shape.ts";
 import type { StepKind } from "../../../kernels/program.ts";
 import { requestAdapter } from "../../../kernels/webgpu/adapter.ts";
 import { interpret } from "../../reference/interpreter.ts";
