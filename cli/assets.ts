@@ -1,7 +1,6 @@
 /**
- * The files beside the source that the tool reads while it runs. This is the only module that may
- * look for them: `deno task compile` embeds what is listed here, and a lint rule refuses
- * `import.meta.url` everywhere else.
+ * The files beside the source that the tool reads while it runs. `deno task compile` embeds what is
+ * listed here, and a lint rule refuses `import.meta.url` for anything else.
  *
  * @module
  */
@@ -12,8 +11,14 @@ import { fileURLToPath } from "node:url";
 export const embeddedFiles: readonly string[] = [
   "data/samples/clipart",
   "data/samples/fashion",
+  "formats/plots/inter",
   "models/checkpoints/fashion",
 ];
+
+/** Whether a path from the project's root is embedded, itself or in a folder. */
+export function isEmbedded(path: string): boolean {
+  return embeddedFiles.some((file) => path === file || path.startsWith(`${file}/`));
+}
 
 /** Modules that run as workers: the compiler cannot see them through `new Worker()`. */
 export const workerModules: readonly string[] = [
@@ -27,7 +32,7 @@ export const workerModules: readonly string[] = [
  * @param path Path from the project's root; one of `embeddedFiles` or inside of one.
  */
 export function assetUrl(path: string): URL {
-  if (!embeddedFiles.some((file) => path === file || path.startsWith(`${file}/`))) {
+  if (!isEmbedded(path)) {
     throw new Error(`${path} is not listed in cli/assets.ts, so a compiled binary would lack it`);
   }
   return new URL(`../${path}`, import.meta.url);

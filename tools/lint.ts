@@ -3,7 +3,8 @@
  *
  * - `tessera/literal-import`: the argument of `import()` is a string literal, or the binary lacks it.
  * - `tessera/module-relative`: nothing is found relative to a module, except workers written as
- *   `new Worker(new URL("./x.ts", import.meta.url))` and what `cli/assets.ts` embeds.
+ *   `new Worker(new URL("./x.ts", import.meta.url))` and files that `cli/assets.ts` embeds, written
+ *   as `new URL("./x.bin", import.meta.url)`.
  * - `tessera/lazy-package`: packages with native code or a long start are only loaded on use.
  * - `tessera/folder-order`: imports point down the list of folders.
  *
@@ -13,6 +14,7 @@
  * @module
  */
 import { dirname, relative, resolve } from "@std/path";
+import { isEmbedded } from "../cli/assets.ts";
 
 /** Product folders, from the top: a file may import from its own folder and from those below. */
 const folders = [
@@ -60,16 +62,22 @@ function folderProblem(file: string, target: string): string | undefined {
   return `${folders[from]}/ may not import from ${folders[to]}/, which stands above it`;
 }
 
-/** Whether `import.meta.url` stands in `new Worker(new URL("./x.ts", import.meta.url), ...)`. */
-function isWorkerAddress(meta: Deno.lint.MetaProperty): boolean {
+/**
+ * Whether `import.meta.url` stands in `new Worker(new URL("./x.ts", import.meta.url), ...)`, or in
+ * `new URL("./x.bin", import.meta.url)` of a file that is embedded.
+ */
+function isKnownAddress(meta: Deno.lint.MetaProperty, filename: string): boolean {
   const member = meta.parent;
   const url = member.type === "MemberExpression" ? member.parent : undefined;
   if (url?.type !== "NewExpression" || !isNamed(url.callee, "URL")) return false;
   const path = url.arguments[0];
-  const literal = path?.type === "Literal" && typeof path.value === "string" &&
-    /^\.{1,2}\/.*\.ts$/.test(path.value);
+  if (path?.type !== "Literal" || typeof path.value !== "string") return false;
+  if (!/^\.{1,2}\//.test(path.value)) return false;
+  const target = projectPath(resolve(dirname(filename), path.value));
+  if (isEmbedded(target)) return true;
   const worker = url.parent;
-  return literal && worker.type === "NewExpression" && isNamed(worker.callee, "Worker");
+  return target.endsWith(".ts") && worker.type === "NewExpression" &&
+    isNamed(worker.callee, "Worker");
 }
 
 function isNamed(node: Deno.lint.Expression, name: string): boolean {
@@ -98,7 +106,9 @@ function moduleRelative(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
       const property = member.type === "MemberExpression" && member.property.type === "Identifier"
         ? member.property.name
         : "";
-      if (property === "main" || (property === "url" && isWorkerAddress(node))) return;
+      if (property === "main" || (property === "url" && isKnownAddress(node, context.filename))) {
+        return;
+      }
       context.report({
         node,
         message: "files beside the source are not in the compiled binary",

@@ -6,7 +6,6 @@
 import { join } from "@std/path";
 import { writeBytesAtomically, writeTextAtomically } from "../formats/atomic_file.ts";
 import { type Bitmap, encodePng, toBitmaps } from "../formats/bitmap.ts";
-import { pictureGrid } from "../formats/picture_grid.ts";
 import { setPngMetadata } from "../formats/png.ts";
 import type { DiTConfig } from "../models/dit.ts";
 import type { WeightType } from "../models/parameters.ts";
@@ -75,6 +74,8 @@ export async function sampleGrid(
   const inTurn = columns > 1 && columns <= 12 &&
     names.every((name, index) => name === names[index % columns]);
   const layout = inTurn ? { columnLabels: names.slice(0, columns), columns } : { captions: names };
+  // What draws letters is loaded with the first grid.
+  const { pictureGrid } = await import("../formats/picture_grid.ts");
   return setPngMetadata(await pictureGrid(pictures, { ...text, ...layout }), record, "grid");
 }
 

@@ -3,23 +3,14 @@
  * machine, and a fresh container has none: every letter becomes an empty box. So pictures and plots
  * never contain `<text>`; they carry the outlines of Inter, and look the same everywhere.
  *
- * Lengths are in pixels. Characters that Inter's part shipped here lacks are drawn without their
+ * Lengths are in pixels. Characters that the fonts shipped here lack are drawn without their
  * accent if that helps, otherwise as a box.
  *
  * @module
  */
 
 import { escapeXml } from "../xml.ts";
-import { regular } from "./inter/regular.ts";
-import { semibold } from "./inter/semibold.ts";
-
-/** One weight of a typeface, in thousandths of the font size. */
-export interface Letters {
-  /** Of each character the advance of the pen and the outline, SVG path data relative to the pen. */
-  readonly glyphs: Readonly<Record<string, readonly [advance: number, outline: string]>>;
-  /** What to add between two characters. */
-  readonly kerning: Readonly<Record<string, number>>;
-}
+import { kerning, type Letter, letterOf, letterOutline, type LetterWeight } from "./letters.ts";
 
 /** How a piece of text looks. */
 export interface TextStyle {
@@ -42,33 +33,41 @@ export const mutedColor = "#59636e";
 /** Height of a capital letter as a share of the font size. */
 export const capHeight = 0.727;
 
-/** A box, for characters that have no outline here. */
-const missing = [600, "m80 0v-700h440v700zm60-60h320v-580h-320z"] as const;
+/** A box, for characters that no font here has. */
+const missing = { advance: 600, outline: "h440v-700h-440zm60-60v-580h320v580z", left: 80 } as const;
 
-/** The characters of a text that have outlines, accents removed from those that do not. */
-function drawable(text: string, { glyphs }: Letters): string[] {
+/** The letters of a text, accents removed from those that no font has; undefined for a box. */
+function lettersOf(text: string, weight: LetterWeight): (Letter | undefined)[] {
   return [...text.normalize("NFC").replace(/\s/gu, " ")].flatMap((character) => {
-    if (character in glyphs) return [character];
-    const plain = [...character.normalize("NFKD").replace(/\p{M}/gu, "")];
-    const isPlain = plain.length > 0 && plain.every((part) => part in glyphs);
+    const letter = letterOf(character, weight);
+    if (letter) return [letter];
     // Selectors and joiners that only change the character before them draw nothing.
     if (/^[\p{M}\p{Cf}]$/u.test(character)) return [];
-    return isPlain ? plain : [character];
+    const plain = [...character.normalize("NFKD").replace(/\p{M}/gu, "")]
+      .map((part) => letterOf(part, weight));
+    return plain.includes(undefined) ? [undefined] : plain;
   });
 }
 
 /** Walks over the letters of a text; returns the width, in thousandths of the font size. */
-function walk(text: string, letters: Letters, visit: (outline: string, pen: number) => void) {
+function walk(
+  text: string,
+  weight: LetterWeight,
+  visit: (letter: Letter | undefined, pen: number) => void,
+): number {
   let pen = 0;
-  let previous = "";
-  for (const character of drawable(text, letters)) {
-    pen += letters.kerning[previous + character] ?? 0;
-    const [advance, outline] = letters.glyphs[character] ?? missing;
-    visit(outline, pen);
-    pen += advance;
-    previous = character;
+  let previous: Letter | undefined;
+  for (const letter of lettersOf(text, weight)) {
+    if (previous && letter) pen += kerning(previous, letter);
+    visit(letter, pen);
+    pen += letter?.advance ?? missing.advance;
+    previous = letter;
   }
   return pen;
+}
+
+function weightOf({ bold }: TextStyle): LetterWeight {
+  return bold ? "semibold" : "regular";
 }
 
 /**
@@ -81,8 +80,8 @@ function walk(text: string, letters: Letters, visit: (outline: string, pen: numb
  * textWidth("loss", { size: 12 }); // about 24
  * ```
  */
-export function textWidth(text: string, { size, bold }: TextStyle): number {
-  return walk(text, bold ? semibold : regular, () => {}) * size / 1000;
+export function textWidth(text: string, style: TextStyle): number {
+  return walk(text, weightOf(style), () => {}) * style.size / 1000;
 }
 
 /** A text cut to fit into `width` pixels, with "…" where something is missing. */
@@ -112,11 +111,10 @@ export function textOutline(
   style: TextStyle,
 ): string {
   let path = "";
-  const letters = style.bold ? semibold : regular;
-  const width = walk(text, letters, (outline, pen) => {
-    // Outlines start with a relative move, which begins where the last one ended: make it absolute.
-    const [, x, y, rest] = outline.match(/^m(-?\d+)[ ]?(-?\d+)(.*)$/s) ?? [];
-    if (rest !== undefined) path += `M${pen + Number(x)} ${y}${rest}`;
+  const width = walk(text, weightOf(style), (letter, pen) => {
+    path += letter
+      ? letterOutline(letter, pen)
+      : `M${Math.round(pen) + missing.left} 0${missing.outline}`;
   });
   const before = { start: 0, middle: -width / 2, end: -width }[style.anchor ?? "start"];
   const transform = typeof place === "string" ? place : `translate(${place.x} ${place.y})`;

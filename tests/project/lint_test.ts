@@ -36,6 +36,9 @@ Deno.test("nothing is found relative to a module, except workers and assets", ()
   assert.deepEqual(lint("kernels/wasm/a.ts", worker), []);
   assert.deepEqual(lint("cli/main.ts", "if (import.meta.main) run();"), []);
   assert.deepEqual(lint("cli/assets.ts", refused[0]), []);
+  const font = 'Deno.readFileSync(new URL("./inter/latin-400.woff", import.meta.url));';
+  assert.deepEqual(lint("formats/plots/a.ts", font), []);
+  assert.equal(lint("formats/a.ts", font).length, 1, "a file that is not embedded");
 });
 
 Deno.test("heavy packages are imported where they are used", () => {
