@@ -155,7 +155,7 @@ export {
 } from "./kernels/select_device.ts";
 
 // Models
-export { dit, type DiTConfig, ditConfigs, ditParameters } from "./models/dit.ts";
+export { dit, type DiTConfig, ditConfigs, ditParameters } from "./models/dit/model.ts";
 export {
   imageVectors,
   navit,
@@ -163,9 +163,9 @@ export {
   navitConfigs,
   navitParameters,
   type PackedImages,
-} from "./models/navit.ts";
-export type { PatchPlaces, PositionConfig } from "./models/navit_positions.ts";
-export type { PackedCaptions, TextConfig } from "./models/navit_text.ts";
+} from "./models/navit/model.ts";
+export type { PatchPlaces, PositionConfig } from "./models/navit/positions.ts";
+export type { PackedCaptions, TextConfig } from "./models/navit/text.ts";
 export {
   captionGraph,
   captionInputs,
@@ -175,8 +175,8 @@ export {
   navitForwardGraph,
   type NaViTOutput,
   type PackShape,
-} from "./models/navit_graph.ts";
-export type { TransformerConfig } from "./models/transformer.ts";
+} from "./models/navit/graph.ts";
+export type { TransformerConfig } from "./nn/transformer.ts";
 export {
   countParameters,
   type Initializer,
@@ -185,13 +185,13 @@ export {
   type ParameterSpecification,
   parameterStates,
   type WeightType,
-} from "./models/parameters.ts";
+} from "./nn/parameters.ts";
 
 // Pictures of mixed sizes
 export { openPictureSet, type OpenPictureSetOptions, type Split } from "./data/open.ts";
 export type { PictureSet, PictureSource } from "./data/picture_set.ts";
-export type { SkipReport } from "./data/skip_report.ts";
-export type { Bitmap } from "./formats/bitmap.ts";
+export type { SkipReport } from "./data/pictures/skip_report.ts";
+export type { Bitmap } from "./formats/pictures/bitmap.ts";
 export {
   createPackedLoader,
   type EvaluationOptions,
@@ -199,7 +199,7 @@ export {
   type PackedLoaderOptions,
   packForEvaluation,
   type PreparationOptions,
-} from "./data/packed_loader.ts";
+} from "./data/packing/loader.ts";
 export type {
   PackedArrays,
   PackedBatch,
@@ -207,12 +207,17 @@ export type {
   PackedShape,
   PackedTextShape,
   PackingPosition,
-} from "./data/packed_batch.ts";
-export type { PackingOptions } from "./data/packing_plan.ts";
-export { gridAtSide, largestGrid, type PatchGrid, type PictureSize } from "./data/patch_grid.ts";
-export type { EvaluationPicture } from "./data/evaluation_plan.ts";
-export type { Resolution, UnitDistribution } from "./data/resolution.ts";
-export type { TokenDropping } from "./data/token_dropping.ts";
+} from "./data/packing/batch.ts";
+export type { PackingOptions } from "./data/packing/plan.ts";
+export {
+  gridAtSide,
+  largestGrid,
+  type PatchGrid,
+  type PictureSize,
+} from "./data/packing/patch_grid.ts";
+export type { EvaluationPicture } from "./data/packing/evaluation_plan.ts";
+export type { Resolution, UnitDistribution } from "./data/packing/resolution.ts";
+export type { TokenDropping } from "./data/packing/token_dropping.ts";
 
 // Diffusion
 export {
@@ -240,14 +245,14 @@ export {
 } from "./diffusion/sampling.ts";
 
 // Evaluation
-export type { Activation } from "./evaluation/probabilities.ts";
-export { type LabelledLogits, predict, type Prediction } from "./evaluation/prediction.ts";
-export { accuracyError, type ClassRow, classTable, topAccuracy } from "./evaluation/accuracy.ts";
+export type { Activation } from "./metrics/probabilities.ts";
+export { type LabelledLogits, predict, type Prediction } from "./metrics/prediction.ts";
+export { accuracyError, type ClassRow, classTable, topAccuracy } from "./metrics/accuracy.ts";
 export {
   type CalibrationBucket,
   calibrationBuckets,
   calibrationError,
-} from "./evaluation/calibration.ts";
+} from "./metrics/calibration.ts";
 export {
   allCascades,
   type Cascade,
@@ -255,52 +260,48 @@ export {
   type CascadePoint,
   cascadeShares,
   type CascadeStage,
-} from "./evaluation/cascade.ts";
-export { type CostedAccuracy, paretoFront } from "./evaluation/pareto.ts";
+} from "./metrics/cascade.ts";
+export { type CostedAccuracy, paretoFront } from "./metrics/pareto.ts";
 export {
   type LabelledFeatures,
   linearProbe,
   type ProbeOptions,
   type ProbeResult,
-} from "./evaluation/linear_probe.ts";
-export {
-  robustness,
-  type RobustnessRow,
-  type ShiftedPredictions,
-} from "./evaluation/robustness.ts";
+} from "./metrics/linear_probe.ts";
+export { robustness, type RobustnessRow, type ShiftedPredictions } from "./metrics/robustness.ts";
 
 // Training and checkpoints
-export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./training/dit_step.ts";
+export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./models/dit/step.ts";
 export {
   type NaViTLoss,
   type NaViTStepSettings,
   navitTrainingGraphs,
-} from "./training/navit_step.ts";
-export { classificationLoss, type SlotTargets } from "./training/classification_loss.ts";
-export { contrastiveLoss } from "./training/contrastive_loss.ts";
+} from "./models/navit/step.ts";
+export { classificationLoss, type SlotTargets } from "./training/losses/classification.ts";
+export { contrastiveLoss } from "./training/losses/contrastive.ts";
 export {
   type Measured,
   type StepGraphs,
   stepInParts,
   type StepLosses,
   wholeStep,
-} from "./training/step_graphs.ts";
-export { type OptimizerSettings } from "./training/optimizer.ts";
-export { constantRate, learningRateAt, type RateSchedule } from "./training/learning_rate.ts";
+} from "./training/step/step_graphs.ts";
+export { type OptimizerSettings } from "./training/step/optimizer.ts";
+export { constantRate, learningRateAt, type RateSchedule } from "./training/step/learning_rate.ts";
 export {
   allocateState,
   initializeState,
   type ParameterBuffers,
   Trainer,
   type TrainingState,
-} from "./training/trainer.ts";
+} from "./training/step/trainer.ts";
 export {
   readState,
   readWeights,
   type WeightChoice,
   weightsPath,
   writeCheckpoint,
-} from "./training/checkpoint.ts";
+} from "./training/runs/checkpoint.ts";
 export {
   type CommonSettings,
   type Description,
@@ -315,7 +316,7 @@ export {
   type RunProgress,
   type RunSchedule,
   type SampleSchedule,
-} from "./training/manifest.ts";
+} from "./training/runs/manifest.ts";
 export {
   openSafetensors,
   type StoredType,
@@ -327,5 +328,5 @@ export {
   type TensorToWrite,
   type WritableType,
   writeSafetensors,
-} from "./formats/safetensors.ts";
-export { InputError } from "./formats/errors.ts";
+} from "./formats/tensors/safetensors.ts";
+export { InputError } from "./base/errors.ts";

@@ -10,22 +10,26 @@
  */
 import { join } from "@std/path";
 import type { PictureSet } from "../data/picture_set.ts";
-import { topAccuracy } from "../evaluation/accuracy.ts";
+import { topAccuracy } from "../metrics/accuracy.ts";
 import type { ComputeRecord, ComputeRuns } from "../evaluation/charts/accuracy_compute.ts";
-import { type BatchOptions, runNaViT } from "../evaluation/evaluate_navit.ts";
-import type { ImageSetting } from "../evaluation/image_grids.ts";
-import { predict } from "../evaluation/prediction.ts";
-import { summarize } from "../evaluation/statistics.ts";
-import type { Column } from "../formats/table.ts";
+import { type BatchOptions, runNaViT } from "../models/navit/evaluate.ts";
+import type { ImageSetting } from "../models/navit/image_grids.ts";
+import { predict } from "../metrics/prediction.ts";
+import { summarize } from "../base/statistics.ts";
+import type { Column } from "../formats/text/table.ts";
 import type { Device } from "../kernels/device.ts";
 import { graphCost } from "../kernels/graph/graph.ts";
-import type { NaViTRun, NaViTSettings } from "../training/manifest.ts";
-import { findNaViT, loadNaViT } from "../training/navit_model.ts";
-import { navitTrainingGraphs } from "../training/navit_step.ts";
-import type { RunPlan } from "../training/run.ts";
-import { checkpointName, checkpointsFolder, latestCheckpoint } from "../training/run_folder.ts";
-import { trainNaViT } from "../training/train_navit.ts";
-import { destroyState } from "../training/trainer.ts";
+import type { NaViTRun, NaViTSettings } from "../training/runs/manifest.ts";
+import { findNaViT, loadNaViT } from "../models/navit/weights.ts";
+import { navitTrainingGraphs } from "../models/navit/step.ts";
+import type { RunPlan } from "../training/runs/run.ts";
+import {
+  checkpointName,
+  checkpointsFolder,
+  latestCheckpoint,
+} from "../training/runs/run_folder.ts";
+import { trainNaViT } from "../models/navit/run.ts";
+import { destroyState } from "../training/step/trainer.ts";
 
 /** A way to see pictures in training. */
 interface Arm {

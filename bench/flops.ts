@@ -4,17 +4,17 @@
  *
  * @module
  */
-import type { Column } from "../formats/table.ts";
+import type { Column } from "../formats/text/table.ts";
 import { type Graph, graphCost } from "../kernels/graph/graph.ts";
 import { fuse } from "../kernels/graph/fusion.ts";
 import { mergeEqualNodes } from "../kernels/graph/rewrite.ts";
-import { forwardGraph } from "../models/dit_graph.ts";
-import { type ModelConfig, parametersOf } from "../models/families.ts";
-import { singleImageGraph } from "../models/navit_graph.ts";
-import { countParameters } from "../models/parameters.ts";
-import { ditTrainingGraph } from "../training/dit_step.ts";
-import { navitTrainingGraphs } from "../training/navit_step.ts";
-import { InputError } from "../formats/errors.ts";
+import { forwardGraph } from "../models/dit/graph.ts";
+import { type ModelConfig, parametersOf } from "../models/registry.ts";
+import { singleImageGraph } from "../models/navit/graph.ts";
+import { countParameters } from "../nn/parameters.ts";
+import { ditTrainingGraph } from "../models/dit/step.ts";
+import { navitTrainingGraphs } from "../models/navit/step.ts";
+import { InputError } from "../base/errors.ts";
 import { costByPart, type PartCost } from "./parts.ts";
 import { ditPaperGflops, navitSpecificationGmacs } from "./published.ts";
 import type { Subject } from "./subjects.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type DiTConfig, publishedDiTConfigs } from "../models/dit.ts";
-import { type NaViTConfig, navitConfigs } from "../models/navit.ts";
+import { type DiTConfig, publishedDiTConfigs } from "../models/dit/model.ts";
+import { type NaViTConfig, navitConfigs } from "../models/navit/model.ts";
 
 /** Gflops of DiT, tables 1 and 4, with more digits from its Table 6; for 256-pixel ImageNet. */
 const paperGflops: Readonly<Record<string, number>> = {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ModelConfig } from "../models/families.ts";
+import type { ModelConfig } from "../models/registry.ts";
 
 /** A model and the picture that it is counted or timed on. */
 export interface Subject {

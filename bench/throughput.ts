@@ -3,21 +3,21 @@
  *
  * @module
  */
-import { summarize, type Summary } from "../evaluation/statistics.ts";
-import type { Column } from "../formats/table.ts";
+import { summarize, type Summary } from "../base/statistics.ts";
+import type { Column } from "../formats/text/table.ts";
 import type { Device } from "../kernels/device.ts";
-import { parametersOf } from "../models/families.ts";
-import { countParameters, type WeightType } from "../models/parameters.ts";
+import { parametersOf } from "../models/registry.ts";
+import { countParameters, type WeightType } from "../nn/parameters.ts";
 import {
   type AttentionOperation,
   type AttentionSize,
   loadAttention,
-} from "./attention_workload.ts";
-import { loadModelJob, type ModelOperation } from "./model_workload.ts";
-import { describePlace, isMeasured, measureAt, type Outcome, type Place } from "./places.ts";
+} from "./workloads/attention.ts";
+import { loadModelJob, type ModelOperation } from "./workloads/model.ts";
+import { describePlace, isMeasured, measureAt, type Outcome, type Place } from "./runner/places.ts";
 import type { Subject } from "./subjects.ts";
-import { measure, type WarmUp } from "./timing.ts";
-import { type Job, loadProduct } from "./workloads.ts";
+import { measure, type WarmUp } from "./runner/timing.ts";
+import { type Job, loadProduct } from "./workloads/workload.ts";
 
 /** One thing to measure. */
 export interface Task {

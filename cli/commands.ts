@@ -5,7 +5,7 @@
  * @module
  */
 import type { Command } from "commander";
-import type { Io } from "./io.ts";
+import type { Io } from "./terminal/io.ts";
 
 /** What a subcommand's module exports. */
 export interface CommandModule {
@@ -24,30 +24,30 @@ export interface CommandEntry {
 export const commands: Readonly<Record<string, CommandEntry>> = {
   demo: {
     summary: "train, sample and compare devices, in about three minutes",
-    load: () => import("./demo.ts"),
+    load: () => import("./commands/demo.ts"),
   },
   train: {
     summary: "train a model",
-    load: () => import("./train.ts"),
+    load: () => import("./commands/train.ts"),
   },
   sample: {
     summary: "draw pictures from a trained model",
-    load: () => import("./sample.ts"),
+    load: () => import("./commands/sample.ts"),
   },
   eval: {
     summary: "measure how good a trained model is",
-    load: () => import("./eval.ts"),
+    load: () => import("./commands/eval.ts"),
   },
   bench: {
     summary: "count what models cost and time them",
-    load: () => import("./bench.ts"),
+    load: () => import("./bench/bench.ts"),
   },
   verify: {
     summary: "compare with another framework's numbers",
-    load: () => import("./verify.ts"),
+    load: () => import("./commands/verify.ts"),
   },
   info: {
     summary: "what this machine, a model or a checkpoint is",
-    load: () => import("./info.ts"),
+    load: () => import("./commands/info.ts"),
   },
 };

@@ -5,9 +5,15 @@
  */
 import { Command } from "commander";
 import { commands } from "./commands.ts";
-import { describeError, ExitCode, exitCodeOf, fromCommander, UsageError } from "./errors.ts";
-import { type Io, processIo } from "./io.ts";
-import { denoProblem, describeVersions, versions } from "./version.ts";
+import {
+  describeError,
+  ExitCode,
+  exitCodeOf,
+  fromCommander,
+  UsageError,
+} from "./terminal/errors.ts";
+import { type Io, processIo } from "./terminal/io.ts";
+import { denoProblem, describeVersions, versions } from "./terminal/version.ts";
 
 /**
  * Runs one command line.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { InputError, nearestNames, quote } from "../formats/errors.ts";
+import { InputError, nearestNames, quote } from "../base/errors.ts";
 import type { PictureSet } from "./picture_set.ts";
 
 /**

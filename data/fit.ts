@@ -5,7 +5,7 @@
  */
 
 import { MemoryDataset } from "./memory_dataset.ts";
-import { centerCrop, copyPlanar, fromPlanar, withChannels } from "./picture.ts";
+import { centerCrop, copyPlanar, fromPlanar, withChannels } from "./pictures/picture.ts";
 
 /**
  * A data set whose pictures are `imageSize` x `imageSize` with `channels` channels: centre-cropped

@@ -5,8 +5,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { InputError } from "../formats/errors.ts";
-import type { Split } from "./idx_dataset.ts";
+import { InputError } from "../base/errors.ts";
+import type { Split } from "./sources/idx.ts";
 import type { PictureSet } from "./picture_set.ts";
 
 /** The chosen pictures of a set, as a set. */

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { InputError } from "../formats/errors.ts";
+import { InputError } from "../base/errors.ts";
 import { checkRead, type ImageDataset, scaleBytes } from "./dataset.ts";
 
 /** Pictures and labels as they were read. */

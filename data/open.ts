@@ -5,22 +5,22 @@
  */
 
 import { basename, join } from "@std/path";
-import { InputError } from "../formats/errors.ts";
-import { isCifarName, openCifar } from "./cifar.ts";
+import { InputError } from "../base/errors.ts";
+import { isCifarName, openCifar } from "./sources/cifar.ts";
 import { withClassNames } from "./class_names.ts";
 import type { ImageDataset } from "./dataset.ts";
 import { fitDataset } from "./fit.ts";
-import { isIdxImagesName, openIdxDataset, type Split } from "./idx_dataset.ts";
-import { openImageFolder } from "./image_folder.ts";
+import { isIdxImagesName, openIdxDataset, type Split } from "./sources/idx.ts";
+import { openImageFolder } from "./sources/image_folder.ts";
 import { holdOut } from "./holdout.ts";
 import { MemoryDataset } from "./memory_dataset.ts";
-import { openMixedFolder } from "./mixed_folder.ts";
-import { openNpzDataset } from "./npz_dataset.ts";
-import { isPictureName } from "./picture_files.ts";
+import { openMixedFolder } from "./sources/mixed_folder.ts";
+import { openNpzDataset } from "./sources/npz.ts";
+import { isPictureName } from "./sources/picture_files.ts";
 import { type PictureSet, pictureSetOf } from "./picture_set.ts";
-import { openPictureSheets } from "./picture_sheet.ts";
+import { openPictureSheets } from "./sources/picture_sheet.ts";
 
-export type { Split } from "./idx_dataset.ts";
+export type { Split } from "./sources/idx.ts";
 
 /** How to open a data set. */
 export interface OpenDatasetOptions {

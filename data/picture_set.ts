@@ -5,8 +5,8 @@
  */
 
 import type { MemoryDataset } from "./memory_dataset.ts";
-import type { PictureSize } from "./patch_grid.ts";
-import { decodePicture, fromPlanar, type Picture, withChannels } from "./picture.ts";
+import type { PictureSize } from "./packing/patch_grid.ts";
+import { decodePicture, fromPlanar, type Picture, withChannels } from "./pictures/picture.ts";
 
 /** Where a picture is: the path of its file, or its pixels. */
 export type PictureSource = string | Picture;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { InputError } from "../formats/errors.ts";
+import { InputError } from "../base/errors.ts";
 
 /** A discrete schedule and everything derived from its betas. Index 0 is the least noisy step. */
 export interface Schedule {

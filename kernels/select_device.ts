@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InputError } from "../formats/errors.ts";
+import { InputError } from "../base/errors.ts";
 import type { Device } from "./device.ts";
 
 /** What the user asked for. */

@@ -4,9 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { openSafetensors } from "../formats/safetensors.ts";
+import { openSafetensors } from "../formats/tensors/safetensors.ts";
 import type { HostArray } from "../kernels/shape.ts";
-import type { DiTConfig } from "../models/dit.ts";
+import type { DiTConfig } from "../models/dit/model.ts";
 
 /** Tensors of a fixture by name. */
 export interface Golden {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { embeddedFiles, workerModules } from "../cli/assets.ts";
+import { embeddedFiles, workerModules } from "../cli/terminal/assets.ts";
 import config from "../deno.json" with { type: "json" };
 
 /** Packages of sharp for a C library that no official Deno runs on: 18 MB that nobody loads. */

@@ -9,11 +9,15 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeTextAtomically } from "../formats/atomic_file.ts";
-import { openSafetensors, type TensorToWrite, writeSafetensors } from "../formats/safetensors.ts";
-import { weightsPath } from "../training/checkpoint.ts";
-import { readManifest } from "../training/manifest.ts";
-import { resolveCheckpoint } from "../training/run_folder.ts";
+import { writeTextAtomically } from "../formats/files/atomic_file.ts";
+import {
+  openSafetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../formats/tensors/safetensors.ts";
+import { weightsPath } from "../training/runs/checkpoint.ts";
+import { readManifest } from "../training/runs/manifest.ts";
+import { resolveCheckpoint } from "../training/runs/run_folder.ts";
 
 const [run, target] = Deno.args;
 if (run === undefined || target === undefined) {

@@ -3,7 +3,7 @@
  *
  * - `tessera/literal-import`: the argument of `import()` is a string literal, or the binary lacks it.
  * - `tessera/module-relative`: nothing is found relative to a module, except workers written as
- *   `new Worker(new URL("./x.ts", import.meta.url))` and files that `cli/assets.ts` embeds, written
+ *   `new Worker(new URL("./x.ts", import.meta.url))` and files that `cli/terminal/assets.ts` embeds, written
  *   as `new URL("./x.bin", import.meta.url)`.
  * - `tessera/lazy-package`: packages with native code or a long start are only loaded on use.
  * - `tessera/folder-order`: imports point down the list of folders.
@@ -14,26 +14,26 @@
  * @module
  */
 import { dirname, relative, resolve } from "@std/path";
-import { isEmbedded } from "../cli/assets.ts";
+import { isEmbedded } from "../cli/terminal/assets.ts";
 
 /** Product folders, from the top: a file may import from its own folder and from those below. */
 const folders = [
   "cli",
   "bench",
-  "training",
-  "evaluation",
-  "data",
   "models",
+  "evaluation",
+  "training",
+  "metrics",
   "diffusion",
+  "data",
+  "nn",
   "formats",
   "kernels",
+  "base",
 ];
 
-/** The one file of a folder that every folder may import. */
-const shared = "formats/errors.ts";
-
 /** The one file that may look for files beside the source. */
-const assets = "cli/assets.ts";
+const assets = "cli/terminal/assets.ts";
 
 /** Packages that must be loaded by `await import()` inside the function that needs them. */
 const lazyPackages = ["sharp", "vega", "vega-lite", "mp4-muxer"];
@@ -56,7 +56,7 @@ function productFolder(path: string): string | undefined {
 function folderProblem(file: string, target: string): string | undefined {
   const from = folders.indexOf(productFolder(file) ?? "");
   const to = folders.indexOf(target.split("/", 1)[0]);
-  if (from < 0 || target === shared || target === "deno.json") return undefined;
+  if (from < 0 || target === "deno.json") return undefined;
   if (to < 0) return `${folders[from]}/ may not import ${target}: it is outside the product`;
   if (to >= from) return undefined;
   return `${folders[from]}/ may not import from ${folders[to]}/, which stands above it`;

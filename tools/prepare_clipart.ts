@@ -18,11 +18,11 @@
 import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { basename, extname, join, relative } from "@std/path";
-import { forEachIndex } from "../data/concurrency.ts";
-import { readPictureSize } from "../data/picture.ts";
-import { picturesBelow } from "../data/picture_files.ts";
-import { writeBytesAtomically } from "../formats/atomic_file.ts";
-import { loadSharp } from "../formats/bitmap.ts";
+import { forEachIndex } from "../base/concurrency.ts";
+import { readPictureSize } from "../data/pictures/picture.ts";
+import { picturesBelow } from "../data/sources/picture_files.ts";
+import { writeBytesAtomically } from "../formats/files/atomic_file.ts";
+import { loadSharp } from "../formats/pictures/bitmap.ts";
 
 /** What is made of the package. */
 interface Recipe {

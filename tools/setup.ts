@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { denoProblem } from "../cli/version.ts";
+import { denoProblem } from "../cli/terminal/version.ts";
 import type { AdapterSummary } from "./adapter.ts";
 
 /** What setup needs of the machine; tests put another in its place. */

@@ -16,13 +16,16 @@ export interface Counts {
 /** Where examples in doc comments are looked for; folders that do not exist are left out. */
 const documented = [
   "mod.ts",
+  "base",
   "kernels",
   "formats",
-  "diffusion",
-  "models",
+  "nn",
   "data",
-  "evaluation",
+  "diffusion",
+  "metrics",
   "training",
+  "evaluation",
+  "models",
   "bench",
   "cli",
 ];

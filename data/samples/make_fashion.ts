@@ -9,9 +9,9 @@
  */
 
 import { join } from "@std/path";
-import { writeBytesAtomically, writeTextAtomically } from "../../formats/atomic_file.ts";
-import { readIdx } from "../../formats/idx.ts";
-import { fashionClassNames } from "../idx_dataset.ts";
+import { writeBytesAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { readIdx } from "../../formats/tensors/idx.ts";
+import { fashionClassNames } from "../sources/idx.ts";
 import {
   layOutSheet,
   pictureSheetFormat,
@@ -19,7 +19,7 @@ import {
   type SheetDescription,
   type SheetSet,
   sheetSize,
-} from "../picture_sheet.ts";
+} from "../sources/picture_sheet.ts";
 
 const picturesPerClass = 400;
 

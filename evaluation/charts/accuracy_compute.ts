@@ -6,7 +6,7 @@
  */
 import { paletteColor } from "../../formats/plots/frame.ts";
 import type { Point, Series, XYChart } from "../../formats/plots/chart.ts";
-import { summarize } from "../statistics.ts";
+import { summarize } from "../../base/statistics.ts";
 import { accuracyAxis } from "./series.ts";
 
 /** Accuracy at one point of a training run. */

@@ -5,8 +5,8 @@
  * @module
  */
 import type { Point, Series, XYChart } from "../../formats/plots/chart.ts";
-import type { Cascade } from "../cascade.ts";
-import { type CostedAccuracy, paretoFront } from "../pareto.ts";
+import type { Cascade } from "../../metrics/cascade.ts";
+import { type CostedAccuracy, paretoFront } from "../../metrics/pareto.ts";
 import type { CascadeTable, CostKind, SettingRow } from "../report/report.ts";
 import { accuracyAxis, settingSeries } from "./series.ts";
 

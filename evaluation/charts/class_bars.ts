@@ -4,7 +4,7 @@
  * @module
  */
 import type { BarChart } from "../../formats/plots/chart.ts";
-import { accuracyError, type ClassRow } from "../accuracy.ts";
+import { accuracyError, type ClassRow } from "../../metrics/accuracy.ts";
 import type { ClassTable } from "../report/report.ts";
 
 /** Bars that are still read one by one; of more classes the best and the worst are shown. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Series, XYChart } from "../../formats/plots/chart.ts";
-import type { RobustnessTable } from "../robustness.ts";
+import type { RobustnessTable } from "../../metrics/robustness.ts";
 
 /** One chart a kind of change, one curve a model. */
 export function robustnessCharts(tables: readonly RobustnessTable[]): XYChart[] {

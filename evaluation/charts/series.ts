@@ -4,7 +4,7 @@
  * @module
  */
 import type { Axis, Point, Series } from "../../formats/plots/chart.ts";
-import { accuracyError } from "../accuracy.ts";
+import { accuracyError } from "../../metrics/accuracy.ts";
 import type { SettingKind, SettingRow } from "../report/report.ts";
 
 /** The axis of accuracies. */

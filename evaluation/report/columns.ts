@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Column } from "../../formats/table.ts";
-import { accuracyError, type ClassRow } from "../accuracy.ts";
-import type { CalibrationBucket } from "../calibration.ts";
-import type { Cascade, CascadePoint } from "../cascade.ts";
-import type { RobustnessRow, RobustnessTable } from "../robustness.ts";
+import type { Column } from "../../formats/text/table.ts";
+import { accuracyError, type ClassRow } from "../../metrics/accuracy.ts";
+import type { CalibrationBucket } from "../../metrics/calibration.ts";
+import type { Cascade, CascadePoint } from "../../metrics/cascade.ts";
+import type { RobustnessRow, RobustnessTable } from "../../metrics/robustness.ts";
 import type { CostKind, ProbeRow, SettingRow } from "./report.ts";
 
 /** A share in percent; nothing stays nothing. */

@@ -4,8 +4,8 @@
  * @module
  */
 import { renderChart } from "../../formats/plots/chart.ts";
-import { htmlTable } from "../../formats/table.ts";
-import { escapeXml } from "../../formats/xml.ts";
+import { htmlTable } from "../../formats/text/table.ts";
+import { escapeXml } from "../../formats/text/xml.ts";
 import { reportCharts } from "./charts.ts";
 import type { EvaluationReport } from "./report.ts";
 import { reportNotes, reportTables } from "./tables.ts";

@@ -6,12 +6,12 @@
  *
  * @module
  */
-import type { Machine } from "../../formats/machine.ts";
-import type { ClassRow } from "../accuracy.ts";
-import type { CalibrationBucket } from "../calibration.ts";
-import type { Cascade } from "../cascade.ts";
-import type { ProbeResult } from "../linear_probe.ts";
-import type { RobustnessTable } from "../robustness.ts";
+import type { Machine } from "../../base/machine.ts";
+import type { ClassRow } from "../../metrics/accuracy.ts";
+import type { CalibrationBucket } from "../../metrics/calibration.ts";
+import type { Cascade } from "../../metrics/cascade.ts";
+import type { ProbeResult } from "../../metrics/linear_probe.ts";
+import type { RobustnessTable } from "../../metrics/robustness.ts";
 
 /**
  * How images become tokens.

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Column } from "../../formats/table.ts";
-import { paretoFront } from "../pareto.ts";
+import type { Column } from "../../formats/text/table.ts";
+import { paretoFront } from "../../metrics/pareto.ts";
 import {
   bucketColumns,
   cascadeColumns,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { machineColumns, machineLine } from "../../formats/machine.ts";
-import { alignedTable, type Column, csvTable } from "../../formats/table.ts";
+import { machineLine } from "../../base/machine.ts";
+import { alignedTable, type Column, constantColumns, csvTable } from "../../formats/text/table.ts";
 import { settingColumns } from "./columns.ts";
 import type { EvaluationReport } from "./report.ts";
 import { reportNotes, reportTables } from "./tables.ts";
@@ -35,5 +35,5 @@ export function reportCsv(report: EvaluationReport): string {
   const { model, dataSet, device, machine } = report;
   const about = Object.entries({ model, data: dataSet, device })
     .map(([title, value]): Column<unknown> => ({ title, value: () => value }));
-  return csvTable([...settingColumns, ...about, ...machineColumns(machine)], report.settings);
+  return csvTable([...settingColumns, ...about, ...constantColumns(machine)], report.settings);
 }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { escapeXml } from "../xml.ts";
+import { escapeXml } from "../text/xml.ts";
 import { kerning, type Letter, letterOf, letterOutline, type LetterWeight } from "./letters.ts";
 
 /** How a piece of text looks. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { countFlops, countParts, countTraining, flopsColumns } from "../../bench/flops.ts";
 import type { Subject } from "../../bench/subjects.ts";
-import { type DiTConfig, ditConfigs, publishedDiTConfigs } from "../../models/dit.ts";
-import { ditTokens } from "../../models/dit_graph.ts";
-import { type NaViTConfig, navitConfigs } from "../../models/navit.ts";
+import { type DiTConfig, ditConfigs, publishedDiTConfigs } from "../../models/dit/model.ts";
+import { ditTokens } from "../../models/dit/graph.ts";
+import { type NaViTConfig, navitConfigs } from "../../models/navit/model.ts";
 
 const dit = (name: string, config: DiTConfig): Subject => ({
   name,

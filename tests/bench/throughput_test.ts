@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
-import { loadAttention } from "../../bench/attention_workload.ts";
-import { loadModelJob } from "../../bench/model_workload.ts";
-import { isMeasured } from "../../bench/places.ts";
-import { serve } from "../../bench/serve.ts";
+import { loadAttention } from "../../bench/workloads/attention.ts";
+import { loadModelJob } from "../../bench/workloads/model.ts";
+import { isMeasured } from "../../bench/runner/places.ts";
+import { serve } from "../../bench/runner/serve.ts";
 import {
   measureTask,
   modelTasks,
   productTasks,
   throughputColumns,
 } from "../../bench/throughput.ts";
-import { measureInTurns, timeRuns, warmUp } from "../../bench/timing.ts";
-import { loadProduct } from "../../bench/workloads.ts";
-import { ditConfigs } from "../../models/dit.ts";
-import { navitConfigs } from "../../models/navit.ts";
+import { measureInTurns, timeRuns, warmUp } from "../../bench/runner/timing.ts";
+import { loadProduct } from "../../bench/workloads/workload.ts";
+import { ditConfigs } from "../../models/dit/model.ts";
+import { navitConfigs } from "../../models/navit/model.ts";
 import { eachDevice } from "../devices.ts";
 
 const tiny = {

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
-import { randomElement } from "../../kernels/random.ts";
+import { randomElement } from "../../base/philox.ts";
 import { run, succeed } from "./runs.ts";
 import type { Finished } from "./support.ts";
 

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { main } from "../../cli/main.ts";
-import { writeSamplesNpz } from "../../formats/npz.ts";
+import { writeSamplesNpz } from "../../formats/tensors/npz.ts";
 import { deviceChoices } from "../devices.ts";
 import { type Finished, recordedIo, taskPermissions } from "./support.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Io } from "../../cli/io.ts";
+import type { Io } from "../../cli/terminal/io.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** An `Io` that keeps what was written. */

@@ -8,7 +8,7 @@ import {
   openSafetensors,
   type TensorToWrite,
   writeSafetensors,
-} from "../../formats/safetensors.ts";
+} from "../../formats/tensors/safetensors.ts";
 import { recordedIo } from "./support.ts";
 
 const fixtures = "tests/fixtures";

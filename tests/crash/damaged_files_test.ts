@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { basename, dirname, join } from "@std/path";
-import { encodePng } from "../../formats/bitmap.ts";
-import { setPngMetadata } from "../../formats/png.ts";
-import { pictureSheetFormat, pixelHash } from "../../data/picture_sheet.ts";
+import { encodePng } from "../../formats/pictures/bitmap.ts";
+import { setPngMetadata } from "../../formats/pictures/png.ts";
+import { pictureSheetFormat, pixelHash } from "../../data/sources/picture_sheet.ts";
 import { checkpointOf, onWasm, run, train, withFolder, writeTinyData } from "../cli/runs.ts";
 import type { Finished } from "../cli/support.ts";
 import { idxBytes } from "../formats/helpers.ts";

@@ -1,10 +1,10 @@
 /** Disks that are full, read-only or gone: one line, exit code 1, and every checkpoint intact. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { openSafetensors } from "../../formats/safetensors.ts";
-import { readManifest } from "../../training/manifest.ts";
-import { appendMetrics, type Metrics } from "../../training/metrics.ts";
-import { createRunFolder, listCheckpoints, newestRun } from "../../training/run_folder.ts";
+import { openSafetensors } from "../../formats/tensors/safetensors.ts";
+import { readManifest } from "../../training/runs/manifest.ts";
+import { appendMetrics, type Metrics } from "../../training/runs/metrics.ts";
+import { createRunFolder, listCheckpoints, newestRun } from "../../training/runs/run_folder.ts";
 import {
   assertSameTensors,
   checkpointFiles,
@@ -113,7 +113,7 @@ Deno.test("a disk that becomes read-only ends a run", mounting, async () => {
 /** Trains with a limit on the length of files, which only the process itself can set. */
 const limited = `
 import { main } from "./cli/main.ts";
-import { processIo } from "./cli/io.ts";
+import { processIo } from "./cli/terminal/io.ts";
 import { limitFileLength } from "./tests/crash/libc.ts";
 const [bytes, ...args] = Deno.args;
 limitFileLength(Number(bytes));

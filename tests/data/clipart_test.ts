@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { openPictureSet } from "../../data/open.ts";
-import { effectiveSide } from "../../data/patch_grid.ts";
+import { effectiveSide } from "../../data/packing/patch_grid.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
-import { boxFilter, resize } from "../../data/resample.ts";
+import { boxFilter, resize } from "../../data/pictures/resample.ts";
 
 const folder = "data/samples/clipart";
 

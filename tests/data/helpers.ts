@@ -2,10 +2,10 @@
 
 import { dirname } from "@std/path";
 import { MemoryDataset } from "../../data/memory_dataset.ts";
-import type { PictureSize } from "../../data/patch_grid.ts";
-import type { Picture } from "../../data/picture.ts";
+import type { PictureSize } from "../../data/packing/patch_grid.ts";
+import type { Picture } from "../../data/pictures/picture.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
-import { randomElement } from "../../kernels/random.ts";
+import { randomElement } from "../../base/philox.ts";
 
 /** A data set whose bytes are all different for small sizes; picture i has label i mod 3. */
 export function memorySet(

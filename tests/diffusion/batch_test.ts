@@ -4,8 +4,8 @@ import type { SamplerName } from "../../diffusion/samplers.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import type { Device } from "../../kernels/device.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
-import { type DiTConfig, ditParameters } from "../../models/dit.ts";
-import { createDiTSampler } from "../../training/dit_model.ts";
+import { type DiTConfig, ditParameters } from "../../models/dit/model.ts";
+import { createDiTSampler } from "../../models/dit/sampling.ts";
 
 const base = { family: "dit", conditioning: "adaLN-Zero", classes: 3 } as const;
 

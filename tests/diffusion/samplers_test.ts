@@ -5,8 +5,8 @@ import { createSampler, type SamplerName } from "../../diffusion/samplers.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { input } from "../../kernels/tensor.ts";
-import { dit, ditParameters } from "../../models/dit.ts";
-import { lookup, parameterStates } from "../../models/parameters.ts";
+import { dit, ditParameters } from "../../models/dit/model.ts";
+import { lookup, parameterStates } from "../../nn/parameters.ts";
 import { eachDevice } from "../devices.ts";
 import { assertClose, loadConfig, loadGolden } from "../golden.ts";
 

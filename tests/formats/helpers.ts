@@ -1,8 +1,8 @@
 /** What the tests of file formats share. */
 
 import assert from "node:assert/strict";
-import { InputError } from "../../formats/errors.ts";
-import type { Machine } from "../../formats/machine.ts";
+import { InputError } from "../../base/errors.ts";
+import type { Machine } from "../../base/machine.ts";
 
 /** A machine that reports can name. */
 export const testMachine: Machine = {

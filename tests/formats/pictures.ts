@@ -1,6 +1,6 @@
 /** What the tests of pictures and plots share. */
 
-import type { Bitmap } from "../../formats/bitmap.ts";
+import type { Bitmap } from "../../formats/pictures/bitmap.ts";
 
 /** The pixels of a PNG file, by sharp; grey ones stay grey. */
 export async function decodePng(png: Uint8Array): Promise<Bitmap> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { compile } from "../../kernels/graph/compile.ts";
 import type { Program } from "../../kernels/program.ts";
-import { ditTrainingGraph } from "../../training/dit_step.ts";
+import { ditTrainingGraph } from "../../models/dit/step.ts";
 import { eachDevice } from "../devices.ts";
 import { loadConfig } from "../golden.ts";
 

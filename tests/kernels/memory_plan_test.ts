@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../kernels/graph/compile.ts";
 import { touchedBuffers } from "../../kernels/graph/memory.ts";
 import type { Program } from "../../kernels/program.ts";
-import { ditTrainingGraph } from "../../training/dit_step.ts";
+import { ditTrainingGraph } from "../../models/dit/step.ts";
 import { loadConfig } from "../golden.ts";
 
 async function trainingProgram(): Promise<Program> {

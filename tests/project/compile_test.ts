@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join, relative } from "@std/path";
-import { assetUrl, embeddedFiles, workerModules } from "../../cli/assets.ts";
+import { assetUrl, embeddedFiles, workerModules } from "../../cli/terminal/assets.ts";
 import { compileArguments } from "../../tools/compile.ts";
 
 /** All TypeScript files of the product. */
@@ -21,7 +21,7 @@ async function* filesIn(path: string): AsyncGenerator<string> {
   for await (const { name } of Deno.readDir(path)) yield* filesIn(join(path, name));
 }
 
-Deno.test("every worker of the product is listed in cli/assets.ts", async () => {
+Deno.test("every worker of the product is listed in cli/terminal/assets.ts", async () => {
   const workers = new Set<string>();
   for await (const path of sources()) {
     const text = await Deno.readTextFile(path);

@@ -35,7 +35,7 @@ Deno.test("nothing is found relative to a module, except workers and assets", ()
   const worker = 'new Worker(new URL("./a.ts", import.meta.url), { type: "module" });';
   assert.deepEqual(lint("kernels/wasm/a.ts", worker), []);
   assert.deepEqual(lint("cli/main.ts", "if (import.meta.main) run();"), []);
-  assert.deepEqual(lint("cli/assets.ts", refused[0]), []);
+  assert.deepEqual(lint("cli/terminal/assets.ts", refused[0]), []);
   const font = 'Deno.readFileSync(new URL("./inter/latin-400.woff", import.meta.url));';
   assert.deepEqual(lint("formats/plots/a.ts", font), []);
   assert.equal(lint("formats/a.ts", font).length, 1, "a file that is not embedded");
@@ -53,7 +53,7 @@ Deno.test("imports point down the list of folders", () => {
     ["cli/a.ts", "../training/b.ts"],
     ["training/a.ts", "../kernels/webgpu/b.ts"],
     ["kernels/wasm/a.ts", "../graph/b.ts"],
-    ["kernels/a.ts", "../formats/errors.ts"],
+    ["kernels/a.ts", "../base/errors.ts"],
     ["cli/a.ts", "../deno.json"],
     ["tests/kernels/a_test.ts", "../../cli/main.ts"],
     ["bench/peers/a.ts", "../../cli/main.ts"],
@@ -64,10 +64,10 @@ Deno.test("imports point down the list of folders", () => {
   }
   const refused: [string, string][] = [
     ["kernels/a.ts", "../formats/npz.ts"],
-    ["kernels/webgpu/a.ts", "../../models/dit.ts"],
-    ["models/a.ts", "../data/b.ts"],
-    ["diffusion/a.ts", "../models/dit.ts"],
-    ["training/a.ts", "../cli/progress.ts"],
+    ["kernels/webgpu/a.ts", "../../models/dit/model.ts"],
+    ["data/a.ts", "../models/b.ts"],
+    ["training/a.ts", "../models/dit/model.ts"],
+    ["training/a.ts", "../cli/terminal/progress.ts"],
     ["cli/a.ts", "../tests/reference/b.ts"],
     ["models/a.ts", "../mod.ts"],
   ];

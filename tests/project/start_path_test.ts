@@ -15,8 +15,16 @@ function graph(imports: Record<string, string[]>): ModuleGraph {
 
 Deno.test("the start path may hold the command line, commander and Node's modules", () => {
   const problems = startPathProblems(graph({
-    "file:///p/cli/main.ts": ["file:///p/cli/errors.ts", "npm:commander@15.1.0", "?npm:zod@4.0.0"],
-    "file:///p/cli/errors.ts": ["file:///p/formats/errors.ts", "node:path", "file:///p/deno.json"],
+    "file:///p/cli/main.ts": [
+      "file:///p/cli/terminal/errors.ts",
+      "npm:commander@15.1.0",
+      "?npm:zod@4.0.0",
+    ],
+    "file:///p/cli/terminal/errors.ts": [
+      "file:///p/base/errors.ts",
+      "node:path",
+      "file:///p/deno.json",
+    ],
   }));
   assert.deepEqual(problems, []);
 });

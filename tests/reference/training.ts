@@ -6,7 +6,7 @@
 import type { GatherStep, ScatterAddStep } from "../../kernels/ops/embedding/step.ts";
 import { adamwSchedule, type AdamWStep } from "../../kernels/ops/optimizer/step.ts";
 import type { RandomStep } from "../../kernels/ops/random/step.ts";
-import { randomElement } from "../../kernels/random.ts";
+import { randomElement } from "../../base/philox.ts";
 import { contiguousStrides } from "../../kernels/shape.ts";
 import { indices, type Memory, range, read, sum, write } from "./memory.ts";
 

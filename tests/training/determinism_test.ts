@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { eachDevice } from "../devices.ts";
-import { smallNaViTPlan, trainSmallNaViT } from "./small_navit_run.ts";
-import { smallPlan, trainSmall } from "./small_run.ts";
+import { smallNaViTPlan, trainSmallNaViT } from "./runs/small_navit_run.ts";
+import { smallPlan, trainSmall } from "./runs/small_run.ts";
 
 eachDevice("a seed decides every bit of a run", async (device) => {
   const first = await trainSmall(device, smallPlan());

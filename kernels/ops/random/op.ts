@@ -1,6 +1,6 @@
 /**
  * Random tensors from a counter-based generator: a value depends on (seed, stream, draw, row, place)
- * only, never on the batch size, the order of work or the device. See `../../random.ts`.
+ * only, never on the batch size, the order of work or the device. See `../../../base/philox.ts`.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * Philox 4x32-10 in WebAssembly, four blocks at a time: lane i of a vector belongs to block b + i,
  * so that the rounds need no shuffling but for the halves of the products, and one transpose at the
- * end puts the sixteen numbers in order. See `kernels/random.ts` for the definition.
+ * end puts the sixteen numbers in order. See `base/philox.ts` for the definition.
  *
  * @module
  */

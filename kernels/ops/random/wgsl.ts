@@ -3,7 +3,7 @@
  *
  * WGSL has no 64-bit product, so the high half of 32 x 32 bits is put together from products of
  * 16-bit halves. Normal deviates use the accurate functions of `wgsl_math.ts`, as the built-in ones
- * differ between drivers. See `kernels/random.ts` for the definition.
+ * differ between drivers. See `base/philox.ts` for the definition.
  *
  * @module
  */

@@ -5,7 +5,7 @@ import { accuracyTokensChart } from "../../../evaluation/charts/accuracy_tokens.
 import { classChart } from "../../../evaluation/charts/class_bars.ts";
 import { reliabilityChart } from "../../../evaluation/charts/reliability.ts";
 import { robustnessCharts } from "../../../evaluation/charts/robustness.ts";
-import { paretoFront } from "../../../evaluation/pareto.ts";
+import { paretoFront } from "../../../metrics/pareto.ts";
 import { exampleReport } from "../report/example.ts";
 
 const report = exampleReport();

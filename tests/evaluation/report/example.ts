@@ -1,12 +1,12 @@
 /** A small evaluation whose predictions are drawn, not computed by a model. */
 
-import { classTable, topAccuracy } from "../../../evaluation/accuracy.ts";
-import { calibrationBuckets, calibrationError } from "../../../evaluation/calibration.ts";
-import { allCascades } from "../../../evaluation/cascade.ts";
-import { predict, type Prediction } from "../../../evaluation/prediction.ts";
+import { classTable, topAccuracy } from "../../../metrics/accuracy.ts";
+import { calibrationBuckets, calibrationError } from "../../../metrics/calibration.ts";
+import { allCascades } from "../../../metrics/cascade.ts";
+import { predict, type Prediction } from "../../../metrics/prediction.ts";
 import type { EvaluationReport, SettingRow } from "../../../evaluation/report/report.ts";
-import { robustness } from "../../../evaluation/robustness.ts";
-import { randomElement } from "../../../kernels/random.ts";
+import { robustness } from "../../../metrics/robustness.ts";
+import { randomElement } from "../../../base/philox.ts";
 import { testMachine } from "../../formats/helpers.ts";
 
 const names = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "<shirt> & co"];

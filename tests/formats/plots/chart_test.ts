@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { svgToPng } from "../../../formats/bitmap.ts";
+import { svgToPng } from "../../../formats/pictures/bitmap.ts";
 import { type Point, renderChart, type XYChart } from "../../../formats/plots/chart.ts";
 import { decodePng, textsOf } from "../pictures.ts";
 

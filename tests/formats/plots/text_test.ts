@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { shortenText, svgDocument, textOutline, textWidth } from "../../../formats/plots/text.ts";
-import { svgToPng } from "../../../formats/bitmap.ts";
+import { svgToPng } from "../../../formats/pictures/bitmap.ts";
 import { darkPixels, decodePng } from "../pictures.ts";
 
 const style = { size: 20 };

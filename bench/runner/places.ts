@@ -1,0 +1,95 @@
+/**
+ * Where rows are measured. Each row has a device of its own, so that its peak memory is its own; a row
+ * that fails is reported with the reason, and the sweep goes on.
+ *
+ * @module
+ */
+import type { Device } from "../../kernels/device.ts";
+import { selectDevice } from "../../kernels/select_device.ts";
+import { probeAdapter } from "../../kernels/webgpu/adapter.ts";
+
+/** Where rows are measured. */
+export interface Place {
+  /** Which device; `auto` as `selectDevice` decides. */
+  readonly device: "auto" | "webgpu" | "wasm";
+  /** Threads of the wasm device; one a core when absent. */
+  readonly threads?: number;
+  /** No relaxed multiply-add on wasm. */
+  readonly strictMath?: boolean;
+}
+
+/** The device that a place turned out to be. */
+export interface MeasuredPlace {
+  /** There are numbers. */
+  readonly status: "ok";
+  /** The kind that was taken. */
+  readonly device: Device["kind"];
+  /** Threads of the wasm device. */
+  readonly threads?: number;
+  /** The device's own words. */
+  readonly description: string;
+  /** Whether a WebGPU adapter computes on the CPU. */
+  readonly software: boolean;
+}
+
+/** A place that could not be measured. */
+export interface FailedPlace {
+  /** What went wrong. */
+  readonly status: string;
+  /** The device that was asked for. */
+  readonly device: Place["device"];
+  readonly threads?: number;
+}
+
+/** A row's place and numbers, or why there are none. */
+export type Outcome<Numbers> = (MeasuredPlace & Numbers) | FailedPlace;
+
+/** Measures on a device of its own; never throws because of what is measured. */
+export async function measureAt<Numbers>(
+  place: Place,
+  measure: (device: Device) => Promise<Numbers>,
+): Promise<Outcome<Numbers>> {
+  try {
+    const { device } = await selectDevice(place);
+    try {
+      return { ...await measuredPlace(device, place), ...await measure(device) };
+    } finally {
+      device.close();
+    }
+  } catch (error) {
+    const status = error instanceof Error ? error.message : String(error);
+    return { status, device: place.device, threads: place.threads };
+  }
+}
+
+async function measuredPlace(
+  { kind, description }: Device,
+  { threads }: Place,
+): Promise<MeasuredPlace> {
+  const onProcessor = kind === "wasm";
+  return {
+    status: "ok",
+    device: kind,
+    threads: onProcessor ? threads ?? navigator.hardwareConcurrency : undefined,
+    description,
+    software: onProcessor ? false : (await probeAdapter())?.software ?? false,
+  };
+}
+
+/** Whether a row has numbers. */
+export function isMeasured<Row extends { readonly status: string }>(
+  row: Row,
+): row is Extract<Row, MeasuredPlace> {
+  return row.status === "ok";
+}
+
+/** A place in a cell of a table. */
+export function describePlace(row: MeasuredPlace | FailedPlace): string {
+  const threads = row.threads === undefined ? "" : ` ${row.threads}t`;
+  return `${row.device}${threads}${isMeasured(row) && row.software ? " (software)" : ""}`;
+}
+
+/** One line for each device that was measured: what it is. */
+export function deviceNotes(rows: readonly (MeasuredPlace | FailedPlace)[]): string[] {
+  return [...new Set(rows.filter(isMeasured).map(({ description }) => description))];
+}

@@ -1,0 +1,67 @@
+/**
+ * Attention by itself, in packed sequences, as work to be timed.
+ *
+ * @module
+ */
+import type { Device } from "../../kernels/device.ts";
+import { compile } from "../../kernels/graph/compile.ts";
+import { gradients } from "../../kernels/graph/gradients.ts";
+import { type Graph, makeGraph } from "../../kernels/graph/graph.ts";
+import { attention } from "../../kernels/ops/attention/op.ts";
+import { multiply } from "../../kernels/ops/elementwise/op.ts";
+import { reduceSum } from "../../kernels/ops/reduce/op.ts";
+import { input } from "../../kernels/tensor.ts";
+import { type Job, macsOf, ripple } from "./workload.ts";
+
+/** What attention can be timed at: `gradient` includes the forward pass that it needs. */
+export type AttentionOperation = "forward" | "gradient";
+
+/** One packed sequence. */
+export interface AttentionSize {
+  /** Length of the sequence. */
+  readonly tokens: number;
+  /** Images it is divided into, as evenly as possible; at most `tokens`. */
+  readonly images: number;
+  /** Heads of the attention. */
+  readonly heads: number;
+  /** Width of a head. */
+  readonly width: number;
+}
+
+/** Self-attention in a sequence of images; its MACs are those of the pairs that see each other. */
+export async function loadAttention(
+  device: Device,
+  operation: AttentionOperation,
+  size: AttentionSize,
+): Promise<Job> {
+  const graph = attentionGraph(operation, size);
+  const executable = await device.load(compile(graph));
+  const names = ["query", "key", "value", ...(operation === "gradient" ? ["cotangent"] : [])];
+  for (const [index, name] of names.entries()) {
+    const buffer = executable.buffer(name);
+    buffer.write(ripple(buffer.elements, index + 1));
+  }
+  const { tokens, images } = size;
+  const ids = Int32Array.from({ length: tokens }, (_, t) => Math.floor(t * images / tokens));
+  if (images > 1) executable.buffer("segments").write(ids);
+  const lengths = new Array<number>(images).fill(0);
+  for (const id of ids) lengths[id]++;
+  const visiblePairs = lengths.reduce((pairs, length) => pairs + length ** 2, 0);
+  return { run: () => executable.run(), macs: macsOf(graph) * visiblePairs / tokens ** 2 };
+}
+
+function attentionGraph(
+  operation: AttentionOperation,
+  { tokens, images, heads, width }: AttentionSize,
+): Graph {
+  const shape = [1, tokens, heads, width];
+  const operands = ["query", "key", "value"].map((name) => input(name, shape));
+  const ids = input("segments", [1, tokens], "i32");
+  const [query, key, value] = operands;
+  const segments = images > 1 ? { query: ids, key: ids } : undefined;
+  const output = attention(query, key, value, { segments });
+  if (operation === "forward") return makeGraph("attention", { outputs: { output } });
+  const product = reduceSum(multiply(output, input("cotangent", shape)));
+  const [dQuery, dKey, dValue] = gradients(product, operands);
+  return makeGraph("attention gradient", { outputs: { output, dQuery, dKey, dValue } });
+}

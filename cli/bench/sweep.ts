@@ -1,0 +1,120 @@
+/**
+ * What the benchmarks share: flags of devices, timing and output, and the loop over their rows.
+ *
+ * @module
+ */
+import type { FailedPlace, MeasuredPlace, Place } from "../../bench/runner/places.ts";
+import type { Report, ReportFormat } from "../../bench/runner/report.ts";
+import { ExitCode } from "../terminal/errors.ts";
+import { flag, group, optional, toggle, type Values } from "../flags/flags.ts";
+import type { Io } from "../terminal/io.ts";
+import { choice, integer, list, text } from "../flags/parsers.ts";
+import { versions } from "../terminal/version.ts";
+
+/** How results are written. */
+export const reportFlags = group("Output:", {
+  output: flag(
+    "-o, --output <table|md|csv|json|jsonl>",
+    "format of the results",
+    choice("table", "md", "csv", "json", "jsonl"),
+    "table" as ReportFormat,
+  ),
+  json: toggle("--json", "the same as -o json: one JSON document on stdout, nothing else there"),
+  out: optional("--out <file>", "write the results to a file", text, "stdout"),
+});
+
+/** A number of pictures, tokens or repetitions. */
+export const count = integer({ min: 1, max: 100_000 });
+
+/** Where and how often is timed. */
+export const timingFlags = {
+  ...group("Device:", {
+    device: flag(
+      "--device <list>",
+      "devices: auto, webgpu, wasm",
+      list(choice("auto", "webgpu", "wasm")),
+      ["auto"] as readonly Place["device"][],
+    ),
+    threads: optional(
+      "--threads <list>",
+      "worker threads of the wasm device",
+      list(integer({ min: 1, max: 256 })),
+      "one a core",
+    ),
+    strictMath: toggle("--strict-math", "no relaxed multiply-add on wasm"),
+  }),
+  ...group("Timing:", {
+    repetitions: flag("-r, --repetitions <n>", "timed samples a row", count, 5),
+  }),
+};
+
+/** Writes a report where the flags say. */
+export async function writeReport<Row>(
+  io: Io,
+  report: Report<Row>,
+  { output, json, out }: Values<typeof reportFlags>,
+): Promise<void> {
+  const { renderReport } = await import("../../bench/runner/report.ts");
+  const rendered = renderReport(report, json ? "json" : output);
+  if (out === undefined) io.out(rendered);
+  else await Deno.writeTextFile(out, `${rendered}\n`);
+}
+
+/** The machine with the version and commit of this tool. */
+export async function machine() {
+  const { describeMachine } = await import("../../base/machine.ts");
+  return describeMachine(versions());
+}
+
+/** Every device with every number of threads that matters to it. */
+export function placesOf({ device, threads, strictMath }: TimingValues): Place[] {
+  return device.flatMap((name): Place[] =>
+    name === "webgpu" || threads === undefined
+      ? [{ device: name, strictMath }]
+      : threads.map((count) => ({ device: name, threads: count, strictMath }))
+  );
+}
+
+/** What the flags of devices and timing say. */
+export type TimingValues = Values<typeof timingFlags>;
+
+/** Rows that are measured one after the other. */
+export interface Sweep<Task, Row> {
+  /** How many tasks there are. */
+  readonly total: number;
+  /** What is measured, prepared when its turn comes. */
+  readonly tasks: Iterable<Task> | AsyncIterable<Task>;
+  /** A task in a few words, for the progress. */
+  describe(task: Task): string;
+  /** Measures a task; a failure is a row. */
+  measure(task: Task, repetitions: number): Promise<Row>;
+  /** What the tables say. */
+  report(rows: readonly Row[]): Pick<Report<Row>, "columns" | "notes">;
+}
+
+/** Measures row by row, reports, and fails when a row has failed. */
+export async function runSweep<Task, Row extends MeasuredPlace | FailedPlace>(
+  io: Io,
+  sweep: Sweep<Task, Row>,
+  values: TimingValues & Values<typeof reportFlags>,
+): Promise<void> {
+  const { deviceNotes } = await import("../../bench/runner/places.ts");
+  const rows: Row[] = [];
+  for await (const task of sweep.tasks) {
+    if (io.live) io.err(`${rows.length + 1}/${sweep.total} ${sweep.describe(task)} ...\n`);
+    rows.push(await sweep.measure(task, values.repetitions));
+  }
+  const { columns, notes } = sweep.report(rows);
+  const report = { columns, rows, notes: [...notes, ...deviceNotes(rows)] };
+  await writeReport(io, { machine: await machine(), ...report }, values);
+  const failed = rows.filter(({ status }) => status !== "ok");
+  if (failed.length > 0) {
+    throw new RowsFailed(`${failed.length} of ${rows.length} rows failed: ${failed[0].status}`);
+  }
+}
+
+/** Rows without numbers: the report is complete, but the exit code tells. */
+class RowsFailed extends Error {
+  override readonly name = "RowsFailed";
+  readonly exitCode = ExitCode.failure;
+}

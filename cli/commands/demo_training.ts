@@ -1,0 +1,76 @@
+/**
+ * The training of a demo: a run like any other that ends when its time is up.
+ *
+ * @module
+ */
+import type { Device } from "../../kernels/device.ts";
+import type { RunDescription } from "../../training/runs/manifest.ts";
+import type { Metrics } from "../../training/runs/metrics.ts";
+import { startRunFolder } from "../../training/runs/run.ts";
+import { destroyState } from "../../training/step/trainer.ts";
+import type { DemoOptions } from "./demo.ts";
+import type { Io } from "../terminal/io.ts";
+import { amount, fixed, Progress } from "../terminal/progress.ts";
+import { watchSignals } from "../terminal/signals.ts";
+import type { PreparedRun } from "./train_run.ts";
+
+/** A line about what the demo does. */
+export const say = (io: Io, line: string): void => io.err(`${line}\n`);
+
+/** Results of a demo with what they are, one a line. */
+export function listResults(io: Io, results: readonly (readonly [what: string, path: string])[]) {
+  say(io, "\nWhere everything is:");
+  for (const [what, path] of results) io.out(`${what.padEnd(44)} ${path}`);
+}
+
+/** More steps than any demo makes: it ends when its time is up. */
+export const stepsWithoutEnd = 1_000_000;
+
+/** Trains for the seconds of the options; returns the run folder. */
+export async function trainFor<Run extends RunDescription>(
+  io: Io,
+  options: DemoOptions,
+  prepared: PreparedRun<Run>,
+  device: Device,
+): Promise<string> {
+  const { plan, title, columns } = prepared;
+  const folder = await startRunFolder(options.resultsDir, title, plan);
+  const progress = new Progress(io, {
+    noun: "second",
+    total: options.seconds,
+    columns: {
+      step: { label: "step", format: String },
+      loss: fixed("loss", 4),
+      ...columns,
+      imagesPerSecond: amount("images/s"),
+    },
+    quiet: options.quiet,
+    logFormat: options.logFormat,
+  });
+  const readings = (metrics: Metrics): Record<string, number> =>
+    Object.fromEntries(
+      ["loss", ...Object.keys(columns), "imagesPerSecond"].map((name) => [name, metrics[name]]),
+    );
+  using watch = watchSignals(io, "finishing this step and saving");
+  const timeUp = new AbortController();
+  let started = 0;
+  const elapsed = () => Math.round((performance.now() - started) / 1000);
+  let latest: Metrics | undefined;
+  const trainer = await prepared.train(device, { ...plan, folder }, {
+    signal: AbortSignal.any([watch.signal, timeUp.signal]),
+    ready: () => {
+      started = performance.now();
+      setTimeout(() => timeUp.abort(), options.seconds * 1000);
+    },
+    step: (step) => progress.update(elapsed(), { step, ...latest && readings(latest) }),
+    metrics: (metrics) => {
+      latest = metrics;
+      progress.log(elapsed(), { step: metrics.step, ...readings(metrics) });
+    },
+  });
+  progress.end();
+  trainer.destroy();
+  destroyState(trainer.state);
+  if (watch.signal.aborted) throw watch.signal.reason;
+  return folder;
+}

@@ -1,0 +1,214 @@
+/**
+ * `tessera info`: what this machine offers, and what models, checkpoints and pictures are.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import type { Subject } from "../../bench/subjects.ts";
+import { closest, UsageError } from "../terminal/errors.ts";
+import { define, group, optional } from "../flags/flags.ts";
+import type { Io } from "../terminal/io.ts";
+import { anyModelFlags, jsonFlags } from "../flags/options.ts";
+import type { NamedModel } from "../flags/model_config.ts";
+import { integer } from "../flags/parsers.ts";
+import { describeVersions, versions } from "../terminal/version.ts";
+
+/** Builds `tessera info`. */
+export function command(io: Io): Command {
+  const info = new Command("info")
+    .description("Show what this machine offers, or what a model, checkpoint or picture is.")
+    .usage("[options] <command|picture.png|checkpoint>");
+  return info
+    .addCommand(devicesCommand(io))
+    .addCommand(versionCommand(io))
+    .addCommand(modelCommand(io))
+    .addCommand(checkpointCommand(io))
+    .addCommand(pathCommand(io, info), { isDefault: true, hidden: true });
+}
+
+/** `value` as JSON, indented. */
+const json = (value: unknown): string => JSON.stringify(value, null, 2);
+
+function versionCommand(io: Io): Command {
+  return define({
+    name: "version",
+    summary: "versions of Tessera, Deno, V8 and TypeScript",
+    flags: jsonFlags,
+    examples: [["tessera info version --json", "for bug reports and benchmark tables"]],
+    run: ({ values }) => {
+      io.out(values.json ? json(versions()) : describeVersions(versions()));
+    },
+  });
+}
+
+function devicesCommand(io: Io): Command {
+  return define({
+    name: "devices",
+    summary: "WebGPU adapters with limits and features, and the CPU",
+    flags: jsonFlags,
+    examples: [
+      ["tessera info devices", "which GPU would be used, and what WebAssembly can do here"],
+      ["tessera info devices --json", "the same with every limit of every adapter"],
+    ],
+    run: async ({ values }) => {
+      const { describeDevices, findDevices } = await import("./devices.ts");
+      const devices = await findDevices();
+      io.out(values.json ? json(devices) : describeDevices(devices));
+    },
+  });
+}
+
+function modelCommand(io: Io): Command {
+  return define({
+    name: "model",
+    summary: "parameters, multiply-adds and tokens of a model, or of all",
+    operands: "[name]",
+    flags: {
+      ...anyModelFlags,
+      ...group("Model:", {
+        tokens: optional(
+          "--tokens <n>",
+          "patches of the picture of a NaViT; or give --image-size",
+          integer({ min: 1, max: 65536 }),
+          "those of 224 x 224 pixels",
+        ),
+      }),
+      ...jsonFlags,
+    },
+    examples: [
+      ["tessera info model", "every model that has a name"],
+      ["tessera info model DiT-XL/2", "a published model, on latents of 256-pixel pictures"],
+      ["tessera info model NaViT-B/16 --tokens 256", "on a picture of 256 patches"],
+      ["tessera info model DiT-S/2 --image-size 28 --channels 1 --json", "one of your own"],
+      ["tessera info model --config model.json", "one that a file describes"],
+    ],
+    run: async ({ values }, [name]) => {
+      if (name !== undefined && values.config !== undefined) {
+        throw new UsageError(
+          "info model takes a name, such as DiT-S/4, or --config FILE, not both",
+        );
+      }
+      const { configFromFile, configFromFlags, subjectsOf } = await import(
+        "../flags/model_config.ts"
+      );
+      const asked = values.tokens === undefined ? undefined : [values.tokens];
+      const subject = (named: NamedModel): Subject =>
+        subjectsOf(named, { ...values, tokens: asked })[0];
+      if (name === undefined && values.config === undefined) {
+        const { modelConfigs } = await import("../../models/registry.ts");
+        const models = await Promise.all(
+          [...modelConfigs.keys()].map((each) =>
+            reportModel(subject(configFromFlags(each, values)))
+          ),
+        );
+        io.out(values.json ? json({ models }) : await describeModels(models));
+        return;
+      }
+      const report = await reportModel(subject(
+        name === undefined
+          ? await configFromFile(values.config!, values)
+          : configFromFlags(name, values),
+      ));
+      io.out(values.json ? json(report) : await describeModel(report));
+    },
+  });
+}
+
+/** What `info model` reports: one forward pass of one picture. */
+interface ModelReport {
+  readonly model: string;
+  readonly parameters: number;
+  readonly trainableParameters: number;
+  readonly macs: number;
+  readonly flops: number;
+  readonly tokens: number;
+  readonly config: object;
+}
+
+async function reportModel(subject: Subject): Promise<ModelReport> {
+  const { countFlops } = await import("../../bench/flops.ts");
+  const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(
+    subject,
+  );
+  return { model, parameters, trainableParameters, macs, flops, tokens, config };
+}
+
+/** A table of models. */
+async function describeModels(reports: readonly ModelReport[]): Promise<string> {
+  const { formatCount } = await import("../terminal/numbers.ts");
+  const rows = [
+    ["model", "parameters", "tokens", "multiply-adds"],
+    ...reports.map(({ model, parameters, tokens, macs }) => [
+      model,
+      ...[parameters, tokens, macs].map(formatCount),
+    ]),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map(([model, ...counts]) =>
+    [
+      model.padEnd(widths[0]),
+      ...counts.map((count, index) => count.padStart(widths[index + 1])),
+    ].join("  ")
+  ).join("\n");
+}
+
+async function describeModel(report: ModelReport): Promise<string> {
+  const { formatCount } = await import("../terminal/numbers.ts");
+  const { model, parameters, trainableParameters, macs, flops, tokens, config } = report;
+  return [
+    `model          ${model}`,
+    `parameters     ${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`,
+    `tokens         ${formatCount(tokens)}`,
+    `multiply-adds  ${formatCount(macs)} a picture, forward (products and attention)`,
+    `FLOPs          ${formatCount(flops)} (2 x multiply-adds)`,
+    `config         ${JSON.stringify(config)}`,
+  ].join("\n");
+}
+
+function checkpointCommand(io: Io): Command {
+  return define({
+    name: "checkpoint",
+    summary: "step, config, classes and tensors of a checkpoint",
+    description: "Step, config, classes and tensors of a run folder, checkpoint or safetensors " +
+      "file. Reads headers only.",
+    operands: "<path>",
+    flags: jsonFlags,
+    examples: [["tessera info checkpoint results/000-DiT-S-4", "the newest one of a run"]],
+    run: async ({ values }, [path]) => await showCheckpoint(io, path, values.json),
+  });
+}
+
+async function showCheckpoint(io: Io, path: string, asJson: boolean): Promise<void> {
+  const { describeCheckpoint, inspectCheckpoint } = await import("./info_files.ts");
+  const report = await inspectCheckpoint(path);
+  io.out(asJson ? json(report) : describeCheckpoint(report));
+}
+
+/** `tessera info PATH`: a picture or a checkpoint, as the name of the file tells. */
+function pathCommand(io: Io, info: Command): Command {
+  return define({
+    name: "path",
+    summary: "parameters in a picture, or a checkpoint",
+    operands: "[path]",
+    flags: jsonFlags,
+    examples: [],
+    run: async ({ values }, [path]) => {
+      if (path === undefined) return info.help({ error: true });
+      if (/\.png$/i.test(path)) {
+        const { inspectPicture } = await import("./info_files.ts");
+        io.out(json(await inspectPicture(path)));
+      } else if (await Deno.stat(path).then(() => true, () => /[./\\]/.test(path))) {
+        await showCheckpoint(io, path, values.json);
+      } else {
+        throw new UsageError(unknownCommand(path, info));
+      }
+    },
+  });
+}
+
+/** The words that commander has for commands it does not know. */
+function unknownCommand(word: string, { commands }: Command): string {
+  const near = closest(word, commands.map((command) => command.name()));
+  const hint = near ? `; did you mean ${near}?` : "";
+  return `unknown command '${word}'${hint} (see tessera info --help)`;
+}

@@ -1,0 +1,269 @@
+/**
+ * A training run as the command line shows it, of any model: notes, progress, signals, and what to
+ * do next.
+ *
+ * @module
+ */
+import { InputError } from "../../base/errors.ts";
+import type { Device } from "../../kernels/device.ts";
+import { type ChosenDevice, selectDevice } from "../../kernels/select_device.ts";
+import { constantRate, stepOfZeroRate } from "../../training/step/learning_rate.ts";
+import type { LoopEvents } from "../../training/runs/loop.ts";
+import type { Manifest, ManifestOf, RunDescription } from "../../training/runs/manifest.ts";
+import type { Metrics } from "../../training/runs/metrics.ts";
+import { findRun, type RunPlan, startRunFolder } from "../../training/runs/run.ts";
+import { newestRun, removeRunFolder } from "../../training/runs/run_folder.ts";
+import { appendLog } from "../../training/runs/run_log.ts";
+import type { RunTime } from "../../training/runs/run_time.ts";
+import type { Trainer } from "../../training/step/trainer.ts";
+import { UsageError } from "../terminal/errors.ts";
+import type { Values } from "../flags/flags.ts";
+import type { Io } from "../terminal/io.ts";
+import { formatCount } from "../terminal/numbers.ts";
+import { amount, type Column, describeSeconds, fixed, Progress } from "../terminal/progress.ts";
+import { watchSignals } from "../terminal/signals.ts";
+import type { CommonTrainFlags } from "../flags/train_flags.ts";
+
+type CommonTrainOptions = Values<CommonTrainFlags>;
+
+/** A run ready to start. */
+export interface PreparedRun<Run extends RunDescription = RunDescription> {
+  /** Name of the model family on the command line. */
+  readonly command: "dit" | "navit";
+  /** What the run folder is called after. */
+  readonly title: string;
+  readonly plan: RunPlan<Run>;
+  /** Elements of all parameters. */
+  readonly parameters: number;
+  /** One line about the data. */
+  readonly data: string;
+  /** What a step is made on, such as `batch 64`. */
+  readonly batch: string;
+  /** Readings of the progress line besides loss, norm, rate and speed. */
+  readonly columns: Readonly<Record<string, Column>>;
+  /** What can be done with the result, as arguments of the tool; gets the run folder. */
+  readonly next: { readonly what: string; command(folder: string): string };
+  /** Trains; the plan has its folder. */
+  train(
+    device: Device,
+    plan: RunPlan<Run>,
+    events: LoopEvents & { ready?(trainer: Trainer): void },
+  ): Promise<Trainer>;
+}
+
+/** Flags that a resumed run may be given; everything else it takes from its checkpoint. */
+const resumeFlags: ReadonlySet<string> = new Set([
+  "resume",
+  "steps",
+  "epochs",
+  "dataPath",
+  "resultsDir",
+  "ckptEvery",
+  "keep",
+  "sampleEvery",
+  "sampleSteps",
+  "logEvery",
+  "device",
+  "threads",
+  "strictMath",
+  "dryRun",
+  "quiet",
+  "logFormat",
+]);
+
+/** Flags that decide the bits of a run and are not kept in its checkpoints. */
+const arithmeticFlags = ["device", "threads", "strictMath"] as const;
+
+/**
+ * The run that `--resume` means.
+ *
+ * @throws UsageError when a flag is given that a resumed run cannot take
+ */
+export async function findResumedRun(
+  { resume, resultsDir }: Pick<CommonTrainOptions, "resume" | "resultsDir">,
+  given: ReadonlySet<string>,
+): Promise<Awaited<ReturnType<typeof findRun>>> {
+  const refused = [...given].find((name) => !resumeFlags.has(name));
+  if (refused !== undefined) {
+    throw new UsageError(
+      `--resume goes on with the settings of the run, so ${flagName(refused)} cannot be given; ` +
+        "use --init-from to start a new run from its weights",
+    );
+  }
+  return await findRun(resume === "auto" ? await newestRun(resultsDir) : resume!);
+}
+
+/** Refuses to go on with a run of another family than the command's. */
+export function requireFamily<Family extends Manifest["config"]["family"]>(
+  family: Family,
+  manifest: Manifest,
+  folder: string,
+): asserts manifest is ManifestOf<Family> {
+  const found = manifest.config.family;
+  if (found === family) return;
+  throw new UsageError(
+    `${folder}: this run trains a ${found}, not a ${family}; use train ${found} --resume`,
+  );
+}
+
+/** Refuses data that a resumed run has not been trained on. */
+export function requireSameData(
+  { name, fingerprint }: { readonly name: string; readonly fingerprint: string },
+  { dataFingerprint, dataPath }: RunDescription,
+): void {
+  if (fingerprint === dataFingerprint) return;
+  throw new InputError(
+    `${name}: not the pictures this run was trained on (${dataPath}); ` +
+      "a resumed run must see the same data, a new run may start with --init-from",
+  );
+}
+
+const flagName = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+/** Chooses the device and trains. */
+export async function startRun<Run extends RunDescription>(
+  io: Io,
+  { values, given }: { readonly values: CommonTrainOptions; readonly given: ReadonlySet<string> },
+  prepared: PreparedRun<Run>,
+): Promise<void> {
+  const chosen = await selectDevice(values);
+  try {
+    await train(io, values, given, prepared, chosen);
+  } finally {
+    chosen.device.close();
+  }
+}
+
+async function train<Run extends RunDescription>(
+  io: Io,
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+  prepared: PreparedRun<Run>,
+  { device, reason }: ChosenDevice,
+): Promise<void> {
+  const { plan, title, command, next } = prepared;
+  warnOfIdleSteps(io, plan);
+  const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
+  const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
+  progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+  progress.note(`data: ${prepared.data}`);
+  progress.note(`model: ${formatCount(prepared.parameters)} parameters, ${prepared.batch}`);
+  progress.note(`run folder: ${folder}`);
+  using watch = watchSignals(io, "finishing this step and saving");
+  const started = performance.now();
+  const shown = (metrics: Metrics) => readings(metrics, prepared.columns);
+  let latest: Metrics | undefined;
+  let hasStepped = false;
+  const running = prepared.train(device, { ...plan, folder }, {
+    signal: watch.signal,
+    ready: ({ step }) => {
+      const seconds = (performance.now() - started) / 1000;
+      progress.note(`compiled in ${seconds.toFixed(1)} s`);
+      if (step >= plan.steps) {
+        progress.note(`step ${step} of ${plan.steps}: nothing to do; --steps sets a later end`);
+      }
+    },
+    step: (step) => {
+      hasStepped = true;
+      progress.update(step, latest && shown(latest));
+    },
+    metrics: (metrics) => {
+      latest = metrics;
+      progress.log(metrics.step, shown(metrics));
+      if (metrics.skippedSteps > 0) {
+        progress.note(`skipped ${metrics.skippedSteps} steps: a gradient was not finite`);
+      }
+    },
+    checkpoint: (path) => progress.note(`saved ${path}`),
+    finished: (time) => {
+      if (time.steps > 0) progress.note(describeTime(time));
+    },
+  });
+  const trainer = await running.catch(async (error) => {
+    // What does not fit into memory or has no picture to start with leaves no empty run behind.
+    if (!hasStepped && plan.folder === undefined) await removeRunFolder(folder);
+    throw error;
+  });
+  progress.end();
+  const tool = (rest: string) => `deno task tessera ${rest}`;
+  if (watch.signal.aborted) {
+    io.err(
+      `stopped at step ${trainer.step}; go on with: ` +
+        `${tool(resumeArguments(command, folder, values, given))}\n`,
+    );
+    throw watch.signal.reason;
+  }
+  if (!values.quiet) io.err(`${next.what}: ${tool(next.command(shellWord(folder)))}\n`);
+  io.out(folder);
+}
+
+/** Says when a run goes on beyond the end of its learning rate. */
+function warnOfIdleSteps(io: Io, { steps, description: { run } }: RunPlan): void {
+  const end = stepOfZeroRate(run.learningRate, run.rateSchedule ?? constantRate);
+  if (end === undefined || end >= steps) return;
+  io.err(
+    `warning: the learning rate of this run is 0 from step ${end} on, so later steps change no ` +
+      "weight; --init-from starts a new run from its weights\n",
+  );
+}
+
+/** The command line that goes on with a run on the same device. */
+function resumeArguments(
+  command: string,
+  folder: string,
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+): string {
+  const flags = arithmeticFlags.filter((name) => given.has(name)).map((name) => {
+    const value = values[name];
+    return typeof value === "boolean" ? flagName(name) : `${flagName(name)} ${value}`;
+  });
+  return [`train ${command} --resume`, shellWord(folder), ...flags].join(" ");
+}
+
+/** A word as a shell reads it. */
+function shellWord(text: string): string {
+  return /^[\w./:\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Where the time of a run went. */
+function describeTime(time: RunTime): string {
+  const share = (seconds: number) => `${(100 * seconds / time.seconds).toFixed(2)} %`;
+  const each = time.checkpoints / Math.max(time.checkpointCount, 1);
+  const samples = time.samples > 0 ? `, drawing samples ${share(time.samples)}` : "";
+  return `time: ${describeSeconds(time.seconds)} for ${time.steps} steps; ` +
+    `waiting for data ${share(time.dataWait)}, checkpoints ${share(time.checkpoints)} ` +
+    `(${time.checkpointCount} of ${each.toFixed(2)} s)${samples}`;
+}
+
+/** Readings that every model has. */
+const commonColumns = {
+  gradientNorm: fixed("grad norm", 3),
+  learningRate: { label: "lr", format: (rate: number) => rate.toExponential(2) },
+  imagesPerSecond: amount("images/s"),
+} as const;
+
+function trainingProgress(
+  io: Io,
+  total: number,
+  { quiet, logFormat }: Pick<CommonTrainOptions, "quiet" | "logFormat">,
+  columns: PreparedRun["columns"],
+  folder: string,
+) {
+  const loss = { ...fixed("loss", 4), averageLabel: "ema loss" };
+  return new Progress(io, {
+    noun: "step",
+    total,
+    columns: { loss, ...columns, ...commonColumns },
+    quiet,
+    logFormat,
+    keep: (line) => appendLog(folder, line),
+  });
+}
+
+/** The part of the metrics that the progress line shows. */
+function readings(metrics: Metrics, columns: PreparedRun["columns"]): Record<string, number> {
+  const names = ["loss", ...Object.keys(columns), ...Object.keys(commonColumns)];
+  return Object.fromEntries(names.map((name) => [name, metrics[name]]));
+}

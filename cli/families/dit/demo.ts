@@ -1,0 +1,216 @@
+/**
+ * The demo of DiT, step by step: device, training, pictures, loss curve, the other device.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { writeBytesAtomically } from "../../../formats/files/atomic_file.ts";
+import { svgToPng, toByte } from "../../../formats/pictures/bitmap.ts";
+import { renderChart } from "../../../formats/plots/chart.ts";
+import { lossCurve } from "../../../formats/plots/loss_curve.ts";
+import type { Device } from "../../../kernels/device.ts";
+import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
+import {
+  createDiTSampler,
+  type DiTSource,
+  findDiT,
+  loadDiT,
+} from "../../../models/dit/sampling.ts";
+import { readMetrics } from "../../../training/runs/metrics.ts";
+import {
+  sampleGrid,
+  type SampleRecord,
+  samplesToBitmaps,
+} from "../../../diffusion/sample_files.ts";
+import { assetPath } from "../../terminal/assets.ts";
+import type { DemoOptions } from "../../commands/demo.ts";
+import { listResults, say, stepsWithoutEnd, trainFor } from "../../commands/demo_training.ts";
+import type { Io } from "../../terminal/io.ts";
+import { formatCount } from "../../terminal/numbers.ts";
+import { prepared, prepareNewRun, titleOf } from "./train.ts";
+import { parseTrainOptions } from "../../commands/train.ts";
+import { Progress } from "../../terminal/progress.ts";
+import { shippedCheckpoint } from "./sample.ts";
+
+/** How the demo draws: fast, and with predictions kept in range since the model makes pixels. */
+const drawing = { sampler: "ddim", steps: 50, cfgScale: 2, clipDenoised: true } as const;
+
+/** Pictures and steps of the comparison: few, because a software WebGPU device is slow. */
+const comparison = { pictures: 4, steps: 10 } as const;
+
+/** Runs the demo. */
+export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
+  const chosen = await selectDevice(options);
+  try {
+    say(io, `1. Device: ${chosen.device.kind}, ${chosen.device.description}`);
+    say(io, `   (${chosen.reason})`);
+    const folder = await train(io, options, chosen);
+    const loss = await drawLoss(folder);
+    say(io, "3. Drawing from the model you have just trained");
+    const own = await draw(io, options, chosen.device, folder, join(folder, "own.png"));
+    say(io, "4. Drawing from the checkpoint that comes with Tessera");
+    const shipped = await draw(
+      io,
+      options,
+      chosen.device,
+      assetPath(shippedCheckpoint),
+      join(folder, "shipped.png"),
+    );
+    await compareDevices(io, options, chosen.device);
+    listResults(io, [
+      ["pictures of the model you have just trained", own],
+      ["pictures of the shipped checkpoint", shipped],
+      ["loss curve", loss],
+      ["run folder", folder],
+    ]);
+    say(io, "\nWhat to try next:");
+    for (const line of nextSteps(folder)) say(io, `   ${line}`);
+  } finally {
+    chosen.device.close();
+  }
+}
+
+/** The demo's own training: small batches, so that many steps fit into little time. */
+const trainingFlags = ["--global-batch-size", "32", "--lr", "2e-3", "--log-every", "20"];
+
+/** Trains on the shipped pictures for the given time; returns the run folder. */
+async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
+  const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
+  const parsed = parseTrainOptions(flags);
+  const run = await prepareNewRun(parsed);
+  const title = titleOf(parsed.values);
+  say(
+    io,
+    `2. Training ${title} on ${formatCount(run.dataset.length)} real pictures for ` +
+      `${options.seconds} s`,
+  );
+  return await trainFor(io, options, prepared(run, title), device);
+}
+
+async function drawLoss(folder: string): Promise<string> {
+  const training = await readMetrics(folder);
+  const chart = lossCurve({ training }, {
+    title: "Training loss",
+    subtitle: "DiT-XS/4 on Fashion-MNIST",
+  });
+  const path = join(folder, "loss.png");
+  await writeBytesAtomically(path, await svgToPng(await renderChart(chart)));
+  return path;
+}
+
+/** Draws two pictures a class from a checkpoint; returns the path of the grid. */
+async function draw(
+  io: Io,
+  { seed, quiet, logFormat }: DemoOptions,
+  device: Device,
+  checkpoint: string,
+  path: string,
+): Promise<string> {
+  const source = await findDiT(checkpoint, "ema");
+  const labels = Array.from(
+    { length: 2 * source.config.classes },
+    (_, i) => i % source.config.classes,
+  );
+  const progress = new Progress(io, {
+    noun: "evaluation",
+    total: drawing.steps,
+    columns: {},
+    quiet,
+    logFormat,
+  });
+  const samples = await sample(
+    device,
+    source,
+    labels,
+    drawing.steps,
+    seed,
+    (step) => progress.update(step),
+  );
+  progress.end();
+  const record: SampleRecord = {
+    weights: source.path,
+    step: source.step,
+    config: source.config,
+    sampler: drawing.sampler,
+    samplingSteps: drawing.steps,
+    clipDenoised: drawing.clipDenoised,
+    cfgScale: drawing.cfgScale,
+    cfgChannels: "all",
+    seed,
+    device: device.description,
+    labels,
+    classNames: source.classNames,
+  };
+  const grid = await sampleGrid(samplesToBitmaps(samples, source.config), record, {
+    title: `DiT-XS/4 after ${formatCount(source.step ?? 0)} steps`,
+    subtitle:
+      `Fashion-MNIST, ${drawing.sampler}, ${drawing.steps} steps, guidance ${drawing.cfgScale}, seed ${seed}`,
+  });
+  await writeBytesAtomically(path, grid);
+  return path;
+}
+
+async function sample(
+  device: Device,
+  source: DiTSource,
+  labels: readonly number[],
+  steps: number,
+  seed: number,
+  onStep: (step: number) => void = () => {},
+): Promise<Float32Array> {
+  const parameters = await loadDiT(device, source);
+  const program = await createDiTSampler(device, source.config, parameters, {
+    ...drawing,
+    steps,
+    batchSize: labels.length,
+    guidance: { scale: drawing.cfgScale },
+  });
+  const samples = await program.sample({ seed, labels }, (_, step) => onStep(step));
+  program.destroy();
+  for (const buffer of parameters.values()) buffer.destroy();
+  return samples;
+}
+
+/** Draws the same seeds on both devices, if there are two, and says how much they differ. */
+async function compareDevices(
+  io: Io,
+  { seed, threads }: DemoOptions,
+  device: Device,
+): Promise<void> {
+  const other = device.kind === "wasm" ? "webgpu" : "wasm";
+  const { probeAdapter } = await import("../../../kernels/webgpu/adapter.ts");
+  if (other === "webgpu" && !await probeAdapter()) {
+    say(io, "5. No WebGPU adapter here, so there is nothing to compare");
+    return;
+  }
+  const source = await findDiT(assetPath(shippedCheckpoint), "ema");
+  const labels = Array.from({ length: comparison.pictures }, (_, i) => i % source.config.classes);
+  say(io, `5. Drawing the same ${comparison.pictures} seeds on ${device.kind} and ${other}`);
+  const here = await sample(device, source, labels, comparison.steps, seed);
+  const second = await selectDevice({ device: other, threads });
+  try {
+    const there = await sample(second.device, source, labels, comparison.steps, seed);
+    say(io, `   ${describeDifference(here, there)}`);
+  } finally {
+    second.device.close();
+  }
+}
+
+function describeDifference(a: Float32Array, b: Float32Array): string {
+  let [largest, levels] = [0, 0];
+  for (let index = 0; index < a.length; index++) {
+    largest = Math.max(largest, Math.abs(a[index] - b[index]));
+    levels = Math.max(levels, Math.abs(toByte(a[index]) - toByte(b[index])));
+  }
+  return `largest difference of a pixel: ${largest.toExponential(1)} of a range of 2, ` +
+    `${levels} of 255 grey levels`;
+}
+
+function nextSteps(folder: string): string[] {
+  return [
+    `deno task train dit --resume ${folder} --steps 5000`,
+    "deno task sample dit --classes sneaker,bag --count 8 --clip-denoised",
+    "deno task train dit --data-path FOLDER --image-size 32   (one sub-folder a class)",
+    "deno task bench flops",
+  ];
+}

@@ -1,0 +1,284 @@
+/**
+ * `tessera sample dit`: from flags to pictures.
+ *
+ * @module
+ */
+import { dirname } from "@std/path";
+import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
+import { InputError } from "../../../base/errors.ts";
+import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
+import {
+  openSafetensors,
+  teeSafetensors,
+  type TensorReader,
+} from "../../../formats/tensors/safetensors.ts";
+import type { SamplingProgram } from "../../../diffusion/sampling.ts";
+import type { Device } from "../../../kernels/device.ts";
+import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
+import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
+import {
+  createDiTSampler,
+  type DiTSource,
+  findDiT,
+  loadDiT,
+  resolveClasses,
+} from "../../../models/dit/sampling.ts";
+import { checkWeights, isWeightsFile } from "../../../training/runs/checkpoint.ts";
+import {
+  gridPath,
+  type GridText,
+  type SampleRecord,
+  samplesToBitmaps,
+  teeSamples,
+} from "../../../diffusion/sample_files.ts";
+import { assetPath } from "../../terminal/assets.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
+import type { Io } from "../../terminal/io.ts";
+import { namedConfigOrFile } from "../../flags/model_config.ts";
+import { Progress } from "../../terminal/progress.ts";
+import { watchSignals } from "../../terminal/signals.ts";
+import type { Parsed } from "../../flags/flags.ts";
+import type { sampleDitFlags, SampleDitOptions } from "../../commands/sample.ts";
+
+/** The checkpoint that comes with the tool. */
+export const shippedCheckpoint = "models/checkpoints/fashion";
+
+/** Draws pictures. */
+export async function runSampleDit(
+  io: Io,
+  { values, given }: Parsed<typeof sampleDitFlags>,
+): Promise<void> {
+  const source = await findSource(values);
+  using noise = values.noise === undefined ? undefined : await openSafetensors(values.noise);
+  const noiseCount = noise && countNoise(noise, source.config);
+  const labels = asUsage(() => chooseLabels(values, source, noiseCount));
+  checkOutput(source.config, values);
+  await checkWeights(source.path, ditParameters(source.config));
+  const chosen = await selectDevice({ ...values, batchInvariant: true });
+  try {
+    const output: Output = {
+      ...source,
+      labels,
+      device: chosen.device.description,
+      // A file for a program need not become thousands of files for people.
+      wantsPngs: isPicture(source.config) && (values.npz === undefined || given.has("out")),
+    };
+    await draw(io, values, output, chosen, noise);
+  } finally {
+    chosen.device.close();
+  }
+}
+
+/** Draws pictures on a device and writes them. */
+async function draw(
+  io: Io,
+  values: SampleDitOptions,
+  output: Output,
+  { device, reason }: ChosenDevice,
+  noise: TensorReader | undefined,
+): Promise<void> {
+  await prepareOutput(values, output);
+  const { labels, config } = output;
+  const progress = new Progress(io, {
+    noun: "evaluation",
+    total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
+    columns: {},
+    quiet: values.quiet,
+    logFormat: values.logFormat,
+  });
+  progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+  const program = await createProgram(device, values, output);
+  using watch = watchSignals(io, "stopping");
+  let evaluations = 0;
+  const batches = program.batches({
+    seed: values.seed,
+    labels,
+    startNoise: noise && ((first, out) => readNoise(noise, config, first, out)),
+  }, () => {
+    watch.signal.throwIfAborted();
+    progress.update(++evaluations);
+  });
+  const written = await writeSamples(batches, values, output).finally(() => progress.end());
+  written.forEach((path) => io.out(path));
+}
+
+/** Compiles the sampler that the flags ask for. */
+async function createProgram(
+  device: Device,
+  values: SampleDitOptions,
+  { labels, ...source }: Output,
+): Promise<SamplingProgram> {
+  const parameters = await loadDiT(device, source, values.dtype);
+  return await createDiTSampler(device, source.config, parameters, {
+    sampler: values.sampler,
+    steps: values.numSamplingSteps,
+    eta: values.eta,
+    spacing: values.spacing,
+    clipDenoised: values.clipDenoised,
+    batchSize: Math.min(values.batchSize, labels.length),
+    guidance: {
+      scale: values.cfgScale,
+      channels: values.cfgChannels === "all" ? undefined : values.cfgChannels,
+    },
+  });
+}
+
+/** The weights that the flags mean. */
+async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<DiTSource> {
+  const path = ckpt ?? assetPath(shippedCheckpoint);
+  if (isWeightsFile(path) && config === undefined) {
+    throw new UsageError(`--ckpt ${path} is a bare weights file, which needs --config`);
+  }
+  if (!isWeightsFile(path) && config !== undefined) {
+    throw new UsageError("--config is for bare weights files; a checkpoint folder has its own");
+  }
+  return await findDiT(path, weights, config ? await namedConfigOrFile("dit", config) : undefined);
+}
+
+/** The classes of the pictures: those asked for in turn, as many as asked for. */
+function chooseLabels(
+  { classes, count }: SampleDitOptions,
+  { config, classNames }: DiTSource,
+  noiseCount: number | undefined,
+): number[] {
+  const wanted = classes
+    ? resolveClasses(classes, classNames, config.classes)
+    : Array.from({ length: Math.min(config.classes, 10) }, (_, index) => index);
+  const total = noiseCount ?? count ?? wanted.length;
+  return Array.from({ length: total }, (_, index) => wanted[index % wanted.length]);
+}
+
+/** The number of pictures that a file has start noise for. */
+function countNoise(reader: TensorReader, { channels, inputSize }: DiTConfig): number {
+  const { shape } = reader.info("noise");
+  const [count, ...picture] = shape;
+  if (
+    shape.length !== 4 || count === 0 || picture.join() !== [channels, inputSize, inputSize].join()
+  ) {
+    throw new InputError(
+      `${reader.path}: noise has the shape (${shape.join(", ")}), ` +
+        `the model needs (N, ${channels}, ${inputSize}, ${inputSize})`,
+    );
+  }
+  return count;
+}
+
+/** Fills `out` with the start noise of pictures from `first` on. */
+function readNoise(
+  reader: TensorReader,
+  { channels, inputSize }: DiTConfig,
+  first: number,
+  out: Float32Array,
+): void {
+  reader.readFloat32Part("noise", first * channels * inputSize ** 2, out);
+}
+
+const isPicture = ({ channels }: DiTConfig): boolean => channels === 1 || channels === 3;
+
+/** Latents cannot be drawn without a decoder. */
+function checkOutput(config: DiTConfig, { saveLatents, npz }: SampleDitOptions): void {
+  if (isPicture(config)) return;
+  const problem =
+    `the model makes latents of ${config.channels} channels, which need a decoder to become pictures`;
+  if (npz !== undefined) throw new UsageError(`--npz: ${problem}; --save-latents writes latents`);
+  if (saveLatents === undefined) {
+    throw new UsageError(`${problem}; write them with --save-latents FILE`);
+  }
+}
+
+/** What is written about pictures besides the flags. */
+type Output = DiTSource & {
+  readonly labels: readonly number[];
+  readonly device: string;
+  readonly wantsPngs: boolean;
+};
+
+/** Makes the folders of what will be written, so that a wrong path shows before the work. */
+async function prepareOutput(
+  { out, saveLatents, npz }: SampleDitOptions,
+  { wantsPngs }: Output,
+): Promise<void> {
+  for (const file of [saveLatents, npz]) {
+    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
+  }
+  if (wantsPngs) await Deno.mkdir(out, { recursive: true });
+}
+
+/**
+ * Writes batches as they come to all files asked for, none of them held in memory.
+ *
+ * @returns the paths to tell the user
+ */
+async function writeSamples(
+  batches: AsyncIterable<Float32Array>,
+  values: SampleDitOptions,
+  output: Output,
+): Promise<string[]> {
+  const { saveLatents, npz, out } = values;
+  const { config, labels, wantsPngs } = output;
+  const { channels, inputSize } = config;
+  const record = describe(values, output);
+  const written: string[] = [];
+  if (saveLatents !== undefined) {
+    const shape = [labels.length, channels, inputSize, inputSize];
+    batches = teeSafetensors(saveLatents, { name: "latents", type: "F32", shape }, batches);
+    written.push(saveLatents);
+  }
+  if (wantsPngs) batches = teeSamples(out, batches, record, gridText(values, output));
+  if (npz === undefined) {
+    for await (const _ of batches) { /* the files fill as batches pass */ }
+  } else {
+    const shape = [labels.length, inputSize, inputSize, channels] as const;
+    await writeSamplesNpz(npz, shape, bytesOf(batches, config), labels);
+    await writeTextAtomically(`${npz}.json`, `${JSON.stringify(record, null, 2)}\n`);
+    written.push(npz);
+  }
+  return wantsPngs ? [...written, gridPath(out)] : written;
+}
+
+/** The bytes of the pictures of each batch. */
+async function* bytesOf(
+  batches: AsyncIterable<Float32Array>,
+  config: DiTConfig,
+): AsyncGenerator<Uint8Array> {
+  for await (const batch of batches) {
+    for (const { data } of samplesToBitmaps(batch, config)) yield data;
+  }
+}
+
+/** What stands above the grid. */
+function gridText(
+  { sampler, numSamplingSteps, cfgScale, seed }: SampleDitOptions,
+  { step }: Output,
+): GridText {
+  const guidance = cfgScale === 1 ? "no guidance" : `guidance ${cfgScale}`;
+  return {
+    title: step === undefined ? "DiT" : `DiT after ${step} steps`,
+    subtitle: `${sampler}, ${numSamplingSteps} steps, ${guidance}, seed ${seed}`,
+  };
+}
+
+/** How the pictures were made. */
+function describe(
+  values: SampleDitOptions,
+  { path, step, config, device, labels, classNames }: Output,
+): SampleRecord {
+  return {
+    weights: path,
+    dtype: values.dtype,
+    step,
+    config,
+    sampler: values.sampler,
+    samplingSteps: values.numSamplingSteps,
+    eta: values.sampler === "ddim" ? values.eta : undefined,
+    spacing: values.spacing,
+    clipDenoised: values.clipDenoised,
+    cfgScale: values.cfgScale,
+    cfgChannels: values.cfgChannels,
+    seed: values.seed,
+    noise: values.noise,
+    device,
+    labels,
+    classNames,
+  };
+}

@@ -1,0 +1,169 @@
+/**
+ * `tessera train dit`: from flags to a run.
+ *
+ * @module
+ */
+import { basename, resolve } from "@std/path";
+import { checkChannels, openDataset } from "../../../data/open.ts";
+import type { ImageDataset } from "../../../data/dataset.ts";
+import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
+import { describeDiT } from "../../../models/dit/graph.ts";
+import { checkWeights } from "../../../training/runs/checkpoint.ts";
+import type { DiTRun } from "../../../training/runs/manifest.ts";
+import { resolveWeights, type RunPlan, type Start } from "../../../training/runs/run.ts";
+import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
+import { assetPath } from "../../terminal/assets.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
+import type { Parsed } from "../../flags/flags.ts";
+import type { Io } from "../../terminal/io.ts";
+import { baseConfig } from "../../flags/model_config.ts";
+import type { trainDitFlags, TrainDitOptions } from "../../commands/train.ts";
+import {
+  findResumedRun,
+  type PreparedRun,
+  requireFamily,
+  requireSameData,
+  startRun,
+} from "../../commands/train_run.ts";
+import { parts, rateSchedule, sampleSchedule, schedule } from "../../flags/train_settings.ts";
+
+/** How manifests name the pictures that come with the tool. */
+const shippedSamples = "shipped:fashion";
+
+/** Opens the data set of a run: a path, or the shipped pictures. */
+export async function openTrainingData(
+  path: string | undefined,
+  options: { imageSize?: number; channels?: number } = {},
+): Promise<ImageDataset> {
+  const place = path === undefined || path === shippedSamples
+    ? assetPath("data/samples/fashion")
+    : path;
+  return await openDataset(place, options);
+}
+
+/** Starts, resumes or only describes a run. */
+export async function runTrainDit(io: Io, parsed: Parsed<typeof trainDitFlags>): Promise<void> {
+  const { values } = parsed;
+  const { plan, dataset } = values.resume === undefined
+    ? await prepareNewRun(parsed)
+    : await prepareResume(parsed);
+  if (values.dryRun) {
+    const { describeDiTPlan } = await import("../../commands/train_plan.ts");
+    io.out(await describeDiTPlan(plan, dataset, values));
+    return;
+  }
+  await startRun(io, parsed, prepared({ plan, dataset }, titleOf(values)));
+}
+
+/** A run with its data. */
+export interface DiTPlan {
+  readonly plan: RunPlan<DiTRun>;
+  readonly dataset: ImageDataset;
+}
+
+/** What the run folder is called after. */
+export function titleOf({ config, model }: TrainDitOptions): string {
+  return config === undefined ? model : basename(config, ".json");
+}
+
+/** The run as {@link startRun} takes it. */
+export function prepared({ plan, dataset }: DiTPlan, title: string): PreparedRun<DiTRun> {
+  const { config, run } = plan.description;
+  return {
+    command: "dit",
+    title,
+    plan,
+    parameters: describeDiT(config).parameters,
+    data: `${dataset.name}, ${dataset.length} pictures, ${dataset.classNames.length} classes`,
+    batch: `batch ${run.batchSize}`,
+    columns: {},
+    next: { what: "draw pictures with", command: (folder) => `sample dit --ckpt ${folder}` },
+    train: (device, withFolder, events) => trainDiT(device, dataset, withFolder, events),
+  };
+}
+
+/** A new run from flags: data, configuration, description. */
+export async function prepareNewRun(
+  { values, given }: Parsed<typeof trainDitFlags>,
+): Promise<DiTPlan> {
+  const base = await baseConfig("dit", values);
+  const { imageSize, channels } = values;
+  asUsage(() => checkChannels(channels));
+  const dataset = await openTrainingData(values.dataPath, { imageSize, channels });
+  const config = asUsage(() =>
+    configForDataset(base, dataset, {
+      inputSize: imageSize,
+      channels,
+      patch: values.patch,
+      hidden: values.hidden,
+      depth: values.depth,
+      heads: values.heads,
+      classes: values.numClasses,
+    })
+  );
+  const { globalBatchSize } = values;
+  const samples = sampleSchedule(values, given);
+  const runSchedule = schedule(values, given, dataset.length / globalBatchSize);
+  if (samples && config.channels !== 1 && config.channels !== 3) {
+    throw new UsageError(
+      `--sample-every draws pictures of 1 or 3 channels, the model has ${config.channels}`,
+    );
+  }
+  const learningRate = values.lr ?? (config.hidden < 384 ? 1e-3 : 1e-4);
+  const description: DiTRun = {
+    format: "tessera-checkpoint",
+    version: 1,
+    config,
+    classNames: [...dataset.classNames],
+    run: {
+      seed: values.seed,
+      batchSize: globalBatchSize,
+      accumulate: parts(values.accumulate, globalBatchSize, `the batch of ${globalBatchSize}`),
+      learningRate,
+      rateSchedule: rateSchedule(values, given, learningRate, runSchedule.steps),
+      weightDecay: values.weightDecay,
+      clipNorm: values.clipGrad,
+      averageDecay: values.emaDecay,
+      labelDropout: values.labelDropout,
+      flip: values.flip,
+    },
+    dataFingerprint: dataset.fingerprint,
+    dataPath: values.dataPath === undefined ? shippedSamples : resolve(values.dataPath),
+  };
+  const start = await startOf(values, config);
+  return { plan: { ...runSchedule, samples, description, start }, dataset };
+}
+
+/** Where the weights of a new run come from; what is wrong with them shows before it is made. */
+async function startOf({ initFrom }: TrainDitOptions, config: DiTConfig): Promise<Start> {
+  if (initFrom === undefined) return { from: "seed" };
+  const path = await resolveWeights(initFrom);
+  await checkWeights(path, ditParameters(config));
+  return { from: "weights", path };
+}
+
+async function prepareResume(
+  { values, given }: Parsed<typeof trainDitFlags>,
+): Promise<DiTPlan> {
+  const { checkpoint, folder, manifest } = await findResumedRun(values, given);
+  requireFamily("dit", manifest, folder);
+  const { step: _, schedule: before, ...description } = manifest;
+  const { inputSize, channels } = manifest.config;
+  const dataset = await openTrainingData(values.dataPath ?? manifest.dataPath, {
+    imageSize: inputSize,
+    channels,
+  });
+  requireSameData(dataset, manifest);
+  return {
+    plan: {
+      ...schedule(values, given, dataset.length / manifest.run.batchSize, before),
+      samples: sampleSchedule(values, given, before?.samples),
+      description: values.dataPath === undefined
+        ? description
+        : { ...description, dataPath: resolve(values.dataPath) },
+      start: { from: "resume", checkpoint },
+      folder,
+    },
+    dataset,
+  };
+}

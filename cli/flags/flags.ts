@@ -1,0 +1,148 @@
+/**
+ * Flags with types: one table of flags is at once what `--help` shows, how each value is read and
+ * checked, and the type of the options object that a command receives.
+ *
+ * @module
+ */
+import { Command, Option } from "commander";
+import { fromCommander } from "../terminal/errors.ts";
+import type { Parser } from "./parsers.ts";
+
+/** One flag. `T` is the type of its value in the options object. */
+export interface Flag<T> {
+  /** How it is written: `--depth <n>`, or `--json` for a switch. */
+  readonly usage: string;
+  /** What it means, with the unit. */
+  readonly help: string;
+  /** Heading that `--help` lists it under. */
+  readonly group?: string;
+  /** Absent for a switch. */
+  readonly parse?: Parser<T>;
+  /** The value when the flag is not given. */
+  readonly default: T;
+  /** How `--help` shows a default that depends on the machine or on other flags. */
+  readonly defaultText?: string;
+}
+
+/** Flags of a command by the names of their values: the flag in camel case. */
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
+
+/** The options object of a table of flags. */
+export type Values<F extends Flags> = {
+  readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
+};
+
+/** What a command line said. */
+export interface Parsed<F extends Flags> {
+  readonly values: Values<F>;
+  /** Names of the values that were given rather than defaulted. */
+  readonly given: ReadonlySet<keyof F>;
+}
+
+/** A flag with a default; `defaultText` replaces it in the help. */
+export function flag<T>(
+  usage: string,
+  help: string,
+  parse: Parser<T>,
+  fallback: T,
+  defaultText?: string,
+): Flag<T> {
+  return { usage, help, parse, default: fallback, defaultText };
+}
+
+/** A flag whose value is undefined when it is not given; `defaultText` says what happens then. */
+export function optional<T>(
+  usage: string,
+  help: string,
+  parse: Parser<T>,
+  defaultText?: string,
+): Flag<T | undefined> {
+  return { usage, help, parse, default: undefined, defaultText };
+}
+
+/** A flag without a value: true when given. */
+export function toggle(usage: string, help: string): Flag<boolean> {
+  return { usage, help, default: false };
+}
+
+/** Puts flags under one heading of the help. */
+export function group<F extends Flags>(heading: string, flags: F): F {
+  const entries = Object.entries(flags).map(([name, flag]) => [name, { ...flag, group: heading }]);
+  return Object.fromEntries(entries) as F;
+}
+
+/** One line at the end of the help: a command line and what it does. */
+export type Example = readonly [command: string, meaning: string];
+
+/** A subcommand that does something (one that only holds others is a plain `Command`). */
+export interface Definition<F extends Flags> {
+  readonly name: string;
+  /** A few words for the list of commands. */
+  readonly summary: string;
+  /** What the command does, for its own help; the summary when absent. */
+  readonly description?: string;
+  /** Operands in commander's notation, `<required>` or `[optional]`. */
+  readonly operands?: string;
+  readonly flags: F;
+  readonly examples: readonly Example[];
+  run(parsed: Parsed<F>, operands: readonly string[]): Promise<void> | void;
+}
+
+/** Builds the command: flags, help and action. */
+export function define<F extends Flags>(definition: Definition<F>): Command {
+  const { name, summary, description, operands, flags, examples } = definition;
+  const command = new Command(name).summary(summary).description(description ?? `${summary}.`);
+  if (operands) command.arguments(operands);
+  addFlags(command, flags);
+  if (examples.length > 0) command.addHelpText("after", describeExamples(examples));
+  return command.action(async () => {
+    await definition.run(readFlags(command, flags), command.args);
+  });
+}
+
+/** Reads a command line that has no operands; for tests and for programs that take the same flags. */
+export function parseFlags<F extends Flags>(flags: F, args: readonly string[]): Parsed<F> {
+  const command = new Command("tessera")
+    .configureOutput({ outputError: () => {} })
+    .exitOverride((error) => {
+      throw fromCommander(error, "tessera");
+    });
+  addFlags(command, flags);
+  command.parse(args, { from: "user" });
+  return readFlags(command, flags);
+}
+
+function addFlags(command: Command, flags: Flags): void {
+  for (const [name, flag] of Object.entries(flags)) {
+    const option = new Option(flag.usage, describeFlag(flag));
+    if (option.attributeName() !== name) throw new Error(`${flag.usage} is listed as ${name}`);
+    if (flag.group) option.helpGroup(flag.group);
+    const { parse } = flag;
+    if (parse) option.argParser((text) => parse(text, option.long ?? flag.usage));
+    command.addOption(option);
+  }
+}
+
+function readFlags<F extends Flags>(command: Command, flags: F): Parsed<F> {
+  const names = Object.keys(flags);
+  const given = new Set(names.filter((name) => command.getOptionValueSource(name) === "cli"));
+  const values = Object.fromEntries(names.map((name) => {
+    const value: unknown = given.has(name) ? command.getOptionValue(name) : flags[name].default;
+    return [name, value];
+  }));
+  return { values: values as Values<F>, given };
+}
+
+function describeFlag(flag: Flag<unknown>): string {
+  const fallback = flag.defaultText ?? (flag.parse ? describeValue(flag.default) : undefined);
+  return fallback === undefined ? flag.help : `${flag.help} (default: ${fallback})`;
+}
+
+function describeValue(value: unknown): string | undefined {
+  return value === undefined ? undefined : Array.isArray(value) ? value.join(",") : String(value);
+}
+
+function describeExamples(examples: readonly Example[]): string {
+  const lines = examples.flatMap(([command, meaning]) => [`  # ${meaning}`, `  ${command}`]);
+  return `\nExamples:\n${lines.join("\n")}`;
+}

@@ -1,0 +1,119 @@
+/**
+ * Settings of a training run worked out from its flags, for any model.
+ *
+ * @module
+ */
+import type { RunSchedule, SampleSchedule } from "../../training/runs/manifest.ts";
+import type { RateSchedule } from "../../training/step/learning_rate.ts";
+import { UsageError } from "../terminal/errors.ts";
+import type { Values } from "./flags.ts";
+import type { TrainDitOptions } from "../commands/train.ts";
+import type { CommonTrainFlags } from "./train_flags.ts";
+
+type CommonTrainOptions = Values<CommonTrainFlags>;
+
+/** Steps of a run when neither steps nor epochs are given. */
+const defaultSteps = 2000;
+
+/**
+ * The schedule that the flags ask for; where they say nothing, that of the run so far.
+ *
+ * @param stepsPerEpoch steps that see each picture once
+ */
+export function schedule(
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+  stepsPerEpoch: number,
+  before?: RunSchedule,
+): RunSchedule {
+  const epochs = values.epochs === undefined ? undefined : Math.ceil(values.epochs * stepsPerEpoch);
+  const chosen = (flag: "logEvery" | "ckptEvery" | "keep", earlier: number | undefined) =>
+    given.has(flag) ? values[flag] : earlier ?? values[flag];
+  return {
+    steps: values.steps ?? epochs ?? before?.steps ?? defaultSteps,
+    logEvery: chosen("logEvery", before?.logEvery),
+    checkpointEvery: chosen("ckptEvery", before?.checkpointEvery),
+    keep: chosen("keep", before?.keep),
+  };
+}
+
+/** When the flags want pictures drawn; where they say nothing, as in the run so far. */
+export function sampleSchedule(
+  { sampleEvery, sampleSteps }: TrainDitOptions,
+  given: ReadonlySet<string>,
+  before?: SampleSchedule,
+): SampleSchedule | undefined {
+  const every = sampleEvery ?? before?.every ?? 0;
+  if (every === 0) return undefined;
+  return { every, steps: given.has("sampleSteps") ? sampleSteps : before?.steps ?? sampleSteps };
+}
+
+/**
+ * The number of parts of a batch, which must be equal.
+ *
+ * @param size what is divided @param what how messages call it, such as `the batch of 64`
+ */
+export function parts(accumulate: number, size: number, what: string): number {
+  if (size % accumulate === 0) return accumulate;
+  const divisors = Array.from({ length: size }, (_, index) => index + 1)
+    .filter((n) => size % n === 0);
+  const nearest = [
+    divisors.findLast((n) => n < accumulate),
+    divisors.find((n) => n > accumulate),
+  ].filter((n) => n !== undefined).join(" and ");
+  throw new UsageError(
+    `--accumulate ${accumulate} does not divide ${what} into equal parts; ` +
+      `the nearest: ${nearest}`,
+  );
+}
+
+/** Flags of schedules that not every schedule has. */
+const scheduleFlags = [
+  { flag: "lrMin", usage: "--lr-min", kinds: ["cosine"] },
+  { flag: "lrSteps", usage: "--lr-steps", kinds: ["cosine", "rsqrt"] },
+  { flag: "lrTimescale", usage: "--lr-timescale", kinds: ["rsqrt"] },
+  { flag: "lrCooldown", usage: "--lr-cooldown", kinds: ["rsqrt"] },
+] as const;
+
+/** The longest default timescale of the reciprocal square root, that of the paper's siblings. */
+const longestTimescale = 10_000;
+
+/** The learning rates that the flags ask for; refuses flags that contradict each other. */
+export function rateSchedule(
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+  peak: number,
+  runSteps: number,
+): RateSchedule {
+  const { lrSchedule: kind, lrMin: minimum = 0, lrSteps: steps = runSteps } = values;
+  const misplaced = scheduleFlags.find(({ flag, kinds }) =>
+    values[flag] !== undefined && !kinds.some((candidate) => candidate === kind)
+  );
+  if (misplaced) {
+    throw new UsageError(`${misplaced.usage} is for --lr-schedule ${misplaced.kinds.join(" or ")}`);
+  }
+  // A default must not stand in the way of a short run.
+  const warmup = given.has("warmup")
+    ? values.warmup
+    : Math.min(values.warmup, Math.floor(steps / 5));
+  if (warmup >= steps) {
+    throw new UsageError(
+      `--warmup ${warmup} leaves nothing of ${steps} steps; at most ${steps - 1}`,
+    );
+  }
+  if (kind === "constant") return { kind, warmup };
+  if (kind === "rsqrt") {
+    const { lrTimescale, lrCooldown } = values;
+    return {
+      kind,
+      warmup,
+      steps,
+      timescale: lrTimescale ?? Math.min(longestTimescale, Math.ceil(steps / 10)),
+      cooldown: lrCooldown ?? Math.floor(steps / 5),
+    };
+  }
+  if (minimum > peak) {
+    throw new UsageError(`--lr-min ${minimum} is above the learning rate; at most ${peak}`);
+  }
+  return { kind, warmup, steps, minimum };
+}

@@ -1,0 +1,108 @@
+/**
+ * How a run ends when it does not end well: exit codes and one clear line.
+ *
+ * @module
+ */
+import type { CommanderError } from "commander";
+import { InputError, nearestNames } from "../../base/errors.ts";
+
+/** Exit codes. 130 and 143 belong to `Interrupted` in `signals.ts`. */
+export const ExitCode = {
+  success: 0,
+  /** The run was asked for correctly and failed. */
+  failure: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** A loss or gradient is not finite. */
+  nonFinite: 3,
+} as const;
+
+/** A wrong command line: names the flag, the value and the nearest valid values. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  readonly exitCode = ExitCode.usage;
+}
+
+/**
+ * Runs `check`, which looks at what the command line asks for, and turns its `InputError` (an
+ * unknown model, a side that the patch does not divide) into a `UsageError`.
+ */
+export function asUsage<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof InputError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * The candidate closest in spelling to `word`, or undefined when none is close: more than half of
+ * it would have to change.
+ *
+ * @example
+ * ```ts
+ * import { closest } from "./errors.ts";
+ *
+ * closest("webgp", ["auto", "webgpu", "wasm"]); // "webgpu"
+ * closest("x", ["auto", "webgpu", "wasm"]); // undefined
+ * ```
+ */
+export function closest(word: string, candidates: Iterable<string>): string | undefined {
+  const [best] = nearestNames(word, candidates, 1);
+  if (best === undefined) return undefined;
+  const letters = new Set(word.toLowerCase());
+  const common = [...best.toLowerCase()].filter((letter) => letters.has(letter)).length;
+  return common * 2 > Math.max(word.length, best.length) ? best : undefined;
+}
+
+/**
+ * What commander found wrong with a command line, in the words of this project.
+ *
+ * @param path The command whose help explains it, such as `tessera train dit`.
+ */
+export function fromCommander(error: CommanderError, path: string): UsageError {
+  const message = error.message
+    .replace(/^error: /, "")
+    .replace(/\n\(Did you mean (?:one of )?(.*)\?\)$/, "; did you mean $1?")
+    .replace(/\.$/, "");
+  return new UsageError(`${message} (see ${path} --help)`, { cause: error });
+}
+
+/** The exit code that an error asks for: errors of any folder may carry `exitCode`. */
+export function exitCodeOf(error: unknown): number {
+  const code = error instanceof Error && "exitCode" in error ? error.exitCode : undefined;
+  return typeof code === "number" ? code : ExitCode.failure;
+}
+
+/** Whether the message alone tells the user what to do; anything else is a fault of Tessera. */
+function isExpected(error: Error): boolean {
+  return error instanceof InputError || "exitCode" in error ||
+    // What the system says has a class only where it is common.
+    / \(os error \d+\): /.test(error.message) ||
+    Object.values(Deno.errors).some((kind) => error instanceof kind);
+}
+
+/** Longest message printed, in characters: names from files can be of any length. */
+const longestMessage = 2000;
+
+/** A text, which may quote a damaged file, without what would break the line or drive a terminal. */
+function oneLine(text: string): string {
+  const shown = text.length > longestMessage ? `${text.slice(0, longestMessage)}...` : text;
+  // deno-lint-ignore no-control-regex
+  return shown.replaceAll(/[\s\x00-\x1f\x7f-\x9f]*[\x00-\x1f\x7f-\x9f]\s*/g, " ").trim();
+}
+
+/**
+ * What to print on stderr for an error, line end included.
+ *
+ * @param debug Whether to show the stack trace, with all causes.
+ */
+export function describeError(error: unknown, debug: boolean): string {
+  if (debug || !(error instanceof Error)) {
+    return `tessera: ${Deno.inspect(error, { colors: false })}\n`;
+  }
+  const message = oneLine(error.message) || error.name;
+  const hint = isExpected(error) ? "" : " (--debug shows where)";
+  return `tessera: ${message}${hint}\n`;
+}

@@ -1,0 +1,186 @@
+/**
+ * Single pictures: decoding, the centre crop of ADM, channels. Decoding is sharp's, which
+ * is loaded on first use only.
+ *
+ * @module
+ */
+
+import { type Bitmap as Picture, loadSharp } from "../../formats/pictures/bitmap.ts";
+import { InputError } from "../../base/errors.ts";
+import type { PictureSize } from "../packing/patch_grid.ts";
+import { type AxisResize, boxFilter, cubicFilter, resample, resize } from "./resample.ts";
+
+export type { Bitmap as Picture } from "../../formats/pictures/bitmap.ts";
+
+/** Pictures of up to so many pixels are decoded as they come. */
+const manyPixels = 1 << 24;
+
+/** Larger ones up to this, 400 MB decoded, one at a time. A small file may claim any size. */
+const mostPixels = 1 << 27;
+
+/** Ends when no large picture is being decoded. */
+let largePictures: Promise<unknown> = Promise.resolve();
+
+/**
+ * Decodes a picture to sRGB: upright as its EXIF tag says, transparency on white, the first frame of
+ * an animation.
+ *
+ * @param source path or contents of a file in any format sharp reads
+ * @param where the file, for messages
+ * @throws {InputError} when it cannot be decoded
+ */
+export async function decodePicture(source: string | Uint8Array, where: string): Promise<Picture> {
+  const sharp = await loadSharp();
+  try {
+    return await decode(sharp, source, manyPixels).catch(async (error) => {
+      if (!isTooLarge(error)) throw error;
+      const decoded = largePictures.then(() => decode(sharp, source, mostPixels));
+      largePictures = decoded.catch(() => {});
+      return await decoded;
+    });
+  } catch (error) {
+    throw undecodable(where, error);
+  }
+}
+
+/**
+ * The size of a picture as {@link decodePicture} gives it, read from the head of its file.
+ *
+ * @param where the file, for messages
+ * @throws {InputError} when it has no such head, or is too large to be decoded
+ */
+export async function readPictureSize(path: string, where: string): Promise<PictureSize> {
+  const sharp = await loadSharp();
+  const { autoOrient } = await sharp(path, { limitInputPixels: mostPixels }).metadata()
+    .catch((error) => {
+      throw undecodable(where, error);
+    });
+  const { width, height } = autoOrient;
+  return { width, height };
+}
+
+function undecodable(where: string, error: unknown): InputError {
+  const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+  const limit = isTooLarge(error) ? ` of ${mostPixels}` : "";
+  return new InputError(`${where}: cannot be decoded as a picture: ${reason}${limit}`);
+}
+
+/** Whether sharp refused a picture for its size, which it does before decoding. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && /exceeds pixel limit/.test(error.message);
+}
+
+async function decode(
+  sharp: Awaited<ReturnType<typeof loadSharp>>,
+  source: string | Uint8Array,
+  limitInputPixels: number,
+): Promise<Picture> {
+  const { data, info } = await sharp(source, { limitInputPixels })
+    .autoOrient()
+    .flatten({ background: "#ffffff" })
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  const picture = { height: info.height, width: info.width, channels: info.channels, data };
+  return withChannels(picture, 3);
+}
+
+/**
+ * A picture with another number of channels: grey is repeated, colours are weighted as in ITU-R
+ * BT.601 (0.299, 0.587, 0.114).
+ */
+export function withChannels(picture: Picture, channels: number): Picture {
+  if (picture.channels === channels) return picture;
+  const { height, width, data } = picture;
+  const converted = new Uint8Array(height * width * channels);
+  if (channels === 3) {
+    for (let index = 0; index < converted.length; index++) {
+      converted[index] = data[Math.floor(index / 3)];
+    }
+  } else {
+    for (let index = 0; index < converted.length; index++) {
+      const [red, green, blue] = [data[3 * index], data[3 * index + 1], data[3 * index + 2]];
+      converted[index] = Math.round(0.299 * red + 0.587 * green + 0.114 * blue);
+    }
+  }
+  return { height, width, channels, data: converted };
+}
+
+/** Longest side accepted of a picture resized before its crop, in pixels. */
+const maximumSide = 1 << 16;
+
+/** The central part of an axis resized. */
+function centralAxis(from: number, to: number, count: number): AxisResize {
+  return { from, to, start: Math.floor((to - count) / 2), count };
+}
+
+/**
+ * The centre crop of ADM, which DiT trains on: halve with a box filter while the short side is at
+ * least twice `size`, resize bicubically so that the short side is `size`, cut the central square.
+ *
+ * @param where the file, for messages
+ * @throws {InputError} when the picture is so elongated that resizing it would take gigabytes
+ */
+export function centerCrop(picture: Picture, size: number, where: string): Picture {
+  while (Math.min(picture.height, picture.width) >= 2 * size) {
+    const half = (side: number) => Math.floor(side / 2);
+    picture = resize(picture, boxFilter, half(picture.height), half(picture.width));
+  }
+  const { height, width } = picture;
+  if (height === size && width === size) return picture;
+  const scale = size / Math.min(height, width);
+  const [rows, columns] = [Math.round(height * scale), Math.round(width * scale)];
+  if (Math.max(rows, columns) > maximumSide) {
+    throw new InputError(
+      `${where}: a picture of ${width} x ${height} pixels is too elongated to crop to ${size} x ${size}`,
+    );
+  }
+  return resample(
+    picture,
+    cubicFilter,
+    centralAxis(height, rows, size),
+    centralAxis(width, columns, size),
+  );
+}
+
+/** Copies a picture into `out` from `start` on as (channels, height, width). */
+export function copyPlanar(picture: Picture, out: Uint8Array, start: number): void {
+  const { channels, data } = picture;
+  const plane = picture.height * picture.width;
+  for (let channel = 0; channel < channels; channel++) {
+    for (let pixel = 0; pixel < plane; pixel++) {
+      out[start + channel * plane + pixel] = data[pixel * channels + channel];
+    }
+  }
+}
+
+/** Makes a picture of (channels, height, width) bytes. */
+export function fromPlanar(
+  bytes: Uint8Array,
+  channels: number,
+  height: number,
+  width: number,
+): Picture {
+  const plane = height * width;
+  const data = new Uint8Array(bytes.length);
+  for (let channel = 0; channel < channels; channel++) {
+    for (let pixel = 0; pixel < plane; pixel++) {
+      data[pixel * channels + channel] = bytes[channel * plane + pixel];
+    }
+  }
+  return { height, width, channels, data };
+}
+
+/**
+ * Decodes a file and crops it to a square of `imageSize` pixels with `channels` channels.
+ *
+ * @throws {InputError} when it cannot be decoded or is too elongated
+ */
+export async function decodeSquare(
+  path: string,
+  imageSize: number,
+  channels: number,
+): Promise<Picture> {
+  const picture = centerCrop(await decodePicture(path, path), imageSize, path);
+  return withChannels(picture, channels);
+}

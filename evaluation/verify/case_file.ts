@@ -1,0 +1,161 @@
+/**
+ * Case files: what another framework put into a model and got out of it, as safetensors.
+ *
+ * `input.<name>`, `output.<name>`; and, to check gradients, `cotangent.<output>` with `grad.<name>` for
+ * inputs and parameters, the vector-Jacobian products. What each family has is in its own file.
+ *
+ * @module
+ */
+import { InputError, nearestNames, quote } from "../../base/errors.ts";
+import type { TensorInfo, TensorReader } from "../../formats/tensors/safetensors.ts";
+import { formatShape, sameShape, type Shape } from "../../kernels/shape.ts";
+
+/** A tensor that the model's answer is compared with. */
+export interface Expected {
+  /** Name in the case file. */
+  readonly name: string;
+  /** Sizes of its axes. */
+  readonly shape: Shape;
+  /** Its elements, row-major. */
+  readonly values: Float32Array;
+  /** Which elements mean something; all of them when absent. */
+  readonly isCompared?: (index: number) => boolean;
+}
+
+/** What a case consists of, without the shapes of its inputs and output. */
+export interface CaseLayout {
+  /** What models of the family are called. */
+  readonly family: string;
+  /** Inputs that it must hold. */
+  readonly inputs: readonly string[];
+  /** Inputs that it may hold, which are not read. */
+  readonly ignored?: readonly string[];
+  /** The output. */
+  readonly output: string;
+  /** Everything whose gradient can be checked. */
+  readonly sources: readonly string[];
+}
+
+/** The gradients that a case wants to be checked. */
+export interface CaseGradients {
+  /** Weights of the outputs; absent when there are no gradients. */
+  readonly cotangent?: Float32Array;
+  /** Gradients by the name of the input or parameter. */
+  readonly gradients: ReadonlyMap<string, Expected>;
+}
+
+/**
+ * Refuses files that lack a tensor or hold one of a case that the model does not have.
+ *
+ * @throws InputError with the nearest names
+ */
+export function checkNames(reader: TensorReader, layout: CaseLayout): void {
+  const { family, inputs, ignored = [], output, sources } = layout;
+  const required = [...inputs.map((name) => `input.${name}`), `output.${output}`];
+  // First, because the reader names the nearest tensors there are.
+  required.forEach((name) => reader.info(name));
+  const known = new Set([
+    ...required,
+    ...ignored.map((name) => `input.${name}`),
+    `cotangent.${output}`,
+    ...sources.map((name) => `grad.${name}`),
+  ]);
+  for (const name of reader.tensors.keys()) {
+    if (known.has(name) || !/^(?:input|output|cotangent|grad)\./.test(name)) continue;
+    const near = nearestNames(name, known).join(" and ");
+    throw new InputError(
+      `${reader.path}: tensor ${quote(name)} is not part of a ${family}'s case; ` +
+        `the nearest are ${near}`,
+    );
+  }
+}
+
+/**
+ * Reads the gradients of a case, and the cotangent that they need.
+ *
+ * @param shapes of everything whose gradient can be checked, by name
+ * @throws InputError naming the tensor and what does not fit
+ */
+export function readGradients(
+  reader: TensorReader,
+  shapes: Iterable<readonly [name: string, shape: Shape]>,
+  output: string,
+  outputShape: Shape,
+): CaseGradients {
+  const gradients = new Map<string, Expected>();
+  for (const [source, shape] of shapes) {
+    const name = `grad.${source}`;
+    if (!reader.tensors.has(name)) continue;
+    gradients.set(source, { name, shape, values: readFloats(reader, name, shape) });
+  }
+  const name = `cotangent.${output}`;
+  if (reader.tensors.has(name)) {
+    return { cotangent: readFloats(reader, name, outputShape), gradients };
+  }
+  const [first] = gradients.keys();
+  if (first === undefined) return { gradients };
+  throw new InputError(`${reader.path}: grad.${first} needs the tensor ${name} beside it`);
+}
+
+/** The error for a tensor of another shape. */
+export function misfit(
+  reader: TensorReader,
+  { name, shape }: TensorInfo,
+  wanted: string,
+): InputError {
+  return new InputError(
+    `${reader.path}: ${name} has the shape ${formatShape(shape)}, the model needs ${wanted}`,
+  );
+}
+
+/**
+ * Reads finite numbers.
+ *
+ * @throws InputError for another shape, or a number that is not finite
+ */
+export function readFloats(reader: TensorReader, name: string, shape: Shape): Float32Array {
+  const info = reader.info(name);
+  if (!sameShape(info.shape, shape)) throw misfit(reader, info, formatShape(shape));
+  const values = reader.readFloat32(name);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return values;
+  throw new InputError(`${reader.path}: ${name} holds ${values[bad]} at element ${bad}`);
+}
+
+/** Whole numbers that are valid, and the words for them. */
+export interface WholeRange {
+  readonly least: number;
+  readonly most: number;
+  readonly meaning: string;
+}
+
+/**
+ * Reads whole numbers of any numeric type.
+ *
+ * @throws InputError for another shape, or a number that is not whole or out of range
+ */
+export function readWhole(
+  reader: TensorReader,
+  name: string,
+  shape: Shape,
+  { least, most, meaning }: WholeRange,
+): Int32Array {
+  const info = reader.info(name);
+  if (!sameShape(info.shape, shape)) throw misfit(reader, info, formatShape(shape));
+  const values = /F/.test(info.type) ? reader.readFloat32(name) : reader.readInt32(name);
+  for (const [index, value] of values.entries()) {
+    if (!Number.isInteger(value)) {
+      throw new InputError(
+        `${reader.path}: ${name} holds ${value} at element ${index}, which is not a whole number`,
+      );
+    }
+    if (value < least || value > most) {
+      const nearest = value < least ? least : most;
+      throw new InputError(
+        `${reader.path}: ${name} holds ${value} at element ${index}: ${meaning}; ` +
+          `the nearest valid value is ${nearest}`,
+      );
+    }
+  }
+  return Int32Array.from(values);
+}

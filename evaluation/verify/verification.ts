@@ -1,0 +1,138 @@
+/**
+ * Verifying a model: weights and a case from another framework, run here, compared tensor by tensor.
+ *
+ * @module
+ */
+import { InputError } from "../../base/errors.ts";
+import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
+import type { Device, Executable } from "../../kernels/device.ts";
+import type { HostArray } from "../../kernels/shape.ts";
+import { compile } from "../../kernels/graph/compile.ts";
+import { gradients } from "../../kernels/graph/gradients.ts";
+import { type Graph, graphInputs, makeGraph } from "../../kernels/graph/graph.ts";
+import { input, type Tensor } from "../../kernels/tensor.ts";
+import { mismatch, type ParameterSpecification } from "../../nn/parameters.ts";
+import type { CaseGradients, Expected } from "./case_file.ts";
+import { compareTensor, type Comparison } from "./compare.ts";
+
+/** A case that fits a model. */
+export interface VerificationCase {
+  /** The model; its outputs have the names of the expected tensors. */
+  readonly graph: Graph;
+  /** What goes into it, by name. */
+  readonly inputs: ReadonlyMap<string, HostArray>;
+  /** The output first, then the gradients. */
+  readonly expected: readonly Expected[];
+}
+
+/** A model's weights and a case that fits it. Close it after use. */
+export interface Verification extends Disposable {
+  /** Inputs and expected results. */
+  readonly case: VerificationCase;
+  /** Parameters by their published names. */
+  readonly weights: TensorReader;
+}
+
+/** The outcome. */
+export interface VerificationReport {
+  /** The device's own words. */
+  readonly device: string;
+  /** Largest relative error allowed. */
+  readonly tolerance: number;
+  /** Whether every tensor is within the tolerance. */
+  readonly passed: boolean;
+  /** The output first, then the gradients. */
+  readonly tensors: readonly Comparison[];
+}
+
+/** A case as its family reads it, and the model traced for it. */
+export interface CaseParts extends CaseGradients {
+  /** Everything that the case puts into the model, by name; what the model does not read is left out. */
+  readonly inputs: Readonly<Record<string, HostArray>>;
+  /** What the output is compared with. */
+  readonly expected: Expected;
+  /** The output. */
+  readonly output: Tensor;
+  /** Inputs and parameters whose gradients may be asked for, by name. */
+  readonly sources: ReadonlyMap<string, Tensor>;
+}
+
+/** Makes a case: forward pass, and the gradients that are asked for. */
+export function makeCase(parts: CaseParts): VerificationCase {
+  const { inputs, expected, output, sources, cotangent } = parts;
+  const wanted = [...parts.gradients];
+  const named: Record<string, Tensor> = { [expected.name]: output };
+  if (wanted.length > 0) {
+    const from = wanted.map(([source]) => sources.get(source)!);
+    const found = gradients(output, from, input("cotangent", output.shape));
+    wanted.forEach(([, { name }], index) => named[name] = found[index]);
+  }
+  const graph = makeGraph("case", { outputs: named });
+  const reads = graphInputs(graph);
+  const given: [string, HostArray | undefined][] = Object.entries({ ...inputs, cotangent });
+  return {
+    graph,
+    inputs: new Map(given.flatMap(([name, data]) => data && reads.has(name) ? [[name, data]] : [])),
+    expected: [expected, ...parts.gradients.values()],
+  };
+}
+
+/**
+ * Opens the weights for a case and checks that they are exactly the parameters of its model.
+ *
+ * @param path safetensors file with the published parameter names, or a sharded one's index
+ * @throws InputError naming the file, the tensor and what does not fit
+ */
+export async function openVerification(
+  specifications: readonly ParameterSpecification[],
+  path: string,
+  loaded: VerificationCase,
+): Promise<Verification> {
+  const weights = await openSafetensors(path);
+  const close = () => weights.close();
+  const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
+  const problem = mismatch(specifications, shapes);
+  if (problem) {
+    close();
+    throw new InputError(`${path}: ${problem}`);
+  }
+  return { case: loaded, weights, [Symbol.dispose]: close };
+}
+
+/**
+ * Runs the model on the case and compares every tensor.
+ *
+ * @param tolerance largest difference allowed, as a part of a tensor's largest expected magnitude
+ * @throws InputError when a weight is not finite
+ */
+export async function verify(
+  device: Device,
+  { case: { graph, inputs, expected }, weights }: Verification,
+  tolerance: number,
+): Promise<VerificationReport> {
+  const executable = await device.load(compile(graph));
+  try {
+    writeWeights(executable, weights);
+    for (const [name, data] of inputs) executable.buffer(name).write(data);
+    executable.run();
+    const tensors: Comparison[] = [];
+    for (const tensor of expected) {
+      tensors.push(compareTensor(tensor, await executable.buffer(tensor.name).read(), tolerance));
+    }
+    const passed = tensors.every((tensor) => tensor.passed);
+    return { device: device.description, tolerance, passed, tensors };
+  } finally {
+    executable.destroy();
+  }
+}
+
+function writeWeights(executable: Executable, weights: TensorReader): void {
+  for (const name of weights.tensors.keys()) {
+    const values = weights.readFloat32(name);
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new InputError(`${weights.path}: ${name} holds ${values[bad]} at element ${bad}`);
+    }
+    executable.buffer(name).write(values);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * DiT: the diffusion transformer with adaLN-Zero conditioning (Peebles and Xie, "Scalable Diffusion
+ * Models with Transformers", arXiv:2212.09748).
+ *
+ * Read from top to bottom: configuration, the model in the order of the paper's figure 3, its
+ * parameters with their initial values, the table of published sizes. Parameter names are those of
+ * the published PyTorch checkpoints.
+ *
+ * @module
+ */
+import { trainingSteps } from "../../diffusion/schedule.ts";
+import { add, multiply, silu } from "../../kernels/ops/elementwise/op.ts";
+import { gather } from "../../kernels/ops/embedding/op.ts";
+import { layerNorm } from "../../kernels/ops/layer_norm/op.ts";
+import { reshape, split } from "../../kernels/ops/movement/op.ts";
+import { linear as linearOp } from "../../kernels/ops/matmul/op.ts";
+import { constantTensor, type Tensor } from "../../kernels/tensor.ts";
+import {
+  linear,
+  linearParameters,
+  mlp,
+  patchify,
+  selfAttention,
+  siluMlp,
+  unpatchify,
+  xavierUniform,
+} from "../../nn/layers.ts";
+import { type Parameters, type ParameterSpecification, within } from "../../nn/parameters.ts";
+import { sineCosinePositions, timestepFeatureTable } from "../../nn/positions.ts";
+
+/** Size and shape of a DiT. */
+export interface DiTConfig {
+  /** Tells the model families apart. */
+  readonly family: "dit";
+  /** Side of the (square) picture or latent, in pixels. A multiple of `patch`. */
+  readonly inputSize: number;
+  /** Side of a patch p. */
+  readonly patch: number;
+  /** Channels C of the picture or latent: 1 or 3 for pixels, 4 for latents. */
+  readonly channels: number;
+  /** Width d. A multiple of `heads` and of 4. */
+  readonly hidden: number;
+  /** Number of blocks N. */
+  readonly depth: number;
+  /** Attention heads of each block; the width of one is d / heads. */
+  readonly heads: number;
+  /** Number of classes K; the label K stands for "no class". */
+  readonly classes: number;
+  /** Whether the model also predicts the variance, doubling its output channels. */
+  readonly learnSigma: boolean;
+  /** How time step and class reach the blocks (paper 3.2). */
+  readonly conditioning: "adaLN-Zero";
+}
+
+/** Epsilon of all layer norms. */
+const epsilon = 1e-6;
+/** Number of sinusoidal time-step features. */
+const timestepFeatureCount = 256;
+
+/** Number of channels the model puts out: C, or 2 C when it learns the variance. */
+export const outputChannels = (config: DiTConfig): number =>
+  config.learnSigma ? 2 * config.channels : config.channels;
+
+/**
+ * The network: noised pictures x (N, C, I, I), time steps t (N, i32, 0 .. 999) and labels y (N, i32, K for "no
+ * class") to (N, C or 2 C, I, I): the noise, then (if learned) the interpolation of the variance.
+ */
+export function dit(
+  config: DiTConfig,
+  parameters: Parameters,
+  x: Tensor,
+  t: Tensor,
+  y: Tensor,
+): Tensor {
+  const tokens = embedPatches(config, parameters, x);
+  const condition = add(
+    siluMlp(within(parameters, "t_embedder"), timestepFeatures(t)),
+    gather(parameters("y_embedder.embedding_table.weight"), y),
+  );
+  let hidden = add(tokens, parameters("pos_embed"));
+  for (let index = 0; index < config.depth; index++) {
+    hidden = block(config, within(parameters, `blocks.${index}`), hidden, condition);
+  }
+  const side = config.inputSize / config.patch;
+  return unpatchify(
+    finalLayer(within(parameters, "final_layer"), hidden, condition),
+    config.patch,
+    side,
+    side,
+  );
+}
+
+/** Patch embedding: each patch of C p p numbers through one linear map (paper 3.2). */
+function embedPatches(config: DiTConfig, parameters: Parameters, x: Tensor): Tensor {
+  const weight = reshape(parameters("x_embedder.proj.weight"), [config.hidden, -1]);
+  return linearOp(patchify(x, config.patch), weight, parameters("x_embedder.proj.bias"));
+}
+
+/** Sinusoidal features of the time steps: i32 (N), each in 0 .. 999, to (N, 256). */
+function timestepFeatures(t: Tensor): Tensor {
+  const table = timestepFeatureTable(trainingSteps, timestepFeatureCount);
+  return gather(constantTensor(table, [trainingSteps, timestepFeatureCount]), t);
+}
+
+/** The adaLN-Zero block: both branches modulated by shift and scale, and gated. */
+function block(config: DiTConfig, parameters: Parameters, x: Tensor, condition: Tensor): Tensor {
+  const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation(parameters, condition, 6);
+  const attended = selfAttention(
+    within(parameters, "attn"),
+    layerNorm(x, epsilon, { shift: shift1, scale: scale1 }),
+    config.heads,
+  );
+  const middle = add(x, multiply(gate1, attended));
+  const transformed = mlp(
+    within(parameters, "mlp"),
+    layerNorm(middle, epsilon, { shift: shift2, scale: scale2 }),
+  );
+  return add(middle, multiply(gate2, transformed));
+}
+
+/** `parts` vectors (N, 1, d) regressed from the condition (N, d). */
+function modulation(parameters: Parameters, condition: Tensor, parts: number): Tensor[] {
+  const [batch, width] = condition.shape;
+  const vectors = linear(parameters, "adaLN_modulation.1", silu(condition));
+  return split(reshape(vectors, [batch, 1, parts * width]), parts, 2);
+}
+
+/** Final adaptive layer norm and linear map to p p times the output channels. */
+function finalLayer(parameters: Parameters, x: Tensor, condition: Tensor): Tensor {
+  const [shift, scale] = modulation(parameters, condition, 2);
+  return linear(parameters, "linear", layerNorm(x, epsilon, { shift, scale }));
+}
+
+/** All parameters with their initial values (papers.md 1.8), in the order of the checkpoints. */
+export function ditParameters(config: DiTConfig): ParameterSpecification[] {
+  const { hidden, patch, channels, depth, classes } = config;
+  const side = config.inputSize / patch;
+  const pixels = channels * patch * patch;
+  const normal = { kind: "normal", deviation: 0.02 } as const;
+  const zeros = { kind: "zeros" } as const;
+  return [
+    {
+      name: "pos_embed",
+      shape: [1, side * side, hidden],
+      initial: { kind: "values", values: () => sineCosinePositions(side, side, hidden) },
+      trainable: false,
+    },
+    {
+      name: "x_embedder.proj.weight",
+      shape: [hidden, channels, patch, patch],
+      initial: xavierUniform(pixels, hidden),
+      trainable: true,
+    },
+    { name: "x_embedder.proj.bias", shape: [hidden], initial: zeros, trainable: true },
+    ...linearParameters("t_embedder.mlp.0", timestepFeatureCount, hidden, normal),
+    ...linearParameters("t_embedder.mlp.2", hidden, hidden, normal),
+    {
+      name: "y_embedder.embedding_table.weight",
+      shape: [classes + 1, hidden],
+      initial: normal,
+      trainable: true,
+    },
+    ...Array.from({ length: depth }, (_, index) => blockParameters(`blocks.${index}`, hidden))
+      .flat(),
+    ...linearParameters(
+      "final_layer.linear",
+      hidden,
+      patch * patch * outputChannels(config),
+      zeros,
+    ),
+    ...linearParameters("final_layer.adaLN_modulation.1", hidden, 2 * hidden, zeros),
+  ];
+}
+
+function blockParameters(name: string, hidden: number): ParameterSpecification[] {
+  return [
+    ...linearParameters(`${name}.attn.qkv`, hidden, 3 * hidden),
+    ...linearParameters(`${name}.attn.proj`, hidden, hidden),
+    ...linearParameters(`${name}.mlp.fc1`, hidden, 4 * hidden),
+    ...linearParameters(`${name}.mlp.fc2`, 4 * hidden, hidden),
+    ...linearParameters(`${name}.adaLN_modulation.1`, hidden, 6 * hidden, { kind: "zeros" }),
+  ];
+}
+
+/** Depth, width and heads of the four published sizes (paper, table 1). */
+const publishedSizes = {
+  S: { depth: 12, hidden: 384, heads: 6 },
+  B: { depth: 12, hidden: 768, heads: 12 },
+  L: { depth: 24, hidden: 1024, heads: 16 },
+  XL: { depth: 28, hidden: 1152, heads: 16 },
+} as const;
+
+/** A size of our own for pictures of about 28 pixels and machines without a GPU. */
+const smallSizes = { XS: { depth: 6, hidden: 128, heads: 4 } } as const;
+
+/** Configurations of each size with patches of 8, 4 and 2, on latents of 256-pixel ImageNet. */
+function configsOf(
+  sizes: Readonly<Record<string, Pick<DiTConfig, "depth" | "hidden" | "heads">>>,
+): Map<string, DiTConfig> {
+  const config = (size: string, patch: number): [string, DiTConfig] => [`DiT-${size}/${patch}`, {
+    family: "dit",
+    inputSize: 32,
+    patch,
+    channels: 4,
+    ...sizes[size],
+    classes: 1000,
+    learnSigma: true,
+    conditioning: "adaLN-Zero",
+  }];
+  return new Map(Object.keys(sizes).flatMap((size) => [8, 4, 2].map((p) => config(size, p))));
+}
+
+/** The twelve published models, by name. */
+export const publishedDiTConfigs: ReadonlyMap<string, DiTConfig> = configsOf(publishedSizes);
+
+/** All models that have a name. */
+export const ditConfigs: ReadonlyMap<string, DiTConfig> = new Map([
+  ...publishedDiTConfigs,
+  ...configsOf(smallSizes),
+]);

@@ -1,0 +1,86 @@
+/**
+ * The training run of a DiT.
+ *
+ * @module
+ */
+import { InputError } from "../../base/errors.ts";
+import type { ImageDataset } from "../../data/dataset.ts";
+import { seedWords } from "../../diffusion/streams.ts";
+import type { Device } from "../../kernels/device.ts";
+import { type DiTConfig, ditParameters } from "./model.ts";
+import { type DiTOverrides, overrideDiTConfig } from "./config.ts";
+import { pictureBatches } from "../../training/runs/batch_source.ts";
+import { ditTrainingGraphs } from "./step.ts";
+import type { LoopEvents } from "../../training/runs/loop.ts";
+import type { DiTRun } from "../../training/runs/manifest.ts";
+import { type RunPlan, runTraining } from "../../training/runs/run.ts";
+import { RunSamples } from "./run_samples.ts";
+import type { Trainer } from "../../training/step/trainer.ts";
+
+/** The configuration for a data set: its side, channels and classes, unless they are overridden. */
+export function configForDataset(
+  base: DiTConfig,
+  dataset: Pick<ImageDataset, "channels" | "height" | "width" | "classNames" | "name">,
+  overrides: DiTOverrides,
+): DiTConfig {
+  if (dataset.height !== dataset.width) {
+    throw new InputError(
+      `${dataset.name}: pictures are ${dataset.width} x ${dataset.height}, a DiT needs squares; ` +
+        `give --image-size for folders of pictures`,
+    );
+  }
+  const config = overrideDiTConfig(base, {
+    inputSize: dataset.width,
+    channels: dataset.channels,
+    classes: dataset.classNames.length,
+    ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
+  }, `model for ${dataset.name}`);
+  checkDataset(config, dataset);
+  return config;
+}
+
+/** Whether a model can be trained on a data set. */
+function checkDataset(
+  config: DiTConfig,
+  dataset: Pick<ImageDataset, "channels" | "width" | "classNames" | "name">,
+): void {
+  const differ = (what: string, model: number, data: number): string =>
+    `${dataset.name}: the data set has ${what} ${data}, the model ${model}`;
+  if (config.inputSize !== dataset.width) {
+    throw new InputError(differ("side", config.inputSize, dataset.width));
+  }
+  if (config.channels !== dataset.channels) {
+    throw new InputError(differ("channels", config.channels, dataset.channels));
+  }
+  if (config.classes < dataset.classNames.length) {
+    throw new InputError(differ("classes", config.classes, dataset.classNames.length));
+  }
+}
+
+/** Trains, and returns the trainer with its states on the device. */
+export async function trainDiT(
+  device: Device,
+  dataset: ImageDataset,
+  plan: RunPlan<DiTRun>,
+  events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+): Promise<Trainer> {
+  const { description, samples, folder } = plan;
+  const { config, run } = description;
+  const { seed, batchSize, flip } = run;
+  checkDataset(config, dataset);
+  return await runTraining(
+    device,
+    {
+      specifications: ditParameters(config),
+      graphs: ditTrainingGraphs(config, run),
+      batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
+      prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
+      drawer: async ({ averages }) =>
+        samples && folder !== undefined
+          ? await RunSamples.create(device, averages, description, samples, folder)
+          : undefined,
+    },
+    plan,
+    events,
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * Pictures drawn while a DiT is trained: always the same seeds and classes, from the averaged
+ * weights as they are on the device, so that the grids of a run show what has changed.
+ *
+ * Everything the sampler needs is allocated before the first step and freed after the last. It only
+ * reads the run's states, so that a run has the same bits with and without it.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import type { SamplingProgram } from "../../diffusion/sampling.ts";
+import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
+import type { Device } from "../../kernels/device.ts";
+import type { DiTConfig } from "./model.ts";
+
+import { createDiTSampler } from "./sampling.ts";
+import type { DiTRun, SampleSchedule } from "../../training/runs/manifest.ts";
+import { sampleGrid, samplesToBitmaps } from "../../diffusion/sample_files.ts";
+import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
+import type { ParameterBuffers } from "../../training/step/trainer.ts";
+
+/** Pictures in a grid, if the classes allow. */
+const pictures = 10;
+
+/** What is drawn: a few classes in turn. */
+function labelsOf({ classes }: DiTConfig): number[] {
+  const columns = Math.min(classes, pictures);
+  return Array.from(
+    { length: columns * Math.floor(pictures / columns) },
+    (_, index) => index % columns,
+  );
+}
+
+/** How a run's pictures are drawn. */
+export function runSampling(config: DiTConfig, { steps }: SampleSchedule) {
+  return {
+    sampler: "ddim",
+    steps,
+    clipDenoised: true,
+    batchSize: labelsOf(config).length,
+    guidance: { scale: 2 },
+  } as const;
+}
+
+/** Draws the pictures of a run. */
+export class RunSamples {
+  private constructor(
+    private readonly device: Device,
+    private readonly description: DiTRun,
+    private readonly schedule: SampleSchedule,
+    private readonly folder: string,
+    private readonly program: SamplingProgram,
+  ) {}
+
+  /** Compiles the sampler and binds it to the averages; pictures go to `samples/` of the run. */
+  static async create(
+    device: Device,
+    averages: ParameterBuffers,
+    description: DiTRun,
+    schedule: SampleSchedule,
+    run: string,
+  ): Promise<RunSamples> {
+    const { config } = description;
+    const folder = samplesFolder(run);
+    await Deno.mkdir(folder, { recursive: true });
+    const program = await createDiTSampler(
+      device,
+      config,
+      averages,
+      runSampling(config, schedule),
+    );
+    return new RunSamples(device, description, schedule, folder, program);
+  }
+
+  /** Writes the grid of a step, such as `samples/0000500.png`. */
+  async draw(step: number): Promise<void> {
+    const { config, classNames, run: { seed } } = this.description;
+    const { sampler, steps, clipDenoised, guidance } = runSampling(config, this.schedule);
+    const labels = labelsOf(config);
+    const values = await this.program.sample({ seed, labels });
+    const grid = await sampleGrid(samplesToBitmaps(values, config), {
+      weights: "averages of the run",
+      step,
+      config,
+      sampler,
+      samplingSteps: steps,
+      clipDenoised,
+      cfgScale: guidance.scale,
+      cfgChannels: "all",
+      seed,
+      device: this.device.description,
+      labels,
+      classNames,
+    }, {
+      title: `step ${step}`,
+      subtitle: `${sampler}, ${steps} steps, guidance ${guidance.scale}, seed ${seed}`,
+    });
+    await writeBytesAtomically(join(this.folder, `${checkpointName(step)}.png`), grid);
+  }
+
+  /** Frees the sampler. */
+  destroy(): void {
+    this.program.destroy();
+  }
+}

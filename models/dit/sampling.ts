@@ -1,0 +1,143 @@
+/**
+ * A trained DiT opened for sampling: weights on a device and everything the checkpoint says.
+ *
+ * @module
+ */
+import { InputError, nearestNames } from "../../base/errors.ts";
+import type { Network } from "../../diffusion/guidance.ts";
+import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
+import type { Device, DeviceBuffer } from "../../kernels/device.ts";
+import { elementCount } from "../../kernels/shape.ts";
+import { dit, type DiTConfig, ditParameters } from "./model.ts";
+import { lookup, parameterStates, storedType, type WeightType } from "../../nn/parameters.ts";
+import {
+  isWeightsFile,
+  readWeights,
+  type WeightChoice,
+  weightsPath,
+} from "../../training/runs/checkpoint.ts";
+import { readManifestOf } from "../../training/runs/manifest.ts";
+import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
+
+/** Where weights are and what they are weights of. */
+export interface DiTSource {
+  /** Size and shape of the model. */
+  readonly config: DiTConfig;
+  /** A safetensors file. */
+  readonly path: string;
+  /** Names in the order of the labels. */
+  readonly classNames: readonly string[];
+  /** Optimizer steps behind the weights, if known. */
+  readonly step?: number;
+}
+
+/**
+ * Finds the weights of a run folder, a checkpoint folder, or (with a configuration) a file.
+ *
+ * @throws InputError when there is nothing to load
+ */
+export async function findDiT(
+  path: string,
+  choice: WeightChoice,
+  config?: DiTConfig,
+): Promise<DiTSource> {
+  if (isWeightsFile(path)) {
+    if (!config) {
+      throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
+    }
+    return { config, path, classNames: numberedClasses(config.classes) };
+  }
+  const checkpoint = await resolveCheckpoint(path);
+  const manifest = await readManifestOf("dit", checkpoint);
+  return {
+    config: manifest.config,
+    path: weightsPath(checkpoint, choice),
+    classNames: manifest.classNames,
+    step: manifest.step,
+  };
+}
+
+/** Names for classes that have none: their numbers. */
+export function numberedClasses(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => String(index));
+}
+
+/**
+ * Allocates the parameters of a model and reads them.
+ *
+ * @param weights how they are stored on the device
+ * @throws InputError when a parameter is missing, unknown, of another shape, or too large for `f16`
+ */
+export async function loadDiT(
+  device: Device,
+  { config, path }: DiTSource,
+  weights: WeightType = "f32",
+): Promise<ReadonlyMap<string, DeviceBuffer>> {
+  const specifications = ditParameters(config);
+  const buffers = new Map(
+    specifications.map((specification) => {
+      const { name, shape } = specification;
+      const dtype = storedType(specification, weights);
+      return [name, device.createBuffer(name, dtype, elementCount(shape))];
+    }),
+  );
+  await readWeights(path, specifications, buffers);
+  return buffers;
+}
+
+/** A sampling program of a DiT with its parameters, however they are stored. */
+export async function createDiTSampler(
+  device: Device,
+  config: DiTConfig,
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+  settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
+): Promise<SamplingProgram> {
+  const halves = [...parameters.values()].some(({ dtype }) => dtype === "f16");
+  const sampling = ditSampling(config, settings, halves ? "f16" : "f32");
+  return await SamplingProgram.create(device, sampling.network, sampling.settings, parameters);
+}
+
+/** What is sampled: a DiT as a network, and its shape among the settings. */
+export function ditSampling(
+  config: DiTConfig,
+  settings: Omit<SamplingSettings, "pictureShape" | "nullLabel">,
+  weights?: WeightType,
+): { readonly network: Network; readonly settings: SamplingSettings } {
+  const states = lookup(parameterStates(ditParameters(config), weights));
+  return {
+    network: (x, t, y) => dit(config, states, x, t, y),
+    settings: {
+      ...settings,
+      pictureShape: [config.channels, config.inputSize, config.inputSize],
+      nullLabel: config.classes,
+    },
+  };
+}
+
+/**
+ * Classes by number or name.
+ *
+ * @throws InputError with the nearest valid values
+ */
+export function resolveClasses(
+  wanted: readonly string[],
+  classNames: readonly string[],
+  classes: number,
+): number[] {
+  return wanted.map((word) => {
+    const byName = classNames.findIndex((name) => name.toLowerCase() === word.toLowerCase());
+    if (byName >= 0) return byName;
+    if (!/^\d+$/.test(word)) {
+      throw new InputError(
+        `class ${word}: unknown; did you mean ${nearestNames(word, classNames).join(" or ")}?`,
+      );
+    }
+    const number = Number(word);
+    if (number >= classes) {
+      throw new InputError(
+        `class ${word}: out of range, the model has classes 0 to ${classes - 1}`,
+      );
+    }
+    return number;
+  });
+}

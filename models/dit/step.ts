@@ -1,0 +1,130 @@
+/**
+ * What a DiT is trained on: noise, network and losses of a batch. `step_graphs.ts` makes a step of it.
+ *
+ * @module
+ */
+import { binary, constant, select, unary } from "../../kernels/expression.ts";
+import type { Graph } from "../../kernels/graph/graph.ts";
+import { map } from "../../kernels/ops/elementwise/op.ts";
+import { reshape } from "../../kernels/ops/movement/op.ts";
+import { randomNormal, randomUniform } from "../../kernels/ops/random/op.ts";
+import { mean } from "../../kernels/ops/reduce/op.ts";
+import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
+import { addNoise, hybridLoss, scheduleAt } from "../../diffusion/objective.ts";
+import { linearSchedule, trainingSteps } from "../../diffusion/schedule.ts";
+import { dit, type DiTConfig, ditParameters } from "./model.ts";
+import { lookup, parameterStates } from "../../nn/parameters.ts";
+import { streams } from "../../diffusion/streams.ts";
+import {
+  type StepGraphs,
+  stepInParts,
+  type StepLosses,
+  wholeStep,
+} from "../../training/step/step_graphs.ts";
+
+/** Settings that shape the graph. */
+export interface DiTStepSettings {
+  /** Pictures a step. */
+  readonly batchSize: number;
+  /** Probability that a label is replaced by "no class". */
+  readonly labelDropout: number;
+  /** Largest gradient norm; 0 means no limit. */
+  readonly clipNorm: number;
+  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
+  readonly accumulate?: number;
+}
+
+/** Where the randomness of a step comes from; tests put given numbers in its place. */
+export interface StepNoise {
+  /** i32 (N), each 0 .. 999 */
+  readonly t: Tensor;
+  /** (N, C, H, W) */
+  readonly noise: Tensor;
+  /** i32 (N), with dropout applied */
+  readonly labels: Tensor;
+}
+
+/**
+ * The graph of a whole step.
+ *
+ * Inputs: `images` (N, C, I, I) in [-1, 1], `labels` i32 (N), `samples` i32 (N: the number of each
+ * picture in the endless stream of training pictures, which all randomness is drawn from),
+ * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums` (6).
+ */
+export function ditTrainingGraph(
+  config: DiTConfig,
+  settings: Omit<DiTStepSettings, "accumulate">,
+): Graph {
+  return wholeStep(trainingLosses(config, settings), settings.clipNorm).update;
+}
+
+/** The graphs of a step, whole or in parts. The inputs of a part are those of its pictures. */
+export function ditTrainingGraphs(config: DiTConfig, settings: DiTStepSettings): StepGraphs {
+  const { batchSize, accumulate = 1, clipNorm } = settings;
+  if (accumulate === 1) return wholeStep(trainingLosses(config, settings), clipNorm);
+  if (batchSize % accumulate !== 0) {
+    throw new RangeError(`a batch of ${batchSize} cannot be divided into ${accumulate} parts`);
+  }
+  const part = { ...settings, batchSize: batchSize / accumulate };
+  return stepInParts(trainingLosses(config, part), clipNorm, accumulate);
+}
+
+function trainingLosses(config: DiTConfig, settings: DiTStepSettings): StepLosses {
+  const { batchSize } = settings;
+  const side = config.inputSize;
+  const images = input("images", [batchSize, config.channels, side, side]);
+  const labels = input("labels", [batchSize], "i32");
+  return ditLosses(config, images, drawNoise(config, settings, images, labels));
+}
+
+/** The losses of a batch with given randomness. */
+export function ditLosses(
+  config: DiTConfig,
+  images: Tensor,
+  { t, noise, labels }: StepNoise,
+): StepLosses {
+  const specifications = ditParameters(config);
+  const states = parameterStates(specifications);
+  const at = scheduleAt(linearSchedule(), t);
+  const noised = addNoise(images, noise, at);
+  const prediction = dit(config, lookup(states), noised, t, labels);
+  const losses = hybridLoss({ clean: images, noised, noise, t, prediction, at });
+  const loss = mean(losses.total);
+  const zero = constantTensor(Float32Array.of(0), []);
+  const terms = {
+    meanSquaredError: mean(losses.meanSquaredError),
+    variationalBound: losses.variationalBound ? mean(losses.variationalBound) : zero,
+  };
+  return { specifications, states, loss, terms };
+}
+
+/** Draws time steps, noise and label dropout from the numbers of the samples. */
+function drawNoise(
+  config: DiTConfig,
+  { batchSize, labelDropout }: DiTStepSettings,
+  images: Tensor,
+  labels: Tensor,
+): StepNoise {
+  const source = {
+    seed: input("seed", [2], "i32"),
+    rows: input("samples", [batchSize], "i32"),
+    draw: constantTensor(Int32Array.of(0), []),
+  };
+  const uniform = (stream: number): Tensor =>
+    reshape(randomUniform({ ...source, stream }, [batchSize, 1]), [batchSize]);
+  const t = map(
+    (u) => unary("toInt", binary("multiply", u, constant(trainingSteps))),
+    uniform(streams.timestep),
+  );
+  const dropped = map(
+    (u, label) =>
+      select(binary("less", u, constant(labelDropout)), constant(config.classes, "i32"), label),
+    uniform(streams.labelDropout),
+    labels,
+  );
+  return {
+    t,
+    noise: randomNormal({ ...source, stream: streams.noise }, images.shape),
+    labels: dropped,
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * A trained NaViT opened for evaluation: weights on a device and everything the checkpoint says.
+ *
+ * @module
+ */
+import type { Device, DeviceBuffer } from "../../kernels/device.ts";
+import { elementCount } from "../../kernels/shape.ts";
+import { type NaViTConfig, navitParameters } from "./model.ts";
+import { readWeights, type WeightChoice, weightsPath } from "../../training/runs/checkpoint.ts";
+import { type ManifestOf, readManifestOf } from "../../training/runs/manifest.ts";
+import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
+
+/** Where weights are and what they are weights of. */
+export interface NaViTSource {
+  /** The checkpoint folder. */
+  readonly checkpoint: string;
+  /** A safetensors file in it. */
+  readonly path: string;
+  /** Everything else the checkpoint says. */
+  readonly manifest: ManifestOf<"navit">;
+}
+
+/**
+ * Finds the weights of a run folder or a checkpoint folder.
+ *
+ * @throws InputError when there is nothing to load, or a model of another family
+ */
+export async function findNaViT(path: string, choice: WeightChoice): Promise<NaViTSource> {
+  const checkpoint = await resolveCheckpoint(path);
+  const manifest = await readManifestOf("navit", checkpoint);
+  return { checkpoint, path: weightsPath(checkpoint, choice), manifest };
+}
+
+/**
+ * Allocates the parameters of a model and reads them.
+ *
+ * @throws InputError when a parameter is missing, unknown or of another shape
+ */
+export async function loadNaViT(
+  device: Device,
+  config: NaViTConfig,
+  path: string,
+): Promise<ReadonlyMap<string, DeviceBuffer>> {
+  const specifications = navitParameters(config);
+  const buffers = new Map(
+    specifications.map(({ name, shape }) => [
+      name,
+      device.createBuffer(name, "f32", elementCount(shape)),
+    ]),
+  );
+  await readWeights(path, specifications, buffers);
+  return buffers;
+}

@@ -1,0 +1,87 @@
+/**
+ * What configurations of all model families have in common: names, JSON, nearest valid values.
+ *
+ * @module
+ */
+import type { z } from "zod";
+import { InputError, nearestNames, quote } from "../base/errors.ts";
+import { findDuplicateKey } from "../formats/text/json.ts";
+
+/**
+ * Checks the fields of a configuration one by one.
+ *
+ * @throws InputError naming the field that is wrong
+ */
+export function checkFields<Config>(
+  schema: z.ZodType<Config>,
+  value: unknown,
+  where: string,
+): Config {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new InputError(`${where}: ${issue.path.join(".") || "config"}: ${issue.message}`);
+}
+
+/** Requires that one field is a multiple of another, and says which values are. */
+export function requireMultiple(
+  where: string,
+  [what, value]: readonly [string, number],
+  [ofWhat, of]: readonly [string, number],
+  whatPlural: string,
+): void {
+  if (value % of === 0) return;
+  throw new InputError(
+    `${where}: the ${what} ${value} is not ${ofWhat}; ` +
+      `nearest ${whatPlural}: ${nearestMultiples(value, of)}`,
+  );
+}
+
+function nearestMultiples(value: number, of: number): string {
+  const below = Math.floor(value / of) * of;
+  return below > 0 ? `${below} and ${below + of}` : `${of}`;
+}
+
+/**
+ * A configuration by name, whatever its capitals.
+ *
+ * @throws InputError with the closest names when there is none
+ */
+export function configByName<Config>(configs: ReadonlyMap<string, Config>, name: string): Config {
+  const config = configs.get(name) ??
+    [...configs].find(([known]) => known.toLowerCase() === name.toLowerCase())?.[1];
+  if (config) return config;
+  const names = [...configs.keys()];
+  throw new InputError(
+    `unknown model ${name}; did you mean ${nearestNames(name, names).join(" or ")}? ` +
+      `All: ${names.join(", ")}`,
+  );
+}
+
+/**
+ * Parses the JSON text of a configuration.
+ *
+ * @throws InputError when it is none, or has a field twice
+ */
+export function parseJsonConfig(text: string, where: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${where}: not valid JSON: ${(error as Error).message}`);
+  }
+  const repeated = findDuplicateKey(text);
+  if (repeated !== undefined) {
+    throw new InputError(`${where}: the field ${quote(repeated)} is given twice`);
+  }
+  return value;
+}
+
+/** A configuration with the fields that are given in `overrides` replaced, unchecked. */
+export function withOverrides<Config extends object>(
+  config: Config,
+  overrides: Partial<Config>,
+): Config {
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  return { ...config, ...Object.fromEntries(given) };
+}

@@ -1,0 +1,274 @@
+/** `tessera train dit` from the command line: runs, resuming, signals. Errors are in `train_errors_test.ts`. */
+import assert from "node:assert/strict";
+import { basename, join } from "@std/path";
+import { readMetrics } from "../../../../training/runs/metrics.ts";
+import { assertClose } from "../../../golden.ts";
+import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
+import {
+  assertSameCheckpoint,
+  assertSameTensors,
+  checkpointFiles,
+  checkpointOf,
+  devices,
+  namesIn,
+  onWasm,
+  run,
+  shellWords,
+  start,
+  succeed,
+  tinyModel,
+  train,
+  withFolder,
+} from "../../runs.ts";
+
+const posix = { ignore: Deno.build.os === "windows" };
+
+Deno.test("train dit learns the shipped pictures with the permissions of its task", async () => {
+  await withFolder(async (results) => {
+    const { code, out, err } = await start([
+      ...["train", "dit", ...tinyModel, ...onWasm, "--results-dir", results],
+      ...["--steps", "120", "--log-every", "30", "--ckpt-every", "50", "--keep", "2"],
+    ]).finished();
+    assert.equal(code, 0, err);
+    const folder = join(results, "000-DiT-XS-4");
+    assert.equal(out, `${folder}\n`);
+    assert.match(err, /^device: wasm, .*1 thread.*\(asked for\)$/m);
+    assert.match(err, /^data: fashion, 4000 pictures, 10 classes$/m);
+    assert.match(
+      err,
+      /^step 030\/120 {2}loss \d\.\d{4} {2}grad norm .* images\/s {2}.* steps\/s {2}ETA /m,
+    );
+    assert.match(err, /^step 120\/120 {2}loss \d\.\d{4}/m);
+
+    const metrics = await readMetrics(folder);
+    assert.deepEqual(metrics.map(({ step }) => step), [30, 60, 90, 120]);
+    for (const line of metrics) {
+      assert(Object.values(line).every(Number.isFinite), JSON.stringify(line));
+      assert.equal(line.learningRate, 3e-3);
+      assert.equal(line.skippedSteps, 0);
+    }
+    assert(metrics[3].loss < 0.92 * metrics[0].loss, `${metrics[0].loss} to ${metrics[3].loss}`);
+
+    const files = [100, 120].flatMap((step) =>
+      checkpointFiles.map((name) => join(checkpointOf("", step), name))
+    );
+    assert.deepEqual(
+      (await namesIn(folder)).filter((name) => basename(name).includes(".")),
+      [...files, "config.json", "log.txt", "metrics.jsonl"].sort(),
+    );
+    const log = (await Deno.readTextFile(join(folder, "log.txt"))).trimEnd().split("\n");
+    for (const line of log) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z {2}\S/);
+    const told = err.trimEnd().split("\n").filter((line) => !line.startsWith("draw pictures"));
+    assert.deepEqual(log.map((line) => line.slice(26)), told);
+    const { description } = JSON.parse(await Deno.readTextFile(join(folder, "config.json")));
+    assert.equal(description.config.hidden, 16);
+    assert.equal(description.classNames[7], "Sneaker");
+    const manifest = JSON.parse(
+      await Deno.readTextFile(join(checkpointOf(folder, 120), "state.json")),
+    );
+    assert.deepEqual({ ...description, ...manifest }, manifest);
+    assert.equal(manifest.step, 120);
+    assert.deepEqual(manifest.schedule, { steps: 120, logEvery: 30, checkpointEvery: 50, keep: 2 });
+  });
+});
+
+Deno.test("the default model does not wait for its pictures", async () => {
+  await withFolder(async (results) => {
+    const schedule = ["--steps", "4", "--log-every", "1", "--results-dir", results];
+    const metrics = await readMetrics(await succeed("train", "dit", ...schedule, ...onWasm));
+    const shares = metrics.map(({ dataWait }) => dataWait);
+    console.log(`waiting for data: ${shares.map((share) => (100 * share).toFixed(3)).join()} %`);
+    assert(Math.max(...shares) < 0.02);
+  });
+});
+
+for (const { name, flags, available } of devices) {
+  Deno.test({
+    name: `20 steps equal 10 and 10 resumed, bit for bit [${name}]`,
+    ignore: !available,
+    fn: () =>
+      withFolder(async (results) => {
+        const schedule = ["--ckpt-every", "5", "--log-every", "5", "--flip", ...flags];
+        const whole = await train(results, "--steps", "20", ...schedule);
+        const parts = await train(results, "--steps", "10", ...schedule);
+        assert.deepEqual(
+          await succeed("train", "dit", "--resume", parts, "--steps", "20", ...flags),
+          parts,
+        );
+        await assertSameCheckpoint(checkpointOf(parts, 20), checkpointOf(whole, 20));
+        const log = await Deno.readTextFile(join(parts, "log.txt"));
+        assert.equal(log.match(/ {2}saved .*0000(?:010|020)$/gm)?.length, 2, log);
+        const [a, b] = [await readMetrics(parts), await readMetrics(whole)];
+        assert.deepEqual(
+          a.map(({ step, loss, gradientNorm }) => [step, loss, gradientNorm]),
+          b.map(({ step, loss, gradientNorm }) => [step, loss, gradientNorm]),
+        );
+      }),
+  });
+}
+
+Deno.test("a cosine with warm-up goes on exactly where a run was resumed", async () => {
+  await withFolder(async (results) => {
+    const flags = ["--log-every", "1", ...onWasm];
+    const rates = ["--lr-schedule", "cosine", "--warmup", "3", "--lr-min", "1e-3"];
+    const whole = await train(results, "--steps", "8", ...rates, ...flags);
+    const parts = await train(results, "--steps", "5", "--lr-steps", "8", ...rates, ...flags);
+    await succeed(
+      "train",
+      "dit",
+      "--resume",
+      parts,
+      "--steps",
+      "10",
+      "--ckpt-every",
+      "8",
+      ...onWasm,
+    );
+    await assertSameTensors(checkpointOf(parts, 8), checkpointOf(whole, 8));
+    const metrics = await readMetrics(parts);
+    const expected = [1, 2, 3, 2.809017, 2.309017, 1.690983, 1.190983, 1, 1, 1];
+    metrics.forEach(({ learningRate }, index) =>
+      assert(Math.abs(1e3 * learningRate - expected[index]) < 1e-6, `${index}: ${learningRate}`)
+    );
+    const { run: { rateSchedule } } = JSON.parse(
+      await Deno.readTextFile(join(checkpointOf(parts, 10), "state.json")),
+    );
+    assert.deepEqual(rateSchedule, { kind: "cosine", warmup: 3, steps: 8, minimum: 1e-3 });
+  });
+});
+
+Deno.test("--resume auto takes the run that was saved last and goes on as planned", async () => {
+  await withFolder(async (results) => {
+    const flags = ["--log-every", "2", "--ckpt-every", "2", "--keep", "5", ...onWasm];
+    const older = await train(results, "--steps", "4", ...flags);
+    const newer = await train(results, "--steps", "4", ...flags);
+    const resume = (...args: string[]) =>
+      succeed("train", "dit", "--results-dir", results, ...onWasm, "--resume", ...args);
+    assert.equal(await resume("auto"), newer);
+    await Deno.remove(checkpointOf(newer, 4), { recursive: true });
+    await resume(newer);
+    await assertSameCheckpoint(checkpointOf(newer, 4), checkpointOf(older, 4));
+    assert.deepEqual((await readMetrics(newer)).map(({ step }) => step), [2, 4]);
+    const finished = await run("train", "dit", ...onWasm, "--resume", newer);
+    assert.match(finished.err, /^step 4 of 4: nothing to do; --steps sets a later end$/m);
+    await resume(older, "--steps", "7");
+    assert.equal(await resume("auto"), older);
+    assert((await namesIn(older)).includes(checkpointOf("", 6)), "--ckpt-every was kept");
+  });
+});
+
+Deno.test("--sample-every draws grids, also after a resume, and the end says where the time went", async () => {
+  await withFolder(async (results) => {
+    const flags = ["--sample-every", "2", "--sample-steps", "2", "--ckpt-every", "3", ...onWasm];
+    const { code, out, err } = await run(
+      ...["train", "dit", ...tinyModel, "--results-dir", results, "--steps", "5", ...flags],
+    );
+    assert.equal(code, 0, err);
+    const time =
+      /^time: \d.* for 5 steps; waiting for data \d+\.\d\d %, checkpoints \d+\.\d\d % \(2 of \d\.\d\d s\), drawing samples \d+\.\d\d %$/m;
+    assert.match(err, time);
+    const folder = out.trim();
+    const grids = () => namesIn(join(folder, "samples"));
+    assert.deepEqual(await grids(), ["0000002.png", "0000004.png", "0000005.png"]);
+    await succeed("train", "dit", "--resume", folder, "--steps", "6", ...onWasm);
+    assert.equal((await grids()).at(-1), "0000006.png");
+    await succeed(
+      ...["train", "dit", "--resume", folder, "--steps", "8", "--sample-every", "0", ...onWasm],
+    );
+    assert.equal((await grids()).at(-1), "0000006.png");
+    assert.match(await succeed("info", join(folder, "samples", "0000006.png")), /"step": 6/);
+  });
+});
+
+Deno.test("--init-from takes the weights and nothing else", async () => {
+  await withFolder(async (results) => {
+    const source = await train(results, "--steps", "6", ...onWasm);
+    const { out } = await start([
+      ...["train", "dit", ...tinyModel, ...onWasm, "--results-dir", results, "--init-from"],
+      ...[source, "--steps", "1", "--lr", "1e-12", "--quiet"],
+    ]).finished();
+    const folder = out.trim();
+    assert.equal(basename(folder), "001-DiT-XS-4");
+    const read = async (file: string, name: string) => {
+      using reader = await openSafetensors(file);
+      return reader.readFloat32(name);
+    };
+    const name = "blocks.0.attn.qkv.weight";
+    const weights = await read(join(checkpointOf(source, 6), "model.safetensors"), name);
+    for (const file of ["model", "ema"]) {
+      const path = join(checkpointOf(folder, 1), `${file}.safetensors`);
+      assertClose(file, await read(path, name), weights, 1e-6);
+    }
+  });
+});
+
+for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`${signal} saves, and the printed command goes on exactly`, posix, async () => {
+    await withFolder(async (results) => {
+      const running = start([
+        ...["train", "dit", ...tinyModel, ...onWasm, "--strict-math", "--results-dir", results],
+        ...["--steps", "100000", "--log-every", "5"],
+      ]);
+      await running.until(/^step 000010/m);
+      running.kill(signal);
+      const { code, out, err } = await running.finished();
+      assert.equal(code, exitCode, err);
+      assert.equal(out, "");
+      const [, step, command] = /^stopped at step (\d+); go on with: deno task tessera (.*)$/m
+        .exec(err)!;
+      assert.match(err, new RegExp(`\\ntessera: stopped by ${signal}\\n$`));
+      const last = Number(step) + 3;
+      const resumed = await start([...shellWords(command), "--steps", `${last}`]).finished();
+      assert.equal(resumed.code, 0, resumed.err);
+      const flags = ["--strict-math", "--log-every", "5", ...onWasm];
+      const whole = await train(results, "--steps", `${last}`, ...flags);
+      await assertSameCheckpoint(
+        checkpointOf(resumed.out.trim(), last),
+        checkpointOf(whole, last),
+      );
+    });
+  });
+}
+
+Deno.test("runs that start at once get folders of their own", async () => {
+  await withFolder(async (results) => {
+    const runs = Array.from({ length: 3 }, () =>
+      start([
+        ...["train", "dit", ...tinyModel, ...onWasm, "--results-dir", results],
+        ...["--steps", "1", "--quiet"],
+      ]).finished());
+    const folders = (await Promise.all(runs)).map(({ out }) => basename(out.trim())).sort();
+    assert.deepEqual(folders, ["000-DiT-XS-4", "001-DiT-XS-4", "002-DiT-XS-4"]);
+  });
+});
+
+Deno.test("--dry-run prints what a run needs and leaves nothing behind", async () => {
+  await withFolder(async (results) => {
+    const { code, out, err } = await run(
+      ...["train", "dit", "--dry-run", "--results-dir", join(results, "runs")],
+      ...[...tinyModel, "--device", "webgpu"],
+    );
+    assert.deepEqual({ code, err }, { code: 0, err: "" });
+    assert.match(out, /^parameters +12,674 \(12,418 trained\)$/m);
+    assert.match(out, /^multiply-adds +101,376 a picture/m);
+    assert.match(out, /^memory \(webgpu\)$/m);
+    assert.match(out, /^ {2}total +\S+ [KM]iB$/m);
+    assert.match(out, /^epoch +500\.0 batches, 4,000 pictures$/m);
+    assert.match(out, /^limits +fits: buffers up to /m);
+    assert.deepEqual(await namesIn(results), []);
+  });
+});
+
+Deno.test("--dry-run says what does not fit and what a batch in parts saves", async () => {
+  const flags = ["train", "dit", "--dry-run", "--model", "DiT-S/4", "--depth", "2", ...onWasm];
+  const whole = await succeed(...flags, "--global-batch-size", "4096");
+  assert.match(
+    whole,
+    /^limits +does not fit: \S+ GiB of memory, wasm has 4 GiB; give --accumulate/m,
+  );
+  const parts = await succeed(...flags, "--global-batch-size", "4096", "--accumulate", "16");
+  assert.match(parts, /^batch +4096 pictures in 16 parts$/m);
+  assert.match(parts, /^ {2}gradient sums +\S+ MiB$/m);
+  assert.match(parts, /^ {2}thread scratch +8 MiB$/m);
+  assert.match(parts, /^limits +fits: /m);
+});

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { type ImageDataset, pictureLength } from "../../../data/dataset.ts";
+import { createLoader, type LoaderOptions } from "../../../data/order/loader.ts";
+import { batchIndices, isFlipped } from "../../../data/order/sampler.ts";
+import { memorySet } from "../helpers.ts";
+
+/** Copies of the next few batches. */
+async function take(dataset: ImageDataset, options: LoaderOptions, count: number) {
+  const loader = createLoader(dataset, options);
+  const batches = [];
+  for (let index = 0; index < count; index++) {
+    const { step, images, labels } = await loader.next();
+    batches.push({ step, images: images.slice(), labels: labels.slice() });
+  }
+  return batches;
+}
+
+Deno.test("loader: batches follow the sampler", async () => {
+  const dataset = memorySet(7, 3, 2, 4);
+  for (const { step, images, labels } of await take(dataset, { seed: 9, batchSize: 3 }, 6)) {
+    const indices = batchIndices(9, 7, step, 3);
+    const expected = new Float32Array(3 * pictureLength(dataset));
+    dataset.read(indices, expected);
+    assert.deepEqual(images, expected);
+    assert.deepEqual([...labels], [...indices].map((index) => dataset.label(index)));
+  }
+});
+
+Deno.test("loader: started at a step it continues exactly", async () => {
+  const dataset = memorySet(10, 1, 3, 5);
+  const options = { seed: 4, batchSize: 4, flip: true };
+  const whole = await take(dataset, options, 9);
+  assert.deepEqual(await take(dataset, { ...options, startStep: 5 }, 4), whole.slice(5));
+});
+
+Deno.test("loader: a batch larger than the data set, a set of one picture", async () => {
+  const [{ labels }] = await take(memorySet(3, 1, 1, 1), { seed: 0, batchSize: 7 }, 1);
+  assert.equal(labels.length, 7);
+  const single = await take(memorySet(1, 3, 2, 2), { seed: 0, batchSize: 2 }, 3);
+  assert.deepEqual(single[0].images, single[2].images);
+});
+
+Deno.test("loader: flips mirror rows of the chosen pictures only", async () => {
+  const dataset = memorySet(6, 3, 2, 5);
+  const length = pictureLength(dataset);
+  const plain = await take(dataset, { seed: 2, batchSize: 4 }, 5);
+  const flipped = await take(dataset, { seed: 2, batchSize: 4, flip: true }, 5);
+  let mirrored = 0;
+  for (const { step, images } of plain) {
+    for (let picture = 0; picture < 4; picture++) {
+      const values = images.subarray(picture * length, (picture + 1) * length);
+      const isMirrored = isFlipped(2, step * 4 + picture);
+      const expected = values.map((_, index) =>
+        values[isMirrored ? index - index % 5 + 4 - index % 5 : index]
+      );
+      mirrored += Number(isMirrored);
+      const got = flipped[step].images.subarray(picture * length, (picture + 1) * length);
+      assert.deepEqual(got, expected);
+    }
+  }
+  assert.ok(mirrored > 0 && mirrored < 20);
+});
+
+Deno.test("loader: memory is recycled, one batch is read ahead, waiting is measured", async () => {
+  const inner = memorySet(8, 1, 2, 2);
+  let reads = 0;
+  const slow: ImageDataset = Object.create(inner, {
+    read: {
+      value: async (indices: ArrayLike<number>, out: Float32Array) => {
+        reads++;
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        await inner.read(indices, out);
+      },
+    },
+  });
+  const loader = createLoader(slow, { seed: 1, batchSize: 2 });
+  const first = await loader.next();
+  const kept = first.images.slice();
+  assert.equal(reads, 2);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(first.images, kept); // valid until the next call
+  assert.ok(loader.waitSeconds > 0.02);
+  // The second batch was read meanwhile: it is there before any timer can fire.
+  const timer = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 0));
+  const second = await Promise.race([loader.next(), timer]);
+  assert.ok(second !== undefined);
+  const third = await loader.next();
+  assert.notEqual(first.images, second.images);
+  assert.equal(first.images, third.images);
+  await loader.next(); // nothing is left reading behind the end of the test
+  await new Promise((resolve) => setTimeout(resolve, 40));
+});
+
+Deno.test("loader: a failed read reaches the caller", async () => {
+  const inner = memorySet(2, 1, 1, 1);
+  const broken: ImageDataset = Object.create(inner, {
+    read: { value: () => Promise.reject(new Error("disk gone")) },
+  });
+  const loader = createLoader(broken, { seed: 1, batchSize: 2 });
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  await assert.rejects(loader.next(), /disk gone/);
+});

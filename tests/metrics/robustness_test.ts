@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { robustness } from "../../metrics/robustness.ts";
+import { summarize } from "../../base/statistics.ts";
+import { InputError } from "../../base/errors.ts";
+import { answer } from "./helpers.ts";
+
+const shifted = (value: number, right: readonly number[]) => ({
+  value,
+  predictions: right.map((isRight) => answer(isRight === 1, 0.5)),
+});
+
+Deno.test("differences are taken image by image", () => {
+  const [base, small] = [[1, 1, 1, 0, 1, 0, 1, 1], [1, 0, 0, 1, 1, 0, 1, 0]];
+  const rows = robustness([shifted(224, base), shifted(64, small)], 224);
+  assert.deepEqual(rows.map(({ value }) => value), [64, 224]);
+  const [low, same] = rows;
+  assert.equal(low.accuracy, 0.5);
+  assert.equal(low.difference, -0.25);
+  assert.equal(low.relative, 0.5 / 0.75);
+  const differences = small.map((right, index) => right - base[index]);
+  // summarize divides by n - 1, the standard error of a share by n.
+  const deviation = summarize(differences).deviation * Math.sqrt(7 / 8);
+  assert.ok(Math.abs(low.differenceError - deviation / Math.sqrt(8)) < 1e-15);
+  assert.deepEqual(same, {
+    value: 224,
+    accuracy: 0.75,
+    difference: 0,
+    differenceError: 0,
+    relative: 1,
+  });
+});
+
+Deno.test("where the base has none right nothing is relative", () => {
+  const [row] = robustness([shifted(1, [0])], 1);
+  assert.deepEqual(row, { value: 1, accuracy: 0, difference: 0, differenceError: 0 });
+});
+
+Deno.test("a missing base and other images are errors", () => {
+  assert.throws(
+    () => robustness([shifted(64, [1]), shifted(96, [1])], 224),
+    new InputError("base 224 was not measured; measured were 64, 96"),
+  );
+  assert.throws(() => robustness([], 224), /measured were none/);
+  assert.throws(
+    () => robustness([shifted(1, [1]), shifted(2, [1, 1])], 1),
+    new InputError("2 and 1 were not measured on the same images"),
+  );
+  assert.throws(() => robustness([shifted(1, [])], 1), InputError);
+});

@@ -1,0 +1,227 @@
+/**
+ * The training loop: batches in, steps on the device, metrics and checkpoints out.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import type { PackingPosition } from "../../data/packing/batch.ts";
+import type { BatchSource, TrainingBatch } from "./batch_source.ts";
+import { writeCheckpoint } from "./checkpoint.ts";
+import { learningRateAt } from "../step/learning_rate.ts";
+import type { RunDescription, RunSchedule } from "./manifest.ts";
+import { appendMetrics, type Metrics } from "./metrics.ts";
+import {
+  checkpointName,
+  checkpointsFolder,
+  exists,
+  latestCheckpoint,
+  recordCheckpoint,
+} from "./run_folder.ts";
+import { Pace } from "../../kernels/pace.ts";
+import { RunClock, type RunTime } from "./run_time.ts";
+import type { Trainer } from "../step/trainer.ts";
+
+/** A loss that is not a number ends the run; the checkpoints before it stay. */
+export class NonFiniteLossError extends Error {
+  /** Shown before the message. */
+  override readonly name = "NonFiniteLossError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
+/** So many skipped steps in a row end a run. */
+const longestSkippedStretch = 20;
+
+/** Settings of the loop. */
+export interface LoopSettings extends RunSchedule {
+  /** Run folder; nothing is written when absent. */
+  readonly folder?: string;
+  /** What a checkpoint says about the run. */
+  readonly manifest: RunDescription;
+}
+
+/** What the loop tells its caller. */
+export interface LoopEvents {
+  /** After every step. */
+  step?(step: number): void;
+  /** At every log. */
+  metrics?(metrics: Metrics): void;
+  /** After a checkpoint was written. */
+  checkpoint?(path: string, step: number): void | Promise<void>;
+  /** Draws pictures; called after the steps that the schedule names and after the last one. */
+  draw?(step: number): Promise<void>;
+  /** At the end of the run, also of a stopped one. */
+  finished?(time: RunTime): void;
+  /** Asks the loop to save and end after the current step. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains until the last step or until the signal, and saves; returns the number of steps made in all.
+ *
+ * A checkpoint is never written right after a skipped step: the step before it may have ruined the
+ * weights.
+ *
+ * @throws NonFiniteLossError after a long stretch of skipped steps, and when the run ends in one
+ */
+export async function trainLoop(
+  trainer: Trainer,
+  source: BatchSource,
+  settings: LoopSettings,
+  events: LoopEvents = {},
+): Promise<number> {
+  const clock = new RunClock();
+  const firstStep = trainer.step;
+  const log = new Log(trainer, source, settings, clock);
+  let position: PackingPosition | undefined;
+  const pace = new Pace(trainer.device);
+  const save = async () => {
+    const { folder } = settings;
+    if (folder === undefined || await trainer.skippedInARow() > 0) return;
+    const { step } = trainer;
+    if (await exists(join(checkpointsFolder(folder), checkpointName(step)))) return;
+    const path = await clock.measure(
+      "checkpoints",
+      () => saveCheckpoint(trainer, folder, settings, position),
+    );
+    await events.checkpoint?.(path, step);
+  };
+  const draw = async () => {
+    if (!events.draw) return;
+    await trainer.device.finish();
+    await clock.measure("samples", () => events.draw!(trainer.step));
+  };
+  while (trainer.step < settings.steps && !events.signal?.aborted) {
+    const batch = await source.next();
+    trainer.runStep(batch.inputs);
+    log.count(batch);
+    position = batch.next;
+    await pace.afterRun();
+    events.step?.(trainer.step);
+    const isLast = trainer.step === settings.steps;
+    if (isLast || trainer.step % settings.logEvery === 0) {
+      const metrics = await log.write();
+      events.metrics?.(metrics);
+    }
+    if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
+    if (settings.samples && (isLast || trainer.step % settings.samples.every === 0)) await draw();
+  }
+  await trainer.device.finish();
+  const skipped = await trainer.skippedInARow();
+  if (skipped > 0) throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
+  await save();
+  events.finished?.({
+    steps: trainer.step - firstStep,
+    seconds: clock.seconds,
+    dataWait: source.waitSeconds,
+    checkpoints: clock.secondsOf("checkpoints"),
+    checkpointCount: clock.countOf("checkpoints"),
+    samples: clock.secondsOf("samples"),
+  });
+  return trainer.step;
+}
+
+/** Writes the checkpoint of the current step. */
+async function saveCheckpoint(
+  { state, step }: Trainer,
+  folder: string,
+  { manifest, steps, logEvery, checkpointEvery, keep, samples }: LoopSettings,
+  position: PackingPosition | undefined,
+): Promise<string> {
+  const [parent, name] = [checkpointsFolder(folder), checkpointName(step)];
+  const schedule = { steps, logEvery, checkpointEvery, keep, samples };
+  const path = await writeCheckpoint(parent, name, state, {
+    ...manifest,
+    step,
+    schedule,
+    position,
+  });
+  await recordCheckpoint(folder, name, keep);
+  return path;
+}
+
+async function nonFiniteLoss(
+  skipped: number,
+  step: number,
+  folder: string | undefined,
+): Promise<NonFiniteLossError> {
+  const good = folder === undefined ? undefined : await latestCheckpoint(folder);
+  return new NonFiniteLossError(
+    `the loss has not been finite for ${skipped} steps up to step ${step}; ` +
+      (good ? `the last good checkpoint is ${good}` : "there is no checkpoint from before") +
+      "; try a lower learning rate",
+  );
+}
+
+/** Turns running sums into metrics: those of the device, and those of the host about its batches. */
+class Log {
+  private last = performance.now();
+  private lastStep: number;
+  private lastWait: number;
+  private lastCheckpoints = 0;
+  private images = 0;
+  private readonly measures = new Map<string, number>();
+
+  constructor(
+    private readonly trainer: Trainer,
+    private readonly source: BatchSource,
+    private readonly settings: LoopSettings,
+    private readonly clock: RunClock,
+  ) {
+    this.lastStep = trainer.step;
+    this.lastWait = source.waitSeconds;
+  }
+
+  /** Adds what the host knows about the batch of a step. */
+  count({ images, measures = {} }: TrainingBatch): void {
+    this.images += images;
+    for (const [name, value] of Object.entries(measures)) {
+      this.measures.set(name, (this.measures.get(name) ?? 0) + value);
+    }
+  }
+
+  /** Reads the sums, appends a line to the metrics and checks that the run is healthy. */
+  async write(): Promise<Metrics> {
+    const { trainer, settings } = this;
+    const sums = await trainer.takeSums();
+    const metrics = this.metrics(sums);
+    if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
+    const skipped = sums.get("skippedInARow")!;
+    if (skipped >= longestSkippedStretch) {
+      throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
+    }
+    return metrics;
+  }
+
+  private metrics(sums: ReadonlyMap<string, number>): Metrics {
+    const { trainer, source, clock } = this;
+    const steps = trainer.step - this.lastStep;
+    const { skipped = 0, skippedInARow: _, ...measured } = Object.fromEntries(sums);
+    const means = (values: Iterable<[string, number]>, count: number) =>
+      Object.fromEntries(Array.from(values, ([name, sum]) => [name, sum / count]));
+    const now = performance.now();
+    const seconds = (now - this.last) / 1000;
+    const { learningRate, rateSchedule } = this.settings.manifest.run;
+    const { loss, ...terms } = means(Object.entries(measured), steps - skipped);
+    const metrics: Metrics = {
+      step: trainer.step,
+      loss,
+      ...terms,
+      ...means(this.measures, steps),
+      gradientNorm: terms.gradientNorm,
+      learningRate: learningRateAt(trainer.step, learningRate, rateSchedule),
+      skippedSteps: skipped,
+      imagesPerSecond: this.images / seconds,
+      seconds: clock.seconds,
+      dataWait: (source.waitSeconds - this.lastWait) / seconds,
+      checkpointing: (clock.secondsOf("checkpoints") - this.lastCheckpoints) / seconds,
+    };
+    this.last = now;
+    this.lastStep = trainer.step;
+    this.lastWait = source.waitSeconds;
+    this.lastCheckpoints = clock.secondsOf("checkpoints");
+    this.images = 0;
+    this.measures.clear();
+    return metrics;
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Run folders: `results/000-DiT-S-4/` with everything a run leaves behind.
+ *
+ * `config.json` (the resolved settings), `log.txt` (what the run told), `metrics.jsonl` (one line a
+ * log), `checkpoints/0000100/`, `samples/`, and `checkpoints/latest`, the name of the newest checkpoint.
+ *
+ * @module
+ */
+import { basename, dirname, join } from "@std/path";
+import {
+  removeFolderAtomically,
+  removeLeftovers,
+  writeTextAtomically,
+} from "../../formats/files/atomic_file.ts";
+import { InputError } from "../../base/errors.ts";
+
+const checkpointPattern = /^\d{7,}$/;
+const latestFile = "latest";
+
+/** Folder of a run's checkpoints. */
+export const checkpointsFolder = (run: string): string => join(run, "checkpoints");
+
+/** Folder of the pictures drawn during a run. */
+export const samplesFolder = (run: string): string => join(run, "samples");
+
+/** Folder name of the checkpoint of a step, such as `0000100`. */
+export const checkpointName = (step: number): string => String(step).padStart(7, "0");
+
+/**
+ * Makes the next run folder: the number after the highest one there is. Two runs that start at once
+ * get different folders, because making a folder either succeeds or fails.
+ *
+ * @param title name of the model, such as `DiT-S/4`
+ */
+export async function createRunFolder(results: string, title: string): Promise<string> {
+  await Deno.mkdir(results, { recursive: true });
+  const suffix = title.replaceAll(/[^\w.-]+/g, "-");
+  for (let number = await nextNumber(results);; number++) {
+    const folder = join(results, `${String(number).padStart(3, "0")}-${suffix}`);
+    try {
+      // A marker that holds the number alone keeps two models from sharing one.
+      await Deno.mkdir(join(results, `.${String(number).padStart(3, "0")}`));
+      await Deno.mkdir(folder);
+      return folder;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}
+
+/**
+ * Takes a run folder for this process until the result is disposed of, makes its folder of
+ * checkpoints, and clears away what a killed process left half-written.
+ *
+ * @throws InputError when another process is training in it
+ */
+export async function enterRunFolder(run: string): Promise<Disposable> {
+  await Deno.mkdir(checkpointsFolder(run), { recursive: true });
+  const lock = await lockFolder(run);
+  try {
+    await removeLeftovers(run);
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+  return lock;
+}
+
+/** Locks a folder itself, which leaves no file behind and ends with the process. */
+async function lockFolder(path: string): Promise<Disposable> {
+  // Windows opens no folders; there two runs in one folder are not found out.
+  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
+  const folder = await Deno.open(path);
+  if (await folder.tryLock(true)) return folder;
+  folder.close();
+  throw new InputError(`${path}: another process is training in this run folder`);
+}
+
+/** Takes back a run folder in which nothing has happened yet, and its number. */
+export async function removeRunFolder(run: string): Promise<void> {
+  await removeFolderAtomically(run);
+  const [number] = basename(run).split("-");
+  await removeFolderAtomically(join(dirname(run), `.${number}`));
+}
+
+async function nextNumber(results: string): Promise<number> {
+  let next = 0;
+  for await (const { name } of Deno.readDir(results)) {
+    const number = /^\.?(\d{3,})(?:-|$)/.exec(name)?.[1];
+    if (number) next = Math.max(next, Number(number) + 1);
+  }
+  return next;
+}
+
+/** Names of the run folders in a folder that have a checkpoint, by number. */
+export async function listRuns(results: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of readFolder(results)) {
+    if (!isDirectory || !/^\d{3,}-/.test(name)) continue;
+    if (await latestCheckpoint(join(results, name)) !== undefined) names.push(name);
+  }
+  return names.sort((a, b) => Number.parseInt(a) - Number.parseInt(b));
+}
+
+/**
+ * The run folder with the checkpoint that was written last.
+ *
+ * @throws InputError when there is none
+ */
+export async function newestRun(results: string): Promise<string> {
+  const found: { name: string; time: number }[] = [];
+  for (const name of await listRuns(results)) {
+    const { mtime } = await Deno.stat((await latestCheckpoint(join(results, name)))!);
+    found.push({ name, time: mtime?.getTime() ?? 0 });
+  }
+  found.sort((a, b) => b.time - a.time || Number.parseInt(b.name) - Number.parseInt(a.name));
+  if (found.length === 0) throw new InputError(`${results}: no run with a checkpoint to resume`);
+  return join(results, found[0].name);
+}
+
+async function* readFolder(path: string): AsyncGenerator<Deno.DirEntry> {
+  try {
+    yield* Deno.readDir(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
+      throw error;
+    }
+  }
+}
+
+/** Names of the checkpoints of a run, oldest first. */
+export async function listCheckpoints(run: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of readFolder(checkpointsFolder(run))) {
+    if (isDirectory && checkpointPattern.test(name)) names.push(name);
+  }
+  return names.sort((a, b) => Number(a) - Number(b));
+}
+
+/** Path of the newest checkpoint of a run, or undefined when there is none. */
+export async function latestCheckpoint(run: string): Promise<string | undefined> {
+  const names = await listCheckpoints(run);
+  return names.length > 0 ? join(checkpointsFolder(run), names[names.length - 1]) : undefined;
+}
+
+/**
+ * The checkpoint folder that a path means: a checkpoint, or a run folder's newest.
+ *
+ * @throws InputError when it is neither
+ */
+export async function resolveCheckpoint(path: string): Promise<string> {
+  if (checkpointPattern.test(basename(path)) || await exists(join(path, "state.json"))) return path;
+  const latest = await latestCheckpoint(path);
+  if (latest) return latest;
+  throw new InputError(
+    `checkpoint ${path}: ${await reasonAgainst(
+      path,
+    )}; give a run folder, a checkpoint folder or a ` +
+      ".safetensors file",
+  );
+}
+
+/** Why a path leads to no checkpoint. */
+async function reasonAgainst(path: string): Promise<string> {
+  if (!await exists(path)) return "does not exist";
+  const { isFile } = await Deno.stat(path);
+  return isFile ? "is a file of another kind" : "has no checkpoint in it";
+}
+
+/** Whether something is at a path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** Records the newest checkpoint and removes all but the newest `keep`. */
+export async function recordCheckpoint(run: string, name: string, keep: number): Promise<void> {
+  await writeTextAtomically(join(checkpointsFolder(run), latestFile), `${name}\n`);
+  const names = await listCheckpoints(run);
+  for (const old of names.slice(0, Math.max(0, names.length - keep))) {
+    await removeFolderAtomically(join(checkpointsFolder(run), old));
+  }
+}

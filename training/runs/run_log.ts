@@ -1,0 +1,26 @@
+/**
+ * The log of a run, `log.txt`: what the run has told about itself, one line with its time each,
+ * whatever the terminal has shown.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { writeProblem } from "../../formats/files/atomic_file.ts";
+
+/** Path of a run's log. */
+export const logPath = (run: string): string => join(run, "log.txt");
+
+/**
+ * Appends a line. A resumed run goes on below what is there.
+ *
+ * @param line without a line break
+ * @throws InputError when the disk is full
+ */
+export function appendLog(run: string, line: string): void {
+  const path = logPath(run);
+  try {
+    Deno.writeTextFileSync(path, `${new Date().toISOString()}  ${line}\n`, { append: true });
+  } catch (error) {
+    throw writeProblem(path, error);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A training step as graphs, for any model that has a loss: whole, or in parts.
+ *
+ * Whole, the step is one program. In parts (gradient accumulation), a batch is divided: one program
+ * adds a part's gradients to states and runs once a part, another makes the update and clears them.
+ * Activations then take the memory of a part only, nothing is read back in between, and since all
+ * randomness hangs on the numbers of the samples, the sum is that of the whole batch up to rounding.
+ *
+ * @module
+ */
+import { type Graph, makeGraph, type Update } from "../../kernels/graph/graph.ts";
+import { gradients } from "../../kernels/graph/gradients.ts";
+import { add, multiply } from "../../kernels/ops/elementwise/op.ts";
+import { broadcastTo, concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
+import { constantTensor, state, type Tensor } from "../../kernels/tensor.ts";
+import type { ParameterSpecification } from "../../nn/parameters.ts";
+import {
+  accumulate,
+  type OptimizerGraph,
+  optimizerGraph,
+  stateNames,
+  unlessSkipped,
+} from "./optimizer.ts";
+
+/** What a model is trained on, and from what parameters it was computed. */
+export interface StepLosses {
+  /** The parameters in declaration order. */
+  readonly specifications: readonly ParameterSpecification[];
+  /** The states that the losses were computed from, by name. */
+  readonly states: ReadonlyMap<string, Tensor>;
+  /** What is minimised: a scalar, a mean over the samples at hand. */
+  readonly loss: Tensor;
+  /** What else is measured, by name: scalars, means over the samples at hand. */
+  readonly terms: Readonly<Record<string, Tensor>>;
+  /** Parameters that follow the head's weight decay; absent: none. */
+  readonly isHead?: (name: string) => boolean;
+}
+
+/** A loss and what is measured beside it. */
+export type Measured = Pick<StepLosses, "loss" | "terms">;
+
+/** The programs of a step. */
+export interface StepGraphs {
+  /** Parts a batch is divided into; `accumulate` runs once for each. */
+  readonly parts: number;
+  /** Adds the gradients of a part; absent when the step is whole. */
+  readonly accumulate?: Graph;
+  /** The end of a step, or the whole of it. */
+  readonly update: Graph;
+  /** What the state `sums` counts, which the host reads when it logs; it clears all but the last. */
+  readonly columns: readonly string[];
+}
+
+/** The columns of the running sums of a step. */
+const columnsOf = ({ terms }: StepLosses): string[] => [
+  "loss",
+  ...Object.keys(terms),
+  "gradientNorm",
+  "skipped",
+  "skippedInARow",
+];
+
+/** The state that holds the losses of the parts so far. */
+const partLosses = "losses of the parts";
+
+/** The step of a whole batch: loss, gradients, update. */
+export function wholeStep(losses: StepLosses, clipNorm: number): StepGraphs {
+  const { specifications, states, loss, terms, isHead } = losses;
+  const parameters = trainedStates(specifications, states);
+  const found = gradients(loss, [...parameters.values()]);
+  const optimizer = optimizerGraph(parameters, found, clipNorm, isHead);
+  const update = makeGraph("training step", {
+    updates: [updatedSums([loss, ...Object.values(terms)], optimizer)],
+    effects: optimizer.effects,
+  });
+  return { parts: 1, update, columns: columnsOf(losses) };
+}
+
+/** The step of a batch in equal parts; `losses` are those of one part. */
+export function stepInParts(losses: StepLosses, clipNorm: number, parts: number): StepGraphs {
+  return {
+    parts,
+    accumulate: accumulationGraph(losses, parts),
+    update: updateGraph(losses, clipNorm),
+    columns: columnsOf(losses),
+  };
+}
+
+function accumulationGraph(
+  { specifications, states, loss, terms }: StepLosses,
+  parts: number,
+): Graph {
+  const parameters = trainedStates(specifications, states);
+  const share = (value: Tensor) => multiply(value, 1 / parts);
+  const scaled = share(loss);
+  const measured = [scaled, ...Object.values(terms).map(share)].map((value) => reshape(value, [1]));
+  const losses = state(partLosses, [measured.length]);
+  const updates: Update[] = [{ state: losses, value: add(losses, concatenate(measured, 0)) }];
+  const found = gradients(scaled, [...parameters.values()]);
+  [...parameters].forEach(([name, { shape }], index) => {
+    const sum = state(stateNames.gradient(name), shape);
+    updates.push({ state: sum, value: add(sum, found[index]) });
+  });
+  return makeGraph("gradients of a part", { updates });
+}
+
+function updateGraph({ specifications, terms, isHead }: StepLosses, clipNorm: number): Graph {
+  const trained = specifications.filter(({ trainable }) => trainable);
+  const parameters = new Map(trained.map(({ name, shape }) => [name, state(name, shape)]));
+  const sums = trained.map(({ name, shape }) => state(stateNames.gradient(name), shape));
+  const optimizer = optimizerGraph(parameters, sums, clipNorm, isHead);
+  const measuredCount = 1 + Object.keys(terms).length;
+  const losses = state(partLosses, [measuredCount]);
+  const measured = Array.from(
+    { length: measuredCount },
+    (_, index) => reshape(slice(losses, 0, index, 1), []),
+  );
+  const zero = constantTensor(Float32Array.of(0), []);
+  const cleared = [losses, ...sums].map((sum) => ({
+    state: sum,
+    value: broadcastTo(zero, sum.shape),
+  }));
+  return makeGraph("update", {
+    updates: [updatedSums(measured, optimizer), ...cleared],
+    effects: optimizer.effects,
+  });
+}
+
+function trainedStates(
+  specifications: readonly ParameterSpecification[],
+  states: ReadonlyMap<string, Tensor>,
+): Map<string, Tensor> {
+  const trained = specifications.filter(({ trainable }) => trainable);
+  return new Map(trained.map(({ name }) => [name, states.get(name)!]));
+}
+
+/** The update of `sums` by the losses of a step. */
+function updatedSums(
+  losses: readonly Tensor[],
+  { gradientNorm, skipped }: OptimizerGraph,
+): Update {
+  const measured = [...losses, gradientNorm].map((value) => unlessSkipped(value, skipped));
+  // One more: the steps skipped in a row.
+  const sums = state("sums", [measured.length + 2]);
+  return { state: sums, value: accumulate(sums, [...measured, skipped], skipped) };
+}
