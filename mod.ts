@@ -60,6 +60,7 @@ export {
   type Arithmetic,
   constantTensor,
   type Cost,
+  type ElementWork,
   input,
   type Node,
   state,

@@ -8,8 +8,7 @@
  */
 import { type Graph, graphNodes } from "../kernels/graph/graph.ts";
 import { MatmulNode } from "../kernels/ops/matmul/op.ts";
-import { ViewNode } from "../kernels/ops/movement/op.ts";
-import { InputNode, type Node, type Tensor } from "../kernels/tensor.ts";
+import { InputNode, type Node, type Tensor, ViewNode } from "../kernels/tensor.ts";
 
 /** The cost of all operations of one part. */
 export interface PartCost {

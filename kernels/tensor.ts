@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Expression } from "./expression.ts";
 import type { Step } from "./program.ts";
 import type { View } from "./view.ts";
 import {
@@ -61,6 +62,17 @@ export interface Cost {
 export type Arithmetic = Omit<Cost, "bytes">;
 
 let nextId = 0;
+
+/** Arithmetic on single elements: `load(k)` is an element of `operands[k]`, which are broadcast to
+ * one shape. */
+export interface ElementWork {
+  /** What is computed of them. */
+  readonly expression: Expression;
+  /** Each broadcasts to `shape`. */
+  readonly operands: readonly Tensor[];
+  /** How many elements are computed. */
+  readonly shape: Shape;
+}
 
 /** One operation of a graph. Subclasses live in `ops/`, one room a family. */
 export abstract class Node {
@@ -122,6 +134,34 @@ export abstract class Node {
     return false;
   }
 
+  /** What the operation first does on single elements of its inputs, if anything: fusion moves the
+   * work of element-wise producers into it. */
+  get work(): ElementWork | undefined {
+    return undefined;
+  }
+
+  /** The same operation after other work on single elements. Called where there is `work`. */
+  withWork(_work: ElementWork): Node {
+    return this;
+  }
+
+  /** Whether the work on single elements is all there is, so that it may move into a neighbour. */
+  isElementwise(): boolean {
+    return false;
+  }
+
+  /** The same operation with element-wise work on its only result (one of the operands) done before
+   * that is stored; undefined where it cannot. */
+  withEpilogue(_work: ElementWork): Node | undefined {
+    return undefined;
+  }
+
+  /** The same operation plus another tensor of the result's shape, in one pass; undefined where it
+   * cannot. */
+  withAddend(_addend: Tensor): Node | undefined {
+    return undefined;
+  }
+
   /** The steps that carry the operation out. `used[i]` tells whether anything reads output i. */
   abstract lower(
     inputs: readonly View[],
@@ -150,6 +190,39 @@ export abstract class SourceNode extends Node {
   }
   override lower(): Step[] {
     return [];
+  }
+}
+
+/** An operation that only looks at its input in another way. */
+export abstract class ViewNode extends Node {
+  /** The input's view as the output's, or undefined when a copy is needed. */
+  abstract forward(view: View): View | undefined;
+
+  /** Where the input must be written so that the output lies in `view`; undefined if impossible. */
+  abstract backward(view: View): View | undefined;
+
+  protected override arithmetic(): Arithmetic {
+    return { multiplyAdds: 0, flops: 0 };
+  }
+
+  override cost(): Cost {
+    return { multiplyAdds: 0, flops: 0, bytes: 0 };
+  }
+
+  /** Views are resolved while lowering; they have no steps of their own. */
+  override lower(): Step[] {
+    return [];
+  }
+}
+
+/** An operation that only puts its inputs together: the producer of an input may write into the
+ * input's window of the result. */
+export abstract class JoinNode extends Node {
+  /** The windows of the result that the inputs fill. */
+  abstract windows(output: View): View[];
+
+  protected override arithmetic(): Arithmetic {
+    return { multiplyAdds: 0, flops: 0 };
   }
 }
 

@@ -2,31 +2,26 @@
  * Fusion: element-wise work moves into the kernels next to it, so that intermediate results that
  * only one consumer reads never go through memory.
  *
- * Four rules, applied from the inputs to the roots:
- * 1. element-wise into element-wise (one expression);
- * 2. a matrix product into the element-wise node that reads it (an epilogue);
- * 3. element-wise into the reduction that reads it, and a reduction into the element-wise node that
- *    finishes it;
- * 4. the sum of a layer norm's gradient and a residual gradient (one pass).
+ * Four rules, applied from the inputs to the roots; whether one applies is asked of the node:
+ * 1. element-wise work into the node that reads its result: another element-wise one or one that
+ *    begins with such work, as a reduction does (`withWork`);
+ * 2. and into the node whose result it reads: the epilogue of a product, the finish of a reduction
+ *    (`withEpilogue`);
+ * 3. a sum into the node that makes one of its terms, which adds the other in the same pass: the
+ *    gradient of a layer norm and the residual gradient (`withAddend`).
  *
  * @module
  */
-import { binary, type Expression, load, substitute } from "../expression.ts";
-import { ElementwiseNode } from "../ops/elementwise/op.ts";
-import { LayerNormGradientNode } from "../ops/layer_norm/op.ts";
-import { MatmulNode } from "../ops/matmul/op.ts";
-import { ReduceNode } from "../ops/reduce/op.ts";
-import { arithmeticType, sameShape, type Shape } from "../shape.ts";
-import type { Node, Tensor } from "../tensor.ts";
+import { binary, load, substitute } from "../expression.ts";
+import { Operands } from "../ops/epilogue.ts";
+import { sameShape } from "../shape.ts";
+import type { ElementWork, Node, Tensor } from "../tensor.ts";
 import type { Graph } from "./graph.ts";
 import { rewrite } from "./rewrite.ts";
 
-/**
- * Operands a fused kernel may read. WebGPU guarantees 8 storage buffers a kernel; one is the output,
- * and a product needs two for its factors.
- */
+/** Operands that fused work may read: WebGPU guarantees 8 storage buffers a kernel, one of which is
+ * the output. */
 const maximumOperands = 7;
-const maximumEpilogueOperands = 5;
 
 /** Applies the fusion rules to a whole graph. */
 export function fuse(graph: Graph): Graph {
@@ -35,153 +30,72 @@ export function fuse(graph: Graph): Graph {
       .map(({ value }) => value.node),
   );
   return rewrite(graph, (node, original, context) => {
+    const { work } = node;
+    if (!work) return node;
     const exclusive = original.inputs.map((tensor) => context.uses(tensor) === 1);
-    if (node instanceof ElementwiseNode) {
-      return fuseElementwise(node, exclusive, !inPlace.has(original));
-    }
-    if (node instanceof ReduceNode) return fuseIntoReduce(node, exclusive);
-    return node;
+    // What works in place must stay element-wise: only that may overwrite the state it reads.
+    const movable = node.isElementwise() && !inPlace.has(original);
+    const sum = movable && intoAddend(work, exclusive);
+    if (sum) return sum;
+    const merged = inlineProducers(work, exclusive);
+    const owned = work.operands.filter((_, index) => exclusive[index]);
+    return movable && intoEpilogue(merged, owned) || node.withWork(merged);
   });
 }
 
-/** An expression over a list of different tensors, built up while producers are inlined. */
-class Operands {
-  readonly tensors: Tensor[] = [];
-
-  /** The expression that loads a tensor, adding the tensor when it is new. */
-  load(tensor: Tensor): Expression {
-    let index = this.tensors.indexOf(tensor);
-    if (index < 0) index = this.tensors.push(tensor) - 1;
-    return load(index, arithmeticType(tensor.dtype));
-  }
-}
-
 /**
- * Inlines element-wise producers of shape `shape` that only this consumer reads.
- *
- * @returns the merged expression and its operands
+ * Rule 1: inlines element-wise producers that only this consumer reads and that compute as many
+ * elements.
  */
 function inlineProducers(
-  expression: Expression,
-  inputs: readonly Tensor[],
+  { expression, operands, shape }: ElementWork,
   exclusive: readonly boolean[],
-  shape: Shape,
-): { expression: Expression; tensors: readonly Tensor[] } {
-  const inlined = inputs.map(({ node }, index) =>
-    exclusive[index] && node instanceof ElementwiseNode && sameShape(node.outputs[0].shape, shape)
-      ? node
+): ElementWork {
+  const inlined = operands.map(({ node }, index) =>
+    exclusive[index] && node.isElementwise() && sameShape(node.outputs[0].shape, shape)
+      ? node.work
       : undefined
   );
   // Leave out the producers with most operands until what remains fits one kernel.
   for (;;) {
-    const operands = new Operands();
-    const loads = inputs.map((tensor, index) => {
+    const merged = new Operands();
+    const loads = operands.map((tensor, index) => {
       const producer = inlined[index];
-      if (!producer) return operands.load(tensor);
-      return substitute(producer.expression, producer.inputs.map((t) => operands.load(t)));
+      if (!producer) return merged.load(tensor);
+      return substitute(producer.expression, producer.operands.map((t) => merged.load(t)));
     });
     const largest = indexOfLargest(inlined);
-    if (operands.tensors.length <= maximumOperands || largest < 0) {
-      return { expression: substitute(expression, loads), tensors: operands.tensors };
+    if (merged.tensors.length <= maximumOperands || largest < 0) {
+      return { expression: substitute(expression, loads), operands: merged.tensors, shape };
     }
     inlined[largest] = undefined;
   }
 }
 
-function indexOfLargest(producers: readonly (ElementwiseNode | undefined)[]): number {
-  const sizes = producers.map((producer) => producer ? producer.inputs.length : -1);
+function indexOfLargest(producers: readonly (ElementWork | undefined)[]): number {
+  const sizes = producers.map((producer) => producer ? producer.operands.length : -1);
   const largest = Math.max(...sizes, -1);
   return largest < 0 ? -1 : sizes.indexOf(largest);
 }
 
-/** @param movable false when the node must stay element-wise, because only that works in place */
-function fuseElementwise(
-  node: ElementwiseNode,
-  exclusive: readonly boolean[],
-  movable: boolean,
-): Node {
-  const residual = movable && fuseResidualGradient(node, exclusive);
-  if (residual) return residual;
-  const { shape } = node.outputs[0];
-  const { expression, tensors } = inlineProducers(node.expression, node.inputs, exclusive, shape);
-  const owned = new Set(node.inputs.filter((_, index) => exclusive[index]));
-  const base = movable &&
-    tensors.find((tensor) =>
-      owned.has(tensor) && sameShape(tensor.shape, shape) && expression.type === "f32" &&
-      (canEndProduct(tensor.node, tensors.length) || canFinish(tensor.node, tensors.length))
-    );
-  if (base && base.node instanceof MatmulNode) {
-    return intoEpilogue(base.node, base, expression, tensors);
+/** Rule 2: into the first of the `owned` operands whose node takes the work. */
+function intoEpilogue(work: ElementWork, owned: readonly Tensor[]): Node | undefined {
+  if (work.expression.type !== "f32") return undefined;
+  for (const tensor of work.operands) {
+    if (!owned.includes(tensor) || !sameShape(tensor.shape, work.shape)) continue;
+    const fused = tensor.node.withEpilogue(work);
+    if (fused) return fused;
   }
-  if (base && base.node instanceof ReduceNode) return intoFinish(base.node, expression);
-  return new ElementwiseNode(expression, tensors, shape);
+  return undefined;
 }
 
-function canEndProduct(node: Node, operands: number): boolean {
-  return node instanceof MatmulNode &&
-    node.inputs.length - 2 + operands - 1 <= maximumEpilogueOperands;
-}
-
-function canFinish(node: Node, operands: number): boolean {
-  return node instanceof ReduceNode && operands === 1;
-}
-
-/** Rule 2: the consumer becomes (the continuation of) the product's epilogue. */
-function intoEpilogue(
-  product: MatmulNode,
-  result: Tensor,
-  expression: Expression,
-  tensors: readonly Tensor[],
-): Node {
-  const [a, b, ...known] = product.inputs;
-  const operands = new Operands();
-  known.forEach((tensor) => operands.load(tensor));
-  // Operand 0 of an epilogue is the product itself, so its other operands count from 1.
-  const shifted = (tensor: Tensor): Expression => {
-    const { input } = operands.load(tensor) as Expression & { op: "load" };
-    return load(input + 1, arithmeticType(tensor.dtype));
-  };
-  const before = product.epilogue ?? load(0);
-  const loads = tensors.map((tensor) => tensor === result ? before : shifted(tensor));
-  return new MatmulNode(a, b, substitute(expression, loads), operands.tensors);
-}
-
-/** Rule 3, second half: scalar work after a reduction. */
-function intoFinish(node: ReduceNode, expression: Expression): Node {
-  const finish = substitute(expression, [node.finish]);
-  return new ReduceNode(
-    node.operator,
-    node.axes,
-    node.expression,
-    finish,
-    node.inputs,
-    node.fullShape,
-  );
-}
-
-/** Rule 3, first half: scalar work before a reduction. */
-function fuseIntoReduce(node: ReduceNode, exclusive: readonly boolean[]): Node {
-  const { expression, tensors } = inlineProducers(
-    node.expression,
-    node.inputs,
-    exclusive,
-    node.fullShape,
-  );
-  if (tensors.length === 0) return node;
-  return new ReduceNode(node.operator, node.axes, expression, node.finish, tensors, node.fullShape);
-}
-
-/** Rule 4: `gradient of a layer norm + residual gradient`. */
-function fuseResidualGradient(
-  node: ElementwiseNode,
+/** Rule 3: only a sum of two operands as they are. */
+function intoAddend(
+  { expression, operands }: ElementWork,
   exclusive: readonly boolean[],
 ): Node | undefined {
-  if (node.expression !== binary("add", load(0), load(1))) return undefined;
-  const position = node.inputs.findIndex((tensor, index) =>
-    exclusive[index] && tensor.node instanceof LayerNormGradientNode && !tensor.node.addend
-  );
-  if (position < 0) return undefined;
-  const [gradient, addend] = [node.inputs[position], node.inputs[1 - position]];
-  if (!sameShape(gradient.shape, addend.shape)) return undefined;
-  return (gradient.node as LayerNormGradientNode).withAddend(addend);
+  if (expression !== binary("add", load(0), load(1))) return undefined;
+  const [a, b] = operands;
+  if (!sameShape(a.shape, b.shape)) return undefined;
+  return exclusive[0] && a.node.withAddend(b) || exclusive[1] && b.node.withAddend(a) || undefined;
 }

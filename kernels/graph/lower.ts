@@ -11,9 +11,9 @@
  */
 import type { BufferSpecification, Program, Step } from "../program.ts";
 import { arithmeticType, type DType, elementCount, type Shape } from "../shape.ts";
-import { ConstantNode, InputNode, type Node, type Tensor } from "../tensor.ts";
-import { ElementwiseNode } from "../ops/elementwise/op.ts";
-import { ConcatenateNode, copyStep, ViewNode } from "../ops/movement/op.ts";
+import { ConstantNode, InputNode, JoinNode, type Node, type Tensor, ViewNode } from "../tensor.ts";
+import { copyStep } from "../ops/movement/op.ts";
+import { widenStep } from "../ops/widen/op.ts";
 import { contiguousView, hasUnitInnerStride, type View } from "../view.ts";
 import { countUses, type Graph, graphNodes, type Update } from "./graph.ts";
 import { planMemory } from "./memory.ts";
@@ -53,7 +53,7 @@ class Lowering {
     this.bindSources();
     const late = this.placeUpdates();
     this.placeOutputs();
-    this.placeConcatenations();
+    this.placeJoinedInputs();
     const effects = new Set(this.graph.effects);
     for (const node of this.nodes) {
       if (!late.has(node) && !effects.has(node)) this.lowerNode(node);
@@ -107,7 +107,7 @@ class Lowering {
         this.destinations.set(update.value, this.views.get(update.state)!);
         continue;
       }
-      const movable = !isPassive(node) && !(node instanceof ConcatenateNode) &&
+      const movable = !isPassive(node) && !(node instanceof JoinNode) &&
         node.outputs.length === 1 && this.uses.get(update.value) === 1 &&
         readsOnlyOwn(node, update, new Set(changing));
       if (!movable) continue;
@@ -134,12 +134,12 @@ class Lowering {
     }
   }
 
-  private placeConcatenations(): void {
+  private placeJoinedInputs(): void {
     for (const node of [...this.nodes].reverse()) {
-      if (!(node instanceof ConcatenateNode)) continue;
+      if (!(node instanceof JoinNode)) continue;
       const [tensor] = node.outputs;
       const whole = this.destinations.get(tensor) ??
-        this.allocate("concatenate", tensor.shape, tensor.dtype);
+        this.allocate(node.kind, tensor.shape, tensor.dtype);
       this.destinations.set(tensor, whole);
       node.windows(whole).forEach((window, index) => this.place(node.inputs[index], window));
     }
@@ -194,10 +194,8 @@ class Lowering {
     if (view.dtype !== "f16") return view;
     let buffer = this.widenings.get(view.buffer);
     if (buffer === undefined) {
-      const whole = [this.buffers[view.buffer].elements];
-      const output = this.allocate("widened", whole, "f32");
-      const input = contiguousView(view.buffer, whole, "f16");
-      this.steps.push({ kind: "widen", input, output });
+      const output = this.allocate("widened", [this.buffers[view.buffer].elements], "f32");
+      this.steps.push(widenStep(view.buffer, output));
       buffer = output.buffer;
       this.widenings.set(view.buffer, buffer);
     }
@@ -241,7 +239,7 @@ function runningUpdates(
   uses: ReadonlyMap<Tensor, number>,
 ): Map<Node, Update> {
   const running = updates.filter(({ state, value }) =>
-    value.node instanceof ElementwiseNode && value.node.inputs.includes(state) &&
+    value.node.isElementwise() && value.node.inputs.includes(state) &&
     uses.get(state) === 1 && uses.get(value) === 1
   );
   return new Map(running.map((update) => [update.value.node, update]));
@@ -270,7 +268,7 @@ function readsOnlyOwn(node: Node, update: Update, changing: ReadonlySet<Tensor>)
   return node.inputs.every((tensor) => {
     const source = viewSource(tensor);
     if (!changing.has(source)) return true;
-    return tensor === update.state && node instanceof ElementwiseNode;
+    return tensor === update.state && node.isElementwise();
   });
 }
 

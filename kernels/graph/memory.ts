@@ -3,7 +3,7 @@
  *
  * Temporaries that are never alive together share memory: as byte ranges of one arena
  * (WebAssembly), or as whole buffers used in turn (WebGPU, where one buffer must not be read and
- * written in one dispatch). Element-wise steps overwrite an operand that dies with them.
+ * written in one dispatch). A step that can work in place overwrites an operand that dies with it.
  *
  * @module
  */
@@ -103,13 +103,8 @@ function overwritableOperand(
   buffers: readonly BufferSpecification[],
   dies: (buffer: number) => boolean,
 ): View | undefined {
-  const candidates = step.kind === "elementwise"
-    ? step.inputs
-    : step.kind === "layerNormGradient" && step.addend
-    ? [step.addend]
-    : [];
-  if (candidates.length === 0 || !("output" in step)) return undefined;
-  const { output } = step;
+  if (!("inPlace" in step) || !step.inPlace) return undefined;
+  const { inPlace: candidates, output } = step;
   const target = buffers[output.buffer];
   if (target.kind !== "temporary" || !coversBuffer(output, target.elements)) return undefined;
   if (candidates.some(({ buffer }) => buffer === output.buffer)) return undefined;

@@ -28,7 +28,8 @@ import {
   type Shape,
 } from "../../shape.ts";
 import { broadcastView, type View } from "../../view.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, type ElementWork, Node, type Tensor } from "../../tensor.ts";
+import type { ElementwiseStep } from "./step.ts";
 
 /** `output = expression(inputs)`, operands broadcast against each other. */
 export class ElementwiseNode extends Node {
@@ -62,18 +63,36 @@ export class ElementwiseNode extends Node {
     return { multiplyAdds: 0, flops: operations * elementCount(this.outputs[0].shape) };
   }
 
+  override get work(): ElementWork {
+    const { expression, inputs, outputs: [{ shape }] } = this;
+    return { expression, operands: inputs, shape };
+  }
+
+  override withWork({ expression, operands, shape }: ElementWork): Node {
+    return new ElementwiseNode(expression, operands, shape);
+  }
+
+  override isElementwise(): boolean {
+    return true;
+  }
+
   override writesStrided(): boolean {
     return true;
   }
 
   override lower(inputs: readonly View[], [output]: readonly View[]): Step[] {
-    return [{
-      kind: "elementwise",
-      inputs: inputs.map((view) => broadcastView(view, output.shape)),
-      expression: this.expression,
-      output,
-    }];
+    const operands = inputs.map((view) => broadcastView(view, output.shape));
+    return [elementwiseStep(this.expression, operands, output)];
   }
+}
+
+/** `output = expression(inputs)`, all of the output's shape; the output may take any one's place. */
+export function elementwiseStep(
+  expression: Expression,
+  inputs: readonly View[],
+  output: View,
+): ElementwiseStep {
+  return { kind: "elementwise", inputs, inPlace: inputs, expression, output };
 }
 
 /** Scalar operations of an expression, without loads and constants. */

@@ -70,7 +70,7 @@ class LayerNormNode extends Node {
 }
 
 /** Inputs: x, statistics, cotangent, then scale (if modulated), then an addend (if fused). */
-export class LayerNormGradientNode extends Node {
+class LayerNormGradientNode extends Node {
   readonly signature: string;
 
   /** With `addend`, the last of the inputs is added to the gradient. */
@@ -79,9 +79,8 @@ export class LayerNormGradientNode extends Node {
     this.signature = `layerNormGradient ${addend}`;
   }
 
-  /** The same gradient plus another tensor of the same shape, in one pass. */
-  withAddend(addend: Tensor): LayerNormGradientNode {
-    return new LayerNormGradientNode([...this.inputs, addend], true);
+  override withAddend(addend: Tensor): Node | undefined {
+    return this.addend ? undefined : new LayerNormGradientNode([...this.inputs, addend], true);
   }
 
   override withInputs(inputs: readonly Tensor[]): Node {
@@ -111,6 +110,7 @@ export class LayerNormGradientNode extends Node {
       scale: scale && broadcastView(scale, input.shape),
       outputGradient,
       addend,
+      inPlace: addend && [addend],
       output,
     }];
   }

@@ -41,6 +41,8 @@ export interface LayerNormGradientStep {
   readonly outputGradient: View;
   /** May be exactly the output's view (in place). */
   readonly addend?: View;
+  /** Operands whose memory the plan may give to the output; none when absent. */
+  readonly inPlace?: readonly View[];
   /** Gradient with respect to x, (..., D). */
   readonly output: View;
 }

@@ -3,14 +3,24 @@
  *
  * @module
  */
-import type { Expression } from "../../expression.ts";
+import { type Expression, load } from "../../expression.ts";
 import type { Step } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
-import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
+import {
+  type Arithmetic,
+  type ElementWork,
+  Node,
+  requireFloats,
+  type Tensor,
+} from "../../tensor.ts";
 import { broadcastView, reshapeView, type View } from "../../view.ts";
 import { add, countOperations } from "../elementwise/op.ts";
+import { extendEpilogue } from "../epilogue.ts";
 import { reshape, transpose } from "../movement/op.ts";
 import type { MatrixView } from "./step.ts";
+
+/** WebGPU guarantees 8 storage buffers a kernel: one is the output, two are the factors. */
+const maximumEpilogueOperands = 5;
 
 /**
  * `output = epilogue(a b, ...)` with a (..., m, k) and b (k, n) or (..., k, n).
@@ -46,6 +56,13 @@ export class MatmulNode extends Node {
     // (g^T a)^T rather than a^T g: the gradient of a weight that was used transposed is then stored
     // as the weight is, and needs no copy.
     return [gradientA, transpose(matmul(transpose(rows(cotangent)), rows(a)))];
+  }
+
+  override withEpilogue(work: ElementWork): Node | undefined {
+    const [a, b, ...operands] = this.inputs;
+    const before = { expression: this.epilogue ?? load(0), operands };
+    const epilogue = extendEpilogue(before, work, this.outputs[0], maximumEpilogueOperands);
+    return epilogue && new MatmulNode(a, b, epilogue.expression, epilogue.operands);
   }
 
   /** Sizes of the product that is carried out. */

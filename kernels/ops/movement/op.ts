@@ -17,7 +17,7 @@ import {
   sameShape,
   type Shape,
 } from "../../shape.ts";
-import { type Arithmetic, type Cost, Node, type Tensor } from "../../tensor.ts";
+import { type Arithmetic, JoinNode, Node, type Tensor, ViewNode } from "../../tensor.ts";
 import {
   broadcastView,
   permuteView,
@@ -26,28 +26,7 @@ import {
   sliceView,
   type View,
 } from "../../view.ts";
-
-/** An operation that only looks at its input in another way. */
-export abstract class ViewNode extends Node {
-  /** The input's view as the output's, or undefined when a copy is needed. */
-  abstract forward(view: View): View | undefined;
-
-  /** Where the input must be written so that the output lies in `view`; undefined if impossible. */
-  abstract backward(view: View): View | undefined;
-
-  protected override arithmetic(): Arithmetic {
-    return { multiplyAdds: 0, flops: 0 };
-  }
-
-  override cost(): Cost {
-    return { multiplyAdds: 0, flops: 0, bytes: 0 };
-  }
-
-  /** Views are resolved while lowering; they have no steps of their own. */
-  override lower(): Step[] {
-    return [];
-  }
-}
+import { elementwiseStep } from "../elementwise/op.ts";
 
 class ReshapeNode extends ViewNode {
   readonly signature: string;
@@ -155,16 +134,11 @@ class DetachNode extends ViewNode {
 
 /** A copy step of one view into another. */
 export function copyStep(from: View, to: View): Step {
-  return {
-    kind: "elementwise",
-    inputs: [from],
-    expression: load(0, arithmeticType(to.dtype)),
-    output: to,
-  };
+  return elementwiseStep(load(0, arithmeticType(to.dtype)), [from], to);
 }
 
 /** Parts side by side along one axis. */
-export class ConcatenateNode extends Node {
+class ConcatenateNode extends JoinNode {
   readonly signature: string;
   /** Parts in order along `axis`, which counts from 0. */
   constructor(parts: readonly Tensor[], readonly axis: number) {
@@ -185,14 +159,10 @@ export class ConcatenateNode extends Node {
       return slice(cotangent, this.axis, start - size, size);
     });
   }
-  protected override arithmetic(): Arithmetic {
-    return { multiplyAdds: 0, flops: 0 };
-  }
   override writesStrided(): boolean {
     return true;
   }
-  /** The windows of the result that the parts fill. */
-  windows(output: View): View[] {
+  override windows(output: View): View[] {
     let start = 0;
     return this.inputs.map((part) => {
       const size = part.shape[this.axis];
@@ -228,12 +198,7 @@ export class PadNode extends Node {
     return { multiplyAdds: 0, flops: 0 };
   }
   override lower([from]: readonly View[], [output]: readonly View[]): Step[] {
-    const zero: Step = {
-      kind: "elementwise",
-      inputs: [],
-      expression: constant(0, arithmeticType(output.dtype)),
-      output,
-    };
+    const zero = elementwiseStep(constant(0, arithmeticType(output.dtype)), [], output);
     return [zero, copyStep(from, sliceView(output, this.axis, this.start, from.shape[this.axis]))];
   }
 }

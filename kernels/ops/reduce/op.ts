@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { binary, constant, type Expression, load, select } from "../../expression.ts";
+import { binary, constant, type Expression, load, select, substitute } from "../../expression.ts";
 import type { Step } from "../../program.ts";
 import {
   broadcastShapes,
@@ -14,7 +14,13 @@ import {
   sameShape,
   type Shape,
 } from "../../shape.ts";
-import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
+import {
+  type Arithmetic,
+  type ElementWork,
+  Node,
+  requireFloats,
+  type Tensor,
+} from "../../tensor.ts";
 import { broadcastView, permuteView, type View } from "../../view.ts";
 import { countOperations, divide, map, multiply } from "../elementwise/op.ts";
 import { broadcastTo, reshape } from "../movement/op.ts";
@@ -23,7 +29,7 @@ import { broadcastTo, reshape } from "../movement/op.ts";
 export type ReduceOperator = "sum" | "maximum";
 
 /** `output[kept] = finish(operator over the reduced axes of expression(inputs))`. */
-export class ReduceNode extends Node {
+class ReduceNode extends Node {
   readonly signature: string;
   /** Shape that is iterated over: the inputs broadcast against each other. */
   readonly fullShape: Shape;
@@ -68,6 +74,25 @@ export class ReduceNode extends Node {
     // Equal maxima share the gradient.
     const ties = reshape(reduceSum(isMaximum, this.axes), keep);
     return [multiply(isMaximum, divide(spread, ties))];
+  }
+
+  override get work(): ElementWork {
+    return { expression: this.expression, operands: this.inputs, shape: this.fullShape };
+  }
+
+  /** A reduction without operands has no kernel. */
+  override withWork({ expression, operands, shape }: ElementWork): Node {
+    if (operands.length === 0) return this;
+    const { operator, axes, finish } = this;
+    return new ReduceNode(operator, axes, expression, finish, operands, shape);
+  }
+
+  /** Scalar work on the reduced value alone. */
+  override withEpilogue({ expression, operands }: ElementWork): Node | undefined {
+    if (operands.length !== 1) return undefined;
+    const finish = substitute(expression, [this.finish]);
+    const { operator, axes, inputs, fullShape } = this;
+    return new ReduceNode(operator, axes, this.expression, finish, inputs, fullShape);
   }
 
   protected override arithmetic(): Arithmetic {
