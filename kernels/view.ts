@@ -40,6 +40,11 @@ export function sameView(a: View, b: View): boolean {
     );
 }
 
+/** Elements of the buffer from the first one of a view to its last one, both included. */
+export function viewSpan({ shape, strides }: View): number {
+  return shape.reduce((span, size, axis) => span + (size - 1) * strides[axis], 1);
+}
+
 /** A view repeated along new leading axes and along axes of size 1, as in broadcasting. */
 export function broadcastView(view: View, shape: Shape): View {
   const added = shape.length - view.shape.length;

@@ -9,20 +9,14 @@
  */
 import os from "node:os";
 import type { Device, DeviceBuffer, Executable } from "../device.ts";
-import { bytesToWrite, contentsOf } from "../host_data.ts";
-import type { BufferSpecification, Program } from "../program.ts";
-import {
-  type DType,
-  elementBytes,
-  type HostArray,
-  type StoredArray,
-  storedBytes,
-} from "../shape.ts";
+import type { Program } from "../program.ts";
+import type { DType } from "../shape.ts";
 import { ModuleBuilder } from "./assembler.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
 import { scratchBytes, SharedMemory } from "./memory.ts";
 import { type PooledProgram, ThreadPool } from "./pool.ts";
+import { ProgramMemory, WasmBuffer } from "./program_memory.ts";
 import { controlBytes } from "./team.ts";
 
 /** Choices for the CPU device. */
@@ -65,43 +59,6 @@ export function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Devic
   const relaxed = !options.strictMath && supportsRelaxedSimd();
   // Inside the promise, so that a wrong option rejects instead of throwing.
   return new Promise((resolve) => resolve(new WasmDevice(threads, relaxed, options)));
-}
-
-/** A tensor in the shared memory. */
-class WasmBuffer implements DeviceBuffer {
-  #address: number | undefined;
-
-  constructor(
-    readonly memory: SharedMemory,
-    readonly name: string,
-    readonly dtype: DType,
-    readonly elements: number,
-  ) {
-    this.#address = memory.allocate(name, storedBytes(dtype, elements));
-  }
-
-  get address(): number {
-    if (this.#address === undefined) throw new Error(`buffer ${this.name} has been destroyed`);
-    return this.#address;
-  }
-
-  get #bytes(): Uint8Array<ArrayBufferLike> {
-    return this.memory.bytes(this.address, storedBytes(this.dtype, this.elements));
-  }
-
-  write(data: StoredArray, offset = 0): void {
-    this.#bytes.set(bytesToWrite(this, data, offset), elementBytes[this.dtype] * offset);
-  }
-
-  read(): Promise<HostArray> {
-    const bytes = new Uint8Array(this.#bytes);
-    return Promise.resolve(contentsOf(this, bytes.buffer));
-  }
-
-  destroy(): void {
-    this.memory.release(this.address);
-    this.#address = undefined;
-  }
 }
 
 class WasmDevice implements Device {
@@ -165,11 +122,20 @@ class WasmDevice implements Device {
       threads: this.threads,
       relaxed: this.relaxed,
       batchInvariant: this.#batchInvariant,
-      address: (view) => memory.address(view),
-      scratch: this.#scratch,
+      address: (view, form) => memory.address(view, form),
+      scratch: (thread, bytes) => this.#scratchArea(thread, bytes),
       scratchBytes,
       define: (name, emit) => void module.define(name, emit),
     };
+  }
+
+  #scratchArea(thread: number, bytes: number): number {
+    if (!(bytes <= scratchBytes)) {
+      throw new RangeError(
+        `${bytes} bytes of scratch memory are needed, ${scratchBytes} are there`,
+      );
+    }
+    return this.#scratch[thread];
   }
 
   finish(): Promise<void> {
@@ -178,88 +144,6 @@ class WasmDevice implements Device {
 
   close(): void {
     this.#pool.close();
-  }
-}
-
-/** The addresses of a program's buffers, and the memory it owns. */
-class ProgramMemory {
-  readonly #owned: WasmBuffer[] = [];
-  readonly #addresses: number[] = [];
-  readonly #named = new Map<string, WasmBuffer>();
-
-  constructor(
-    readonly memory: SharedMemory,
-    readonly program: Program,
-    bindings: ReadonlyMap<string, DeviceBuffer>,
-  ) {
-    try {
-      const arena = program.arenaBytes > 0
-        ? this.#own(`temporaries of ${program.name}`, "f32", Math.ceil(program.arenaBytes / 4))
-        : undefined;
-      for (const specification of program.buffers) {
-        this.#addresses.push(
-          specification.kind === "temporary"
-            ? arena!.address + specification.arenaOffset!
-            : this.#place(specification, bindings).address,
-        );
-      }
-    } catch (error) {
-      this.release();
-      throw error;
-    }
-  }
-
-  #own(name: string, dtype: DType, elements: number): WasmBuffer {
-    const buffer = new WasmBuffer(this.memory, name, dtype, elements);
-    this.#owned.push(buffer);
-    return buffer;
-  }
-
-  #place(
-    { name, kind, dtype, elements, data }: BufferSpecification,
-    bindings: ReadonlyMap<string, DeviceBuffer>,
-  ): WasmBuffer {
-    if (kind === "constant") {
-      const buffer = this.#own(name, dtype, elements);
-      buffer.write(data!);
-      return buffer;
-    }
-    const bound = kind === "output" ? undefined : bindings.get(name);
-    const buffer = bound
-      ? this.#bind(name, dtype, elements, bound)
-      : this.#own(name, dtype, elements);
-    this.#named.set(name, buffer);
-    return buffer;
-  }
-
-  #bind(name: string, dtype: DType, elements: number, bound: DeviceBuffer): WasmBuffer {
-    if (!(bound instanceof WasmBuffer) || bound.memory !== this.memory) {
-      throw new TypeError(`${name}: the bound buffer belongs to another device`);
-    }
-    if (bound.dtype !== dtype || bound.elements !== elements) {
-      throw new TypeError(
-        `${name}: bound to ${bound.elements} elements of ${bound.dtype}, ` +
-          `needs ${elements} of ${dtype}`,
-      );
-    }
-    return bound;
-  }
-
-  /** Byte address of the first element of a view. */
-  address({ buffer, offset }: { readonly buffer: number; readonly offset: number }): number {
-    return this.#addresses[buffer] + elementBytes[this.program.buffers[buffer].dtype] * offset;
-  }
-
-  buffer(name: string): WasmBuffer {
-    const buffer = this.#named.get(name);
-    if (!buffer) {
-      throw new Error(`program ${this.program.name} has no input, state or output ${name}`);
-    }
-    return buffer;
-  }
-
-  release(): void {
-    for (const buffer of this.#owned.splice(0)) buffer.destroy();
   }
 }
 

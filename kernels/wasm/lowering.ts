@@ -8,7 +8,9 @@
  * @module
  */
 import type { Step } from "../program.ts";
+import type { View } from "../view.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
+import type { OperandForm } from "./operand.ts";
 
 /** One call of a generated function. Addresses are byte addresses in the shared memory. */
 export interface Call {
@@ -26,10 +28,19 @@ export interface WasmContext {
   readonly relaxed: boolean;
   /** Whether a row of a product must have the same bits whatever other rows there are. */
   readonly batchInvariant: boolean;
-  /** Byte address of the first element of a view. */
-  address(view: { readonly buffer: number; readonly offset: number }): number;
-  /** Byte addresses of the threads' private scratch areas, 64-byte aligned. */
-  readonly scratch: readonly number[];
+  /**
+   * Byte address of the first element of a view, of which generated code may touch the elements of
+   * the form and nothing else.
+   *
+   * @throws RangeError when the view has another form or leaves its buffer
+   */
+  address(view: View, form: OperandForm): number;
+  /**
+   * Byte address of a thread's private scratch area, 64-byte aligned, of which `bytes` may be used.
+   *
+   * @throws RangeError when there are fewer
+   */
+  scratch(thread: number, bytes: number): number;
   /** Size of each scratch area in bytes. */
   readonly scratchBytes: number;
   /**

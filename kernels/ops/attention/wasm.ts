@@ -47,32 +47,41 @@ function rowStride(view: View): number {
   return view.shape[1] === 1 ? 0 : 4 * view.strides[1];
 }
 
-/** Byte address of row `row` of one head. */
-function rowAddress(
+/** Byte address of what an operand holds for row `row` of the head of a task. */
+type RowAddress = (task: Task, row: number) => number;
+
+/** Rows of a (N, length, H, D) operand. */
+function headRows(
   context: WasmContext,
+  { query }: AttentionOperands,
   view: View,
-  { batch, head }: Task,
-  row: number,
-): number {
+  length: number,
+): RowAddress {
+  const [batch, , heads, width] = query.shape;
+  const first = context.address(view, { shape: [batch, length, heads, width], layout: "rows" });
   const { strides } = view;
-  return context.address(view) +
-    4 * (batch * strides[0] + row * strides[1] + head * strides[2]);
+  return (task, row) =>
+    first + 4 * (task.batch * strides[0] + row * strides[1] + task.head * strides[2]);
 }
 
-/** Byte address of an element of a contiguous (N, H, T) tensor. */
-function headAddress(context: WasmContext, view: View, task: Task, row: number): number {
-  const [, heads, length] = view.shape;
-  return context.address(view) + 4 * ((task.batch * heads + task.head) * length + row);
+/** Elements of a contiguous (N, H, Tq) operand. */
+function headValues(context: WasmContext, { query }: AttentionOperands, view: View): RowAddress {
+  const [batch, queries, heads] = query.shape;
+  const first = context.address(view, { shape: [batch, heads, queries], layout: "contiguous" });
+  return (task, row) => first + 4 * ((task.batch * heads + task.head) * queries + row);
 }
 
-/** Byte address of an id; 0 where there are no segments. */
-function segmentAddress(
+/** Ids of a contiguous (N, length) operand; address 0 where there are no segments. */
+function segmentIds(
   context: WasmContext,
+  { query }: AttentionOperands,
   view: View | undefined,
-  { batch }: Task,
-  row: number,
-): number {
-  return view ? context.address(view) + 4 * (batch * view.shape[1] + row) : 0;
+  length: number,
+): RowAddress {
+  if (!view) return () => 0;
+  const shape = [query.shape[0], length];
+  const first = context.address(view, { shape, layout: "contiguous" });
+  return ({ batch }, row) => first + 4 * (batch * length + row);
 }
 
 /**
@@ -120,12 +129,15 @@ function evenBlock(length: number, limit: number, unit: number): number {
 function taskPhase(
   tasks: readonly Task[],
   context: WasmContext,
+  scratchBytes: number,
   calls: (task: Task, scratch: number) => Call | readonly Call[],
 ): Phase {
   return splitPhase(
     splitEvenly(tasks.length, context.threads),
-    ({ start, end }, thread) =>
-      tasks.slice(start, end).flatMap((task) => calls(task, context.scratch[thread])),
+    ({ start, end }, thread) => {
+      const scratch = context.scratch(thread, scratchBytes);
+      return tasks.slice(start, end).flatMap((task) => calls(task, scratch));
+    },
   );
 }
 
@@ -147,8 +159,13 @@ function forwardBlocks(
 /** Scaled dot-product attention. */
 export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
   const { query, key, value, output, logSumExp, querySegments, keySegments, scale } = step;
-  const width = query.shape[3];
+  const [, queries, , width] = query.shape;
   const keys = key.shape[1];
+  const rows = (view: View, length: number) => headRows(context, step, view, length);
+  const ids = (view: View | undefined, length: number) => segmentIds(context, step, view, length);
+  const [q, k, v] = [rows(query, queries), rows(key, keys), rows(value, keys)];
+  const [o, lse] = [rows(output, queries), headValues(context, step, logSumExp)];
+  const [queryIds, keyIds] = [ids(querySegments, queries), ids(keySegments, keys)];
   const tasks = queryTasks(step, context.threads);
   const callQueries = Math.max(...tasks.map(({ range }) => range.end - range.start));
   const kernel: ForwardKernel = {
@@ -169,19 +186,20 @@ export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
     return {
       function: name,
       arguments: [
-        rowAddress(context, query, task, start),
-        rowAddress(context, key, task, 0),
-        rowAddress(context, value, task, 0),
-        rowAddress(context, output, task, start),
-        headAddress(context, logSumExp, task, start),
-        segmentAddress(context, querySegments, task, start),
-        segmentAddress(context, keySegments, task, 0),
+        q(task, start),
+        k(task, 0),
+        v(task, 0),
+        o(task, start),
+        lse(task, start),
+        queryIds(task, start),
+        keyIds(task, 0),
         end - start,
         scratch,
       ],
     };
   };
-  return [taskPhase(tasks, context, call)];
+  const { bytes } = forwardScratch(width, kernel.blocks);
+  return [taskPhase(tasks, context, bytes, call)];
 };
 
 /** Block sizes of the gradient that fit the scratch memory. */
@@ -208,24 +226,30 @@ function rowDotPhase(step: AttentionGradientStep, context: WasmContext): Phase {
   const strides = [rowStride(output), rowStride(outputGradient)] as const;
   const name = `attention row dots ${width} ${strides.join(" ")}`;
   context.define(name, (module) => rowDots(module, { width, strides }));
+  const [o, dO] = [output, outputGradient].map((view) => headRows(context, step, view, queries));
+  const dots = headValues(context, step, rowDot);
   const tasks = headTasks(step, queries, context.threads);
-  return taskPhase(tasks, context, (task) => ({
-    function: name,
-    arguments: [
-      rowAddress(context, output, task, task.range.start),
-      rowAddress(context, outputGradient, task, task.range.start),
-      task.range.end - task.range.start,
-      headAddress(context, rowDot, task, task.range.start),
-    ],
-  }));
+  return taskPhase(tasks, context, 0, (task) => {
+    const { start, end } = task.range;
+    return {
+      function: name,
+      arguments: [o(task, start), dO(task, start), end - start, dots(task, start)],
+    };
+  });
 }
 
 /** Gradients of attention for queries, keys and values. */
 export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step, context) => {
   const { query, key, value, outputGradient, querySegments, keySegments } = step;
   const { queryGradient, keyGradient, valueGradient } = step;
-  const [batch, , heads, width] = query.shape;
+  const [batch, queries, heads, width] = query.shape;
   const keys = key.shape[1];
+  const rows = (view: View, length: number) => headRows(context, step, view, length);
+  const ids = (view: View | undefined, length: number) => segmentIds(context, step, view, length);
+  const [q, dO, dQ] = [query, outputGradient, queryGradient].map((view) => rows(view, queries));
+  const [k, v, dK, dV] = [key, value, keyGradient, valueGradient].map((view) => rows(view, keys));
+  const [lse, dots] = [step.logSumExp, step.rowDot].map((view) => headValues(context, step, view));
+  const [queryIds, keyIds] = [ids(querySegments, queries), ids(keySegments, keys)];
   const segmented = querySegments !== undefined;
   const queryRanges = callRanges(step);
   const kernel: Omit<GradientKernel, "part"> = {
@@ -247,35 +271,36 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
     return {
       function: name,
       arguments: [
-        rowAddress(context, query, task, i.start),
-        rowAddress(context, key, task, j.start),
-        rowAddress(context, value, task, j.start),
-        rowAddress(context, outputGradient, task, i.start),
-        headAddress(context, step.logSumExp, task, i.start),
-        headAddress(context, step.rowDot, task, i.start),
-        segmentAddress(context, querySegments, task, i.start),
-        segmentAddress(context, keySegments, task, j.start),
-        rowAddress(context, queryGradient, task, i.start),
-        rowAddress(context, keyGradient, task, j.start),
-        rowAddress(context, valueGradient, task, j.start),
+        q(task, i.start),
+        k(task, j.start),
+        v(task, j.start),
+        dO(task, i.start),
+        lse(task, i.start),
+        dots(task, i.start),
+        queryIds(task, i.start),
+        keyIds(task, j.start),
+        dQ(task, i.start),
+        dK(task, j.start),
+        dV(task, j.start),
         i.end - i.start,
         j.end - j.start,
         scratch,
       ],
     };
   };
-  const clear = (view: View, task: Task, { start, end }: Range): Call => {
+  const clear = (view: View, address: RowAddress, task: Task, { start, end }: Range): Call => {
     const name = `attention clear ${width} ${rowStride(view)}`;
     context.define(name, (module) => clearRows(module, { width, stride: rowStride(view) }));
-    return { function: name, arguments: [rowAddress(context, view, task, start), end - start] };
+    return { function: name, arguments: [address(task, start), end - start] };
   };
   /** All queries, against a range of keys whose gradients nobody else adds to. */
   const keyCalls = (part: GradientPart, task: Task, j: Range, scratch: number): Call[] => [
-    ...(segmented ? [keyGradient, valueGradient].map((view) => clear(view, task, j)) : []),
+    ...(segmented ? [clear(keyGradient, dK, task, j), clear(valueGradient, dV, task, j)] : []),
     ...queryRanges.map((i) => call(part, task, i, j, scratch)),
   ];
   const allKeys = { start: 0, end: keys };
   const first = rowDotPhase(step, context);
+  const { bytes } = gradientScratch(width, kernel.blocks);
   const byQueries = queryTasks(step, context.threads);
   const byKeys = headTasks(step, keys, context.threads);
   // Five products a head rather than seven, unless threads would be idle for longer than that costs.
@@ -285,15 +310,21 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
     const whole = headTasks(step, 1, context.threads);
     return [
       first,
-      taskPhase(whole, context, (task, scratch) => keyCalls("all", task, allKeys, scratch)),
+      taskPhase(whole, context, bytes, (task, scratch) => keyCalls("all", task, allKeys, scratch)),
     ];
   }
   return [
     first,
-    taskPhase(byKeys, context, (task, scratch) => keyCalls("keys", task, task.range, scratch)),
+    taskPhase(
+      byKeys,
+      context,
+      bytes,
+      (task, scratch) => keyCalls("keys", task, task.range, scratch),
+    ),
     taskPhase(
       byQueries,
       context,
+      bytes,
       (task, scratch) => call("queries", task, task.range, allKeys, scratch),
     ),
   ];

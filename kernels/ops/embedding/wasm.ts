@@ -54,9 +54,10 @@ export const lowerGather: WasmLowering<GatherStep> = (step, context) => {
   const [count] = step.indices.shape;
   const name = `gather ${rows} ${width}`;
   context.define(name, (module) => emitGather(module, name, rows, width));
-  const table = context.address(step.table);
-  const indices = context.address(step.indices);
-  const output = context.address(step.output);
+  const layout = "contiguous";
+  const table = context.address(step.table, { shape: [rows, width], layout });
+  const indices = context.address(step.indices, { shape: [count], layout });
+  const output = context.address(step.output, { shape: [count, width], layout });
   return [
     splitPhase(splitEvenly(count, context.threads), ({ start, end }) => [{
       function: name,
@@ -114,9 +115,10 @@ const columnGrain = 16;
 export const lowerScatterAdd: WasmLowering<ScatterAddStep> = (step, context) => {
   const [rows, width] = step.output.shape;
   const [count] = step.indices.shape;
-  const indices = context.address(step.indices);
-  const source = context.address(step.source);
-  const output = context.address(step.output);
+  const layout = "contiguous";
+  const indices = context.address(step.indices, { shape: [count], layout });
+  const source = context.address(step.source, { shape: [count, width], layout });
+  const output = context.address(step.output, { shape: [rows, width], layout });
   return [
     splitPhase(splitEvenly(width, context.threads, columnGrain), ({ start, end }) => {
       const columns = end - start;

@@ -190,13 +190,17 @@ function lowerRows(
   emit: (module: ModuleBuilder, name: string, kernel: RowKernel) => FunctionBuilder,
 ): Phase[] {
   const views = [...operands.values()];
+  const { shape } = views[0];
+  const bases = [...operands].map(([role, view]) => {
+    const row = role === "statistics" ? 2 : shape.at(-1)!;
+    return context.address(view, { shape: [...shape.slice(0, -1), row], layout: "rows" });
+  });
   const runs = rowRuns(views);
-  const width = views[0].shape.at(-1)!;
+  const width = shape.at(-1)!;
   const roles = [...operands.keys()];
   const strides = new Map(roles.map((role, i) => [role, 4 * runs.strides[i]]));
   const name = `${kind} ${width} ${[...strides].map(([role, s]) => `${role} ${s}`).join(" ")}`;
   context.define(name, (module) => emit(module, name, { width, strides }));
-  const bases = views.map((view) => context.address(view));
   const ranges = splitEvenly(runs.length * runs.count, context.threads);
   return [
     splitPhase(ranges, (range) =>

@@ -8,12 +8,13 @@
  *
  * @module
  */
-import { contiguousStrides } from "../../shape.ts";
+import { contiguousStrides, elementCount, formatShape, type Shape } from "../../shape.ts";
+import type { View } from "../../view.ts";
 import { collapseAxes } from "../../wasm/collapse.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
 import { type Range, splitEvenly } from "../../wasm/split.ts";
 import type { ElementwiseKernel } from "../elementwise/wasm.ts";
-import type { MatmulStep } from "./step.ts";
+import type { MatmulStep, MatrixView } from "./step.ts";
 import { dotColumns } from "./wasm_dot.ts";
 import {
   emitMatmul,
@@ -61,16 +62,43 @@ export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
   const kernel = planBlocks(step, method, boxes, context.scratchBytes);
   const name = matmulName(kernel);
   context.define(name, (module) => emitMatmul(module, name, kernel));
-  const addresses = [step.a, step.b, step.output, ...step.epilogueInputs]
-    .map((operand) => context.address(operand));
+  const addresses = operandAddresses(step, context);
+  const { end: bytes } = scratchLayout(kernel);
   const range = ({ start, end }: Range) => [start, end];
   const phase: Phase = Array.from({ length: context.threads }, (_, thread) => {
     const box = boxes[thread];
     if (!box) return [];
     const ranges = [box.batches, box.rows, box.columns].flatMap(range);
-    return [{ function: name, arguments: [...ranges, context.scratch[thread], ...addresses] }];
+    return [{
+      function: name,
+      arguments: [...ranges, context.scratch(thread, bytes), ...addresses],
+    }];
   });
   return [phase];
+}
+
+/** Addresses of a, b, the output and the epilogue's operands. */
+function operandAddresses(step: MatmulStep, context: WasmContext): number[] {
+  const { batch, m, n, k, output } = step;
+  const { shape } = output;
+  if (elementCount(shape) !== batch * m * n || shape.at(-1) !== n) {
+    throw new RangeError(`matmul: ${batch} products of ${m} x ${n} into ${formatShape(shape)}`);
+  }
+  return [
+    context.address(factorView(step.a, [batch, m, k]), { shape: [batch, m, k] }),
+    context.address(factorView(step.b, [batch, k, n]), { shape: [batch, k, n], halves: true }),
+    context.address(output, { shape, layout: "contiguous" }),
+    ...step.epilogueInputs.map((view) => context.address(view, { shape })),
+  ];
+}
+
+/** A factor as a view of its matrices. */
+function factorView(factor: MatrixView, shape: Shape): View {
+  const { batchStride, rowStride, columnStride, ...place } = factor;
+  if (rowStride !== 1 && columnStride !== 1) {
+    throw new RangeError(`matmul: strides ${rowStride} and ${columnStride}, of which none is 1`);
+  }
+  return { ...place, shape, strides: [batchStride, rowStride, columnStride] };
 }
 
 function chooseMethod({ m, k, b }: MatmulStep, scratchBytes: number): Method {

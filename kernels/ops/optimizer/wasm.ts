@@ -148,8 +148,11 @@ export const lowerAdamW: WasmLowering<AdamWStep> = (step, context) => {
   const name = `adamw${average ? " average" : ""}${decay ? " decay" : ""}`;
   context.define(name, (module) => emitAdamW(module, name, { average: !!average, decay }));
   const operands = [parameter, gradient, firstMoment, secondMoment, ...average ? [average] : []]
-    .map((view) => context.address(view));
-  const shared = [context.address(step.schedule), context.address(step.gradientScale)];
+    .map((view) => context.address(view, { shape: parameter.shape, layout: "contiguous" }));
+  const shared = [
+    context.address(step.schedule, { shape: [adamwSchedule.length], layout: "contiguous" }),
+    context.address(step.gradientScale, { shape: [] }),
+  ];
   const count = elementCount(parameter.shape);
   return [
     splitPhase(splitEvenly(count, context.threads, groupElements), ({ start, end }) => {

@@ -163,10 +163,10 @@ export const lowerRandom: WasmLowering<RandomStep> = (step, context) => {
   const width = elementCount(output.shape.slice(1));
   const name = `random ${distribution} ${stream} ${width}`;
   context.define(name, (module) => emitRandom(module, name, { distribution, stream, width }));
-  const seed = context.address(step.seed);
-  const rows = context.address(step.rows);
-  const draw = context.address(step.draw);
-  const target = context.address(output);
+  const seed = context.address(step.seed, { shape: [2], layout: "contiguous" });
+  const rows = context.address(step.rows, { shape: [rowCount], layout: "contiguous" });
+  const draw = context.address(step.draw, { shape: [] });
+  const target = context.address(output, { shape: output.shape, layout: "contiguous" });
   const call = (row: number, count: number, start: number, end: number) => [{
     function: name,
     arguments: [seed, rows + 4 * row, draw, target + 4 * width * row, count, start, end],

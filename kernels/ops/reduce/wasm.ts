@@ -47,6 +47,7 @@ interface Box {
 /** Turns a reduction into one phase, or two when it is cut into chunks. */
 export function lowerReduce(step: ReduceStep, context: WasmContext): Phase[] {
   const rank = step.output.shape.length;
+  const reduced = (step.inputs[0]?.shape ?? step.output.shape).slice(rank);
   const strides = step.inputs.map((view) => view.strides);
   const kernel: ReduceKernel = {
     operator: step.operator,
@@ -56,12 +57,13 @@ export function lowerReduce(step: ReduceStep, context: WasmContext): Phase[] {
       step.output.shape,
       [...strides.map((of) => of.slice(0, rank)), step.output.strides],
     ),
-    reduced: collapseAxes(
-      (step.inputs[0]?.shape ?? step.output.shape).slice(rank),
-      strides.map((of) => of.slice(rank)),
-    ),
+    reduced: collapseAxes(reduced, strides.map((of) => of.slice(rank))),
   };
-  const addresses = [...step.inputs, step.output].map((view) => context.address(view));
+  const { shape } = step.output;
+  const addresses = [
+    ...step.inputs.map((view) => context.address(view, { shape: [...shape, ...reduced] })),
+    context.address(step.output, { shape }),
+  ];
   return lowerTask({ kernel, addresses }, context);
 }
 
@@ -95,7 +97,7 @@ function lowerChunks(
 ): Phase[] {
   const results = product(kernel.kept.sizes);
   const inputs = addresses.slice(0, -1);
-  const partialAddress = context.scratch[0];
+  const partialAddress = context.scratch(0, 4 * results * chunks);
   const partial: ReduceKernel = {
     ...kernel,
     finish: load(0),

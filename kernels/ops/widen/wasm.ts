@@ -20,11 +20,13 @@ const lineElements = 16;
  * padded to whole cache lines.
  */
 export const lowerWiden: WasmLowering<WidenStep> = ({ input, output }, context) => {
-  const [elements] = output.shape;
+  const { shape } = output;
+  const [elements] = shape;
   context.define("widen", defineWiden);
   const workers = Math.min(context.threads, Math.ceil(elements / elementsPerThread));
   const ranges = splitAmong(workers, context.threads, elements, lineElements);
-  const [source, target] = [input, output].map((view) => context.address(view));
+  const source = context.address(input, { shape, layout: "buffer", halves: true });
+  const target = context.address(output, { shape, layout: "buffer" });
   return [splitPhase(ranges, ({ start, end }) => [{
     function: "widen",
     arguments: [

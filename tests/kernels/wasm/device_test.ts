@@ -4,7 +4,7 @@ import type { Device, Executable } from "../../../kernels/device.ts";
 import { binary, constant, load, unary } from "../../../kernels/expression.ts";
 import type { ElementwiseStep } from "../../../kernels/ops/elementwise/step.ts";
 import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
-import type { BufferSpecification, Program } from "../../../kernels/program.ts";
+import type { BufferSpecification, Program, Step } from "../../../kernels/program.ts";
 import type { View } from "../../../kernels/view.ts";
 import { contiguousStrides, elementCount, type Shape } from "../../../kernels/shape.ts";
 import { createWasmDevice, type WasmDeviceOptions } from "../../../kernels/wasm/device.ts";
@@ -254,5 +254,33 @@ Deno.test("kernels work beyond two gibibytes", async () => {
     const [total] = await executable.buffer("total").read();
     assert.ok(Math.abs(total / expectedTotal() - 1) < 1e-6);
     low.destroy();
+  });
+});
+
+Deno.test("a program that leaves its buffers is refused", async () => {
+  const program = exampleProgram();
+  const [product, sum] = program.steps as [MatmulStep, Step];
+  const refused: [Partial<MatmulStep>, RegExp][] = [
+    [{ m: rows + 1 }, /matmul: 1 products of 38 x 71 into \(37, 71\)/],
+    [{ k: inner + 1 }, /buffer x: a view reaches element 1665 of 1665/],
+    [{ a: { ...product.a, offset: 1 } }, /buffer x: a view reaches element 1665 of 1665/],
+    [{ a: { ...product.a, offset: -1 } }, /buffer x: .* offset -1/],
+    [{ b: { ...product.b, columnStride: inner + 0.5 } }, /buffer w: .* strides \(0, 1, 45.5\)/],
+    [{ b: { ...product.b, dtype: "f16" } }, /buffer w: a view of f16 on f32/],
+    [{ b: { ...product.b, buffer: 9 } }, /a view names buffer 9, which does not exist/],
+    [{ a: { ...product.a, columnStride: 2 } }, /strides 45 and 2, of which none is 1/],
+    [{ output: view(3, [rows, columns]) }, /buffer total: a view reaches element 2626 of 1/],
+    [{ output: { ...product.output, strides: [1, rows] } }, /not those of contiguous/],
+  ];
+  await withDevice({ threads: 2 }, async (device) => {
+    const before = device.allocatedBytes;
+    for (const [change, message] of refused) {
+      const steps = [{ ...product, ...change }, sum];
+      await assert.rejects(device.load({ ...program, steps }), message);
+    }
+    for (const arenaBytes of [0, program.arenaBytes - 4]) {
+      await assert.rejects(device.load({ ...program, arenaBytes }), /buffer y: bytes 128 to 10636/);
+    }
+    assert.equal(device.allocatedBytes, before);
   });
 });
