@@ -176,6 +176,7 @@ async function train<Run extends RunDescription>(
       }
     },
     checkpoint: (path) => progress.note(`saved ${path}`),
+    warning: (line) => progress.note(`warning: ${line}`),
     finished: (time) => {
       if (time.steps > 0) progress.note(describeTime(time));
     },

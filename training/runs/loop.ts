@@ -50,6 +50,8 @@ export interface LoopEvents {
   checkpoint?(path: string, step: number): void | Promise<void>;
   /** Draws pictures; called after the steps that the schedule names and after the last one. */
   draw?(step: number): Promise<void>;
+  /** What went wrong without ending the run, in one line. */
+  warning?(line: string): void;
   /** At the end of the run, also of a stopped one. */
   finished?(time: RunTime): void;
   /** Asks the loop to save and end after the current step. */

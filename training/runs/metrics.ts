@@ -47,13 +47,33 @@ export async function appendMetrics(run: string, metrics: Metrics): Promise<void
   }
 }
 
-/** Reads the metrics of a run; a line cut off by a crash is left out. */
-export async function readMetrics(run: string): Promise<Metrics[]> {
+/** The metrics of a run as they are in its file. */
+export interface MetricsFile {
+  /** One a line, in the order of the file. */
+  readonly metrics: readonly Metrics[];
+  /** Numbers, from 1, of the lines that are not whole, such as one cut off by a crash. */
+  readonly damaged: readonly number[];
+}
+
+/** Reads the metrics of a run; lines that are not whole are left out and named. */
+export async function readMetricsFile(run: string): Promise<MetricsFile> {
   return parseMetrics(await Deno.readTextFile(metricsPath(run)));
 }
 
-function parseMetrics(text: string): Metrics[] {
-  return text.split("\n").map(parseLine).filter((line) => line !== undefined);
+/** Reads the metrics of a run; a line cut off by a crash is left out. */
+export async function readMetrics(run: string): Promise<readonly Metrics[]> {
+  return (await readMetricsFile(run)).metrics;
+}
+
+function parseMetrics(text: string): MetricsFile {
+  const metrics: Metrics[] = [];
+  const damaged: number[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    const parsed = parseLine(line);
+    if (parsed) metrics.push(parsed);
+    else if (line.trim() !== "") damaged.push(index + 1);
+  }
+  return { metrics, damaged };
 }
 
 function parseLine(line: string): Metrics | undefined {
@@ -78,7 +98,7 @@ export async function truncateMetrics(run: string, step: number): Promise<void> 
     throw error;
   }
   let last = -1;
-  const kept = parseMetrics(text).filter((line) => {
+  const kept = parseMetrics(text).metrics.filter((line) => {
     const isNext = line.step > last && line.step <= step;
     if (isNext) last = line.step;
     return isNext;

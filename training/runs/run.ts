@@ -20,6 +20,7 @@ import {
   latestCheckpoint,
   resolveCheckpoint,
 } from "./run_folder.ts";
+import { RunCurve } from "./run_curve.ts";
 import type { StepGraphs } from "../step/step_graphs.ts";
 import {
   allocateState,
@@ -120,12 +121,19 @@ export async function runTraining(
   const samples = await task.drawer?.(state);
   const draw = samples && ((step: number) => samples.draw(step));
   const source = await task.batches(step, position);
+  const curve = plan.folder === undefined ? undefined : new RunCurve(plan.folder, events.warning);
+  const checkpoint = async (path: string, step: number) => {
+    await events.checkpoint?.(path, step);
+    await curve?.drawWhenDue();
+  };
   try {
     events.ready?.(trainer);
-    await trainLoop(trainer, source, { ...plan, manifest: description }, { draw, ...events });
+    const settings = { ...plan, manifest: description };
+    await trainLoop(trainer, source, settings, { draw, ...events, checkpoint });
   } finally {
     source.close?.();
     samples?.destroy();
+    await curve?.draw();
   }
   return trainer;
 }

@@ -2,7 +2,8 @@
  * Run folders: `results/000-DiT-S-4/` with everything a run leaves behind.
  *
  * `config.json` (the resolved settings), `log.txt` (what the run told), `metrics.jsonl` (one line a
- * log), `checkpoints/0000100/`, `samples/`, and `checkpoints/latest`, the name of the newest checkpoint.
+ * log), `loss.svg` (its curve), `checkpoints/0000100/`, `samples/`, and `checkpoints/latest`, the name
+ * of the newest checkpoint.
  *
  * @module
  */

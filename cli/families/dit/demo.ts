@@ -5,18 +5,16 @@
  */
 import { join } from "@std/path";
 import { writeBytesAtomically } from "../../../formats/files/atomic_file.ts";
-import { svgToPng, toByte } from "../../../formats/pictures/bitmap.ts";
-import { renderChart } from "../../../formats/plots/chart.ts";
-import { lossCurve } from "../../../formats/plots/loss_curve.ts";
+import { toByte } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
+import { curvePath } from "../../../training/runs/run_curve.ts";
 import {
   createDiTSampler,
   type DiTSource,
   findDiT,
   loadDiT,
 } from "../../../models/dit/sampling.ts";
-import { readMetrics } from "../../../training/runs/metrics.ts";
 import {
   sampleGrid,
   type SampleRecord,
@@ -45,7 +43,6 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
     say(io, `1. Device: ${chosen.device.kind}, ${chosen.device.description}`);
     say(io, `   (${chosen.reason})`);
     const folder = await train(io, options, chosen);
-    const loss = await drawLoss(folder);
     say(io, "3. Drawing from the model you have just trained");
     const own = await draw(io, options, chosen.device, folder, join(folder, "own.png"));
     say(io, "4. Drawing from the checkpoint that comes with Tessera");
@@ -60,7 +57,7 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
     listResults(io, [
       ["pictures of the model you have just trained", own],
       ["pictures of the shipped checkpoint", shipped],
-      ["loss curve", loss],
+      ["loss curve", curvePath(folder)],
       ["run folder", folder],
     ]);
     say(io, "\nWhat to try next:");
@@ -85,17 +82,6 @@ async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Pr
       `${options.seconds} s`,
   );
   return await trainFor(io, options, prepared(run, title), device);
-}
-
-async function drawLoss(folder: string): Promise<string> {
-  const training = await readMetrics(folder);
-  const chart = lossCurve({ training }, {
-    title: "Training loss",
-    subtitle: "DiT-XS/4 on Fashion-MNIST",
-  });
-  const path = join(folder, "loss.png");
-  await writeBytesAtomically(path, await svgToPng(await renderChart(chart)));
-  return path;
 }
 
 /** Draws two pictures a class from a checkpoint; returns the path of the grid. */

@@ -18,6 +18,7 @@ import { alignedTable } from "../../../formats/text/table.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
+import { curvePath } from "../../../training/runs/run_curve.ts";
 import type { DemoOptions } from "../../commands/demo.ts";
 import { listResults, say, stepsWithoutEnd, trainFor } from "../../commands/demo_training.ts";
 import { evaluatedModel } from "./eval.ts";
@@ -57,6 +58,7 @@ export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> 
     listResults(io, [
       ["accuracy against tokens", plot],
       ["report with all plots", page],
+      ["loss curve", curvePath(folder)],
       ["run folder", folder],
     ]);
     say(io, "\nWhat to try next:");
