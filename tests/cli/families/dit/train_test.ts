@@ -54,7 +54,7 @@ Deno.test("train dit learns the shipped pictures with the permissions of its tas
     );
     assert.deepEqual(
       (await namesIn(folder)).filter((name) => basename(name).includes(".")),
-      [...files, "config.json", "log.txt", "metrics.jsonl"].sort(),
+      [...files, "config.json", "log.txt", "loss.svg", "metrics.jsonl"].sort(),
     );
     const log = (await Deno.readTextFile(join(folder, "log.txt"))).trimEnd().split("\n");
     for (const line of log) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z {2}\S/);

@@ -66,7 +66,7 @@ Deno.test("train navit learns pictures of mixed sizes with the permissions of it
     );
     assert.deepEqual(
       (await namesIn(run)).filter((name) => basename(name).includes(".")),
-      [...files, "config.json", "log.txt", "metrics.jsonl"].sort(),
+      [...files, "config.json", "log.txt", "loss.svg", "metrics.jsonl"].sort(),
     );
     const { description } = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
     assert.deepEqual(description.classNames, mixedClasses);
