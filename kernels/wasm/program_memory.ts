@@ -89,7 +89,9 @@ export class ProgramMemory {
   }
 
   #placeTemporary(specification: BufferSpecification, arena: WasmBuffer | undefined): number {
-    const { name, dtype, elements, arenaOffset = NaN } = specification;
+    const { name, dtype, elements, arenaOffset } = specification;
+    // A temporary that lies in the memory of another one is named by no step.
+    if (arenaOffset === undefined) return NaN;
     const end = arenaOffset + storedBytes(dtype, elements);
     if (!arena || !(arenaOffset >= 0 && end <= this.program.arenaBytes)) {
       throw new RangeError(
@@ -133,7 +135,9 @@ export class ProgramMemory {
   address(view: View, form: OperandForm): number {
     const buffer = this.program.buffers[view.buffer];
     checkOperand(view, form, buffer);
-    return this.#addresses[view.buffer] + elementBytes[buffer.dtype] * view.offset;
+    const start = this.#addresses[view.buffer];
+    if (Number.isNaN(start)) throw new RangeError(`buffer ${buffer.name} has no memory`);
+    return start + elementBytes[buffer.dtype] * view.offset;
   }
 
   buffer(name: string): WasmBuffer {

@@ -281,6 +281,14 @@ Deno.test("a program that leaves its buffers is refused", async () => {
     for (const arenaBytes of [0, program.arenaBytes - 4]) {
       await assert.rejects(device.load({ ...program, arenaBytes }), /buffer y: bytes 128 to 10636/);
     }
+    const homeless = program.buffers.map((buffer) => ({ ...buffer, arenaOffset: undefined }));
+    await assert.rejects(
+      device.load({ ...program, buffers: homeless }),
+      /buffer y has no memory/,
+    );
+    const unused = { ...program.buffers[2], kind: "temporary", arenaOffset: undefined } as const;
+    const roomy = { ...program, buffers: [...program.buffers, unused] };
+    (await device.load(roomy)).destroy();
     assert.equal(device.allocatedBytes, before);
   });
 });
