@@ -12,7 +12,7 @@ import {
   fromCommander,
   UsageError,
 } from "./terminal/errors.ts";
-import { type Io, processIo } from "./terminal/io.ts";
+import { type Io, type LogFormat, processIo } from "./terminal/io.ts";
 import { denoProblem, describeVersions, versions } from "./terminal/version.ts";
 
 /**
@@ -21,7 +21,8 @@ import { denoProblem, describeVersions, versions } from "./terminal/version.ts";
  * @param args Everything after the program's name.
  * @returns The exit code: 0 ok, 1 failure, 2 usage, 3 non-finite loss, 130 or 143 for signals.
  */
-export async function main(args: readonly string[], io: Io): Promise<number> {
+export async function main(args: readonly string[], terminal: Io): Promise<number> {
+  const io = terminal.withLogFormat(logFormatOf(args));
   try {
     const problem = denoProblem();
     if (problem) throw new UsageError(problem);
@@ -30,9 +31,19 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     return ExitCode.success;
   } catch (error) {
     if (error instanceof Answered) return error.exitCode;
-    io.err(describeError(error, args.includes("--debug")));
-    return exitCodeOf(error);
+    io.leaveLine();
+    const [message, exitCode] = [describeError(error, args.includes("--debug")), exitCodeOf(error)];
+    io.explain(`tessera: ${message}`, { error: message, exitCode });
+    return exitCode;
   }
+}
+
+/** The format of stderr, known before anything is read or refused: errors are written in it too. */
+function logFormatOf(args: readonly string[]): LogFormat {
+  const flag = "--log-format";
+  const wantsJson = args.includes(`${flag}=json`) ||
+    args.some((word, index) => word === flag && args[index + 1] === "json");
+  return wantsJson ? "json" : "text";
 }
 
 /** Help or versions have been printed: nothing is left to do or to say. */
@@ -68,7 +79,7 @@ function configure(command: Command, io: Io): void {
   command
     .configureOutput({
       writeOut: (text) => io.out(text.replace(/\n$/, "")),
-      writeErr: (text) => io.err(text),
+      writeErr: (text) => io.explain(text.replace(/\n$/, "")),
       // The message arrives once more in the exception, and is printed there.
       outputError: () => {},
       getOutHelpWidth: () => io.columns(),

@@ -33,7 +33,7 @@ export async function runAspect(
   values: AspectOptions,
   given: ReadonlySet<string>,
 ): Promise<void> {
-  const { plan, pictures } = await prepareNewRun({ values, given });
+  const { plan, pictures } = await prepareNewRun(io, { values, given });
   if (plan.steps % values.points !== 0) {
     const nearest = Math.max(1, Math.round(plan.steps / values.points)) * values.points;
     throw new UsageError(
@@ -47,6 +47,7 @@ export async function runAspect(
     captions: false,
     split: "test",
     classNames,
+    warn: (line) => io.tell(line),
   });
   const { resolution } = run;
   if (resolution.kind !== "sampled") {
@@ -66,7 +67,7 @@ export async function runAspect(
   const { device } = await selectDevice({ ...values, batchInvariant: true });
   using watch = watchSignals(io, "finishing this step and saving");
   try {
-    const note = (line: string) => values.quiet || io.err(`${line} ...\n`);
+    const note = (line: string) => values.quiet || io.tell(`${line} ...`);
     const rows = await runAspectStudy(device, study, note, watch.signal);
     const runs = studyRuns(rows);
     if (values.chart !== undefined) {

@@ -101,7 +101,7 @@ export async function runSweep<Task, Row extends MeasuredPlace | FailedPlace>(
   const { deviceNotes } = await import("../../bench/runner/places.ts");
   const rows: Row[] = [];
   for await (const task of sweep.tasks) {
-    if (io.live) io.err(`${rows.length + 1}/${sweep.total} ${sweep.describe(task)} ...\n`);
+    if (io.live) io.tell(`${rows.length + 1}/${sweep.total} ${sweep.describe(task)} ...`);
     rows.push(await sweep.measure(task, values.repetitions));
   }
   const { columns, notes } = sweep.report(rows);

@@ -15,11 +15,16 @@ import { watchSignals } from "../terminal/signals.ts";
 import type { PreparedRun } from "./train_run.ts";
 
 /** A line about what the demo does. */
-export const say = (io: Io, line: string): void => io.err(`${line}\n`);
+export const say = (io: Io, line: string): void => io.tell(line);
+
+/** The same below an empty line. */
+export function sayApart(io: Io, line: string): void {
+  io.explain(`\n${line}`, { message: line });
+}
 
 /** Results of a demo with what they are, one a line. */
 export function listResults(io: Io, results: readonly (readonly [what: string, path: string])[]) {
-  say(io, "\nWhere everything is:");
+  sayApart(io, "Where everything is:");
   for (const [what, path] of results) io.out(`${what.padEnd(44)} ${path}`);
 }
 
@@ -45,7 +50,6 @@ export async function trainFor<Run extends RunDescription>(
       imagesPerSecond: amount("images/s"),
     },
     quiet: options.quiet,
-    logFormat: options.logFormat,
   });
   const readings = (metrics: Metrics): Record<string, number> =>
     Object.fromEntries(
@@ -63,6 +67,7 @@ export async function trainFor<Run extends RunDescription>(
       setTimeout(() => timeUp.abort(), options.seconds * 1000);
     },
     step: (step) => progress.update(elapsed(), { step, ...latest && readings(latest) }),
+    warning: (line) => progress.warn(line),
     metrics: (metrics) => {
       latest = metrics;
       progress.log(elapsed(), { step: metrics.step, ...readings(metrics) });

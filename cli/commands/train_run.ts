@@ -176,7 +176,7 @@ async function train<Run extends RunDescription>(
       }
     },
     checkpoint: (path) => progress.note(`saved ${path}`),
-    warning: (line) => progress.note(`warning: ${line}`),
+    warning: (line) => progress.warn(line),
     finished: (time) => {
       if (time.steps > 0) progress.note(describeTime(time));
     },
@@ -189,13 +189,13 @@ async function train<Run extends RunDescription>(
   progress.end();
   const tool = (rest: string) => `deno task tessera ${rest}`;
   if (watch.signal.aborted) {
-    io.err(
+    io.tell(
       `stopped at step ${trainer.step}; go on with: ` +
-        `${tool(resumeArguments(command, folder, values, given))}\n`,
+        tool(resumeArguments(command, folder, values, given)),
     );
     throw watch.signal.reason;
   }
-  if (!values.quiet) io.err(`${next.what}: ${tool(next.command(shellWord(folder)))}\n`);
+  if (!values.quiet) io.tell(`${next.what}: ${tool(next.command(shellWord(folder)))}`);
   io.out(folder);
 }
 
@@ -203,9 +203,9 @@ async function train<Run extends RunDescription>(
 function warnOfIdleSteps(io: Io, { steps, description: { run } }: RunPlan): void {
   const end = stepOfZeroRate(run.learningRate, run.rateSchedule ?? constantRate);
   if (end === undefined || end >= steps) return;
-  io.err(
+  io.tell(
     `warning: the learning rate of this run is 0 from step ${end} on, so later steps change no ` +
-      "weight; --init-from starts a new run from its weights\n",
+      "weight; --init-from starts a new run from its weights",
   );
 }
 
@@ -248,17 +248,16 @@ const commonColumns = {
 function trainingProgress(
   io: Io,
   total: number,
-  { quiet, logFormat }: Pick<CommonTrainOptions, "quiet" | "logFormat">,
+  { quiet }: Pick<CommonTrainOptions, "quiet">,
   columns: PreparedRun["columns"],
   folder: string,
 ) {
-  const loss = { ...fixed("loss", 4), averageLabel: "ema loss" };
+  const loss = { ...fixed("loss", 4), averageLabel: "smoothed loss" };
   return new Progress(io, {
     noun: "step",
     total,
     columns: { loss, ...columns, ...commonColumns },
     quiet,
-    logFormat,
     keep: (line) => appendLog(folder, line),
   });
 }

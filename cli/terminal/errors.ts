@@ -4,6 +4,7 @@
  * @module
  */
 import type { CommanderError } from "commander";
+import { oneLine } from "../../base/control_characters.ts";
 import { InputError, nearestNames } from "../../base/errors.ts";
 
 /** Exit codes. 130 and 143 belong to `Interrupted` in `signals.ts`. */
@@ -86,23 +87,25 @@ function isExpected(error: Error): boolean {
 /** Longest message printed, in characters: names from files can be of any length. */
 const longestMessage = 2000;
 
-/** A text, which may quote a damaged file, without what would break the line or drive a terminal. */
-function oneLine(text: string): string {
-  const shown = text.length > longestMessage ? `${text.slice(0, longestMessage)}...` : text;
-  // deno-lint-ignore no-control-regex
-  return shown.replaceAll(/[\s\x00-\x1f\x7f-\x9f]*[\x00-\x1f\x7f-\x9f]\s*/g, " ").trim();
+/** What Deno does not allow, in words that name none of its flags: this tool has others. */
+function describeDenial({ message }: Deno.errors.NotCapable): string {
+  const place = /"(.*)"/.exec(message)?.[1];
+  const reason = message.startsWith("Requires all access")
+    ? "files under /dev, /proc and /sys are closed to programs that run on Deno, through links too; " +
+      "take another place (a RAM disk can be mounted anywhere else)"
+    : "Tessera was started without the permission for this";
+  return place === undefined ? reason : `${place}: ${reason}`;
 }
 
 /**
- * What to print on stderr for an error, line end included.
+ * What to tell about an error: one line, without the name of the tool.
  *
  * @param debug Whether to show the stack trace, with all causes.
  */
 export function describeError(error: unknown, debug: boolean): string {
-  if (debug || !(error instanceof Error)) {
-    return `tessera: ${Deno.inspect(error, { colors: false })}\n`;
-  }
-  const message = oneLine(error.message) || error.name;
-  const hint = isExpected(error) ? "" : " (--debug shows where)";
-  return `tessera: ${message}${hint}\n`;
+  if (debug || !(error instanceof Error)) return Deno.inspect(error, { colors: false });
+  const text = error instanceof Deno.errors.NotCapable ? describeDenial(error) : error.message;
+  const shown = text.length > longestMessage ? `${text.slice(0, longestMessage)}...` : text;
+  const message = oneLine(shown).trimStart() || error.name;
+  return isExpected(error) ? message : `${message} (--debug shows where)`;
 }

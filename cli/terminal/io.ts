@@ -1,14 +1,21 @@
 /**
  * The terminal as commands see it. Results go to stdout, everything else to stderr.
  *
+ * Whatever is written passes through here, and here only are control characters escaped and lines
+ * made JSON where `--log-format json` asks for it.
+ *
  * @module
  */
+import { escapeControls, oneLine } from "../../base/control_characters.ts";
 
-/** Where a command writes; tests put another in its place. */
-export interface Io {
-  /** Writes a result to stdout; the line end is added. */
+/** How stderr is written: for people, or as one JSON object a line. */
+export type LogFormat = "text" | "json";
+
+/** Where a process writes. Tests put another in its place. */
+export interface Terminal {
+  /** Writes to stdout exactly what is given. */
   out(text: string): void;
-  /** Writes to stderr exactly what is given: messages end in a line end, live lines do not. */
+  /** Writes to stderr exactly what is given. */
   err(text: string): void;
   /** Whether stderr is a terminal that can redraw a line. */
   readonly live: boolean;
@@ -16,6 +23,73 @@ export interface Io {
   readonly colour: boolean;
   /** Width of the terminal in characters; 80 where there is none. */
   columns(): number;
+}
+
+/** What a JSON line says in place of the text. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Clears the line that the cursor stands in. */
+const clearLine = "\r\x1b[K";
+
+/** Where a command writes. */
+export class Io {
+  readonly #terminal: Terminal;
+  #live = "";
+
+  constructor(terminal: Terminal, readonly logFormat: LogFormat = "text") {
+    this.#terminal = terminal;
+  }
+
+  /** The same terminal, written to in another format. */
+  withLogFormat(logFormat: LogFormat): Io {
+    return new Io(this.#terminal, logFormat);
+  }
+
+  /** Whether a live line can be drawn. */
+  get live(): boolean {
+    return this.#terminal.live && this.logFormat === "text";
+  }
+
+  /** Width of the terminal in characters; 80 where there is none. */
+  columns(): number {
+    return this.#terminal.columns();
+  }
+
+  /** Writes a result to stdout; the line end is added. */
+  out(text: string): void {
+    this.#terminal.out(`${escapeControls(text)}\n`);
+  }
+
+  /** Writes one line to stderr, above the live one; by default a JSON line is `{"message": ...}`. */
+  tell(line: string, fields: Fields = { message: line }): void {
+    this.#write(oneLine(line), fields);
+  }
+
+  /** Writes a text of several lines to stderr, such as a help or a stack trace. */
+  explain(text: string, fields: Fields = { message: text }): void {
+    this.#write(escapeControls(text), fields);
+  }
+
+  /** Draws the live line in place of the one before; "" takes it away. */
+  draw(line: string): void {
+    const [start, end] = this.#terminal.colour && line ? ["\x1b[36m", "\x1b[0m"] : ["", ""];
+    if (line || this.#live) this.#terminal.err(`${clearLine}${start}${oneLine(line)}${end}`);
+    this.#live = line;
+  }
+
+  /** Leaves the live line where it stands and goes to the next. */
+  leaveLine(): void {
+    if (this.#live) this.#terminal.err("\n");
+    this.#live = "";
+  }
+
+  #write(text: string, fields: Fields): void {
+    const live = this.#live;
+    this.draw("");
+    const json = this.logFormat === "json";
+    this.#terminal.err(`${json ? escapeControls(JSON.stringify(fields)) : text}\n`);
+    if (live) this.draw(live);
+  }
 }
 
 /** Writes all of `text`; leaves quietly when the reader is gone (`tessera ... | head`). */
@@ -42,8 +116,8 @@ export function environment(name: string): string | undefined {
 /** The terminal of this process. */
 export function processIo(): Io {
   const live = Deno.stderr.isTerminal() && environment("TERM") !== "dumb";
-  return {
-    out: (text) => writeAll(Deno.stdout, `${text}\n`),
+  return new Io({
+    out: (text) => writeAll(Deno.stdout, text),
     err: (text) => writeAll(Deno.stderr, text),
     live,
     colour: live && !Deno.noColor,
@@ -54,5 +128,5 @@ export function processIo(): Io {
         return 80;
       }
     },
-  };
+  });
 }

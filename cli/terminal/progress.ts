@@ -12,7 +12,7 @@ export interface Column {
   readonly label: string;
   /** Whether the label stands behind the value, as a unit does. */
   readonly unit?: boolean;
-  /** What the live line calls the exponential average over the logs, if it shows one. */
+  /** What the live line calls the exponential average of the column over the logs, if it shows one. */
   readonly averageLabel?: string;
   /** How a line shows its value. */
   format(value: number): string;
@@ -28,7 +28,8 @@ export interface ProgressOptions<K extends string> {
   readonly start?: number;
   readonly columns: Readonly<Record<K, Column>>;
   readonly quiet?: boolean;
-  readonly logFormat?: "text" | "json";
+  /** Seconds between the lines of {@link Progress.update} where no live line is drawn; none unless told. */
+  readonly interval?: number;
   /** Gets every plain line and every message, whatever is shown: for the log of a run. */
   readonly keep?: (line: string) => void;
   /** Milliseconds, for the rate and for throttling; the process's clock when absent. */
@@ -41,11 +42,11 @@ export type Readings<K extends string> = Readonly<Partial<Record<K, number>>>;
 /** How much of an average stays at every log. */
 const averageDecay = 0.9;
 
+/** Between the parts of a line. */
+const separator = "  ";
+
 /** A live line is redrawn at most this often, in milliseconds. */
 const redrawInterval = 100;
-
-/** Clears the line that the cursor stands in. */
-const clearLine = "\r\x1b[K";
 
 /** Numbers with a fixed number of decimals; very small and very large ones in scientific notation. */
 export function fixed(label: string, digits: number): Column {
@@ -90,7 +91,6 @@ export class Progress<K extends string> {
   #firstTime = 0;
   #drawnAt = -Infinity;
   readonly #averages: Partial<Record<K, number>> = {};
-  #live = "";
 
   constructor(io: Io, options: ProgressOptions<K>) {
     this.#io = io;
@@ -99,55 +99,51 @@ export class Progress<K extends string> {
     this.#startTime = this.#clock();
   }
 
-  /** Moves the live line on a terminal; does nothing elsewhere. Cheap enough for every step. */
+  /**
+   * Moves the live line on a terminal; elsewhere writes a line every so many seconds, if there is an
+   * interval. Cheap enough for every step.
+   */
   update(count: number, values?: Readings<K>): void {
     this.#observe(count);
-    if (!this.#drawsLive()) return;
+    const { quiet, interval = Infinity, total } = this.#options;
+    const { live } = this.#io;
+    if (quiet || !live && interval === Infinity) return;
     const now = this.#clock();
-    if (now - this.#drawnAt < redrawInterval && count < this.#options.total) return;
+    if (now - this.#drawnAt < (live ? redrawInterval : 1000 * interval) && count < total) return;
     this.#drawnAt = now;
-    this.#draw(this.#describe(count, values, true));
+    if (live) this.#draw(count, values);
+    else this.log(count, values);
   }
 
   /** Writes a line of its own, or moves the live line where there is one. */
   log(count: number, values?: Readings<K>): void {
     this.#observe(count);
     this.#average(values);
-    const { quiet, logFormat, noun, keep } = this.#options;
-    const line = this.#describe(count, values);
+    const { quiet, noun, keep } = this.#options;
+    const line = this.#parts(count, values).join(separator);
     keep?.(line);
     if (quiet) return;
-    if (logFormat === "json") {
-      const seconds = Number(((this.#clock() - this.#startTime) / 1000).toFixed(3));
-      this.#io.err(`${JSON.stringify({ [noun]: count, ...values, seconds })}\n`);
-    } else if (this.#io.live) {
-      this.#draw(this.#describe(count, values, true));
-    } else {
-      this.#io.err(`${line}\n`);
-    }
+    const seconds = Number(((this.#clock() - this.#startTime) / 1000).toFixed(3));
+    if (this.#io.live) this.#draw(count, values);
+    else this.#io.tell(line, { [noun]: count, ...values, seconds });
   }
 
   /** Writes a message above the live line; a JSON line `{"message": ...}` in that format. */
   note(message: string): void {
-    const { quiet, logFormat, keep } = this.#options;
+    const { quiet, keep } = this.#options;
     keep?.(message);
-    if (quiet) return;
-    const live = this.#live;
-    this.clear();
-    this.#io.err(`${logFormat === "json" ? JSON.stringify({ message }) : message}\n`);
-    if (live) this.#draw(live);
+    if (!quiet) this.#io.tell(message);
   }
 
-  /** Takes the live line away, before anything else writes to stderr. */
-  clear(): void {
-    if (this.#live) this.#io.err(clearLine);
-    this.#live = "";
+  /** Writes a message that must not be missed, however quiet the run is. */
+  warn(message: string): void {
+    this.#options.keep?.(message);
+    this.#io.tell(message);
   }
 
   /** Leaves the live line where it stands and goes to the next: the run has ended. */
   end(): void {
-    if (this.#live) this.#io.err("\n");
-    this.#live = "";
+    this.#io.leaveLine();
   }
 
   /** Seconds until the end at the pace so far; undefined before there is one. */
@@ -180,15 +176,15 @@ export class Progress<K extends string> {
     }
   }
 
-  #drawsLive(): boolean {
-    return this.#io.live && !this.#options.quiet && this.#options.logFormat !== "json";
-  }
-
-  /** A line: the live one has averages, the plain one the pace. */
-  #describe(count: number, values?: Readings<K>, live = false): string {
+  /** The parts of a line, what matters most first; the live one has averages. */
+  #parts(count: number, values?: Readings<K>, live = false): string[] {
     const { noun, total, columns } = this.#options;
     const digits = String(total).length;
     const parts = [`${noun} ${String(count).padStart(digits, "0")}/${total}`];
+    const remaining = this.remainingSeconds(count);
+    if (remaining !== undefined && count < total) parts.push(`ETA ${describeSeconds(remaining)}`);
+    const seconds = this.#secondsEach(count);
+    if (seconds) parts.push(`${amount("").format(1 / seconds)} ${noun}s/s`);
     for (const name of Object.keys(columns) as K[]) {
       const value = values?.[name];
       if (value === undefined) continue;
@@ -197,17 +193,19 @@ export class Progress<K extends string> {
       const average = live && averageLabel ? this.#averages[name] : undefined;
       if (average !== undefined) parts.push(`${averageLabel} ${format(average)}`);
     }
-    const seconds = live ? undefined : this.#secondsEach(count);
-    if (seconds) parts.push(`${amount("").format(1 / seconds)} ${noun}s/s`);
-    const remaining = this.remainingSeconds(count);
-    if (remaining !== undefined && count < total) parts.push(`ETA ${describeSeconds(remaining)}`);
-    return parts.join("  ");
+    return parts;
   }
 
-  #draw(line: string): void {
+  /** Draws the live line with as many of its parts as fit. */
+  #draw(count: number, values?: Readings<K>): void {
     // The last column stays free: writing there makes some terminals start a new line.
-    const cut = line.slice(0, Math.max(this.#io.columns() - 1, 10));
-    this.#live = line;
-    this.#io.err(clearLine + (this.#io.colour ? `\x1b[36m${cut}\x1b[0m` : cut));
+    const room = this.#io.columns() - 1;
+    const [first, ...rest] = this.#parts(count, values, true);
+    let line = first.slice(0, Math.max(room, 10));
+    for (const part of rest) {
+      if (line.length + separator.length + part.length > room) break;
+      line += separator + part;
+    }
+    this.#io.draw(line);
   }
 }

@@ -37,7 +37,8 @@ export function watchSignals(io: Io, stopping: string): SignalWatch {
       const handler = () => {
         if (controller.signal.aborted) Deno.exit(exitCodes[name]);
         controller.abort(new Interrupted(name));
-        io.err(`${io.live ? "\n" : ""}tessera: ${stopping}; once more to leave at once\n`);
+        const message = `${stopping}; once more to leave at once`;
+        io.tell(`tessera: ${message}`, { message });
       };
       Deno.addSignalListener(name, handler);
       return () => Deno.removeSignalListener(name, handler);

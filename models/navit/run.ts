@@ -52,7 +52,8 @@ export async function trainNaViT(
     {
       specifications: navitParameters(config),
       graphs,
-      batches: (_, position) => packedBatches(pictures, config, run, graphs, position),
+      batches: (_, position) =>
+        packedBatches(pictures, config, run, graphs, position, events.warning),
     },
     plan,
     events,
@@ -95,9 +96,10 @@ function packedBatches(
   run: NaViTSettings,
   { parts, accumulate, update }: StepGraphs,
   position: PackingPosition | undefined,
+  warn: LoopEvents["warning"],
 ): BatchSource {
   const shape = packedShape(config, run);
-  const skips = new SkipReport(pictures.name, console.warn);
+  const skips = new SkipReport(pictures.name, warn ?? console.warn);
   const loader = createPackedLoader(pictures, { ...packingOptions(config, run), position, skips });
   const wanted = graphInputs(accumulate ?? update);
   return {

@@ -97,3 +97,19 @@ Deno.test("the process ends with the exit code and one line", async () => {
   assert.equal(out, "");
   assert.match(err, /^tessera: unknown command 'devcies'; did you mean devices\?.*\n$/);
 });
+
+Deno.test("with --log-format json errors are JSON with their exit code, whatever is wrong", async () => {
+  const cases: [number, RegExp, ...string[]][] = [
+    [2, /^unknown option '--bogus'/, "train", "dit", "--bogus", "--log-format", "json"],
+    [2, /^unknown command 'inof'/, "inof", "--log-format=json"],
+    [1, /none: does not exist/, "sample", "dit", "--ckpt", "none", "--log-format", "json"],
+  ];
+  for (const [code, message, ...args] of cases) {
+    const { code: ended, err } = await run(...args);
+    const { error, exitCode } = JSON.parse(err);
+    assert.match(error, message);
+    assert.deepEqual([ended, exitCode], [code, code]);
+  }
+  const help = await run("train", "--log-format", "json");
+  assert.match(JSON.parse(help.err).message ?? JSON.parse(help.err).error, /train/);
+});

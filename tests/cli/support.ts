@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Io } from "../../cli/terminal/io.ts";
+import { Io, type LogFormat, type Terminal } from "../../cli/terminal/io.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** An `Io` that keeps what was written. */
@@ -12,22 +12,24 @@ export interface RecordedIo extends Io {
 }
 
 /** A terminal for tests; not live unless asked for. */
-export function recordedIo(options: Partial<Pick<Io, "live" | "colour" | "columns">> = {}) {
+export function recordedIo(
+  options: Partial<Pick<Terminal, "live" | "colour" | "columns">> = {},
+  logFormat: LogFormat = "text",
+): RecordedIo {
   const written = { out: "", err: "" };
-  const io: RecordedIo = {
+  const terminal: Terminal = {
     live: false,
     colour: false,
     columns: () => 80,
     ...options,
-    written,
     out: (text) => {
-      written.out += `${text}\n`;
+      written.out += text;
     },
     err: (text) => {
       written.err += text;
     },
   };
-  return io;
+  return Object.assign(new Io(terminal, logFormat), { written });
 }
 
 /** What a finished process said. */

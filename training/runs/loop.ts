@@ -50,7 +50,7 @@ export interface LoopEvents {
   checkpoint?(path: string, step: number): void | Promise<void>;
   /** Draws pictures; called after the steps that the schedule names and after the last one. */
   draw?(step: number): Promise<void>;
-  /** What went wrong without ending the run, in one line. */
+  /** What went wrong without ending the run, in one line, such as a picture that is left out. */
   warning?(line: string): void;
   /** At the end of the run, also of a stopped one. */
   finished?(time: RunTime): void;

@@ -62,7 +62,9 @@ export class RunCurve {
     try {
       if (await exists(metricsPath(this.run))) await drawCurve(this.run);
     } catch (error) {
-      this.warn(`the loss curve was not drawn: ${error instanceof Error ? error.message : error}`);
+      this.warn(
+        `warning: the loss curve was not drawn: ${error instanceof Error ? error.message : error}`,
+      );
     }
     const ended = this.now();
     this.due = ended + (ended - started) / largestShare;

@@ -6,20 +6,22 @@
  */
 import { join } from "@std/path";
 import { writeProblem } from "../../formats/files/atomic_file.ts";
+import { oneLine } from "../../base/control_characters.ts";
 
 /** Path of a run's log. */
 export const logPath = (run: string): string => join(run, "log.txt");
 
 /**
- * Appends a line. A resumed run goes on below what is there.
+ * Appends a line, made one where it is not. A resumed run goes on below what is there.
  *
- * @param line without a line break
  * @throws InputError when the disk is full
  */
 export function appendLog(run: string, line: string): void {
   const path = logPath(run);
   try {
-    Deno.writeTextFileSync(path, `${new Date().toISOString()}  ${line}\n`, { append: true });
+    Deno.writeTextFileSync(path, `${new Date().toISOString()}  ${oneLine(line)}\n`, {
+      append: true,
+    });
   } catch (error) {
     throw writeProblem(path, error);
   }

@@ -22,7 +22,13 @@ import {
 } from "../../../diffusion/sample_files.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import type { DemoOptions } from "../../commands/demo.ts";
-import { listResults, say, stepsWithoutEnd, trainFor } from "../../commands/demo_training.ts";
+import {
+  listResults,
+  say,
+  sayApart,
+  stepsWithoutEnd,
+  trainFor,
+} from "../../commands/demo_training.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatCount } from "../../terminal/numbers.ts";
 import { prepared, prepareNewRun, titleOf } from "./train.ts";
@@ -60,7 +66,7 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
       ["loss curve", curvePath(folder)],
       ["run folder", folder],
     ]);
-    say(io, "\nWhat to try next:");
+    sayApart(io, "What to try next:");
     for (const line of nextSteps(folder)) say(io, `   ${line}`);
   } finally {
     chosen.device.close();
@@ -74,7 +80,7 @@ const trainingFlags = ["--global-batch-size", "32", "--lr", "2e-3", "--log-every
 async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
   const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
   const parsed = parseTrainOptions(flags);
-  const run = await prepareNewRun(parsed);
+  const run = await prepareNewRun(io, parsed);
   const title = titleOf(parsed.values);
   say(
     io,
@@ -87,7 +93,7 @@ async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Pr
 /** Draws two pictures a class from a checkpoint; returns the path of the grid. */
 async function draw(
   io: Io,
-  { seed, quiet, logFormat }: DemoOptions,
+  { seed, quiet }: DemoOptions,
   device: Device,
   checkpoint: string,
   path: string,
@@ -102,7 +108,6 @@ async function draw(
     total: drawing.steps,
     columns: {},
     quiet,
-    logFormat,
   });
   const samples = await sample(
     device,

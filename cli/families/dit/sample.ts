@@ -84,7 +84,7 @@ async function draw(
     total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
     columns: {},
     quiet: values.quiet,
-    logFormat: values.logFormat,
+    interval: 10,
   });
   progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
   const program = await createProgram(device, values, output);

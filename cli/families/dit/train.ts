@@ -33,7 +33,7 @@ const shippedSamples = "shipped:fashion";
 /** Opens the data set of a run: a path, or the shipped pictures. */
 export async function openTrainingData(
   path: string | undefined,
-  options: { imageSize?: number; channels?: number } = {},
+  options: { imageSize?: number; channels?: number; warn(line: string): void },
 ): Promise<ImageDataset> {
   const place = path === undefined || path === shippedSamples
     ? assetPath("data/samples/fashion")
@@ -45,8 +45,8 @@ export async function openTrainingData(
 export async function runTrainDit(io: Io, parsed: Parsed<typeof trainDitFlags>): Promise<void> {
   const { values } = parsed;
   const { plan, dataset } = values.resume === undefined
-    ? await prepareNewRun(parsed)
-    : await prepareResume(parsed);
+    ? await prepareNewRun(io, parsed)
+    : await prepareResume(io, parsed);
   if (values.dryRun) {
     const { describeDiTPlan } = await import("../../commands/train_plan.ts");
     io.out(await describeDiTPlan(plan, dataset, values));
@@ -84,12 +84,17 @@ export function prepared({ plan, dataset }: DiTPlan, title: string): PreparedRun
 
 /** A new run from flags: data, configuration, description. */
 export async function prepareNewRun(
+  io: Io,
   { values, given }: Parsed<typeof trainDitFlags>,
 ): Promise<DiTPlan> {
   const base = await baseConfig("dit", values);
   const { imageSize, channels } = values;
   asUsage(() => checkChannels(channels));
-  const dataset = await openTrainingData(values.dataPath, { imageSize, channels });
+  const dataset = await openTrainingData(values.dataPath, {
+    imageSize,
+    channels,
+    warn: (line) => io.tell(line),
+  });
   const config = asUsage(() =>
     configForDataset(base, dataset, {
       inputSize: imageSize,
@@ -143,6 +148,7 @@ async function startOf({ initFrom }: TrainDitOptions, config: DiTConfig): Promis
 }
 
 async function prepareResume(
+  io: Io,
   { values, given }: Parsed<typeof trainDitFlags>,
 ): Promise<DiTPlan> {
   const { checkpoint, folder, manifest } = await findResumedRun(values, given);
@@ -152,6 +158,7 @@ async function prepareResume(
   const dataset = await openTrainingData(values.dataPath ?? manifest.dataPath, {
     imageSize: inputSize,
     channels,
+    warn: (line) => io.tell(line),
   });
   requireSameData(dataset, manifest);
   return {

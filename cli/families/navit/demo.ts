@@ -20,7 +20,13 @@ import { selectDevice } from "../../../kernels/select_device.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
 import { curvePath } from "../../../training/runs/run_curve.ts";
 import type { DemoOptions } from "../../commands/demo.ts";
-import { listResults, say, stepsWithoutEnd, trainFor } from "../../commands/demo_training.ts";
+import {
+  listResults,
+  say,
+  sayApart,
+  stepsWithoutEnd,
+  trainFor,
+} from "../../commands/demo_training.ts";
 import { evaluatedModel } from "./eval.ts";
 import { parseFlags } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -61,7 +67,7 @@ export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> 
       ["loss curve", curvePath(folder)],
       ["run folder", folder],
     ]);
-    say(io, "\nWhat to try next:");
+    sayApart(io, "What to try next:");
     for (const line of nextSteps(folder)) say(io, `   ${line}`);
   } finally {
     device.close();
@@ -72,7 +78,7 @@ export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> 
 async function train(io: Io, options: DemoOptions, device: Device): Promise<string> {
   const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
   const parsed = parseFlags(navitTrainFlags, flags);
-  const run = await prepareNewRun(parsed);
+  const run = await prepareNewRun(io, parsed);
   const title = titleOf(parsed.values);
   say(
     io,
@@ -96,6 +102,7 @@ async function evaluate(
     captions: false,
     split: "test",
     classNames,
+    warn: (line) => say(io, line),
   });
   const largest = Math.max(...budgets);
   const model = evaluatedModel({ name: "demo", source });

@@ -36,11 +36,11 @@ export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<vo
   const checkpoint = values.checkpoint ?? "results";
   const sources = await findSources(checkpoint, values.weights);
   requireAlike(sources);
-  for (const line of holdoutWarnings(sources)) io.err(`${line}\n`);
+  for (const line of holdoutWarnings(sources)) io.tell(line);
   const [{ source: { manifest } }] = sources;
   const models = sources.map(evaluatedModel);
-  const data = await openData(values, manifest);
-  const skips = new SkipReport(data.name, (line) => io.err(`${line}\n`));
+  const data = await openData(io, values, manifest);
+  const skips = new SkipReport(data.name, (line) => io.tell(line));
   const plan = planOf(values, manifest, skips);
   const { device } = await selectDevice({ ...values, batchInvariant: true });
   try {
@@ -50,7 +50,7 @@ export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<vo
       models,
       data,
       plan,
-      (line) => values.quiet || io.err(`${line} ...\n`),
+      (line) => values.quiet || io.tell(`${line} ...`),
     );
     skips.summarize(data.pictures.length + (data.training?.length ?? 0));
     await writeReport(io, values, report);
@@ -116,7 +116,11 @@ function holdoutWarnings([first, ...others]: readonly NamedSource[]): string[] {
 }
 
 /** Opens the pictures of the run, or others; the training part too where a probe needs it. */
-async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<EvaluationData> {
+async function openData(
+  io: Io,
+  values: EvalNaViTOptions,
+  manifest: Manifest,
+): Promise<EvaluationData> {
   const { config, run, classNames } = manifest;
   const path = values.dataPath ?? manifest.dataPath;
   const open = (split: "train" | "test") =>
@@ -126,6 +130,7 @@ async function openData(values: EvalNaViTOptions, manifest: Manifest): Promise<E
       captions: false,
       split,
       classNames,
+      warn: (line) => io.tell(line),
     });
   const split = values.split ?? "test";
   const pictures = await open(split).catch((error) => {

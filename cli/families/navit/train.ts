@@ -53,6 +53,8 @@ interface PictureOptions {
   readonly split?: "train" | "test";
   /** The classes that labels count in; those of the pictures when absent. */
   readonly classNames?: readonly string[];
+  /** Gets lines about skipped pictures. */
+  warn(line: string): void;
 }
 
 /** Opens the pictures of a run: a path, or the shipped ones. */
@@ -70,9 +72,9 @@ export async function openRunPictures(
 export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlags>): Promise<void> {
   const { values } = parsed;
   const { plan, pictures, warnings = [] } = values.resume === undefined
-    ? await prepareNewRun(parsed)
-    : await prepareResume(parsed);
-  for (const warning of warnings) io.err(`${warning}\n`);
+    ? await prepareNewRun(io, parsed)
+    : await prepareResume(io, parsed);
+  for (const warning of warnings) io.tell(warning);
   if (values.dryRun) {
     const { describeNaViTPlan } = await import("../../commands/train_plan.ts");
     io.out(await describeNaViTPlan(plan, pictures, values));
@@ -107,6 +109,7 @@ export function prepared({ plan, pictures }: NaViTPlan, title: string): Prepared
 
 /** A new run from flags: data, configuration, description. */
 export async function prepareNewRun(
+  io: Io,
   { values, given }: { readonly values: TrainNaViTOptions; readonly given: ReadonlySet<string> },
 ): Promise<NaViTPlan> {
   asUsage(() => checkChannels(values.channels));
@@ -117,6 +120,7 @@ export async function prepareNewRun(
     channels: values.channels ?? base.channels,
     holdout,
     captions: contrastive,
+    warn: (line) => io.tell(line),
   });
   if (!contrastive) requireClasses(pictures, values.numClasses);
   const config = asUsage(() => configFor(base, pictures, values));
@@ -265,6 +269,7 @@ async function startOf({ initFrom }: TrainNaViTOptions, config: NaViTConfig): Pr
 }
 
 async function prepareResume(
+  io: Io,
   { values, given }: Parsed<typeof navitTrainFlags>,
 ): Promise<NaViTPlan> {
   const { checkpoint, folder, manifest } = await findResumedRun(values, given);
@@ -275,6 +280,7 @@ async function prepareResume(
     channels: config.channels,
     holdout: run.holdout,
     captions: run.loss === "contrastive",
+    warn: (line) => io.tell(line),
   });
   requireSameData(pictures, manifest);
   return {

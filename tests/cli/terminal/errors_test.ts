@@ -28,16 +28,16 @@ Deno.test("an expected error is one line without a stack trace", () => {
   const error = new InputError("weights.safetensors is truncated:\n  it ends at byte 12");
   assert.equal(
     describeError(error, false),
-    "tessera: weights.safetensors is truncated: it ends at byte 12\n",
+    "weights.safetensors is truncated: it ends at byte 12",
   );
   const missing = new Deno.errors.NotFound("No such file: a.npz");
-  assert.equal(describeError(missing, false), "tessera: No such file: a.npz\n");
+  assert.equal(describeError(missing, false), "No such file: a.npz");
 });
 
 Deno.test("a fault of the program says how to find it", () => {
   const error = new TypeError("x is not a function");
-  assert.equal(describeError(error, false), "tessera: x is not a function (--debug shows where)\n");
-  assert.match(describeError(error, true), /^tessera: TypeError: x is not a function\n {4}at /);
+  assert.equal(describeError(error, false), "x is not a function (--debug shows where)");
+  assert.match(describeError(error, true), /^TypeError: x is not a function\n {4}at /);
 });
 
 Deno.test("asUsage turns input errors into usage errors and lets others pass", () => {
@@ -64,4 +64,14 @@ Deno.test("closest finds every word itself", () => {
       for (const word of words) assert.equal(closest(word, words), word);
     }),
   );
+});
+
+Deno.test("what Deno denies is told without flags that the tool does not have", () => {
+  const denied = (message: string) => describeError(new Deno.errors.NotCapable(message), false);
+  const closed = denied(
+    'Requires all access to "/dev/shm/set", run again with the --allow-all flag',
+  );
+  assert.match(closed, /^\/dev\/shm\/set: files under \/dev, \/proc and \/sys are closed/);
+  const other = denied('Requires read access to "/etc/a", run again with the --allow-read flag');
+  assert.equal(other, "/etc/a: Tessera was started without the permission for this");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { amount, describeSeconds, fixed, Progress } from "../../../cli/terminal/progress.ts";
+import type { LogFormat } from "../../../cli/terminal/io.ts";
 import { recordedIo } from "../support.ts";
 
 const columns = {
@@ -12,8 +13,9 @@ const columns = {
 function start(
   terminal: Parameters<typeof recordedIo>[0] = {},
   options: Partial<ConstructorParameters<typeof Progress>[1]> = {},
+  logFormat: LogFormat = "text",
 ) {
-  const io = recordedIo(terminal);
+  const io = recordedIo(terminal, logFormat);
   const time = { now: 0 };
   const progress = new Progress(io, {
     noun: "step",
@@ -36,8 +38,8 @@ Deno.test("without a terminal there is one plain line for each log and none for 
   progress.end();
   assert.equal(
     written.err,
-    "step 0003/1000  loss 0.8123  lr 1.00e-5  12.3 images/s  2.00 steps/s  ETA 8m19s\n" +
-      "step 1000/1000  loss 0.0000  111 steps/s\n",
+    "step 0003/1000  ETA 8m19s  2.00 steps/s  loss 0.8123  lr 1.00e-5  12.3 images/s\n" +
+      "step 1000/1000  111 steps/s  loss 0.0000\n",
   );
   assert.equal(written.out, "");
 });
@@ -51,16 +53,17 @@ Deno.test("on a terminal one line is redrawn, not more often than ten times a se
   progress.update(3, { loss: 3 });
   assert.equal(
     written.err,
-    "\r\x1b[Kstep 0001/1000  loss 1.0000\r\x1b[Kstep 0003/1000  loss 3.0000  ETA 50 s",
+    "\r\x1b[Kstep 0001/1000  loss 1.0000" +
+      "\r\x1b[Kstep 0003/1000  ETA 50 s  20.0 steps/s  loss 3.0000",
   );
   progress.end();
-  assert(written.err.endsWith("ETA 50 s\n"));
+  assert(written.err.endsWith("loss 3.0000\n"));
 });
 
 Deno.test("the live line fits the terminal and is coloured only when that is allowed", () => {
   const narrow = start({ live: true, columns: () => 20 });
   narrow.progress.update(1, { loss: 1, learningRate: 1 });
-  assert.equal(narrow.written.err, "\r\x1b[Kstep 0001/1000  los");
+  assert.equal(narrow.written.err, "\r\x1b[Kstep 0001/1000", "no part of a number");
   const coloured = start({ live: true, colour: true });
   coloured.progress.update(1);
   assert.equal(coloured.written.err, "\r\x1b[K\x1b[36mstep 0001/1000\x1b[0m");
@@ -74,30 +77,29 @@ Deno.test("a note stands above the live line", () => {
     written.err,
     "\r\x1b[Kstep 0001/1000\r\x1b[Kcheckpoint saved\n\r\x1b[Kstep 0001/1000",
   );
-  progress.clear();
-  assert(written.err.endsWith("\r\x1b[K"));
 });
 
 Deno.test("the live line shows an average over the logs", () => {
   const io = recordedIo({ live: true });
-  const loss = { ...fixed("loss", 2), averageLabel: "ema loss" };
+  const loss = { ...fixed("loss", 2), averageLabel: "smoothed loss" };
   const progress = new Progress(io, { noun: "step", total: 9, columns: { loss } });
   for (const [index, value] of [2, 1, NaN].entries()) {
     io.written.err = "";
     progress.log(index + 1, { loss: value });
     const average = index === 0 ? "2.00" : "1.90";
-    assert.match(io.written.err, new RegExp(`loss (${value}|.*00)  ema loss ${average}`));
+    assert.match(io.written.err, new RegExp(`loss (${value}|.*00)  smoothed loss ${average}`));
   }
 });
 
 Deno.test("plain lines and messages are kept, whatever is shown", () => {
-  for (const options of [{ quiet: true }, { logFormat: "json" as const }, {}]) {
+  for (const [quiet, format] of [[true, "text"], [false, "json"], [false, "text"]] as const) {
     const kept: string[] = [];
-    const { progress } = start({ live: true }, { ...options, keep: (line) => kept.push(line) });
+    const options = { quiet, keep: (line: string) => kept.push(line) };
+    const { progress } = start({ live: true }, options, format);
     progress.update(1, { loss: 1 });
     progress.log(2, { loss: 0.5 });
     progress.note("saved");
-    assert.match(kept.join("\n"), /^step 0002\/1000 {2}loss 0\.5000.*\nsaved$/);
+    assert.match(kept.join("\n"), /^step 0002\/1000 .* {2}loss 0\.5000.*\nsaved$/);
   }
 });
 
@@ -111,7 +113,7 @@ Deno.test("--quiet prints nothing", () => {
 });
 
 Deno.test("the json format is one object a line, on terminals too", () => {
-  const { progress, time, written } = start({ live: true }, { logFormat: "json" });
+  const { progress, time, written } = start({ live: true }, {}, "json");
   time.now = 1500;
   progress.update(1);
   progress.log(2, { loss: 0.5, imagesPerSecond: 3 });
@@ -154,4 +156,41 @@ Deno.test("numbers that are not finite are shown as they are", () => {
   assert.equal(fixed("loss", 4).format(-Infinity), "-Infinity");
   assert.equal(fixed("loss", 4).format(1e9), "1.00e+9");
   assert.equal(amount("images/s").format(1234.5), "1235");
+});
+
+Deno.test("at 80 columns step, ETA, speed and losses are there, whatever else is shown", () => {
+  const loss = { ...fixed("loss", 4), averageLabel: "smoothed loss" };
+  const more = { gradientNorm: fixed("grad norm", 3), imagesPerSecond: amount("images/s") };
+  const io = recordedIo({ live: true });
+  const time = { now: 0 };
+  const columns = { loss, ...more };
+  const options = { noun: "step", total: 100_000, columns, clock: () => time.now };
+  const progress = new Progress<keyof typeof columns>(io, options);
+  progress.update(1);
+  time.now = 3_600_000;
+  progress.log(2000, { loss: 0.81234, gradientNorm: 1.5, imagesPerSecond: 12.3 });
+  assert.equal(
+    io.written.err.split("\r\x1b[K").at(-1),
+    "step 002000/100000  ETA 2d01h  0.555 steps/s  loss 0.8123  smoothed loss 0.8123",
+  );
+});
+
+Deno.test("without a terminal an interval gives lines from the first count to the last", () => {
+  const { progress, time, written } = start({}, { interval: 10, total: 4 });
+  for (const [now, count] of [[0, 1], [9_000, 2], [10_000, 3], [11_000, 4]]) {
+    time.now = now;
+    progress.update(count);
+  }
+  const counts = written.err.trimEnd().split("\n").map((line) => line.split("  ")[0]);
+  assert.deepEqual(counts, ["step 1/4", "step 3/4", "step 4/4"]);
+  const quiet = start({}, { interval: 10, quiet: true });
+  quiet.progress.update(1);
+  assert.equal(quiet.written.err, "");
+});
+
+Deno.test("a warning is shown and kept however quiet the run is", () => {
+  const kept: string[] = [];
+  const { progress, written } = start({}, { quiet: true, keep: (line) => kept.push(line) });
+  progress.warn("skipped: a.png");
+  assert.deepEqual([written.err, kept], ["skipped: a.png\n", ["skipped: a.png"]]);
 });

@@ -69,7 +69,7 @@ Deno.test("a curve that cannot be written is a warning", async () => {
     const warnings: string[] = [];
     await new RunCurve(folder, (line) => warnings.push(line)).draw();
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0], /^the loss curve was not drawn: /);
+    assert.match(warnings[0], /^warning: the loss curve was not drawn: /);
   });
 });
 

@@ -231,7 +231,9 @@ for (const { name, flags, available } of devices) {
 const measured = `
 import { main } from "./cli/main.ts";
 import { processIo } from "./cli/terminal/io.ts";
-const code = await main(Deno.args, { ...processIo(), out: () => {} });
+const io = processIo();
+io.out = () => {};
+const code = await main(Deno.args, io);
 const [, peak] = /VmHWM:\\s+(\\d+) kB/.exec(await Deno.readTextFile("/proc/self/status"));
 console.log(1024 * peak);
 Deno.exit(code);
