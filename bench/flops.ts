@@ -5,18 +5,13 @@
  * @module
  */
 import type { Column } from "../formats/text/table.ts";
-import { type Graph, graphCost } from "../kernels/graph/graph.ts";
+import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
 import { fuse } from "../kernels/graph/fusion.ts";
 import { mergeEqualNodes } from "../kernels/graph/rewrite.ts";
-import { forwardGraph } from "../models/dit/graph.ts";
-import { type ModelConfig, parametersOf } from "../models/registry.ts";
-import { singleImageGraph } from "../models/navit/graph.ts";
+import type { FamilyConfig } from "../models/family.ts";
+import { familyOf, parametersOf } from "../models/registry.ts";
 import { countParameters } from "../nn/parameters.ts";
-import { ditTrainingGraph } from "../models/dit/step.ts";
-import { navitTrainingGraphs } from "../models/navit/step.ts";
-import { InputError } from "../base/errors.ts";
 import { costByPart, type PartCost } from "./parts.ts";
-import { ditPaperGflops, navitSpecificationGmacs } from "./published.ts";
 import type { Subject } from "./subjects.ts";
 
 /** Counts of one model: a forward pass of one picture. */
@@ -33,18 +28,14 @@ export interface FlopsRow {
   readonly macs: number;
   /** Twice the multiply-adds. */
   readonly flops: number;
-  /** DiT: the paper's Gflops, which are 1e9 multiply-adds; absent for models it does not have. */
-  readonly paperGflops?: number;
-  /** NaViT: multiply-adds without the head, which the specification leaves out. */
-  readonly headlessMacs?: number;
-  /** NaViT: the specification's, times 1e9; absent for models it does not have. */
-  readonly specificationGmacs?: number;
-  /** How far the multiply-adds are from those above, as a part of them. */
+  /** How far the multiply-adds are from those that the family's authors have counted, as a part. */
   readonly difference?: number;
   /** Multiply-adds of a training step a picture; only when asked for. */
   readonly trainMacs?: number;
   /** The configuration that was counted. */
-  readonly config: ModelConfig;
+  readonly config: FamilyConfig;
+  /** What the family's authors have counted. */
+  readonly [published: string]: unknown;
 }
 
 /** One part of one model. */
@@ -66,14 +57,14 @@ export function flopsNotes(rows: readonly FlopsRow[]): string[] {
   return [
     `Forward pass of one picture, summed over the traced graph. ${convention} ` +
     "The paper prints two decimals: below 10 Gflops the difference is mostly its rounding.",
-    ...(hasFamily(rows, "navit")
-      ? ["NaViT's paper prints no counts; those of the specification leave out the head."]
-      : []),
+    ...publishedIn(rows).flatMap(({ note }) => note ?? []),
   ];
 }
 
-const hasFamily = (rows: readonly FlopsRow[], family: ModelConfig["family"]): boolean =>
-  rows.some(({ config }) => config.family === family);
+/** The counts by others that go with the families of the rows. */
+const publishedIn = (rows: readonly FlopsRow[]) =>
+  [...new Set(rows.map(({ config }) => familyOf(config)))]
+    .flatMap(({ published }) => published ?? []);
 
 /** What the numbers of the table of parts mean. */
 export function partNotes(pass: Pass): string[] {
@@ -94,28 +85,8 @@ export function countFlops(subject: Subject): FlopsRow {
     tokens,
     macs,
     flops: 2 * macs,
-    ...comparison(subject, macs),
+    ...familyOf(config).published?.fields(config, tokens, macs),
     config,
-  };
-}
-
-/** The multiply-adds beside those that others have counted. */
-function comparison(
-  { config, tokens }: Subject,
-  macs: number,
-): Pick<FlopsRow, "paperGflops" | "headlessMacs" | "specificationGmacs" | "difference"> {
-  const difference = (counted: number, reference: number | undefined): number | undefined =>
-    reference && (counted - reference * 1e9) / (reference * 1e9);
-  if (config.family === "dit") {
-    const paperGflops = ditPaperGflops(config);
-    return { paperGflops, difference: difference(macs, paperGflops) };
-  }
-  const headlessMacs = multiplyAdds(singleImageGraph(config, tokens, "vectors"));
-  const specificationGmacs = navitSpecificationGmacs(config, tokens);
-  return {
-    headlessMacs,
-    specificationGmacs,
-    difference: difference(headlessMacs, specificationGmacs),
   };
 }
 
@@ -123,20 +94,13 @@ const multiplyAdds = (graph: Graph): number => graphCost(graph).multiplyAdds;
 
 /** The graph of a forward pass of one picture. */
 function forward({ config, tokens }: Subject): Graph {
-  return config.family === "dit" ? forwardGraph(config, 1) : singleImageGraph(config, tokens);
+  const { out } = familyOf(config).trace(config, { batch: 1, tokens });
+  return makeGraph("forward", { outputs: { out } });
 }
 
 /** The graph of a training step on one picture: forward, loss, backward, optimizer. */
 function trainingGraph({ config, tokens }: Subject): Graph {
-  const clipNorm = 1;
-  if (config.family === "dit") {
-    return ditTrainingGraph(config, { batchSize: 1, labelDropout: 0.1, clipNorm });
-  }
-  if (config.text) {
-    throw new InputError("the training step of a contrastive model has no cost of one picture");
-  }
-  const shape = { sequences: 1, length: tokens, slots: 1 };
-  return navitTrainingGraphs(config, { ...shape, loss: "softmax", clipNorm }).update;
+  return familyOf(config).trainingWorkload(config, { batch: 1, tokens }).graphs.update;
 }
 
 /** Multiply-adds of a training step a picture: they grow with the batch, the optimizer has none. */
@@ -164,8 +128,7 @@ export function flopsColumns(
     { title: "tokens", value: ({ tokens }) => tokens },
     { title: "MACs", value: ({ macs }) => macs },
     { title: "GFLOPs", value: ({ flops }) => flops / 1e9, digits: 3 },
-    ...(hasFamily(rows, "dit") ? [paperColumn] : []),
-    ...(hasFamily(rows, "navit") ? specificationColumns : []),
+    ...publishedIn(rows).flatMap(({ columns }) => columns),
     {
       title: "difference %",
       value: ({ difference }) => difference === undefined ? undefined : 100 * difference,
@@ -174,21 +137,6 @@ export function flopsColumns(
     ...(withTraining ? trainingColumns : []),
   ];
 }
-
-const paperColumn: Column<FlopsRow> = {
-  title: "paper Gflops (MACs/1e9)",
-  value: ({ paperGflops }) => paperGflops,
-  digits: 2,
-};
-
-const specificationColumns: Column<FlopsRow>[] = [
-  { title: "MACs without head", value: ({ headlessMacs }) => headlessMacs },
-  {
-    title: "specification GMACs",
-    value: ({ specificationGmacs }) => specificationGmacs,
-    digits: 2,
-  },
-];
 
 const trainingColumns: Column<FlopsRow>[] = [
   { title: "train step MACs", value: ({ trainMacs }) => trainMacs },

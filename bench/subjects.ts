@@ -3,14 +3,20 @@
  *
  * @module
  */
-import type { ModelConfig } from "../models/registry.ts";
+import type { FamilyConfig } from "../models/family.ts";
 
-/** A model and the picture that it is counted or timed on. */
+/** A model and the sample that it is counted or timed on. */
 export interface Subject {
   /** Name for the tables. */
   readonly name: string;
   /** The model. */
-  readonly config: ModelConfig;
-  /** Patches of the picture; those of a DiT follow from its configuration. */
+  readonly config: FamilyConfig;
+  /** Tokens of the sample; those of some families follow from the configuration. */
   readonly tokens: number;
 }
+
+/**
+ * What a model can be timed at: `train` is the step of `tessera train`, `train-plain` the bare one
+ * that frameworks are compared by.
+ */
+export type ModelOperation = "forward" | "train" | "train-plain";

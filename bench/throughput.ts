@@ -13,9 +13,9 @@ import {
   type AttentionSize,
   loadAttention,
 } from "./workloads/attention.ts";
-import { loadModelJob, type ModelOperation } from "./workloads/model.ts";
+import { loadModelJob } from "./workloads/model.ts";
 import { describePlace, isMeasured, measureAt, type Outcome, type Place } from "./runner/places.ts";
-import type { Subject } from "./subjects.ts";
+import type { ModelOperation, Subject } from "./subjects.ts";
 import { measure, type WarmUp } from "./runner/timing.ts";
 import { type Job, loadProduct } from "./workloads/workload.ts";
 

@@ -1,66 +1,69 @@
 /**
- * The families of models, where it does not matter which one a model belongs to: configurations by
- * name, and from JSON by their field `family`.
+ * The families of models. A new family is one folder beside this file and one line in the table.
  *
  * @module
  */
 import { InputError, quote } from "../base/errors.ts";
 import { configByName, parseJsonConfig } from "../nn/config.ts";
-import { type DiTConfig, ditConfigs, ditParameters } from "./dit/model.ts";
-import { checkDiTConfig } from "./dit/config.ts";
-import { type NaViTConfig, navitConfigs, navitParameters } from "./navit/model.ts";
-import { checkNaViTConfig } from "./navit/config.ts";
 import type { ParameterSpecification } from "../nn/parameters.ts";
+import { ditFamily } from "./dit/family.ts";
+import type { Family, FamilyConfig } from "./family.ts";
+import { navitFamily } from "./navit/family.ts";
 
-/** The configuration of a model of any family. */
-export type ModelConfig = DiTConfig | NaViTConfig;
+/** Families by name. */
+const families = new Map<string, Family>();
 
-/** Name of a family. */
-export type Family = ModelConfig["family"];
+const shipped: readonly Family[] = [ditFamily, navitFamily];
+for (const family of shipped) registerFamily(family);
 
-/** The configuration of a family. */
-export type ConfigOf<F extends Family> = Extract<ModelConfig, { readonly family: F }>;
+/** Adds a family from outside; one of the same name is replaced. */
+export function registerFamily(family: Family): void {
+  families.set(family.name, family);
+}
+
+/** All families, in the order of the table. */
+export const allFamilies = (): readonly Family[] => [...families.values()];
+
+/**
+ * A family by its name.
+ *
+ * @throws InputError naming those there are
+ */
+export function familyByName(name: string, where = "family"): Family {
+  const family = families.get(name);
+  if (family) return family;
+  throw new InputError(
+    `${where}: ${quote(name)} is not known; it is ${[...families.keys()].join(" or ")}`,
+  );
+}
+
+/** The family of a configuration. */
+export const familyOf = (config: FamilyConfig): Family => familyByName(config.family);
 
 /** All models that have a name. */
-export const modelConfigs: ReadonlyMap<string, ModelConfig> = new Map<string, ModelConfig>([
-  ...ditConfigs,
-  ...navitConfigs,
-]);
-
-/** How the configurations of each family are checked. */
-const checks: { readonly [F in Family]: (value: unknown, where: string) => ConfigOf<F> } = {
-  dit: checkDiTConfig,
-  navit: checkNaViTConfig,
-};
+export const modelConfigs = (): ReadonlyMap<string, FamilyConfig> =>
+  new Map(allFamilies().flatMap(({ configs }) => [...configs]));
 
 /**
  * A named configuration of any family.
  *
  * @throws InputError with the closest names when there is none
  */
-export function modelConfigByName(name: string): ModelConfig {
-  return configByName(modelConfigs, name);
-}
+export const modelConfigByName = (name: string): FamilyConfig => configByName(modelConfigs(), name);
 
 /**
  * Reads a configuration of any family from JSON text.
  *
  * @throws InputError naming the field that is wrong
  */
-export function parseModelConfig(text: string, where: string): ModelConfig {
+export function parseModelConfig(text: string, where: string): FamilyConfig {
   const value = parseJsonConfig(text, where);
-  const family = Object(value).family;
-  if (Object.hasOwn(checks, family)) return checks[family as Family](value, where);
-  throw new InputError(
-    `${where}: family: ${quote(String(family))} is not known; it is ` +
-      Object.keys(checks).join(" or "),
-  );
+  return familyByName(String(Object(value).family), `${where}: family`).check(value, where);
 }
 
 /** The parameters of a model. */
-export function parametersOf(config: ModelConfig): ParameterSpecification[] {
-  return config.family === "dit" ? ditParameters(config) : navitParameters(config);
-}
+export const parametersOf = (config: FamilyConfig): ParameterSpecification[] =>
+  familyOf(config).parameters(config);
 
 /**
  * Requires that a model is of a family.
@@ -68,11 +71,11 @@ export function parametersOf(config: ModelConfig): ParameterSpecification[] {
  * @param name what the model is called in the message
  * @throws InputError when it is of another one
  */
-export function ofFamily<F extends Family>(
-  family: F,
-  config: ModelConfig,
+export function ofFamily<Config extends FamilyConfig>(
+  family: Family<Config>,
+  config: FamilyConfig,
   name: string,
-): ConfigOf<F> {
-  if (config.family === family) return config as ConfigOf<F>;
-  throw new InputError(`${name} is a ${config.family}, not a ${family}`);
+): Config {
+  if (config.family === family.name) return config as Config;
+  throw new InputError(`${name} is a ${config.family}, not a ${family.name}`);
 }

@@ -85,3 +85,9 @@ export function withOverrides<Config extends object>(
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return { ...config, ...Object.fromEntries(given) };
 }
+
+/** Whether a configuration has all fields of another one. */
+export function hasFields(config: object, other: object): boolean {
+  const fields = new Map<string, unknown>(Object.entries(config));
+  return Object.entries(other).every(([name, value]) => fields.get(name) === value);
+}

@@ -12,7 +12,7 @@ import type { PictureSet } from "../../data/picture_set.ts";
 import { type Resolution, sideOf } from "../../data/packing/resolution.ts";
 import { InputError } from "../../base/errors.ts";
 import type { HostArray } from "../../kernels/shape.ts";
-import type { ReadyBatches } from "../workloads/navit.ts";
+import type { ReadyBatches } from "./workload.ts";
 
 /** How pictures are laid out. */
 export interface LayoutOptions {

@@ -7,7 +7,8 @@ import { summarize, type Summary } from "../../base/statistics.ts";
 import type { Column } from "../../formats/text/table.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { NaViTConfig } from "../../models/navit/model.ts";
-import { loadNaViTJob, withPositions } from "../workloads/navit.ts";
+import { withPositions } from "../../models/navit/workload.ts";
+import { loadNaViTJob } from "./workload.ts";
 import type { LaidOut, Layouts } from "./batches.ts";
 import { type PackingCost, packingCost } from "./cost.ts";
 import {

@@ -9,10 +9,9 @@
 import process from "node:process";
 import type { Device } from "../../kernels/device.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
-import { ditParameters } from "../../models/dit/model.ts";
-import { modelConfigByName, ofFamily } from "../../models/registry.ts";
+import { familyOf, modelConfigByName } from "../../models/registry.ts";
 import type { Build } from "../../base/machine.ts";
-import { loadForward, loadPlainStep } from "../workloads/dit.ts";
+import { loadForward, loadPlainStep, workloadOf } from "../workloads/model.ts";
 import { timeRuns, warmUp } from "./timing.ts";
 import {
   createParameters,
@@ -20,6 +19,9 @@ import {
   loadProduct,
   type ParameterBuffers,
 } from "../workloads/workload.ts";
+
+/** Side of the pictures for models that take any, in pixels. */
+const pictureSide = 224;
 
 /** Fields that a request may have. */
 interface Request {
@@ -132,14 +134,15 @@ class Server {
     model: string,
     batch: number,
   ): Promise<Job> {
-    const config = ofFamily("dit", modelConfigByName(model), model);
+    const config = modelConfigByName(model);
+    const tokens = familyOf(config).tokens(config, pictureSide)!;
+    const workload = workloadOf({ name: model, config, tokens }, batch);
     const parameters = await this.#parameters.get(
       `${place} ${model}`,
-      () => Promise.resolve(createParameters(device, ditParameters(config))),
+      () => Promise.resolve(createParameters(device, workload.specifications)),
     );
-    return op === "forward"
-      ? await loadForward(device, config, batch, parameters)
-      : await loadPlainStep(device, config, batch, parameters);
+    const load = op === "forward" ? loadForward : loadPlainStep;
+    return await load(device, workload, parameters);
   }
 }
 

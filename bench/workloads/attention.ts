@@ -11,7 +11,8 @@ import { attention } from "../../kernels/ops/attention/op.ts";
 import { multiply } from "../../kernels/ops/elementwise/op.ts";
 import { reduceSum } from "../../kernels/ops/reduce/op.ts";
 import { input } from "../../kernels/tensor.ts";
-import { type Job, macsOf, ripple } from "./workload.ts";
+import { type Job, macsOf } from "./workload.ts";
+import { ripple } from "../../base/ripple.ts";
 
 /** What attention can be timed at: `gradient` includes the forward pass that it needs. */
 export type AttentionOperation = "forward" | "gradient";

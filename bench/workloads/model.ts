@@ -4,41 +4,143 @@
  * @module
  */
 import { InputError } from "../../base/errors.ts";
-import type { Device } from "../../kernels/device.ts";
+import { ripple } from "../../base/ripple.ts";
+import type { Device, Executable } from "../../kernels/device.ts";
+import { compile } from "../../kernels/graph/compile.ts";
+import { gradients } from "../../kernels/graph/gradients.ts";
+import { type Graph, graphInputs, makeGraph } from "../../kernels/graph/graph.ts";
+import { square, subtract } from "../../kernels/ops/elementwise/op.ts";
+import { adamw } from "../../kernels/ops/optimizer/op.ts";
+import { adamwSchedule } from "../../kernels/ops/optimizer/step.ts";
+import { mean } from "../../kernels/ops/reduce/op.ts";
+import type { HostArray } from "../../kernels/shape.ts";
+import { constantTensor, input, state } from "../../kernels/tensor.ts";
+import type { Workload } from "../../models/family.ts";
+import { familyOf } from "../../models/registry.ts";
 import type { WeightType } from "../../nn/parameters.ts";
-import { loadDiTJob } from "./dit.ts";
-import { loadNaViTJob, wholeSequences, withPositions } from "./navit.ts";
-import type { Subject } from "../subjects.ts";
-import type { Job } from "./workload.ts";
-
-/**
- * What a model can be timed at: `train` is the step of `tessera train`, `train-plain` the bare one
- * that frameworks are compared by.
- */
-export type ModelOperation = "forward" | "train" | "train-plain";
+import { scheduleAtStep, stateNames } from "../../training/step/optimizer.ts";
+import type { ModelOperation, Subject } from "../subjects.ts";
+import {
+  createParameters,
+  type Job,
+  loadTrainer,
+  macsOf,
+  optimizer,
+  type ParameterBuffers,
+} from "./workload.ts";
 
 /**
  * Loads an operation of a model, with parameters of its own.
  *
- * @param batch pictures an execution; NaViT has one a sequence
+ * @param batch samples an execution
  * @param weights how they are stored
- * @throws InputError for a training step with other weights than `f32`, and for what a family lacks
+ * @throws InputError for a training step with other weights than `f32`, and where a family has none
  */
 export async function loadModelJob(
   device: Device,
   operation: ModelOperation,
-  { config, tokens }: Subject,
+  subject: Subject,
   batch: number,
   weights: WeightType = "f32",
 ): Promise<Job> {
   if (operation !== "forward" && weights !== "f32") {
     throw new InputError(`${operation} with weights in ${weights}: training is in f32 only`);
   }
-  if (config.family === "dit") return await loadDiTJob(device, operation, config, batch, weights);
-  if (operation === "train-plain") {
-    throw new InputError("train-plain is for DiT models; train is the training step of a NaViT");
+  if (operation === "train") return await loadTrainingStep(device, subject, batch);
+  const workload = workloadOf(subject, batch, weights);
+  const parameters = createParameters(device, workload.specifications, weights);
+  const load = operation === "forward" ? loadForward : loadPlainStep;
+  return await load(device, workload, parameters);
+}
+
+/** A forward pass of a model on made-up samples. */
+export function workloadOf(
+  { config, tokens }: Subject,
+  batch: number,
+  weights?: WeightType,
+): Workload {
+  return familyOf(config).workload(config, { batch, tokens, weights });
+}
+
+/** A forward pass with given parameters. */
+export async function loadForward(
+  device: Device,
+  { traced, inputs }: Workload,
+  parameters: ParameterBuffers,
+): Promise<Job> {
+  const graph = makeGraph("forward", { outputs: { out: traced.out } });
+  const executable = await device.load(compile(graph), parameters);
+  writeInputs(executable, graph, inputs);
+  return { run: () => executable.run(), macs: macsOf(graph) };
+}
+
+/**
+ * The bare training step that frameworks are compared by, with given parameters: mean squared error
+ * over the whole output against a fixed target, gradients, AdamW.
+ */
+export async function loadPlainStep(
+  device: Device,
+  workload: Workload,
+  parameters: ParameterBuffers,
+): Promise<Job> {
+  const graph = plainStepGraph(workload);
+  const executable = await device.load(compile(graph), parameters);
+  writeInputs(executable, graph, workload.inputs);
+  const target = executable.buffer("target");
+  target.write(ripple(target.elements, 3));
+  const schedule = executable.buffer("schedule");
+  let step = 0;
+  const run = () => {
+    schedule.write(scheduleAtStep(++step, optimizer));
+    executable.run();
+  };
+  return { run, macs: macsOf(graph) };
+}
+
+type Inputs = Readonly<Record<string, HostArray>>;
+
+/** The inputs that a graph reads: not every model of a family reads all. */
+function readBy(graph: Graph, inputs: Inputs): Inputs {
+  const wanted = graphInputs(graph);
+  return Object.fromEntries(Object.entries(inputs).filter(([name]) => wanted.has(name)));
+}
+
+function writeInputs(executable: Executable, graph: Graph, inputs: Inputs): void {
+  for (const [name, data] of Object.entries(readBy(graph, inputs))) {
+    executable.buffer(name).write(data);
   }
-  const sequences = wholeSequences(config, batch, tokens);
-  const model = withPositions(config, Math.ceil(Math.sqrt(tokens)));
-  return await loadNaViTJob(device, operation, model, sequences, weights);
+}
+
+function plainStepGraph({ specifications, traced: { out, parameters } }: Workload): Graph {
+  const loss = mean(square(subtract(out, input("target", out.shape))));
+  const trained = specifications.filter(({ trainable }) => trainable)
+    .map(({ name }) => ({ name, parameter: parameters.get(name)! }));
+  const gradientsOfLoss = gradients(loss, trained.map(({ parameter }) => parameter));
+  const schedule = input("schedule", [adamwSchedule.length]);
+  const gradientScale = constantTensor(Float32Array.of(1), []);
+  const effects = trained.map(({ name, parameter }, index) =>
+    adamw({
+      parameter,
+      gradient: gradientsOfLoss[index],
+      firstMoment: state(stateNames.firstMoment(name), parameter.shape),
+      secondMoment: state(stateNames.secondMoment(name), parameter.shape),
+      schedule,
+      gradientScale,
+    })
+  );
+  return makeGraph("plain training step", { outputs: { loss }, effects });
+}
+
+/** The training step of `tessera train`. */
+async function loadTrainingStep(
+  device: Device,
+  { config, tokens }: Subject,
+  batch: number,
+): Promise<Job> {
+  const { specifications, graphs, constants, inputs } = familyOf(config)
+    .trainingWorkload(config, { batch, tokens });
+  const trainer = await loadTrainer(device, specifications, graphs);
+  for (const [name, data] of Object.entries(constants)) trainer.writeInput(name, data);
+  const run = () => trainer.runStep(readBy(graphs.update, inputs(trainer.step)));
+  return { run, macs: macsOf(graphs.update) };
 }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { ripple } from "../../base/ripple.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { type Graph, graphCost, makeGraph } from "../../kernels/graph/graph.ts";
@@ -79,22 +80,6 @@ function openGates(specifications: readonly ParameterSpecification[]): Parameter
 
 /** Multiply-adds of a graph. */
 export const macsOf = (graph: Graph): number => graphCost(graph).multiplyAdds;
-
-/**
- * Numbers in [-amplitude, amplitude] without a visible pattern, which repeat after 65,536;
- * `frequency` makes them different.
- */
-export function ripple(length: number, frequency: number, amplitude = 1): Float32Array {
-  const period = Float32Array.from(
-    { length: Math.min(length, 65536) },
-    (_, index) => amplitude * Math.sin(frequency * index ** 2),
-  );
-  const result = new Float32Array(length);
-  for (let start = 0; start < length; start += period.length) {
-    result.set(period.subarray(0, length - start), start);
-  }
-  return result;
-}
 
 /** A matrix product (m, k) times (k, n). */
 export async function loadProduct(

@@ -5,7 +5,6 @@
  */
 import { Command } from "commander";
 import type { AttentionOperation } from "../../bench/workloads/attention.ts";
-import type { Family } from "../../models/registry.ts";
 import type { Subject } from "../../bench/subjects.ts";
 import type { ProductSize, Task } from "../../bench/throughput.ts";
 import { aspectCommand } from "./aspect.ts";
@@ -23,7 +22,7 @@ import {
 import { UsageError } from "../terminal/errors.ts";
 import { define, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
-import { anyModelFlags } from "../flags/options.ts";
+import { anyModelFlags } from "../families/registry.ts";
 import { choice, integer, list, type Parser, text } from "../flags/parsers.ts";
 import { versions } from "../terminal/version.ts";
 
@@ -45,25 +44,25 @@ const modelListFlags = {
     model: optional("--model <list>", "models by name, such as DiT-S/8,NaViT-B/16", list(text)),
     tokens: optional(
       "--tokens <list>",
-      "patches of a picture of a NaViT; or give --image-size",
+      "patches of a picture, for models of any size; or give --image-size",
       list(integer({ min: 1, max: 65536 })),
     ),
   }),
-  ...anyModelFlags,
+  ...anyModelFlags(),
 };
 
 /**
  * The models that flags ask for.
  *
  * @param fallback names where they ask for none
- * @param tokens patches of a NaViT's picture where they do not tell
+ * @param tokens of a sample where they do not tell
  */
 async function subjectsFromFlags(
   values: Values<typeof modelListFlags>,
   fallback: readonly string[],
   tokens?: readonly number[],
 ): Promise<Subject[]> {
-  const { configFromFile, configFromFlags, subjectsOf } = await import("../flags/model_config.ts");
+  const { configFromFile, configFromFlags, subjectsOf } = await import("../families/subjects.ts");
   const fromFile = values.config === undefined ? [] : [await configFromFile(values.config, values)];
   const names = values.model ?? (values.config === undefined ? fallback : []);
   return [...fromFile, ...names.map((name) => configFromFlags(name, values))]
@@ -90,7 +89,7 @@ function flopsCommand(io: Io): Command {
     ],
     run: async ({ values }) => {
       const flops = await import("../../bench/flops.ts");
-      const names = await modelNames(values.tokens === undefined ? undefined : "navit");
+      const names = await modelNames(values.tokens !== undefined);
       const models = await subjectsFromFlags(values, names, [64, 256, 1024]);
       if (values.detail) {
         const pass = values.train ? "train" : "forward";
@@ -111,10 +110,11 @@ function flopsCommand(io: Io): Command {
   });
 }
 
-/** Names of all models, or of one family. */
-async function modelNames(family?: Family): Promise<string[]> {
-  const { modelConfigs } = await import("../../models/registry.ts");
-  return [...modelConfigs].filter(([, config]) => (family ?? config.family) === config.family)
+/** Names of all models, or of those that take samples of any size. */
+async function modelNames(anySize: boolean): Promise<string[]> {
+  const { familyOf, modelConfigs } = await import("../../models/registry.ts");
+  return [...modelConfigs()]
+    .filter(([, config]) => !anySize || familyOf(config).tokens(config) === undefined)
     .map(([name]) => name);
 }
 
@@ -172,10 +172,6 @@ function throughputCommand(io: Io): Command {
       }
       const { modelTasks } = await import("../../bench/throughput.ts");
       const models = await subjectsFromFlags(values, ["DiT-S/8"]);
-      if (values.ops.includes("train-plain")) {
-        const other = models.find(({ config }) => config.family !== "dit");
-        if (other) throw new UsageError(`--ops train-plain is for DiT, and ${other.name} is none`);
-      }
       const tasks = modelTasks(values.ops, models, values.batch, placesOf(values), values.dtype);
       await runTasks(io, tasks, values, "model");
     },

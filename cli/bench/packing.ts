@@ -11,7 +11,8 @@ import { count, placesOf, reportFlags, runSweep, timingFlags } from "./sweep.ts"
 import { asUsage, UsageError } from "../terminal/errors.ts";
 import { define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
-import { navitModelFlags, seedFlags } from "../flags/options.ts";
+import { seedFlags } from "../flags/options.ts";
+import { navitModelFlags } from "../families/navit/model_flags.ts";
 import { choice, integer, list, number, text } from "../flags/parsers.ts";
 
 const length = integer({ min: 1, max: 65536 });
@@ -109,14 +110,15 @@ export function packingCommand(io: Io): Command {
 
 /** The models, of which a file describes one more. */
 async function modelsFromFlags(values: PackingValues): Promise<NamedNaViT[]> {
-  const { configFromFile, configFromFlags } = await import("../flags/model_config.ts");
+  const { configFromFile, configFromFlags } = await import("../families/subjects.ts");
   const { ofFamily } = await import("../../models/registry.ts");
+  const { navitFamily } = await import("../../models/navit/family.ts");
   const models = values.config === undefined
     ? values.model.map((name) => configFromFlags(name, values))
     : [await configFromFile(values.config, values)];
   return models.map(({ name, config }) => ({
     name,
-    config: asUsage(() => ofFamily("navit", config, name)),
+    config: asUsage(() => ofFamily(navitFamily, config, name)),
   }));
 }
 

@@ -8,8 +8,9 @@ import type { Subject } from "../../bench/subjects.ts";
 import { closest, UsageError } from "../terminal/errors.ts";
 import { define, group, optional } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
-import { anyModelFlags, jsonFlags } from "../flags/options.ts";
-import type { NamedModel } from "../flags/model_config.ts";
+import { anyModelFlags } from "../families/registry.ts";
+import { jsonFlags } from "../flags/options.ts";
+import type { NamedModel } from "../families/subjects.ts";
 import { integer } from "../flags/parsers.ts";
 import { describeVersions, versions } from "../terminal/version.ts";
 
@@ -64,11 +65,11 @@ function modelCommand(io: Io): Command {
     summary: "parameters, multiply-adds and tokens of a model, or of all",
     operands: "[name]",
     flags: {
-      ...anyModelFlags,
+      ...anyModelFlags(),
       ...group("Model:", {
         tokens: optional(
           "--tokens <n>",
-          "patches of the picture of a NaViT; or give --image-size",
+          "patches of the picture, for models of any size; or give --image-size",
           integer({ min: 1, max: 65536 }),
           "those of 224 x 224 pixels",
         ),
@@ -89,7 +90,7 @@ function modelCommand(io: Io): Command {
         );
       }
       const { configFromFile, configFromFlags, subjectsOf } = await import(
-        "../flags/model_config.ts"
+        "../families/subjects.ts"
       );
       const asked = values.tokens === undefined ? undefined : [values.tokens];
       const subject = (named: NamedModel): Subject =>
@@ -97,7 +98,7 @@ function modelCommand(io: Io): Command {
       if (name === undefined && values.config === undefined) {
         const { modelConfigs } = await import("../../models/registry.ts");
         const models = await Promise.all(
-          [...modelConfigs.keys()].map((each) =>
+          [...modelConfigs().keys()].map((each) =>
             reportModel(subject(configFromFlags(each, values)))
           ),
         );

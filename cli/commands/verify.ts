@@ -5,8 +5,9 @@
  */
 import { Command } from "commander";
 import type { Comparison } from "../../evaluation/verify/compare.ts";
-import type { VerificationCase, VerificationReport } from "../../evaluation/verify/verification.ts";
-import type { ConfigOf, Family } from "../../models/registry.ts";
+import type { VerificationReport } from "../../evaluation/verify/verification.ts";
+import type { FamilyCommands } from "../families/commands.ts";
+import { allCommands } from "../families/registry.ts";
 import { ExitCode, UsageError } from "../terminal/errors.ts";
 import { define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
@@ -15,10 +16,10 @@ import { number, text } from "../flags/parsers.ts";
 
 /** Builds `tessera verify`. */
 export function command(io: Io): Command {
-  return new Command("verify")
-    .description("Compare a model's outputs and gradients with another framework's.")
-    .addCommand(verifyDitCommand(io))
-    .addCommand(verifyNaViTCommand(io));
+  const verify = new Command("verify")
+    .description("Compare a model's outputs and gradients with another framework's.");
+  for (const family of allCommands()) verify.addCommand(familyCommand(io, family));
+  return verify;
 }
 
 /** The flags; `contents` says what is in a case. */
@@ -44,47 +45,26 @@ class VerificationFailed extends Error {
   readonly exitCode = ExitCode.failure;
 }
 
-function verifyDitCommand(io: Io): Command {
+function familyCommand(io: Io, { name, verify: { summary, contents, hint } }: FamilyCommands) {
   return define({
-    name: "dit",
-    summary: "a DiT: forward pass and gradients",
-    flags: verifyFlags("input.x, input.t, input.y, output.out; and cotangent.out"),
+    name,
+    summary,
+    flags: verifyFlags(contents),
     examples: [[
-      "tessera verify dit --config c.json --weights w.safetensors --case case.safetensors",
-      "exit code 1 when an output or gradient is beyond the tolerance",
+      `tessera verify ${name} --config c.json --weights w.safetensors --case case.safetensors`,
+      hint,
     ]],
     run: async ({ values }) => {
-      const { readDiTCase } = await import("../../models/dit/case.ts");
-      await runVerification(io, "dit", values, readDiTCase);
+      await runVerification(io, name, values);
     },
   });
 }
 
-function verifyNaViTCommand(io: Io): Command {
-  return define({
-    name: "navit",
-    summary: "a NaViT: forward pass of a packed batch and gradients",
-    flags: verifyFlags(
-      "a packed batch: input.patches, .segments, .rows, .columns, .gridRows, .gridColumns, " +
-        "output.logits; and cotangent.logits",
-    ),
-    examples: [[
-      "tessera verify navit --config c.json --weights w.safetensors --case case.safetensors",
-      "slots without an image are not compared",
-    ]],
-    run: async ({ values }) => {
-      const { readNaViTCase } = await import("../../models/navit/case.ts");
-      await runVerification(io, "navit", values, readNaViTCase);
-    },
-  });
-}
-
-/** Verifies a model of a family, whose cases `readCase` reads. */
-async function runVerification<F extends Family>(
+/** Verifies a model of a family. */
+async function runVerification(
   io: Io,
-  family: F,
+  name: string,
   values: Values<ReturnType<typeof verifyFlags>>,
-  readCase: (path: string, config: ConfigOf<F>) => Promise<VerificationCase>,
 ): Promise<void> {
   const { config: model, weights, case: path } = values;
   if (model === undefined) throw new UsageError("--config is needed: a file or a model's name");
@@ -92,15 +72,16 @@ async function runVerification<F extends Family>(
   if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
   const { openVerification, verify } = await import("../../evaluation/verify/verification.ts");
   const { selectDevice } = await import("../../kernels/select_device.ts");
-  const { parametersOf } = await import("../../models/registry.ts");
+  const { familyByName } = await import("../../models/registry.ts");
   const { namedConfigOrFile } = await import("../flags/model_config.ts");
+  const family = familyByName(name);
   const config = await namedConfigOrFile(family, model);
-  const loaded = await readCase(path, config);
-  using verification = await openVerification(parametersOf(config), weights, loaded);
+  const loaded = await family.case.read(path, config);
+  using verification = await openVerification(family.parameters(config), weights, loaded);
   const { device } = await selectDevice(values);
   try {
     const report = await verify(device, verification, values.tolerance);
-    const document = { model: family, config, weights, case: path, ...report };
+    const document = { model: name, config, weights, case: path, ...report };
     io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
     if (!report.passed) throw new VerificationFailed(describeFailure(report));
   } finally {

@@ -55,7 +55,7 @@ export const jsonFlags = group("Output:", {
 const size = integer({ min: 1, max: 65536 });
 
 /** A transformer described by a file, changed field by field. */
-const transformerFlags = group("Model:", {
+export const transformerFlags = group("Model:", {
   config: optional("--config <file>", "model config as JSON; flags override its fields", text),
   depth: optional("--depth <n>", "transformer blocks", integer({ min: 1, max: 1024 })),
   hidden: optional("--hidden <n>", "width of a token; a multiple of --heads", size),
@@ -65,46 +65,10 @@ const transformerFlags = group("Model:", {
   numClasses: optional("--num-classes <n>", "classes, without the null class", size),
 });
 
-/** A DiT, changed field by field. */
+/** A model of pictures, changed field by field. */
 export const modelFlags = {
   ...transformerFlags,
   ...group("Model:", {
     imageSize: optional("--image-size <pixels>", "side of the pictures", size),
   }),
 };
-
-/** Fields that only a NaViT has. */
-export const navitOnlyFlags = group("Model:", {
-  mlp: optional("--mlp <n>", "width of the MLPs", size, "4 x hidden"),
-  mlpBias: toggle("--mlp-bias", "biases in the MLPs"),
-  positions: optional(
-    "--positions <kind>",
-    "position embedding: factorized, sinusoidal, fourier, learned-1d, learned-2d",
-    choice("factorized", "sinusoidal", "fourier", "learned-1d", "learned-2d"),
-    "factorized",
-  ),
-  combination: optional(
-    "--combination <sum|product|stack>",
-    "how factorized positions are combined",
-    choice("sum", "product", "stack"),
-    "sum",
-  ),
-  coordinates: optional(
-    "--coordinates <absolute|fractional|aspect>",
-    "positions in patches, as parts of each side, or of the longer side",
-    choice("absolute", "fractional", "aspect"),
-    "absolute",
-  ),
-  positionLength: optional(
-    "--position-length <patches>",
-    "longest side the position tables cover",
-    integer({ min: 1, max: 4096 }),
-    "512 pixels",
-  ),
-});
-
-/** A NaViT, changed field by field. */
-export const navitModelFlags = { ...transformerFlags, ...navitOnlyFlags };
-
-/** A model of any family, changed field by field. */
-export const anyModelFlags = { ...modelFlags, ...navitOnlyFlags };

@@ -14,6 +14,7 @@ import {
   type PackedImages,
   patchWidth,
 } from "./model.ts";
+import type { TracedModel } from "../family.ts";
 import { captionVectors, type PackedCaptions, sharedSpace } from "./text.ts";
 import { countParameters, lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 
@@ -50,6 +51,25 @@ export function imageInputs(
  */
 export type NaViTOutput = "logits" | "vectors" | "embeddings";
 
+/** Traces the forward pass of a batch; its inputs are those of {@link imageInputs}. */
+export function traceNaViT(
+  config: NaViTConfig,
+  shape: PackShape,
+  output: NaViTOutput = "logits",
+  weights: WeightType = "f32",
+): TracedModel {
+  const parameters = parameterStates(navitParameters(config), weights);
+  const of = lookup(parameters);
+  const images = imageInputs(config, shape);
+  const forward = (): Tensor => {
+    if (output === "logits") return navit(config, of, images);
+    const vectors = imageVectors(config, of, images);
+    if (output === "vectors") return vectors;
+    return slots(sharedSpace(of, "image_projection", vectors), shape);
+  };
+  return { out: forward(), parameters };
+}
+
 /** The forward pass of a batch as a graph; its inputs are those of {@link imageInputs}. */
 export function navitForwardGraph(
   config: NaViTConfig,
@@ -57,15 +77,8 @@ export function navitForwardGraph(
   output: NaViTOutput = "logits",
   weights: WeightType = "f32",
 ): Graph {
-  const parameters = lookup(parameterStates(navitParameters(config), weights));
-  const images = imageInputs(config, shape);
-  const forward = (): Tensor => {
-    if (output === "logits") return navit(config, parameters, images);
-    const vectors = imageVectors(config, parameters, images);
-    if (output === "vectors") return vectors;
-    return slots(sharedSpace(parameters, "image_projection", vectors), shape);
-  };
-  return makeGraph("forward", { outputs: { [output]: forward() } });
+  const { out } = traceNaViT(config, shape, output, weights);
+  return makeGraph("forward", { outputs: { [output]: out } });
 }
 
 /** Rows (B E, e) by sequence and slot: (B, E, e). */

@@ -68,12 +68,10 @@ Deno.test("a row that fails says why, and does not throw", async () => {
 });
 
 eachDevice("every operation of a model can be run again and again", async (device) => {
-  const cases = [
-    ...(["forward", "train", "train-plain"] as const).map((operation) =>
-      [tiny, operation] as const
-    ),
-    ...(["forward", "train"] as const).map((operation) => [tinyNaViT, operation] as const),
-  ];
+  const operations = ["forward", "train", "train-plain"] as const;
+  const cases = [tiny, tinyNaViT].flatMap((subject) =>
+    operations.map((operation) => [subject, operation] as const)
+  );
   for (const [subject, operation] of cases) {
     const job = await loadModelJob(device, operation, subject, 2);
     const bytes = device.allocatedBytes;

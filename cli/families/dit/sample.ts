@@ -34,6 +34,7 @@ import {
 import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
+import { ditFamily } from "../../../models/dit/family.ts";
 import { namedConfigOrFile } from "../../flags/model_config.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { watchSignals } from "../../terminal/signals.ts";
@@ -132,7 +133,11 @@ async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<
   if (!isWeightsFile(path) && config !== undefined) {
     throw new UsageError("--config is for bare weights files; a checkpoint folder has its own");
   }
-  return await findDiT(path, weights, config ? await namedConfigOrFile("dit", config) : undefined);
+  return await findDiT(
+    path,
+    weights,
+    config ? await namedConfigOrFile(ditFamily, config) : undefined,
+  );
 }
 
 /** The classes of the pictures: those asked for in turn, as many as asked for. */

@@ -16,6 +16,7 @@ import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
+import { ditFamily } from "../../../models/dit/family.ts";
 import { baseConfig } from "../../flags/model_config.ts";
 import type { trainDitFlags, TrainDitOptions } from "../../commands/train.ts";
 import {
@@ -87,7 +88,7 @@ export async function prepareNewRun(
   io: Io,
   { values, given }: Parsed<typeof trainDitFlags>,
 ): Promise<DiTPlan> {
-  const base = await baseConfig("dit", values);
+  const base = await baseConfig(ditFamily, values);
   const { imageSize, channels } = values;
   asUsage(() => checkChannels(channels));
   const dataset = await openTrainingData(values.dataPath, {

@@ -21,7 +21,9 @@ import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
-import { baseConfig, navitOverrides } from "../../flags/model_config.ts";
+import { navitFamily } from "../../../models/navit/family.ts";
+import { baseConfig } from "../../flags/model_config.ts";
+import { navitOverrides } from "./model_flags.ts";
 import { fixed } from "../../terminal/progress.ts";
 import { packingWarnings, requireClasses, requireFittingResolution } from "./train_checks.ts";
 import type { navitTrainFlags, TrainNaViTOptions } from "./train_flags.ts";
@@ -113,7 +115,7 @@ export async function prepareNewRun(
   { values, given }: { readonly values: TrainNaViTOptions; readonly given: ReadonlySet<string> },
 ): Promise<NaViTPlan> {
   asUsage(() => checkChannels(values.channels));
-  const base = await baseConfig("navit", values);
+  const base = await baseConfig(navitFamily, values);
   const contrastive = values.loss === "contrastive";
   const holdout = values.holdout > 0 ? values.holdout : undefined;
   const pictures = await openRunPictures(values.dataPath, {

@@ -7,7 +7,7 @@ import type { Resolution } from "../../../data/packing/resolution.ts";
 import type { TokenDropping } from "../../../data/packing/token_dropping.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
-import { navitModelFlags } from "../../flags/options.ts";
+import { navitModelFlags } from "./model_flags.ts";
 import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { trainFlags } from "../../flags/train_flags.ts";
 

@@ -279,9 +279,11 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
     [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
     [["attention", "--tokens=9,8", "--images=9"], /--images 9: 8 tokens are at most 8 images/],
     [["product", "--size", "4x4"], /give one side, or m, n and k/],
-    [["flops", "--model=DiT-S/8", "--tokens=9"], /--tokens is for NaViT, and DiT-S\/8 is a DiT/],
+    [
+      ["flops", "--model=DiT-S/8", "--tokens=9"],
+      /--tokens is for models of any size, and DiT-S\/8 is a DiT/,
+    ],
     [["flops", "--model=DiT-S/8", "--mlp=9", "--mlp-bias"], /--mlp, --mlp-bias: for NaViT only/],
-    [["throughput", "--model=NaViT-XS/8", "--ops=train-plain"], /train-plain is for DiT/],
     [["packing", "--model=DiT-S/8"], /DiT-S\/8 is a dit, not a navit/],
     [["packing", "--spread=0.5"], /--spread 0.5 is out of range: .*nearest valid value is 1/],
     [["packing", "--spread=4", "--data-path=x"], /--spread is for synthetic pictures/],

@@ -1,5 +1,5 @@
 /**
- * NaViTs as work to be timed, on batches that lie ready in memory.
+ * NaViTs as work to be timed, on batches of pictures that lie ready in memory.
  *
  * @module
  */
@@ -8,11 +8,17 @@ import type { Device } from "../../kernels/device.ts";
 import type { HostArray } from "../../kernels/shape.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { graphInputs } from "../../kernels/graph/graph.ts";
-import { type NaViTConfig, navitParameters, patchWidth } from "../../models/navit/model.ts";
+import { type NaViTConfig, navitParameters } from "../../models/navit/model.ts";
 import { navitForwardGraph, type PackShape } from "../../models/navit/graph.ts";
 import type { WeightType } from "../../nn/parameters.ts";
 import { navitTrainingGraphs } from "../../models/navit/step.ts";
-import { createParameters, type Job, loadTrainer, macsOf, optimizer, ripple } from "./workload.ts";
+import {
+  createParameters,
+  type Job,
+  loadTrainer,
+  macsOf,
+  optimizer,
+} from "../workloads/workload.ts";
 
 /** Batches of one shape. */
 export interface ReadyBatches {
@@ -88,31 +94,4 @@ async function loadTrainingStep(
     run: (batch) => trainer.runStep(batch),
     macs: macsOf(graphs.update),
   };
-}
-
-/** A batch of sequences that each hold one picture of `tokens` patches, nearly a square. */
-export function wholeSequences(
-  config: NaViTConfig,
-  sequences: number,
-  tokens: number,
-): ReadyBatches {
-  const columns = Math.ceil(Math.sqrt(tokens));
-  const perToken = (value: (token: number) => number): Int32Array =>
-    Int32Array.from({ length: sequences * tokens }, (_, place) => value(place % tokens));
-  const batch = {
-    patches: ripple(sequences * tokens * patchWidth(config), 1),
-    segments: perToken(() => 0),
-    rows: perToken((token) => Math.floor(token / columns)),
-    columns: perToken((token) => token % columns),
-    gridRows: perToken(() => Math.ceil(tokens / columns)),
-    gridColumns: perToken(() => columns),
-    labels: Int32Array.from({ length: sequences }, (_, image) => image % config.classes),
-    weights: new Float32Array(sequences).fill(1 / sequences),
-  };
-  return { shape: { sequences, length: tokens, slots: 1 }, batches: [batch] };
-}
-
-/** The model with tables of positions for sides of up to so many patches, which cost no time. */
-export function withPositions(config: NaViTConfig, longest: number): NaViTConfig {
-  return { ...config, positionLength: Math.max(config.positionLength, longest) };
 }

@@ -1,0 +1,103 @@
+/**
+ * From flags to models that are counted or timed.
+ *
+ * @module
+ */
+import type { Subject } from "../../bench/subjects.ts";
+import type { FamilyConfig } from "../../models/family.ts";
+import {
+  familyOf,
+  modelConfigByName,
+  modelConfigs,
+  parseModelConfig,
+} from "../../models/registry.ts";
+import { readTextFile } from "../terminal/files.ts";
+import { asUsage, UsageError } from "../terminal/errors.ts";
+import type { Flags } from "../flags/flags.ts";
+import type { ModelValues } from "./commands.ts";
+import { allCommands, commandsOf } from "./registry.ts";
+
+/** A configuration with what the model is called in tables. */
+export interface NamedModel {
+  /** The name or file that was asked for, and the fields that flags have changed. */
+  readonly name: string;
+  /** The model. */
+  readonly config: FamilyConfig;
+}
+
+/**
+ * The named configuration with the overrides.
+ *
+ * @throws UsageError for an unknown name or fields that do not fit, with the nearest valid ones
+ */
+export function configFromFlags(name: string, values: ModelValues): NamedModel {
+  return asUsage(() => overridden(name, modelConfigByName(name), values));
+}
+
+/**
+ * The configuration in a JSON file with the overrides.
+ *
+ * @throws InputError when the file cannot be used; UsageError when the overrides do not fit
+ */
+export async function configFromFile(path: string, values: ModelValues): Promise<NamedModel> {
+  const config = parseModelConfig(await readTextFile(path), path);
+  return asUsage(() => overridden(path, config, values));
+}
+
+/** Side of the pictures that vision transformers are compared on, in pixels. */
+const usualSide = 224;
+
+/**
+ * A model with the samples that it is counted or timed on: those whose size follows from its fields,
+ * or samples of so many tokens, or squares of a side in pixels.
+ *
+ * @param fallback tokens where the flags do not tell; those of a usual square when absent
+ * @throws UsageError for `--tokens` where the fields of the model tell
+ */
+export function subjectsOf(
+  { name, config }: NamedModel,
+  { tokens, imageSize }: { readonly tokens?: readonly number[]; readonly imageSize?: number },
+  fallback?: readonly number[],
+): Subject[] {
+  const family = familyOf(config);
+  const fixed = family.tokens(config);
+  if (fixed !== undefined) {
+    if (tokens === undefined) return [{ name, config, tokens: fixed }];
+    throw new UsageError(
+      `--tokens is for models of any size, and ${name} is a ${family.title}: give --image-size`,
+    );
+  }
+  const square = (side: number): number => family.tokens(config, side)!;
+  const counts = tokens ?? (imageSize === undefined ? fallback : [square(imageSize)]) ??
+    [square(usualSide)];
+  return counts.map((tokens) => ({ name, config, tokens }));
+}
+
+function overridden(name: string, base: FamilyConfig, values: ModelValues): NamedModel {
+  const known = [...modelConfigs().keys()].find((key) => key.toLowerCase() === name.toLowerCase());
+  const title = known ?? name;
+  refuseForeignFlags(base.family, values, title);
+  const { fields } = commandsOf(base.family);
+  const overrides = Object.fromEntries(
+    Object.entries(fields.overrides(base, values)).filter(([, value]) => value !== undefined),
+  );
+  const changes = Object.entries(overrides).map(([field, value]) => `${field}=${value}`);
+  return {
+    name: [title, ...changes].join(" "),
+    config: fields.override(base, overrides, name) as FamilyConfig,
+  };
+}
+
+/** Refuses flags that only other families have. */
+function refuseForeignFlags(family: string, values: ModelValues, title: string): void {
+  const own = commandsOf(family);
+  for (const other of allCommands()) {
+    const wrong = Object.entries(other.fields.flags as Flags)
+      .filter(([name]) => !Object.hasOwn(own.fields.flags, name) && values[name])
+      .map(([, { usage }]) => usage.split(" ", 1)[0]);
+    if (wrong.length === 0) continue;
+    throw new UsageError(
+      `${wrong.join(", ")}: for ${other.title} only, and ${title} is a ${own.title}`,
+    );
+  }
+}

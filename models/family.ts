@@ -1,0 +1,126 @@
+/**
+ * What the rest of the house asks of a model family: one object a family, found in `registry.ts`.
+ *
+ * Commands, counts, timing, checks and runs go through these faces and know no family by name. A family
+ * brings the faces it has; what several families share is written once, below or beside this folder.
+ *
+ * @module
+ */
+import type { z } from "zod";
+import type { VerificationCase } from "../evaluation/verify/verification.ts";
+import type { Column } from "../formats/text/table.ts";
+import type { HostArray } from "../kernels/shape.ts";
+import type { Tensor } from "../kernels/tensor.ts";
+import type { ParameterSpecification, WeightType } from "../nn/parameters.ts";
+import type { StepGraphs } from "../training/step/step_graphs.ts";
+
+/** Size and shape of a model of any family. */
+export interface FamilyConfig {
+  /** Name of the family, which tells configurations apart. */
+  readonly family: string;
+}
+
+/** What a model is counted and timed on. */
+export interface WorkSize {
+  /** Samples at a time. */
+  readonly batch: number;
+  /** Tokens of a sample. */
+  readonly tokens: number;
+  /** How the weights are stored; `f32` when absent. */
+  readonly weights?: WeightType;
+}
+
+/** A forward pass on inputs of its own. */
+export interface TracedModel {
+  /** What the model puts out. */
+  readonly out: Tensor;
+  /** The parameters as states, by name. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+}
+
+/** A model with made-up samples, ready to be timed. */
+export interface Workload {
+  /** The model's parameters. */
+  readonly specifications: readonly ParameterSpecification[];
+  /** The forward pass. */
+  readonly traced: TracedModel;
+  /** What goes into the forward pass, by name. */
+  readonly inputs: Readonly<Record<string, HostArray>>;
+}
+
+/** The training step of a model on made-up samples. */
+export interface TrainingWorkload {
+  /** The model's parameters. */
+  readonly specifications: readonly ParameterSpecification[];
+  /** The step of `tessera train`. */
+  readonly graphs: StepGraphs;
+  /** Inputs that stay the same for all steps. */
+  readonly constants: Readonly<Record<string, HostArray>>;
+  /** Inputs of a step, counted from 0. */
+  inputs(step: number): Readonly<Record<string, HostArray>>;
+}
+
+/** Counts by others, beside which those of the running graph are shown. */
+export interface PublishedCounts<Config extends FamilyConfig> {
+  /** Fields of the row of a model that counts `multiplyAdds` for a sample. */
+  fields(config: Config, tokens: number, multiplyAdds: number): {
+    readonly [field: string]: number | undefined;
+    /** How far the count is from the published one, as a part of it. */
+    readonly difference?: number;
+  };
+  /** How tables show the fields, without `difference`. */
+  readonly columns: readonly Column<Readonly<Record<string, unknown>>>[];
+  /** What a reader of the table must know. */
+  readonly note?: string;
+}
+
+/** How outputs and gradients of another framework are read. */
+export interface CaseFace<Config extends FamilyConfig> {
+  /**
+   * Reads and checks a case.
+   *
+   * @throws InputError naming the file, the tensor and what does not fit
+   */
+  read(path: string, config: Config): Promise<VerificationCase>;
+}
+
+/** A family of models. */
+export interface Family<Config extends FamilyConfig = FamilyConfig> {
+  /** Name on the command line and in manifests. */
+  readonly name: Config["family"];
+  /** Name in messages and tables. */
+  readonly title: string;
+  /** The models that have a name. */
+  readonly configs: ReadonlyMap<string, Config>;
+  /** The JSON form of a configuration. */
+  readonly schema: z.ZodType<Config>;
+  /**
+   * Checks the fields of a configuration, and that they fit each other.
+   *
+   * @throws InputError naming the field, or with the nearest valid values
+   */
+  check(value: unknown, where: string): Config;
+  /** The parameters in declaration order. */
+  parameters(config: Config): ParameterSpecification[];
+  /** How many labels a model tells apart; undefined: it has none. */
+  classes(config: Config): number | undefined;
+  /**
+   * Tokens of a sample. Where they do not follow from the configuration: those of a square picture of
+   * `side` pixels, undefined without a side.
+   */
+  tokens(config: Config, side?: number): number | undefined;
+  /** Traces the forward pass of samples. */
+  trace(config: Config, size: WorkSize): TracedModel;
+  /** A forward pass to be timed. */
+  workload(config: Config, size: WorkSize): Workload;
+  /**
+   * A training step to be counted and timed.
+   *
+   * @throws InputError where made-up samples cannot train the model
+   */
+  trainingWorkload(config: Config, size: WorkSize): TrainingWorkload;
+  /** Counts by others. */
+  readonly published?: PublishedCounts<Config>;
+  /** Cases of other frameworks. */
+  readonly case: CaseFace<Config>;
+}

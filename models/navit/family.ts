@@ -1,0 +1,37 @@
+/**
+ * NaViT as a family of models.
+ *
+ * @module
+ */
+import { gridAtSide, gridTokens } from "../../data/packing/patch_grid.ts";
+import type { Family } from "../family.ts";
+import { readNaViTCase } from "./case.ts";
+import { checkNaViTConfig, navitConfigSchema } from "./config.ts";
+import { traceNaViT } from "./graph.ts";
+import { type NaViTConfig, navitConfigs, navitParameters } from "./model.ts";
+import { publishedNaViT } from "./published.ts";
+import { navitTrainingWorkload, navitWorkload } from "./workload.ts";
+
+/** Vision transformers for pictures of any size. */
+export const navitFamily: Family<NaViTConfig> = {
+  name: "navit",
+  title: "NaViT",
+  configs: navitConfigs,
+  schema: navitConfigSchema,
+  check: checkNaViTConfig,
+  parameters: navitParameters,
+  classes: ({ classes, text }) => text ? undefined : classes,
+  tokens: ({ patch }, side) =>
+    side && gridTokens(gridAtSide({ width: side, height: side }, side, patch)),
+  trace: (config, { batch, tokens, weights }) =>
+    traceNaViT(
+      config,
+      { sequences: batch, length: tokens, slots: 1 },
+      config.text ? "embeddings" : "logits",
+      weights,
+    ),
+  workload: navitWorkload,
+  trainingWorkload: navitTrainingWorkload,
+  published: publishedNaViT,
+  case: { read: readNaViTCase },
+};
