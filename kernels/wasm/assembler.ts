@@ -11,7 +11,7 @@
  *
  * @example
  * ```ts
- * const module = new ModuleBuilder({ relaxed: false });
+ * const module = new ModuleBuilder({ relaxed: false, lanes: 4 });
  * const f = module.function("double", ["i32"], []);
  * const [address] = f.parameters;
  * f.get(address).get(address).v128Load().f32x4Const(2).f32x4Mul().v128Store();
@@ -55,6 +55,19 @@ export interface Label {
   readonly level: number;
 }
 
+/** A vector to be stored `offset` bytes from an address. */
+interface VectorStore {
+  readonly address: Local;
+  readonly offset: number;
+  readonly value: Local;
+}
+
+/** Elements that kernels work on at a time: one 128-bit vector, or two side by side. */
+export type Lanes = 4 | 8;
+
+/** Elements of a vector. */
+export const vectorElements = 4;
+
 /** Appends instructions to one function of a module. */
 export class FunctionBuilder extends InstructionTable {
   /** The parameters, in order. */
@@ -66,6 +79,8 @@ export class FunctionBuilder extends InstructionTable {
   readonly #free = new Map<ValueType, Local[]>();
   readonly #constants = new Map<string, Local>();
   #level = 0;
+  /** Stores of one vector of a pair, which wait for those of the other. */
+  #waiting: VectorStore[] | undefined;
 
   /** Use `ModuleBuilder.function`. */
   constructor(
@@ -98,14 +113,20 @@ export class FunctionBuilder extends InstructionTable {
 
   /** Runs `body` with temporary locals of undefined contents that are reused afterwards. */
   withLocals(types: readonly ValueType[], body: (...locals: Local[]) => void): this {
-    const taken = types.map((type) => this.#free.get(type)?.pop() ?? this.local(type));
+    const taken = types.map((type) => this.#take(type));
     body(...taken);
-    for (const local of taken) {
-      const pool = this.#free.get(local.type);
-      if (pool) pool.push(local);
-      else this.#free.set(local.type, [local]);
-    }
+    for (const local of taken) this.#giveBack(local);
     return this;
+  }
+
+  #take(type: ValueType): Local {
+    return this.#free.get(type)?.pop() ?? this.local(type);
+  }
+
+  #giveBack(local: Local): void {
+    const pool = this.#free.get(local.type);
+    if (pool) pool.push(local);
+    else this.#free.set(local.type, [local]);
   }
 
   /** Pushes a local. */
@@ -199,6 +220,56 @@ export class FunctionBuilder extends InstructionTable {
     return this.module.relaxed
       ? this.emit(relaxedOpcodes.laneSelect)
       : this.v128Bitselect() as this;
+  }
+
+  /**
+   * Emits `body` for each of `count` vectors that lie side by side.
+   *
+   * With eight lanes the vectors go in pairs. V8's revectorizer makes one 256-bit instruction of two
+   * equal ones, starting from stores side by side and going back to the loads, provided that no
+   * access to memory stands between the two that would change what they mean. So the stores of a
+   * pair (`storeVector`) come last, each beside its neighbour. A body must not read what the bodies
+   * before it have stored.
+   */
+  forVectors(count: number, body: (vector: number) => void): this {
+    const group = this.module.lanes / vectorElements;
+    for (let first = 0; first < count; first += group) {
+      if (group === 1 || first + 1 === count) body(first);
+      else this.#pair(() => body(first), () => body(first + 1));
+    }
+    return this;
+  }
+
+  #pair(low: () => void, high: () => void): void {
+    if (this.#waiting) throw new Error("pairs of vectors cannot be nested");
+    const collect = (body: () => void): VectorStore[] => {
+      const stores: VectorStore[] = this.#waiting = [];
+      body();
+      return stores;
+    };
+    const [lowStores, highStores] = [collect(low), collect(high)];
+    this.#waiting = undefined;
+    const store = ({ address, offset, value }: VectorStore): void => {
+      this.get(address).get(value).v128Store(offset);
+      for (const local of [address, value]) this.#giveBack(local);
+    };
+    lowStores.forEach((_, i) => {
+      store(highStores[i]);
+      store(lowStores[i]);
+    });
+  }
+
+  /** Stores the vector that `value` pushes; in a pair, when both vectors are ready. */
+  storeVector(pointer: Local, offset: number, value: () => void): this {
+    if (!this.#waiting) {
+      this.get(pointer);
+      value();
+      return this.v128Store(offset) as this;
+    }
+    value();
+    const waiting = { address: this.#take("i32"), offset, value: this.#take("v128") };
+    this.#waiting.push(waiting);
+    return this.set(waiting.value).get(pointer).set(waiting.address);
   }
 
   /** Calls another function of the module. */
@@ -304,10 +375,13 @@ export const maximumPages = 65536;
 export class ModuleBuilder {
   /** Whether relaxed SIMD instructions may be emitted. */
   readonly relaxed: boolean;
+  /** Elements that kernels work on at a time; the results have the same bits. */
+  readonly lanes: Lanes;
   readonly #functions = new Map<string, FunctionBuilder>();
 
-  constructor(options: { readonly relaxed: boolean }) {
+  constructor(options: { readonly relaxed: boolean; readonly lanes: Lanes }) {
     this.relaxed = options.relaxed;
+    this.lanes = options.lanes;
   }
 
   /** Names of the functions so far. */

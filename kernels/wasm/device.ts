@@ -11,11 +11,12 @@ import os from "node:os";
 import type { Device, DeviceBuffer, Executable } from "../device.ts";
 import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
-import { ModuleBuilder } from "./assembler.ts";
+import { type Lanes, ModuleBuilder } from "./assembler.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
 import { scratchBytes, SharedMemory } from "./memory.ts";
 import { type PooledProgram, ThreadPool } from "./pool.ts";
+import { fasterLanes, type LanesChoice, supportsRelaxedSimd } from "./probe.ts";
 import { ProgramMemory, WasmBuffer } from "./program_memory.ts";
 import { controlBytes } from "./team.ts";
 
@@ -30,17 +31,14 @@ export interface WasmDeviceOptions {
    * the same bits in a batch of any size. Makes products with few rows slower.
    */
   readonly batchInvariant?: boolean;
+  /**
+   * Elements that kernels work on at a time: 4, one 128-bit vector; 8, pairs of vectors that V8's
+   * revectorizer makes 256-bit ones where its flags are set; `auto`, whichever is faster here.
+   * The results have the same bits.
+   */
+  readonly lanes?: Lanes | "auto";
   /** Seconds without any progress after which a run is given up. */
   readonly stallSeconds?: number;
-}
-
-/** Whether this engine accepts relaxed SIMD instructions. */
-function supportsRelaxedSimd(): boolean {
-  const probe = new ModuleBuilder({ relaxed: true });
-  const f = probe.function("multiplyAdd", ["v128"], ["v128"]);
-  const [x] = f.parameters;
-  f.get(x).get(x).get(x).f32x4MultiplyAdd();
-  return WebAssembly.validate(probe.bytes());
 }
 
 /** The processor's name, where the permission to ask for it has been given. */
@@ -54,15 +52,21 @@ function processorName(): string {
  *
  * @throws RangeError when the number of threads is not at least 1.
  */
-export function createWasmDevice(options: WasmDeviceOptions = {}): Promise<Device> {
+export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
   const threads = options.threads ?? navigator.hardwareConcurrency;
   const relaxed = !options.strictMath && supportsRelaxedSimd();
-  // Inside the promise, so that a wrong option rejects instead of throwing.
-  return new Promise((resolve) => resolve(new WasmDevice(threads, relaxed, options)));
+  const { lanes = "auto" } = options;
+  const choice = lanes === "auto" ? await fasterLanes() : { lanes, reason: "as asked for" };
+  return new WasmDevice(threads, relaxed, choice, options);
 }
 
-class WasmDevice implements Device {
+/** The CPU as a device; made by {@link createWasmDevice}. */
+export class WasmDevice implements Device {
   readonly kind = "wasm";
+  /** Elements that kernels work on at a time. */
+  readonly lanes: Lanes;
+  /** Why it is that number: a clause without a full stop. */
+  readonly lanesReason: string;
   readonly description: string;
   readonly #memory = new SharedMemory(controlBytes);
   readonly #pool: ThreadPool;
@@ -72,8 +76,11 @@ class WasmDevice implements Device {
   constructor(
     readonly threads: number,
     readonly relaxed: boolean,
+    { lanes, reason }: LanesChoice,
     { batchInvariant = false, stallSeconds }: WasmDeviceOptions,
   ) {
+    this.lanes = lanes;
+    this.lanesReason = reason;
     this.#batchInvariant = batchInvariant;
     this.#pool = new ThreadPool(this.#memory.memory, threads, stallSeconds);
     this.#scratch = Array.from(
@@ -106,7 +113,7 @@ class WasmDevice implements Device {
   ): Promise<Executable> {
     const memory = new ProgramMemory(this.#memory, program, bindings);
     try {
-      const module = new ModuleBuilder({ relaxed: this.relaxed });
+      const module = new ModuleBuilder({ relaxed: this.relaxed, lanes: this.lanes });
       const { phases, describePhase } = lowerProgram(program, this.#context(module, memory));
       const compiled = await WebAssembly.compile(module.bytes());
       const pooled = await this.#pool.load(compiled, phases, describePhase);
@@ -121,6 +128,7 @@ class WasmDevice implements Device {
     return {
       threads: this.threads,
       relaxed: this.relaxed,
+      lanes: this.lanes,
       batchInvariant: this.#batchInvariant,
       address: (view, form) => memory.address(view, form),
       scratch: (thread, bytes) => this.#scratchArea(thread, bytes),

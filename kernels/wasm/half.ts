@@ -8,13 +8,13 @@
  *
  * @module
  */
-import type { FloatType } from "../shape.ts";
+import { elementBytes, type FloatType } from "../shape.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
 
-/** Pops an address and pushes four elements from it as single-precision numbers. */
-export function loadFloats(f: FunctionBuilder, storage: FloatType): void {
-  if (storage === "f32") f.v128Load();
-  else loadHalves(f);
+/** Pops an address and pushes four elements, from `first` on, as single-precision numbers. */
+export function loadFloats(f: FunctionBuilder, storage: FloatType, first = 0): void {
+  if (storage === "f32") f.v128Load(elementBytes.f32 * first);
+  else loadHalves(f, first);
 }
 
 /** Bits of a half without its sign, where a single has its exponent and fraction. */
@@ -24,10 +24,10 @@ const largestFinite = 0x7bff << 13;
 const infinityBits = 0x7f800000;
 const signBit = 0x80000000 | 0;
 
-function loadHalves(f: FunctionBuilder): void {
+function loadHalves(f: FunctionBuilder, first: number): void {
   f.withLocals(["v128", "v128"], (halves, magnitude) => {
     // Extended by their signs, which thereby arrive in bit 31.
-    f.i32x4Load16x4S().tee(halves);
+    f.i32x4Load16x4S(elementBytes.f16 * first).tee(halves);
     f.i32Const(13).i32x4Shl().i32x4Const(magnitudeBits).v128And().tee(magnitude);
     f.f32x4Const(2 ** 112).f32x4Mul();
     f.get(magnitude).i32x4Const(largestFinite).i32x4GtS();
@@ -43,7 +43,7 @@ export function defineWiden(module: ModuleBuilder): FunctionBuilder {
     const [source, target, vectors] = f.parameters;
     f.repeat(vectors, () => {
       f.get(target).get(source);
-      loadHalves(f);
+      loadHalves(f, 0);
       f.v128Store();
       f.increment(source, 8).increment(target, 16);
     });

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local } from "./assembler.ts";
+import { type FunctionBuilder, type Local, vectorElements } from "./assembler.ts";
 
 /** A vector of a row: `lanes` elements (4, or 1 to 3 at the end) at `offset` bytes. */
 export interface RowVector {
@@ -15,7 +15,8 @@ export interface RowVector {
   readonly slot: number;
 }
 
-const vectorBytes = 16;
+/** Bytes of a vector. */
+export const vectorBytes = 16;
 
 /** Pushes a vector from `pointer`; lanes past the row are zero. */
 export function loadRow(f: FunctionBuilder, pointer: Local, { lanes, offset }: RowVector): void {
@@ -36,10 +37,13 @@ export function storeRow(
   { lanes, offset }: RowVector,
   value: () => void,
 ): void {
+  if (lanes === vectorElements) {
+    f.storeVector(pointer, offset, value);
+    return;
+  }
   f.get(pointer);
   value();
-  if (lanes === 4) f.v128Store(offset);
-  else if (lanes === 1) f.v128Store32Lane(0, offset);
+  if (lanes === 1) f.v128Store32Lane(0, offset);
   else if (lanes === 2) f.v128Store64Lane(0, offset);
   else {
     f.withLocals(["v128"], (stored) => {
@@ -68,31 +72,31 @@ export function forEachVector(
 ): void {
   f.withLocals(starts.map(() => "i32"), (...pointers) => {
     starts.forEach((start, i) => f.get(start).set(pointers[i]));
-    const groups = Math.floor(width / (4 * unroll));
-    const group = (): void => {
-      for (let slot = 0; slot < unroll; slot++) {
-        body({ lanes: 4, offset: slot * vectorBytes, slot }, pointers);
-      }
+    const groups = Math.floor(width / (vectorElements * unroll));
+    const vectors = (count: number, base: number): void => {
+      f.forVectors(count, (slot) => {
+        body({ lanes: vectorElements, offset: base + slot * vectorBytes, slot }, pointers);
+      });
     };
     if (groups > 1) {
       f.withLocals(["i32"], (end) => {
         f.get(pointers[0]).i32Const(groups * unroll * vectorBytes).i32Add().set(end);
         f.loop((again) => {
-          group();
+          vectors(unroll, 0);
           for (const pointer of pointers) f.increment(pointer, unroll * vectorBytes);
           f.get(pointers[0]).get(end).i32Ne().branchIf(again);
         });
       });
     } else if (groups === 1) {
-      group();
+      vectors(unroll, 0);
     }
     // After the loop the pointers stand behind the groups; after a single group they do not.
     const base = groups === 1 ? unroll * vectorBytes : 0;
-    const rest = width - groups * 4 * unroll;
-    for (let slot = 0; 4 * slot < rest; slot++) {
-      const lanes = Math.min(4, rest - 4 * slot);
-      body({ lanes, offset: base + slot * vectorBytes, slot }, pointers);
-    }
+    const rest = width - groups * vectorElements * unroll;
+    const slot = Math.floor(rest / vectorElements);
+    vectors(slot, base);
+    const lanes = rest % vectorElements;
+    if (lanes > 0) body({ lanes, offset: base + slot * vectorBytes, slot }, pointers);
   });
 }
 

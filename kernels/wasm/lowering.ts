@@ -9,7 +9,7 @@
  */
 import type { Step } from "../program.ts";
 import type { View } from "../view.ts";
-import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
+import type { FunctionBuilder, Lanes, ModuleBuilder } from "./assembler.ts";
 import type { OperandForm } from "./operand.ts";
 
 /** One call of a generated function. Addresses are byte addresses in the shared memory. */
@@ -26,6 +26,8 @@ export interface WasmContext {
   readonly threads: number;
   /** False: plain SIMD (multiply then add); true: relaxed SIMD instructions may be emitted. */
   readonly relaxed: boolean;
+  /** Elements that kernels work on at a time; must not change any bits of the results. */
+  readonly lanes: Lanes;
   /** Whether a row of a product must have the same bits whatever other rows there are. */
   readonly batchInvariant: boolean;
   /**

@@ -35,6 +35,9 @@ const largestForwardBlocks = { queries: 72, keys: 512 };
 /** Upper limits of block sizes for the gradient, which keeps more tiles at a time. */
 const largestGradientBlocks = { queries: 256, keys: 66 };
 
+/** Blocks have the size that fits in the widest form: it decides which bits result. */
+const widest = 8;
+
 /** Work of one call: queries (or keys) of one head. */
 interface Task {
   readonly batch: number;
@@ -151,7 +154,7 @@ function forwardBlocks(
   const queries = evenBlock(callQueries, largestForwardBlocks.queries, 6);
   for (let limit = largestForwardBlocks.keys; limit >= 4; limit = Math.floor(limit / 2)) {
     const blocks = { queries, keys: evenBlock(keys, limit, 4), callQueries };
-    if (forwardScratch(width, blocks).bytes <= scratchBytes) return blocks;
+    if (forwardScratch(width, blocks, widest).bytes <= scratchBytes) return blocks;
   }
   throw new RangeError(`attention: heads of width ${width} need more scratch memory`);
 }
@@ -198,7 +201,7 @@ export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
       ],
     };
   };
-  const { bytes } = forwardScratch(width, kernel.blocks);
+  const { bytes } = forwardScratch(width, kernel.blocks, context.lanes);
   return [taskPhase(tasks, context, bytes, call)];
 };
 
@@ -214,7 +217,7 @@ function gradientBlocks(
       queries: evenBlock(queries, limit, 4),
       keys: evenBlock(keys, Math.min(limit, largestGradientBlocks.keys), 1),
     };
-    if (gradientScratch(width, blocks).bytes <= scratchBytes) return blocks;
+    if (gradientScratch(width, blocks, widest).bytes <= scratchBytes) return blocks;
   }
   throw new RangeError(`attention gradient: heads of width ${width} need more scratch memory`);
 }
@@ -300,7 +303,7 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
   ];
   const allKeys = { start: 0, end: keys };
   const first = rowDotPhase(step, context);
-  const { bytes } = gradientScratch(width, kernel.blocks);
+  const { bytes } = gradientScratch(width, kernel.blocks, context.lanes);
   const byQueries = queryTasks(step, context.threads);
   const byKeys = headTasks(step, keys, context.threads);
   // Five products a head rather than seven, unless threads would be idle for longer than that costs.

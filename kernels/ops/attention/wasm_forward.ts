@@ -13,8 +13,8 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { defineBlock } from "../matmul/wasm_micro.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows } from "../matmul/wasm_pack.ts";
 import {
   advance,
@@ -49,13 +49,13 @@ export interface ForwardBlocks {
 }
 
 /** Where things are in the scratch area, in bytes. */
-export function forwardScratch(width: number, blocks: ForwardBlocks) {
+export function forwardScratch(width: number, blocks: ForwardBlocks, lanes: Lanes) {
   const columns = wholeVectors(width);
   const keys = wholeVectors(blocks.keys);
   const layout = new ScratchLayout();
   return {
-    keyPanels: layout.take(keys * width),
-    valuePanels: layout.take(keys * columns),
+    keyPanels: layout.take(panelElements(keys, width, lanes)),
+    valuePanels: layout.take(panelElements(width, keys, lanes)),
     scores: layout.take(blocks.queries * tileRowElements(blocks.keys)),
     tile: layout.take(blocks.queries * columns),
     factors: layout.take(2 * blocks.queries),
@@ -75,7 +75,7 @@ export function emitForward(
 ): FunctionBuilder {
   const { width, keys, scale, segmented, blocks } = kernel;
   const columns = wholeVectors(width);
-  const place = forwardScratch(width, blocks);
+  const place = forwardScratch(width, blocks, module.lanes);
   const scoreStride = 4 * tileRowElements(blocks.keys);
   const tileStride = 4 * columns;
   const single = keys <= blocks.keys;

@@ -15,8 +15,8 @@
  *
  * @module
  */
-import type { FunctionBuilder, ModuleBuilder } from "../../wasm/assembler.ts";
-import { defineBlock } from "../matmul/wasm_micro.ts";
+import type { FunctionBuilder, Lanes, ModuleBuilder } from "../../wasm/assembler.ts";
+import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
 import { scoreGradientRows, writeRows } from "./wasm_rows.ts";
 import { defineBlockLength, defineVisibleKeys } from "./wasm_segments.ts";
@@ -55,17 +55,17 @@ export interface GradientBlocks {
 }
 
 /** Where things are in the scratch area, in bytes. */
-export function gradientScratch(width: number, blocks: GradientBlocks) {
+export function gradientScratch(width: number, blocks: GradientBlocks, lanes: Lanes) {
   const columns = wholeVectors(width);
   const queries = wholeVectors(blocks.queries);
   const keys = wholeVectors(blocks.keys);
   const layout = new ScratchLayout();
   return {
-    queryColumns: layout.take(queries * width),
-    gradientColumns: layout.take(queries * width),
-    queryPanels: layout.take(queries * columns),
-    gradientPanels: layout.take(queries * columns),
-    keyPanels: layout.take(keys * columns),
+    queryColumns: layout.take(panelElements(queries, width, lanes)),
+    gradientColumns: layout.take(panelElements(queries, width, lanes)),
+    queryPanels: layout.take(panelElements(width, queries, lanes)),
+    gradientPanels: layout.take(panelElements(width, queries, lanes)),
+    keyPanels: layout.take(panelElements(width, keys, lanes)),
     weights: layout.take(keys * tileRowElements(queries)),
     scoreGradients: layout.take(keys * tileRowElements(queries)),
     transposed: layout.take(queries * tileRowElements(keys)),
@@ -87,7 +87,7 @@ export function emitGradient(
 ): FunctionBuilder {
   const { part, width, scale, segmented, blocks } = kernel;
   const columns = wholeVectors(width);
-  const place = gradientScratch(width, blocks);
+  const place = gradientScratch(width, blocks, module.lanes);
   const tileStride = 4 * tileRowElements(wholeVectors(blocks.queries));
   const transposedStride = 4 * tileRowElements(wholeVectors(blocks.keys));
   const resultStride = 4 * columns;

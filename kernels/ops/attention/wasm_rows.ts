@@ -31,7 +31,7 @@ function walkScores(
   f.withLocals(["i32"], (left) => {
     f.get(count).i32Const(4).i32ShrU().set(left);
     f.repeat(left, () => {
-      for (let slot = 0; slot < 4; slot++) body({ offset: 16 * slot, tail: false, slot });
+      f.forVectors(4, (slot) => body({ offset: 16 * slot, tail: false, slot }));
       advance(64);
     });
     f.get(count).i32Const(2).i32ShrU().i32Const(3).i32And().set(left);
@@ -142,7 +142,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
           f.v128And();
         }
         f.withLocals(["v128"], (weight) => {
-          f.set(weight).get(pointer).get(weight).v128Store(vector.offset);
+          f.set(weight).storeVector(pointer, vector.offset, () => f.get(weight));
           f.get(total).get(weight).f32x4Add().set(total);
         });
       });
@@ -295,10 +295,11 @@ export function scoreGradientRows(
         f.get(normalizer).v128Load(offset).f32x4Neg().f32x4MultiplyAdd();
         exponential(f);
         if (segmented) f.get(others).v128Load(offset).get(own).i32x4Eq().v128And();
-        f.set(weight).get(score).get(weight).v128Store(offset);
-        f.get(gradient);
-        f.get(gradient).v128Load(offset).get(dot).v128Load(offset).f32x4Sub();
-        f.get(weight).f32x4Mul().f32x4Const(scale).f32x4Mul().v128Store(offset);
+        f.set(weight).storeVector(score, offset, () => f.get(weight));
+        f.storeVector(gradient, offset, () => {
+          f.get(gradient).v128Load(offset).get(dot).v128Load(offset).f32x4Sub();
+          f.get(weight).f32x4Mul().f32x4Const(scale).f32x4Mul();
+        });
       });
       f.increment(scores, stride).increment(gradients, stride);
       if (segmented) f.increment(keySegments, 4);

@@ -13,8 +13,14 @@ import type { Expression } from "../../expression.ts";
 import { loadedInputs } from "../../expression.ts";
 import type { View } from "../../view.ts";
 import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import {
+  type FunctionBuilder,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
+import { storeRow } from "../../wasm/lanes.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
 import { chunks, splitAmong, splitPhase } from "../../wasm/split.ts";
 import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
@@ -90,7 +96,8 @@ class RowWalker {
     readonly used: readonly number[],
   ) {
     const weight = expressionWeight(expression);
-    this.#unroll = weight <= 12 ? 4 : weight <= 48 ? 2 : 1;
+    const unroll = weight <= 12 ? 4 : weight <= 48 ? 2 : 1;
+    this.#unroll = Math.max(unroll, f.module.lanes / vectorElements);
     this.#output = pointers.length - 1;
     for (const k of used) if (strides[k] === 0) this.#splats.set(k, f.local("v128"));
   }
@@ -102,7 +109,7 @@ class RowWalker {
       pushCount();
       f.set(remaining);
       walkElements(f, remaining, this.#unroll, ({ vectors, lanes, elements }) => {
-        for (let vector = 0; vector < vectors; vector++) this.#compute(4 * vector, lanes);
+        f.forVectors(vectors, (vector) => this.#compute(4 * vector, lanes));
         for (const k of [...this.used, this.#output]) {
           f.increment(this.pointers[k], 4 * elements * this.strides[k]);
         }
@@ -112,14 +119,13 @@ class RowWalker {
 
   #compute(first: number, lanes: 1 | 4): void {
     const { f } = this;
-    f.get(this.pointers[this.#output]);
-    emitExpression(f, this.expression, (k) => {
-      const splat = this.#splats.get(k);
-      if (splat) f.get(splat);
-      else loadStrided(f, this.pointers[k], this.strides[k], first, lanes);
+    storeRow(f, this.pointers[this.#output], { lanes, offset: 4 * first, slot: 0 }, () => {
+      emitExpression(f, this.expression, (k) => {
+        const splat = this.#splats.get(k);
+        if (splat) f.get(splat);
+        else loadStrided(f, this.pointers[k], this.strides[k], first, lanes);
+      });
     });
-    if (lanes === 4) f.v128Store(4 * first);
-    else f.v128Store32Lane(0, 4 * first);
   }
 }
 

@@ -58,12 +58,12 @@ interface Box {
 /** Turns a product into one phase. */
 export function lowerMatmul(step: MatmulStep, context: WasmContext): Phase[] {
   const method = context.batchInvariant ? "packed" : chooseMethod(step, context.scratchBytes);
-  const boxes = divide(step, method, context.threads);
-  const kernel = planBlocks(step, method, boxes, context.scratchBytes);
+  const boxes = divide(step, method, context);
+  const kernel = planBlocks(step, method, boxes, context);
   const name = matmulName(kernel);
   context.define(name, (module) => emitMatmul(module, name, kernel));
   const addresses = operandAddresses(step, context);
-  const { end: bytes } = scratchLayout(kernel);
+  const { end: bytes } = scratchLayout(kernel, context.lanes);
   const range = ({ start, end }: Range) => [start, end];
   const phase: Phase = Array.from({ length: context.threads }, (_, thread) => {
     const box = boxes[thread];
@@ -119,7 +119,7 @@ function planBlocks(
   step: MatmulStep,
   method: Method,
   boxes: readonly Box[],
-  scratchBytes: number,
+  { scratchBytes, lanes }: WasmContext,
 ): MatmulKernel {
   const { m, n, k } = step;
   // Boxes of small products may be empty.
@@ -140,8 +140,9 @@ function planBlocks(
     Math.max(unit, Math.floor(scratchBytes / share / (4 * depthBlock) / unit) * unit);
   const widens = method === "dot" && step.b.dtype === "f16";
   const maximumColumns = widens ? widenedElements / k : maximumColumnBlock;
+  const unit = tileColumns(lanes);
   const columnBlock = method === "packed" || widens || keepsOutput
-    ? blockSize(columns, Math.min(maximumColumns, fitting(2, tileColumns)), tileColumns)
+    ? blockSize(columns, Math.min(maximumColumns, fitting(2, unit)), unit)
     : columns;
   const kernel: MatmulKernel = {
     m,
@@ -156,7 +157,7 @@ function planBlocks(
     keepsOutput,
     epilogue: epilogueKernel(step, keepsOutput ? columnBlock : n),
   };
-  if (scratchLayout(kernel).end > scratchBytes) {
+  if (scratchLayout(kernel, lanes).end > scratchBytes) {
     throw new RangeError(`matmul: blocks of ${m} x ${n} x ${k} exceed the scratch memory`);
   }
   return kernel;
@@ -184,7 +185,7 @@ function epilogueKernel(step: MatmulStep, productRow: number): ElementwiseKernel
 }
 
 /** Divides the result into at most one box a thread. */
-function divide(step: MatmulStep, method: Method, threads: number): Box[] {
+function divide(step: MatmulStep, method: Method, { threads, lanes }: WasmContext): Box[] {
   const { batch, m, n, k } = step;
   const whole = (end: number): Range => ({ start: 0, end });
   const workers = Math.min(threads, Math.ceil(batch * m * n * k / multiplyAddsPerThread));
@@ -192,7 +193,7 @@ function divide(step: MatmulStep, method: Method, threads: number): Box[] {
     return splitEvenly(batch, workers)
       .map((batches) => ({ batches, rows: whole(m), columns: whole(n) }));
   }
-  const unit = method === "dot" ? dotColumns : tileColumns;
+  const unit = method === "dot" ? dotColumns : tileColumns(lanes);
   let best: { cost: number; rows: Range[]; columns: Range[] } | undefined;
   for (let rowParts = 1; rowParts <= workers; rowParts++) {
     const rows = splitEvenly(m, rowParts, tileRows);

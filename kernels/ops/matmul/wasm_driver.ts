@@ -9,11 +9,11 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { elementBytes, type FloatType } from "../../shape.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import { defineDotBlock } from "./wasm_dot.ts";
-import { defineBlock } from "./wasm_micro.ts";
+import { defineBlock, panelElements } from "./wasm_micro.ts";
 import {
   definePackColumns,
   definePackRows,
@@ -70,11 +70,14 @@ function readsInPlace({ method, b }: MatmulKernel): boolean {
 /** Where the blocks lie in the scratch memory, in bytes from its start. */
 export function scratchLayout(
   kernel: MatmulKernel,
+  lanes: Lanes,
 ): { readonly b: number; readonly product: number; readonly end: number } {
   const { rowBlock, columnBlock, depthBlock, keepsOutput } = kernel;
   const roundUp = (x: number, unit: number) => Math.ceil(x / unit) * unit;
   const bytesA = packsA(kernel) ? 4 * roundUp(rowBlock, 4) * roundUp(depthBlock, 4) : 0;
-  const bytesB = readsInPlace(kernel) ? 0 : 4 * roundUp(columnBlock, 4) * roundUp(depthBlock, 4);
+  const bytesB = readsInPlace(kernel)
+    ? 0
+    : 4 * panelElements(columnBlock, roundUp(depthBlock, 4), lanes);
   const b = roundUp(bytesA + packingSlack, 64);
   const product = roundUp(b + bytesB + packingSlack, 64);
   return { b, product, end: product + (keepsOutput ? 4 * rowBlock * columnBlock : 0) };
@@ -127,8 +130,11 @@ class Driver {
   readonly #blockA: Local;
   readonly #rowBytesA: Local;
   readonly #blockB: Local;
+  /** Where blocks lie in the scratch memory. */
+  readonly #place;
 
   constructor(readonly f: FunctionBuilder, readonly kernel: MatmulKernel) {
+    this.#place = scratchLayout(kernel, f.module.lanes);
     [
       this.#batch,
       this.#row,
@@ -193,7 +199,7 @@ class Driver {
     const byRows = columnStride === 1;
     const lineBytes = elementBytes[dtype] * (byRows ? rowStride : columnStride);
     f.get(this.#blockB).i32Const(lineBytes);
-    f.get(scratch).i32Const(scratchLayout(kernel).b).i32Add().tee(this.#blockB);
+    f.get(scratch).i32Const(this.#place.b).i32Add().tee(this.#blockB);
     f.get(this.#depths).get(this.#columns);
     if (kernel.method === "dot") f.call(defineWidenColumns(f.module));
     else f.call(byRows ? definePackRows(f.module, dtype) : definePackColumns(f.module, dtype));
@@ -236,7 +242,9 @@ class Driver {
     const { m, n, columnBlock, keepsOutput } = kernel;
     const [scratch, , , c] = f.parameters.slice(6);
     if (keepsOutput) {
-      f.get(scratch).i32Const(scratchLayout(kernel).product).i32Add().i32Const(4 * columnBlock);
+      f.get(scratch).i32Const(this.#place.product).i32Add().i32Const(
+        4 * columnBlock,
+      );
       return;
     }
     const layout = { batchStride: m * n, rowStride: n, columnStride: 1, dtype: "f32" } as const;
@@ -252,7 +260,7 @@ class Driver {
       f.get(c);
       return;
     }
-    f.get(scratch).i32Const(scratchLayout(kernel).product).i32Add();
+    f.get(scratch).i32Const(this.#place.product).i32Add();
     f.get(firstRow).i32Const(kernel.columnBlock).i32Mul().get(this.#column).i32Add();
     f.i32Const(4).i32Mul().i32Sub();
   }

@@ -1,23 +1,52 @@
 /**
  * The heart of the matrix product: register tiles, and the loop over tiles.
  *
- * A tile is up to 6 rows by 8 columns: twelve accumulators, two vectors of b and one broadcast
- * element of a fill the fifteen vector registers that V8 hands out. The rows of a are read through
- * one pointer each at a common constant offset, since V8 checks the bounds of every load and can
- * share the computed bound only between loads with the same offset. The depth is unrolled 8 times.
+ * A tile is up to 6 rows by 8 columns, or by 16 in modules for eight lanes: twelve accumulators (of
+ * 256 bits in the latter), two vectors of b and one broadcast element of a fill the fifteen vector
+ * registers that V8 hands out. The rows of a are read through one pointer each at a common constant
+ * offset, since V8 checks the bounds of every load and can share the computed bound only between
+ * loads with the same offset. The depth is unrolled 8 times.
  *
- * b comes either packed into panels of four columns (`[panel][depth][4]`) or, where it is used too
- * seldom to be worth packing, directly from its rows. Columns past the end of the matrix are computed
- * from whatever lies there and never stored.
+ * b comes either packed into panels (`[panel][depth][panelColumns]`) or, where it is used too seldom
+ * to be worth packing, directly from its rows. Columns past the end of the matrix are computed from
+ * whatever lies there and never stored.
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { storeRow } from "../../wasm/lanes.ts";
+import {
+  type FunctionBuilder,
+  type Lanes,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/assembler.ts";
+import { type RowVector, storeRow, vectorBytes } from "../../wasm/lanes.ts";
 
-/** Rows and columns of the largest tile. */
+/** Rows of the largest tile. */
 export const tileRows = 6;
-export const tileColumns = 8;
+
+/** Columns of the largest tile. */
+export function tileColumns(lanes: Lanes): number {
+  return 2 * lanes;
+}
+
+/**
+ * Columns of a panel of b. The pairs of an eight-lane tile have to lie side by side; four lanes
+ * pack to whole cache lines faster than a tile's eight.
+ */
+export function panelColumns(lanes: Lanes): number {
+  return lanes === 4 ? 4 : tileColumns(lanes);
+}
+
+/** log2 of the bytes of a panel's row. */
+export function panelShift(lanes: Lanes): number {
+  return Math.log2(4 * panelColumns(lanes));
+}
+
+/** Elements of packed panels. */
+export function panelElements(columns: number, depth: number, lanes: Lanes): number {
+  return Math.ceil(columns / panelColumns(lanes)) * panelColumns(lanes) * depth;
+}
 
 const depthUnroll = 8;
 
@@ -37,7 +66,7 @@ const sourceName = ({ rowBytes }: TileSource): string =>
  *
  * @param lanes Columns of the last vector.
  */
-function defineTile(
+export function defineTile(
   module: ModuleBuilder,
   rows: number,
   vectors: number,
@@ -63,6 +92,8 @@ class Tile {
   /** Packed: one pointer a panel. Direct: one pointer. */
   readonly #panels: Local[];
   readonly #sums: Local[];
+  /** Vectors that are read through one pointer, side by side. */
+  readonly #panelVectors: number;
 
   constructor(
     readonly f: FunctionBuilder,
@@ -72,7 +103,9 @@ class Tile {
     readonly source: TileSource,
   ) {
     this.#rows = f.locals("i32", rows);
-    this.#panels = f.locals("i32", source.rowBytes === undefined ? vectors : 1);
+    const packed = source.rowBytes === undefined;
+    this.#panelVectors = packed ? panelColumns(f.module.lanes) / vectorElements : vectors;
+    this.#panels = f.locals("i32", Math.ceil(vectors / this.#panelVectors));
     this.#sums = f.locals("v128", rows * vectors);
   }
 
@@ -84,7 +117,10 @@ class Tile {
     });
     this.#panels.forEach((panel, j) => {
       if (j === 0) f.get(b).set(panel);
-      else f.get(this.#panels[j - 1]).get(depth).i32Const(4).i32Shl().i32Add().set(panel);
+      else {
+        f.get(this.#panels[j - 1]).get(depth).i32Const(panelShift(f.module.lanes)).i32Shl();
+        f.i32Add().set(panel);
+      }
     });
   }
 
@@ -99,14 +135,13 @@ class Tile {
 
   #steps(count: number): void {
     const { f, vectors } = this;
-    const stepBytes = this.source.rowBytes ?? 16;
+    const panelVectors = this.#panelVectors;
+    const stepBytes = this.source.rowBytes ?? vectorBytes * panelVectors;
     f.withLocals(new Array(vectors + 1).fill("v128"), (element, ...columns) => {
       for (let step = 0; step < count; step++) {
         columns.forEach((column, j) => {
-          const [pointer, offset] = this.#panels.length > 1
-            ? [this.#panels[j], 0]
-            : [this.#panels[0], 16 * j];
-          f.get(pointer).v128Load(step * stepBytes + offset).set(column);
+          f.get(this.#panels[Math.floor(j / panelVectors)]);
+          f.v128Load(step * stepBytes + vectorBytes * (j % panelVectors)).set(column);
         });
         this.#rows.forEach((row, i) => {
           f.get(row).v128Load32Splat(4 * step).set(element);
@@ -122,25 +157,28 @@ class Tile {
   }
 
   store(c: Local, rowBytesC: Local, accumulate: Local): void {
-    const { f, vectors } = this;
+    const { f } = this;
     f.get(accumulate).if(() =>
       f.withLocals(["i32"], (row) => {
         f.get(c).set(row);
-        this.#forEachSum((sum, offset) => {
+        this.#forEachSum((sum, { offset }) => {
           f.get(row).v128Load(offset).get(sum).f32x4Add().set(sum);
         }, () => f.get(row).get(rowBytesC).i32Add().set(row));
       })
     );
-    this.#forEachSum((sum, offset) => {
-      const lanes = offset === 16 * (vectors - 1) ? this.lanes : 4;
-      storeRow(f, c, { lanes, offset, slot: 0 }, () => f.get(sum));
+    this.#forEachSum((sum, vector) => {
+      storeRow(f, c, vector, () => f.get(sum));
     }, () => f.get(c).get(rowBytesC).i32Add().set(c));
   }
 
-  #forEachSum(visit: (sum: Local, offset: number) => void, nextRow: () => void): void {
+  #forEachSum(visit: (sum: Local, vector: RowVector) => void, nextRow: () => void): void {
+    const { f, vectors } = this;
     for (let i = 0; i < this.rows; i++) {
       if (i > 0) nextRow();
-      for (let j = 0; j < this.vectors; j++) visit(this.#sums[i * this.vectors + j], 16 * j);
+      f.forVectors(vectors, (slot) => {
+        const lanes = slot === vectors - 1 ? this.lanes : vectorElements;
+        visit(this.#sums[i * vectors + slot], { lanes, offset: vectorBytes * slot, slot });
+      });
     }
   }
 }
@@ -148,7 +186,8 @@ class Tile {
 /**
  * Emits `(a, rowBytesA, b, c, rowBytesC, rows, columns, depth, accumulate)`: a block of any size.
  *
- * Pairs of panels are the outer loop and stay in the first-level cache, rows of a stream past them.
+ * Strips of columns are the outer loop; their panels stay in the first-level cache, rows of a stream
+ * past them.
  */
 export function defineBlock(module: ModuleBuilder, source: TileSource): FunctionBuilder {
   const { lastLanes } = source;
@@ -156,11 +195,15 @@ export function defineBlock(module: ModuleBuilder, source: TileSource): Function
     const f = module.function(name, new Array(9).fill("i32"), []);
     const columns = f.parameters[6];
     const block = new BlockLoop(f, source);
-    f.withLocals(["i32"], (pairs) => {
-      f.get(columns).i32Const(tileColumns).i32DivU().set(pairs);
-      f.repeat(pairs, () => block.strip(2, 4));
+    const widest = tileColumns(module.lanes);
+    const strip = (width: number): void => block.strip(width / vectorElements, vectorElements);
+    f.withLocals(["i32"], (strips) => {
+      f.get(columns).i32Const(widest).i32DivU().set(strips);
+      f.repeat(strips, () => strip(widest));
     });
-    f.get(columns).i32Const(4).i32And().if(() => block.strip(1, 4));
+    for (let width = widest / 2; width >= vectorElements; width /= 2) {
+      f.get(columns).i32Const(width).i32And().if(() => strip(width));
+    }
     if (lastLanes > 0) {
       f.get(columns).i32Const(3).i32And().if(() => block.strip(1, lastLanes));
     }
@@ -191,9 +234,11 @@ class BlockLoop {
         f.get(rest).i32Const(sum).i32Eq().if(() => heights.forEach(tile));
       }
     });
-    f.get(c).i32Const(16 * vectors).i32Add().set(c);
-    if (this.source.rowBytes !== undefined) f.increment(b, 16 * vectors);
-    else f.get(b).get(depth).i32Const(16 * vectors).i32Mul().i32Add().set(b);
+    const bytes = vectorBytes * vectors;
+    f.get(c).i32Const(bytes).i32Add().set(c);
+    const withinPanel = vectorElements * vectors < panelColumns(f.module.lanes);
+    if (this.source.rowBytes !== undefined || withinPanel) f.increment(b, bytes);
+    else f.get(b).get(depth).i32Const(bytes).i32Mul().i32Add().set(b);
   }
 
   /** Whole tiles and remaining rows; 7 and 8 remain rather than 1 and 2, which are slow alone. */

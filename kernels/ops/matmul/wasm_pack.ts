@@ -7,26 +7,18 @@
  * @module
  */
 import { elementBytes, type FloatType } from "../../shape.ts";
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import {
+  type FunctionBuilder,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/assembler.ts";
 import { defineWiden, loadFloats } from "../../wasm/half.ts";
+import { transpose, vectorBytes } from "../../wasm/lanes.ts";
+import { panelColumns, panelShift } from "./wasm_micro.ts";
 
 /** Space that packing may write beyond the packed data, in bytes. */
 export const packingSlack = 256;
-
-/** Transposes the 4 x 4 block whose rows are in four locals. */
-function transpose(f: FunctionBuilder, rows: readonly Local[]): void {
-  f.withLocals(["v128", "v128", "v128", "v128"], (t0, t1, t2, t3) => {
-    const [r0, r1, r2, r3] = rows;
-    f.get(r0).get(r1).i32x4Shuffle([0, 4, 1, 5]).set(t0);
-    f.get(r0).get(r1).i32x4Shuffle([2, 6, 3, 7]).set(t1);
-    f.get(r2).get(r3).i32x4Shuffle([0, 4, 1, 5]).set(t2);
-    f.get(r2).get(r3).i32x4Shuffle([2, 6, 3, 7]).set(t3);
-    f.get(t0).get(t2).i32x4Shuffle([0, 1, 4, 5]).set(r0);
-    f.get(t0).get(t2).i32x4Shuffle([2, 3, 6, 7]).set(r1);
-    f.get(t1).get(t3).i32x4Shuffle([0, 1, 4, 5]).set(r2);
-    f.get(t1).get(t3).i32x4Shuffle([2, 3, 6, 7]).set(r3);
-  });
-}
 
 /** `pointers[i] = base + min(first + i, count - 1) * bytes`: never past the last row. */
 function setClampedRows(
@@ -48,7 +40,7 @@ function setClampedRows(
 
 /**
  * Emits `(source, rowBytes, target, depth, columns)`: b given by rows of columns (depth x columns)
- * into panels of four columns.
+ * into panels.
  */
 export function definePackRows(
   module: ModuleBuilder,
@@ -59,14 +51,15 @@ export function definePackRows(
     const [source, rowBytes, target, depth, columns] = f.parameters;
     const [strip, left, first, row, panel, k] = f.locals("i32", 6);
     const panelBytes = f.local("i32");
-    f.get(depth).i32Const(4).i32Shl().set(panelBytes);
+    const shift = panelShift(module.lanes);
+    f.get(depth).i32Const(shift).i32Shl().set(panelBytes);
     // Strips of 64 columns: a strip of four rows fits the first-level cache on both sides.
     f.forRange(strip, columns, 64, () => {
       f.get(source).set(first).i32Const(0).set(k);
       const rows = (count: number) => {
         f.get(columns).get(strip).i32Sub().tee(left).i32Const(64);
         f.get(left).i32Const(64).i32LtU().select().set(left);
-        f.get(first).set(row).get(target).get(k).i32Const(4).i32Shl().i32Add().set(panel);
+        f.get(first).set(row).get(target).get(k).i32Const(shift).i32Shl().i32Add().set(panel);
         copyRows(f, { storage, row, rowBytes, panel, panelBytes, left }, count);
         f.get(first).get(rowBytes).i32Const(count).i32Mul().i32Add().set(first);
       };
@@ -76,7 +69,8 @@ export function definePackRows(
         f.forRange(k, depth, 1, () => rows(1));
       });
       f.increment(source, 64 * elementBytes[storage]);
-      f.get(target).get(panelBytes).i32Const(4).i32Shl().i32Add().set(target);
+      f.get(target).get(panelBytes).i32Const(Math.log2(64 / panelColumns(module.lanes))).i32Shl();
+      f.i32Add().set(target);
     });
     return f;
   });
@@ -95,25 +89,53 @@ interface RowCopy {
 /** Copies `count` rows of `left` columns into their panels. */
 function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
   const { storage, row, rowBytes, panel, panelBytes, left } = copy;
-  f.get(left).i32Const(3).i32Add().i32Const(2).i32ShrU().set(left);
-  f.repeat(left, () => {
+  const rowOfPanel = 1 << panelShift(f.module.lanes);
+  const panelVectors = rowOfPanel / vectorBytes;
+  /** Copies some vectors of every row. */
+  const vectors = (vectors: number): void => {
     f.withLocals(["i32"], (element) => {
       f.get(row).set(element);
       for (let i = 0; i < count; i++) {
-        f.get(panel).get(element);
-        loadFloats(f, storage);
-        f.v128Store(16 * i);
+        f.forVectors(vectors, (vector) => {
+          f.storeVector(panel, rowOfPanel * i + vectorBytes * vector, () => {
+            f.get(element);
+            loadFloats(f, storage, vectorElements * vector);
+          });
+        });
         if (i < count - 1) f.get(element).get(rowBytes).i32Add().set(element);
       }
     });
-    f.get(panel).get(panelBytes).i32Add().set(panel);
-    f.increment(row, 4 * elementBytes[storage]);
+  };
+  const nextColumns = (count: number): void => {
+    f.increment(row, vectorElements * count * elementBytes[storage]);
+  };
+  const wholePanels = (panels: Local): void => {
+    f.repeat(panels, () => {
+      vectors(panelVectors);
+      f.get(panel).get(panelBytes).i32Add().set(panel);
+      nextColumns(panelVectors);
+    });
+  };
+  f.get(left).i32Const(3).i32Add().i32Const(2).i32ShrU().set(left);
+  if (panelVectors === 1) {
+    wholePanels(left);
+    return;
+  }
+  f.withLocals(["i32"], (panels) => {
+    f.get(left).i32Const(Math.log2(panelVectors)).i32ShrU().set(panels);
+    wholePanels(panels);
+  });
+  f.get(left).i32Const(panelVectors - 1).i32And().set(left);
+  f.repeat(left, () => {
+    vectors(1);
+    f.increment(panel, vectorBytes);
+    nextColumns(1);
   });
 }
 
 /**
  * Emits `(source, rowBytes, target, depth, columns)`: b given by its columns (columns x depth), as
- * weights are stored, into panels of four columns.
+ * weights are stored, into panels.
  */
 export function definePackColumns(
   module: ModuleBuilder,
@@ -123,29 +145,52 @@ export function definePackColumns(
     const f = module.function(name, new Array(5).fill("i32"), []);
     const [source, rowBytes, target, depth, columns] = f.parameters;
     const [column, k] = f.locals("i32", 2);
-    const pointers = f.locals("i32", 4);
-    const block = f.locals("v128", 4);
-    f.forRange(column, columns, 4, () => {
+    const { lanes } = module;
+    const rowOfPanel = 4 * panelColumns(lanes);
+    const pointers = f.locals("i32", lanes);
+    const block = f.locals("v128", vectorElements);
+    f.forRange(column, columns, lanes, () => {
       setClampedRows(f, pointers, source, column, columns, rowBytes);
       f.withLocals(["i32"], (output) => {
         f.get(target).set(output).i32Const(0).set(k);
         // The last turn may write into the next panel, which is filled later.
         f.forRange(k, depth, 4, () => {
-          pointers.forEach((pointer, i) => {
-            f.get(pointer);
-            loadFloats(f, storage);
-            f.set(block[i]);
+          f.forVectors(lanes / vectorElements, (vector) => {
+            block.forEach((row, i) => {
+              f.get(pointers[vectorElements * vector + i]);
+              loadFloats(f, storage);
+              f.set(row);
+            });
+            transpose(f, block);
+            block.forEach((row, i) => {
+              f.storeVector(output, rowOfPanel * i + vectorBytes * vector, () => f.get(row));
+            });
           });
-          transpose(f, block);
-          block.forEach((vector, i) => f.get(output).get(vector).v128Store(16 * i));
           for (const pointer of pointers) f.increment(pointer, 4 * elementBytes[storage]);
-          f.increment(output, 64);
+          f.increment(output, 4 * rowOfPanel);
         });
       });
-      f.get(target).get(depth).i32Const(4).i32Shl().i32Add().set(target);
+      nextColumnsOfPanel(f, target, column, depth);
     });
     return f;
   });
+}
+
+/** Moves a pointer into packed panels on from `column` by as many columns as there are lanes. */
+function nextColumnsOfPanel(f: FunctionBuilder, target: Local, column: Local, depth: Local): void {
+  const { lanes } = f.module;
+  const nextPanel = (): void => {
+    f.get(target).get(depth).i32Const(panelShift(lanes)).i32Shl().i32Add().set(target);
+  };
+  const last = panelColumns(lanes) - lanes;
+  if (last === 0) {
+    nextPanel();
+    return;
+  }
+  f.get(column).i32Const(last).i32And().if(() => {
+    f.increment(target, -4 * last);
+    nextPanel();
+  }, () => f.increment(target, 4 * lanes));
 }
 
 /** Distance of widened columns of a depth: whole vectors. */
@@ -213,10 +258,10 @@ function transposePass(f: FunctionBuilder, pass: TransposePass, groups: number):
     f.withLocals(["i32", "i32"], (output, column) => {
       f.get(target).set(output).i32Const(0).set(column);
       f.forRange(column, rows, 4, () => {
-        for (let group = 0; group < groups; group++) {
+        f.forVectors(groups, (group) => {
           const from = pointers.slice(4 * group, 4 * group + 4);
           transposeBlock(f, from, output, targetRowBytes, 16 * group);
-        }
+        });
         f.get(output).get(targetRowBytes).i32Const(2).i32Shl().i32Add().set(output);
       });
     });
@@ -239,7 +284,7 @@ function transposeBlock(
       transpose(f, block);
       f.get(output).set(row);
       block.forEach((vector, i) => {
-        f.get(row).get(vector).v128Store(offset);
+        f.storeVector(row, offset, () => f.get(vector));
         if (i < 3) f.get(row).get(targetRowBytes).i32Add().set(row);
       });
     });

@@ -130,9 +130,9 @@ function emitAdamW(
   f.get(gradientScale).f32Load().f32Const(0).f32Ge().i32Eqz().if(() => f.return());
   const factors = loadFactors(f, schedule, gradientScale, decay);
   f.repeat(groups, () => {
-    for (let slot = 0; slot < unroll; slot++) {
+    f.forVectors(unroll, (slot) => {
       update(f, operands, factors, { lanes: 4, offset: 16 * slot, slot });
-    }
+    });
     advance(groupElements);
   });
   f.repeat(rest, () => {

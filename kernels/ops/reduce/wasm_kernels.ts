@@ -13,6 +13,7 @@ import { type Expression, load, loadedInputs } from "../../expression.ts";
 import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import type { LoopNest } from "../../wasm/collapse.ts";
+import { storeRow } from "../../wasm/lanes.ts";
 import { horizontalMaximum, horizontalSum } from "../../wasm/math.ts";
 import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
 import { type Turn, walkElements } from "../../wasm/walk.ts";
@@ -172,7 +173,7 @@ function accumulateRow(
   sums: readonly Local[],
   { vectors, lanes, elements }: Turn,
 ): void {
-  for (let vector = 0; vector < vectors; vector++) {
+  e.f.forVectors(vectors, (vector) => {
     e.f.get(sums[vector]);
     e.value(pointers, e.innerStrides, 4 * vector, lanes);
     if (lanes === 1) {
@@ -180,7 +181,7 @@ function accumulateRow(
       e.f.f32x4Const(e.operator.identity).i32x4Const(-1, 0, 0, 0).v128LaneSelect();
     }
     e.operator.combine(e.f).set(sums[vector]);
-  }
+  });
   e.advance(pointers, e.innerStrides, elements);
 }
 
@@ -248,10 +249,7 @@ class ColumnWalker {
   }
 
   #store(result: Local, vector: number, lanes: 1 | 4, value: () => void): void {
-    this.#f.get(result);
-    value();
-    if (lanes === 4) this.#f.v128Store(16 * vector);
-    else this.#f.v128Store32Lane(0);
+    storeRow(this.#f, result, { lanes, offset: 16 * vector, slot: 0 }, value);
   }
 
   #load(result: Local, vector: number, lanes: 1 | 4): void {
@@ -263,9 +261,9 @@ class ColumnWalker {
   /** Replaces all results; `value` may push the old one by its argument. */
   update(output: Local, value: (pushOld: () => void) => void): void {
     this.#walk(output, ({ vectors, lanes }, result) => {
-      for (let vector = 0; vector < vectors; vector++) {
+      this.#f.forVectors(vectors, (vector) => {
         this.#store(result, vector, lanes, () => value(() => this.#load(result, vector, lanes)));
-      }
+      });
     });
   }
 
@@ -278,24 +276,22 @@ class ColumnWalker {
     starts.forEach((start, i) => f.get(start).set(columnPointers[i]));
     this.#walk(output, ({ vectors, lanes, elements }, result) => {
       columnPointers.forEach((pointer, i) => f.get(pointer).set(pointers[i]));
-      const active = sums.slice(0, vectors);
-      for (const sum of active) f.f32x4Const(e.operator.identity).set(sum);
+      for (const sum of sums.slice(0, vectors)) f.f32x4Const(e.operator.identity).set(sum);
       f.withLocals(["i32"], (counter) => {
         f.get(rows).set(counter).repeat(counter, () => {
-          active.forEach((sum, vector) => {
-            f.get(sum);
+          f.forVectors(vectors, (vector) => {
+            f.get(sums[vector]);
             e.value(pointers, this.strides, 4 * vector, lanes);
-            e.operator.combine(f).set(sum);
+            e.operator.combine(f).set(sums[vector]);
           });
           e.advance(pointers, e.innerStrides, 1);
         });
       });
-      active.forEach((sum, vector) =>
+      f.forVectors(vectors, (vector) =>
         this.#store(result, vector, lanes, () => {
           this.#load(result, vector, lanes);
-          e.operator.combine(f.get(sum));
-        })
-      );
+          e.operator.combine(f.get(sums[vector]));
+        }));
       e.advance(columnPointers, this.strides, elements);
     });
   }

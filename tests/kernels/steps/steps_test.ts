@@ -4,40 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { Device } from "../../../kernels/device.ts";
-import type { StepKind } from "../../../kernels/program.ts";
 import { eachDevice } from "../../devices.ts";
 import { interpret } from "../../reference/interpreter.ts";
-import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
 import type { StepCase } from "./builder.ts";
-import { matmulCases } from "./matmul_cases.ts";
-import {
-  adamwCases,
-  gatherCases,
-  layerNormCases,
-  layerNormGradientCases,
-  randomCases,
-  scatterAddCases,
-} from "./other_cases.ts";
-import { elementwiseCases, reduceCases, widenCases } from "./tensor_cases.ts";
-
-const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
-  elementwise: elementwiseCases,
-  widen: widenCases,
-  reduce: reduceCases,
-  matmul: matmulCases,
-  attention: attentionCases,
-  attentionGradient: attentionGradientCases,
-  layerNorm: layerNormCases,
-  layerNormGradient: layerNormGradientCases,
-  gather: gatherCases,
-  scatterAdd: scatterAddCases,
-  random: randomCases,
-  adamw: adamwCases,
-};
-
-/** Aligned operands, and operands that start 3 elements into their buffers. */
-const paddings = [0, 3];
+import { casesOf, paddings, runCase } from "./cases.ts";
 
 /** Cases and expected results, computed once for all devices. */
 function withExpectations(make: (padding: number) => StepCase[]) {
@@ -49,24 +19,6 @@ function withExpectations(make: (padding: number) => StepCase[]) {
         expected: interpret(test.program, test.inputs, test.states),
       }))
     );
-}
-
-/** Results of a case on a device, by the name of the state. */
-async function run(device: Device, test: StepCase): Promise<Map<string, ArrayLike<number>>> {
-  const executable = await device.load(test.program);
-  try {
-    for (const [name, data] of [...test.inputs, ...test.states]) {
-      executable.buffer(name).write(data);
-    }
-    executable.run();
-    const results = new Map<string, ArrayLike<number>>();
-    for (const name of test.states.keys()) {
-      results.set(name, await executable.buffer(name).read());
-    }
-    return results;
-  } finally {
-    executable.destroy();
-  }
 }
 
 /** Largest error relative to the largest finite magnitude expected; infinite for a wrong NaN. */
@@ -88,7 +40,7 @@ for (const [kind, make] of Object.entries(casesOf)) {
     let worst = { ratio: 0, name: "" };
     for (const { test, expected } of cases()) {
       try {
-        for (const [name, actual] of await run(device, test)) {
+        for (const [name, actual] of await runCase(device, test)) {
           const error = relativeError(actual, expected.get(name)!);
           if (error > test.tolerance) {
             failures.push(

@@ -9,7 +9,7 @@ function apply(
   values: readonly number[],
   relaxed: boolean,
 ): Float32Array {
-  const module = new ModuleBuilder({ relaxed });
+  const module = new ModuleBuilder({ relaxed, lanes: 4 });
   const f = module.function("apply", ["i32", "i32"], []);
   const [address, end] = f.parameters;
   f.forRange(address, end, 16, () => {

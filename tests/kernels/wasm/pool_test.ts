@@ -8,7 +8,7 @@ import { controlBytes } from "../../../kernels/wasm/team.ts";
 
 /** add(target, source): target += source; plus one function that traps and one that never ends. */
 function testModule(): WebAssembly.Module {
-  const module = new ModuleBuilder({ relaxed: false });
+  const module = new ModuleBuilder({ relaxed: false, lanes: 4 });
   const add = module.function("add", ["i32", "i32"], []);
   const [target, source] = add.parameters;
   add.get(target).get(target).i32Load().get(source).i32Load().i32Add().i32Store();

@@ -1,0 +1,60 @@
+/**
+ * The cases of every kind of step, and how one is run.
+ *
+ * @module
+ */
+import type { Device } from "../../../kernels/device.ts";
+import type { StepKind } from "../../../kernels/program.ts";
+import type { HostArray } from "../../../kernels/shape.ts";
+import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
+import { matmulCases } from "./matmul_cases.ts";
+import {
+  adamwCases,
+  gatherCases,
+  layerNormCases,
+  layerNormGradientCases,
+  randomCases,
+  scatterAddCases,
+} from "./other_cases.ts";
+import { elementwiseCases, reduceCases, widenCases } from "./tensor_cases.ts";
+import type { StepCase } from "./builder.ts";
+
+/** Makes the cases of a kind, with operands that start `padding` elements into their buffers. */
+export const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
+  elementwise: elementwiseCases,
+  widen: widenCases,
+  reduce: reduceCases,
+  matmul: matmulCases,
+  attention: attentionCases,
+  attentionGradient: attentionGradientCases,
+  layerNorm: layerNormCases,
+  layerNormGradient: layerNormGradientCases,
+  gather: gatherCases,
+  scatterAdd: scatterAddCases,
+  random: randomCases,
+  adamw: adamwCases,
+};
+
+/** Aligned operands, and operands that start 3 elements into their buffers. */
+export const paddings = [0, 3];
+
+/** Results of a case on a device, by the name of the state. */
+export async function runCase(
+  device: Device,
+  test: StepCase,
+): Promise<Map<string, HostArray>> {
+  const executable = await device.load(test.program);
+  try {
+    for (const [name, data] of [...test.inputs, ...test.states]) {
+      executable.buffer(name).write(data);
+    }
+    executable.run();
+    const results = new Map<string, HostArray>();
+    for (const name of test.states.keys()) {
+      results.set(name, await executable.buffer(name).read());
+    }
+    return results;
+  } finally {
+    executable.destroy();
+  }
+}
