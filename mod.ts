@@ -147,13 +147,19 @@ export {
 export { adamw, type AdamWOperands } from "./kernels/ops/optimizer/op.ts";
 
 // Devices
-export type { Device, DeviceBuffer, Executable } from "./kernels/device.ts";
-export {
-  type ChosenDevice,
-  type DeviceRequest,
-  NoAdapterError,
-  selectDevice,
-} from "./kernels/select_device.ts";
+export type {
+  Availability,
+  Device,
+  DeviceBuffer,
+  DeviceKind,
+  DeviceOptions,
+  DeviceReport,
+  Executable,
+  MemoryLimits,
+} from "./kernels/device.ts";
+export type { DeviceName } from "./kernels/devices.ts";
+export { type ChosenDevice, type DeviceRequest, selectDevice } from "./kernels/select_device.ts";
+export { NoAdapterError } from "./kernels/webgpu/adapter.ts";
 
 // Models
 export { dit, type DiTConfig, ditConfigs, ditParameters } from "./models/dit/model.ts";

@@ -1,5 +1,6 @@
 /**
- * What the engine asks of a device. Two implementations: `webgpu/device.ts`, `wasm/device.ts`.
+ * What the engine asks of a device, and what is known of each kind before one is open. The kinds
+ * there are stand in `devices.ts`.
  *
  * @module
  */
@@ -41,8 +42,8 @@ export interface Executable {
 
 /** A device: memory plus the ability to run programs. */
 export interface Device {
-  /** Which of the two implementations it is. */
-  readonly kind: "webgpu" | "wasm";
+  /** What is known of all devices of its kind. */
+  readonly kind: DeviceKind;
   /** One line for people: adapter or processor, threads, instruction set. */
   readonly description: string;
   /** Bytes allocated on the device at this moment, by this library. */
@@ -62,4 +63,67 @@ export interface Device {
   finish(): Promise<void>;
   /** Ends worker threads, frees everything. */
   close(): void;
+}
+
+/** A kind of device: what can be said without opening one. */
+export interface DeviceKind {
+  /** On the command line, in messages and in results. */
+  readonly name: string;
+  /** Fewest runs after which a program runs at its final speed. */
+  readonly warmUpRuns: number;
+  /** Shortest time in ms that is long beside the cost of waiting for a result. */
+  readonly sampleMilliseconds: number;
+  /** Allocations are counted in multiples of as many bytes. */
+  readonly allocationUnit: number;
+  /** Threads on the processor, as many as the user says; absent where there are none to choose. */
+  readonly threads?: {
+    /** Memory in bytes that each thread has for itself. */
+    readonly scratchBytes: number;
+  };
+  /** Sizes in bytes of the allocations that hold a program's temporaries. */
+  temporaries(program: Program): readonly number[];
+  /** Looks for the device on this machine. */
+  probe(): Promise<Availability>;
+  /** How much memory it has to offer on this machine. */
+  limits(): Promise<MemoryLimits>;
+  /** Everything that is worth reporting of it on this machine. */
+  report(): Promise<DeviceReport>;
+}
+
+/** What this machine offers of a kind of device. */
+export interface Availability {
+  /** Whether one can be opened. */
+  readonly available: boolean;
+  /** Whether it emulates other hardware on the processor, which is slow. */
+  readonly software: boolean;
+  /** Why it is taken where nobody asks for a device, or passed over: a clause without a full stop. */
+  readonly reason: string;
+}
+
+/** What a program's memory must stay within, in bytes. */
+export interface MemoryLimits {
+  /** All allocations together; absent where the device does not say. */
+  readonly total?: number;
+  /** One allocation. */
+  readonly buffer: number;
+  /** Whose limits these are. */
+  readonly owner: string;
+}
+
+/** A kind of device on this machine, for people and for programs. */
+export interface DeviceReport {
+  /** A few lines for each device of the kind. */
+  readonly devices: readonly (readonly string[])[];
+  /** The same and more, as JSON. */
+  readonly facts: unknown;
+}
+
+/** How a device is to work. What a device does not know of, it leaves aside. */
+export interface DeviceOptions {
+  /** Threads of a device on the processor; one a core by default. */
+  readonly threads?: number;
+  /** No relaxed multiply-add on wasm: the same bits on every processor. */
+  readonly strictMath?: boolean;
+  /** The same bits for a sample on wasm whatever the size of its batch. */
+  readonly batchInvariant?: boolean;
 }

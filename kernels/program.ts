@@ -50,9 +50,9 @@ export interface BufferSpecification {
   readonly elements: number;
   /** Contents of a constant. */
   readonly data?: StoredArray;
-  /** Temporaries: first byte in the arena of one contiguous memory (WebAssembly). */
+  /** Temporaries: first byte in one arena, for devices with one contiguous memory. */
   readonly arenaOffset?: number;
-  /** Temporaries: index into `Program.slots`, whole buffers used in turn (WebGPU). */
+  /** Temporaries: index into `Program.slots`, for devices that bind whole buffers. */
   readonly slot?: number;
 }
 
@@ -82,8 +82,8 @@ export interface Program {
   readonly buffers: readonly BufferSpecification[];
   /** In the order they run. */
   readonly steps: readonly Step[];
-  /** Bytes of the arena that holds all temporaries (WebAssembly). */
+  /** Bytes of the arena that holds all temporaries. */
   readonly arenaBytes: number;
-  /** Sizes in bytes of the buffers that temporaries share in turn (WebGPU). */
+  /** Sizes in bytes of the buffers that temporaries share in turn. */
   readonly slots: readonly number[];
 }

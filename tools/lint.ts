@@ -7,6 +7,7 @@
  *   as `new URL("./x.bin", import.meta.url)`.
  * - `tessera/lazy-package`: packages with native code or a long start are only loaded on use.
  * - `tessera/folder-order`: imports point down the list of folders.
+ * - `tessera/device-name`: devices are named in their table and in their own rooms only.
  *
  * Tests, tools and the scripts of `bench/peers/` never enter the binary: only the last rule is for
  * product folders too, the others leave them alone.
@@ -37,6 +38,11 @@ const assets = "cli/terminal/assets.ts";
 
 /** Packages that must be loaded by `await import()` inside the function that needs them. */
 const lazyPackages = ["sharp", "vega", "vega-lite", "mp4-muxer"];
+
+/** Devices, and where they may be named. */
+const devices = ["wasm", "webgpu"];
+const deviceTable = "kernels/devices.ts";
+const deviceRooms = ["kernels/wasm/", "kernels/webgpu/"];
 
 const root = resolve(import.meta.dirname!, "..");
 
@@ -149,6 +155,23 @@ function folderOrder(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   };
 }
 
+/** Everything else asks the record of a device (`DeviceKind`), so that another one may come. */
+function deviceName(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const path = projectPath(context.filename);
+  const home = path === deviceTable || deviceRooms.some((room) => path.startsWith(room));
+  if (!productFolder(path) || home) return {};
+  return {
+    Literal(node) {
+      if (!devices.includes(node.value as string)) return;
+      context.report({
+        node,
+        message: `a device is named here; ask for what matters of it (DeviceKind)`,
+        hint: `names stand in ${deviceTable} and in the rooms of the devices`,
+      });
+    },
+  };
+}
+
 /** The rules, as `deno lint` loads them. */
 const plugin: Deno.lint.Plugin = {
   name: "tessera",
@@ -157,6 +180,7 @@ const plugin: Deno.lint.Plugin = {
     "module-relative": { create: moduleRelative },
     "lazy-package": { create: lazyPackage },
     "folder-order": { create: folderOrder },
+    "device-name": { create: deviceName },
   },
 };
 

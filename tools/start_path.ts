@@ -9,7 +9,8 @@
 const allowedPackages = ["commander"];
 
 /** Project files that it may load then. */
-const allowedFiles = /\/(?:cli\/(?:terminal\/)?[^/]+\.ts|base\/[^/]+\.ts|deno\.json)$/;
+const allowedFiles =
+  /\/(?:cli\/(?:terminal\/)?[^/]+\.ts|base\/[^/]+\.ts|kernels\/devices\.ts|deno\.json)$/;
 
 /** The part of `deno info --json` that is looked at here. */
 export interface ModuleGraph {

@@ -5,14 +5,14 @@
  * @module
  */
 import type { Device } from "../../kernels/device.ts";
+import type { DeviceName } from "../../kernels/devices.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
-import { probeAdapter } from "../../kernels/webgpu/adapter.ts";
 
 /** Where rows are measured. */
 export interface Place {
   /** Which device; `auto` as `selectDevice` decides. */
-  readonly device: "auto" | "webgpu" | "wasm";
-  /** Threads of the wasm device; one a core when absent. */
+  readonly device: "auto" | DeviceName;
+  /** Threads of a device on the processor; one a core when absent. */
   readonly threads?: number;
   /** No relaxed multiply-add on wasm. */
   readonly strictMath?: boolean;
@@ -22,13 +22,13 @@ export interface Place {
 export interface MeasuredPlace {
   /** There are numbers. */
   readonly status: "ok";
-  /** The kind that was taken. */
-  readonly device: Device["kind"];
-  /** Threads of the wasm device. */
+  /** The name of the kind that was taken. */
+  readonly device: string;
+  /** Threads of a device on the processor. */
   readonly threads?: number;
   /** The device's own words. */
   readonly description: string;
-  /** Whether a WebGPU adapter computes on the CPU. */
+  /** Whether it emulates a GPU on the processor. */
   readonly software: boolean;
 }
 
@@ -66,13 +66,12 @@ async function measuredPlace(
   { kind, description }: Device,
   { threads }: Place,
 ): Promise<MeasuredPlace> {
-  const onProcessor = kind === "wasm";
   return {
     status: "ok",
-    device: kind,
-    threads: onProcessor ? threads ?? navigator.hardwareConcurrency : undefined,
+    device: kind.name,
+    threads: kind.threads && (threads ?? navigator.hardwareConcurrency),
     description,
-    software: onProcessor ? false : (await probeAdapter())?.software ?? false,
+    software: (await kind.probe()).software,
   };
 }
 

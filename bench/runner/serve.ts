@@ -8,7 +8,7 @@
  */
 import process from "node:process";
 import type { Device } from "../../kernels/device.ts";
-import { selectDevice } from "../../kernels/select_device.ts";
+import { deviceKind, deviceNames, everywhere, openDevice } from "../../kernels/devices.ts";
 import { familyOf, modelConfigByName } from "../../models/registry.ts";
 import type { Build } from "../../base/machine.ts";
 import { loadForward, loadPlainStep, workloadOf } from "../workloads/model.ts";
@@ -106,13 +106,11 @@ class Server {
 
   async #time(op: "forward" | "train" | "product", request: Request) {
     const threads = field(request.threads, navigator.hardwareConcurrency, "threads");
-    const kind = field(request.device, "wasm" as string, "device");
-    if (kind !== "wasm" && kind !== "webgpu") throw new Error(`unknown device ${kind}`);
-    const place = kind === "wasm" ? `wasm ${threads}` : kind;
-    const device = await this.#devices.get(
-      place,
-      async () => (await selectDevice({ device: kind, threads })).device,
-    );
+    const asked = field<string>(request.device, everywhere, "device");
+    const name = deviceNames.find((known) => known === asked);
+    if (!name) throw new Error(`unknown device ${asked}`);
+    const place = (await deviceKind(name)).threads ? `${name} ${threads}` : name;
+    const device = await this.#devices.get(place, () => openDevice(name, { threads }));
     const size = field(request.size, 512, "size");
     const model = field(request.model, "DiT-S/8" as string, "model");
     const batch = field(request.batch, 8, "batch");

@@ -8,15 +8,6 @@ import type { Device } from "../../kernels/device.ts";
 /** Shortest warm-up in ms: V8 needs it to compile the kernels a second time, optimised. */
 const warmUpMilliseconds = 300;
 
-/** Fewest runs of a warm-up. On WebGPU one run has compiled everything, the second fills caches. */
-const warmUpRuns = { wasm: 3, webgpu: 2 } as const;
-
-/**
- * Shortest sample in ms. Waiting for WebGPU costs about 11 ms in Deno, whatever was queued; in a
- * sample of 250 ms that is a few percent.
- */
-const sampleMilliseconds = { wasm: 5, webgpu: 250 } as const;
-
 /** Most runs in one sample: each is work queued without a wait. */
 const maximumRunsPerSample = 200;
 
@@ -36,7 +27,7 @@ export interface WarmUp {
 export async function warmUp(device: Device, run: () => void): Promise<WarmUp> {
   const times: number[] = [];
   let milliseconds = 0;
-  while (milliseconds < warmUpMilliseconds || times.length < warmUpRuns[device.kind]) {
+  while (milliseconds < warmUpMilliseconds || times.length < device.kind.warmUpRuns) {
     const time = await timeRuns(device, run, 1);
     times.push(time);
     milliseconds += time;
@@ -97,7 +88,7 @@ export async function measureInTurns(
   const timings: (Timing & { readonly samples: number[] })[] = [];
   for (const { run, period = 1 } of works) {
     const warm = await warmUp(device, run);
-    const wanted = Math.ceil(sampleMilliseconds[device.kind] / warm.lastMilliseconds);
+    const wanted = Math.ceil(device.kind.sampleMilliseconds / warm.lastMilliseconds);
     const periods = Math.ceil(Math.min(wanted, maximumRunsPerSample) / period);
     timings.push({ warmUp: warm, runsPerSample: periods * period, samples: [] });
   }

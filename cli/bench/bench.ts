@@ -172,7 +172,8 @@ function throughputCommand(io: Io): Command {
       }
       const { modelTasks } = await import("../../bench/throughput.ts");
       const models = await subjectsFromFlags(values, ["DiT-S/8"]);
-      const tasks = modelTasks(values.ops, models, values.batch, placesOf(values), values.dtype);
+      const places = await placesOf(values);
+      const tasks = modelTasks(values.ops, models, values.batch, places, values.dtype);
       await runTasks(io, tasks, values, "model");
     },
   });
@@ -217,7 +218,7 @@ function attentionCommand(io: Io): Command {
           `--images ${empty.images}: ${empty.tokens} tokens are at most ${empty.tokens} images`,
         );
       }
-      const tasks = attentionTasks(values.ops, sizes, placesOf(values));
+      const tasks = attentionTasks(values.ops, sizes, await placesOf(values));
       await runTasks(io, tasks, values, "tokens / images, heads x width");
     },
   });
@@ -252,7 +253,7 @@ function productCommand(io: Io): Command {
     examples: [["tessera bench product --size 512 --device wasm,webgpu", "on both devices"]],
     run: async ({ values }) => {
       const { productTasks } = await import("../../bench/throughput.ts");
-      await runTasks(io, productTasks(values.size, placesOf(values)), values, "m x n x k");
+      await runTasks(io, productTasks(values.size, await placesOf(values)), values, "m x n x k");
     },
   });
 }

@@ -5,6 +5,7 @@
  */
 import type { Command } from "commander";
 import type { PackingTask } from "../../bench/packing/packing.ts";
+import type { Place } from "../../bench/runner/places.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
 import type { NaViTConfig } from "../../models/navit/model.ts";
 import { count, placesOf, reportFlags, runSweep, timingFlags } from "./sweep.ts";
@@ -96,9 +97,10 @@ export function packingCommand(io: Io): Command {
         "../../bench/packing/packing.ts"
       );
       const sets = values.dataPath === undefined ? values.spread.length : 1;
+      const places = await placesOf(values);
       await runSweep(io, {
-        total: sets * models.length * values.ops.length * placesOf(values).length,
-        tasks: tasksOf(values, models),
+        total: sets * models.length * values.ops.length * places.length,
+        tasks: tasksOf(values, models, places),
         describe: ({ operation, model, pictures, place }) =>
           `${operation} ${model}, ${pictures}, ${place.device}`,
         measure: measurePacking,
@@ -126,6 +128,7 @@ async function modelsFromFlags(values: PackingValues): Promise<NamedNaViT[]> {
 async function* tasksOf(
   values: PackingValues,
   models: readonly NamedNaViT[],
+  places: readonly Place[],
 ): AsyncGenerator<PackingTask> {
   const { layOut } = await import("../../bench/packing/batches.ts");
   const { ops, dataPath } = values;
@@ -134,7 +137,7 @@ async function* tasksOf(
       const pictures = await openPictures(values, config, spread);
       const layouts = await layOut(pictures, { ...values, patch: config.patch });
       for (const operation of ops) {
-        for (const place of placesOf(values)) {
+        for (const place of places) {
           yield { operation, model, config, pictures: pictures.name, spread, layouts, place };
         }
       }

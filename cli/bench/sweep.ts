@@ -5,9 +5,11 @@
  */
 import type { FailedPlace, MeasuredPlace, Place } from "../../bench/runner/places.ts";
 import type { Report, ReportFormat } from "../../bench/runner/report.ts";
+import { deviceKind } from "../../kernels/devices.ts";
 import { ExitCode } from "../terminal/errors.ts";
 import { flag, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
+import { deviceChoices } from "../flags/options.ts";
 import { choice, integer, list, text } from "../flags/parsers.ts";
 import { versions } from "../terminal/version.ts";
 
@@ -31,8 +33,8 @@ export const timingFlags = {
   ...group("Device:", {
     device: flag(
       "--device <list>",
-      "devices: auto, webgpu, wasm",
-      list(choice("auto", "webgpu", "wasm")),
+      `devices: ${deviceChoices.join(", ")}`,
+      list(choice(...deviceChoices)),
       ["auto"] as readonly Place["device"][],
     ),
     threads: optional(
@@ -67,12 +69,16 @@ export async function machine() {
 }
 
 /** Every device with every number of threads that matters to it. */
-export function placesOf({ device, threads, strictMath }: TimingValues): Place[] {
-  return device.flatMap((name): Place[] =>
-    name === "webgpu" || threads === undefined
-      ? [{ device: name, strictMath }]
-      : threads.map((count) => ({ device: name, threads: count, strictMath }))
-  );
+export async function placesOf(
+  { device, threads, strictMath }: TimingValues,
+): Promise<Place[]> {
+  const places: Place[] = [];
+  for (const name of device) {
+    const threaded = name === "auto" || (await deviceKind(name)).threads !== undefined;
+    const counts = threaded && threads || [undefined];
+    places.push(...counts.map((count) => ({ device: name, threads: count, strictMath })));
+  }
+  return places;
 }
 
 /** What the flags of devices and timing say. */

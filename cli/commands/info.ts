@@ -52,9 +52,9 @@ function devicesCommand(io: Io): Command {
       ["tessera info devices --json", "the same with every limit of every adapter"],
     ],
     run: async ({ values }) => {
-      const { describeDevices, findDevices } = await import("./devices.ts");
-      const devices = await findDevices();
-      io.out(values.json ? json(devices) : describeDevices(devices));
+      const { describeDevices, deviceFacts, findDevices } = await import("./devices.ts");
+      const reports = await findDevices();
+      io.out(values.json ? json(deviceFacts(reports)) : describeDevices(reports));
     },
   });
 }

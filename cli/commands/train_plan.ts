@@ -5,7 +5,7 @@
  */
 import type { ImageDataset } from "../../data/dataset.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
-import { type MemoryLimits, memoryLimits } from "../../kernels/limits.ts";
+import type { MemoryLimits } from "../../kernels/device.ts";
 import { chooseDevice } from "../../kernels/select_device.ts";
 import type { Program } from "../../kernels/program.ts";
 import { samplingPrograms } from "../../diffusion/sampling.ts";
@@ -107,18 +107,18 @@ async function describeMemory(
   options: DeviceOptions,
   sampler?: readonly Program[],
 ): Promise<string[]> {
-  const { kind, reason } = await chooseDevice(options);
+  const { name, kind, reason } = await chooseDevice(options);
   const threads = options.threads ?? navigator.hardwareConcurrency;
   const memory = forecastMemory(specifications, graphs, { kind, threads }, sampler);
   return [
-    line("device", `${kind}${kind === "wasm" ? `, threads: ${threads}` : ""} (${reason})`),
-    `memory (${kind})`,
+    line("device", `${name}${kind.threads ? `, threads: ${threads}` : ""} (${reason})`),
+    `memory (${name})`,
     ...(Object.keys(partNames) as (keyof MemoryParts)[])
       .filter((part) => memory.parts[part] > 0)
       .map((part) => line(`  ${partNames[part]}`, formatBytes(memory.parts[part]))),
     line("  total", formatBytes(memory.total)),
     line("largest buffer", `${formatBytes(memory.largest.bytes)}, ${memory.largest.name}`),
-    line("limits", describeFit(memory, await memoryLimits(kind))),
+    line("limits", describeFit(memory, await kind.limits())),
   ];
 }
 /** The programs that draw during a run. */

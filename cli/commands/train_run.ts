@@ -146,7 +146,7 @@ async function train<Run extends RunDescription>(
   warnOfIdleSteps(io, plan);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
   const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
-  progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+  progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`data: ${prepared.data}`);
   progress.note(`model: ${formatCount(prepared.parameters)} parameters, ${prepared.batch}`);
   progress.note(`run folder: ${folder}`);

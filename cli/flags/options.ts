@@ -3,15 +3,19 @@
  *
  * @module
  */
+import { deviceNames } from "../../kernels/devices.ts";
 import { flag, group, optional, toggle } from "./flags.ts";
 import { choice, integer, text } from "./parsers.ts";
+
+/** What `--device` takes. */
+export const deviceChoices = ["auto", ...deviceNames] as const;
 
 /** Where the computation runs. */
 export const deviceFlags = group("Device:", {
   device: flag(
-    "--device <auto|webgpu|wasm>",
+    `--device <${deviceChoices.join("|")}>`,
     "where to compute; auto takes a hardware GPU, else WebAssembly",
-    choice("auto", "webgpu", "wasm"),
+    choice(...deviceChoices),
     "auto",
   ),
   threads: optional(

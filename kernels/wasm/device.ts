@@ -12,6 +12,7 @@ import type { Device, DeviceBuffer, Executable } from "../device.ts";
 import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
 import { type Lanes, ModuleBuilder } from "./assembler.ts";
+import { wasm } from "./kind.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
 import { scratchBytes, SharedMemory } from "./memory.ts";
@@ -62,7 +63,7 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
 
 /** The CPU as a device; made by {@link createWasmDevice}. */
 export class WasmDevice implements Device {
-  readonly kind = "wasm";
+  readonly kind = wasm;
   /** Elements that kernels work on at a time. */
   readonly lanes: Lanes;
   /** Why it is that number: a clause without a full stop. */

@@ -3,6 +3,10 @@
  *
  * @module
  */
+import { InputError } from "../../base/errors.ts";
+
+/** WebGPU was asked for and there is no adapter. */
+export class NoAdapterError extends InputError {}
 
 /** What there is to know about an adapter without making a device of it. */
 export interface AdapterInformation {

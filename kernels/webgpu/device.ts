@@ -14,11 +14,13 @@ import {
   copyLimits,
   describeAdapter,
   limitNames,
+  NoAdapterError,
   probeAdapter,
   requestAdapter,
 } from "./adapter.ts";
 import { ErrorWatch } from "./errors.ts";
 import { type DeviceParts, loadProgram } from "./executable.ts";
+import { webgpu } from "./kind.ts";
 import { Memory, WebGPUBuffer } from "./memory.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { Tuner, type TunerOptions } from "./tuner.ts";
@@ -35,12 +37,15 @@ export interface WebGPUOptions extends TunerOptions {
 /**
  * Makes a device on the machine's WebGPU adapter.
  *
- * @throws Error when there is no adapter
+ * @throws NoAdapterError when there is no adapter
  */
 export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<WebGPUDevice> {
   const adapter = await requestAdapter(options.powerPreference);
   if (!adapter) {
-    throw new Error("this machine has no WebGPU adapter; use the wasm device (--device wasm)");
+    throw new NoAdapterError(
+      "no WebGPU adapter found; install a Vulkan driver (Debian: mesa-vulkan-drivers) " +
+        "or use --device wasm",
+    );
   }
   const information = describeAdapter(adapter);
   const requiredLimits: Record<string, number> = {};
@@ -53,7 +58,7 @@ export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<W
 
 /** A device on a WebGPU adapter. */
 export class WebGPUDevice implements Device {
-  readonly kind = "webgpu";
+  readonly kind = webgpu;
   readonly description: string;
   /** The adapter below the device. */
   readonly adapter: AdapterInformation;

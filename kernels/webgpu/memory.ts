@@ -18,9 +18,12 @@ import type { ErrorWatch } from "./errors.ts";
 /** Bytes of the window for reading back (host memory, not counted as the device's). */
 const windowBytes = 16 * 2 ** 20;
 
-/** Size of a buffer on the device: a multiple of 16 bytes, so that it can be read as `vec4`s. */
+/** Buffers have multiples of as many bytes, so that they can be read as `vec4`s. */
+export const allocationUnit = 16;
+
+/** Size of a buffer on the device. */
 export function roundedBytes(bytes: number): number {
-  return Math.ceil(bytes / 16) * 16;
+  return Math.ceil(bytes / allocationUnit) * allocationUnit;
 }
 
 /** Allocates, counts and frees buffers. */

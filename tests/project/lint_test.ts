@@ -79,3 +79,20 @@ Deno.test("imports point down the list of folders", () => {
     }
   }
 });
+
+Deno.test("devices are named in their table and in their rooms", () => {
+  const sources = [
+    'const kind = "wasm";',
+    'let kind: "auto" | "webgpu";',
+    'if (name === "wasm") f();',
+  ];
+  for (const source of sources) {
+    const [problem, ...others] = lint("training/a.ts", source);
+    assert.match(problem, /^tessera\/device-name:/, source);
+    assert.deepEqual(others, []);
+    for (const file of ["kernels/devices.ts", "kernels/wasm/a.ts", "kernels/webgpu/a.ts"]) {
+      assert.deepEqual(lint(file, source), []);
+    }
+    assert.deepEqual(lint("tests/a_test.ts", source), []);
+  }
+});

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Device, DeviceBuffer, Executable } from "../../kernels/device.ts";
+import type { Device, DeviceBuffer, DeviceKind, Executable } from "../../kernels/device.ts";
 import type { Program } from "../../kernels/program.ts";
 import type { DType, HostArray, StoredArray } from "../../kernels/shape.ts";
 import { interpret } from "./interpreter.ts";
@@ -26,10 +26,23 @@ class ReferenceBuffer implements DeviceBuffer {
   destroy(): void {}
 }
 
+/** A device of tests alone: it has no place in the table. */
+const reference: DeviceKind = {
+  name: "reference",
+  warmUpRuns: 1,
+  sampleMilliseconds: 1,
+  allocationUnit: 8,
+  temporaries: () => [],
+  probe: () =>
+    Promise.resolve({ available: true, software: true, reason: "only tests ask for it" }),
+  limits: () => Promise.resolve({ buffer: Infinity, owner: "the reference interpreter" }),
+  report: () => Promise.resolve({ devices: [["float64"]], facts: {} }),
+};
+
 /** Makes a reference device. */
 export function createReferenceDevice(): Device {
   return {
-    kind: "wasm",
+    kind: reference,
     description: "reference interpreter, float64",
     allocatedBytes: 0,
     peakBytes: 0,

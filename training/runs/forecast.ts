@@ -4,19 +4,19 @@
  *
  * @module
  */
+import type { DeviceKind } from "../../kernels/device.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import type { BufferSpecification, Program } from "../../kernels/program.ts";
 import { elementCount, storedBytes } from "../../kernels/shape.ts";
-import { scratchBytes } from "../../kernels/wasm/memory.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
 import { stateNames } from "../step/optimizer.ts";
 import type { StepGraphs } from "../step/step_graphs.ts";
 
 /** The device a forecast is for. */
 export interface ForecastTarget {
-  /** Which of the two. */
-  readonly kind: "webgpu" | "wasm";
-  /** Threads of the wasm device; each has scratch memory of its own. */
+  /** What is known of the device. */
+  readonly kind: DeviceKind;
+  /** Threads, where it has any; each has scratch memory of its own. */
   readonly threads: number;
 }
 
@@ -38,7 +38,7 @@ export interface MemoryParts {
   readonly temporaries: number;
   /** The sampler that draws during the run. */
   readonly samples: number;
-  /** Scratch of the wasm threads. WebGPU kernels may take some for themselves, not foreseen here. */
+  /** Scratch of the threads. WebGPU kernels may take some for themselves, not foreseen here. */
   readonly scratch: number;
 }
 
@@ -67,10 +67,10 @@ class Tally {
   };
   largest = { name: "", bytes: 0 };
 
-  constructor(private readonly kind: ForecastTarget["kind"]) {}
+  constructor(private readonly kind: DeviceKind) {}
 
   add(part: keyof MemoryParts, name: string, bytes: number): void {
-    const unit = this.kind === "wasm" ? 4 : 16;
+    const { allocationUnit: unit } = this.kind;
     const size = Math.ceil(bytes / unit) * unit;
     this.parts[part] += size;
     if (size > this.largest.bytes) this.largest = { name, bytes: size };
@@ -95,8 +95,8 @@ export function forecastMemory(
   }
   addProgram(tally, compile(update), kind, bound, stepParts);
   for (const program of sampler) addProgram(tally, program, kind, bound, samplerParts);
-  for (let thread = 0; kind === "wasm" && thread < threads; thread++) {
-    tally.add("scratch", "scratch memory of a thread", scratchBytes);
+  for (let thread = 0; kind.threads && thread < threads; thread++) {
+    tally.add("scratch", "scratch memory of a thread", kind.threads.scratchBytes);
   }
   const { parts, largest } = tally;
   return { parts, largest, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };
@@ -145,14 +145,15 @@ const samplerParts: PartOf = {
 /** Adds what a program allocates; its own states are `bound` for the programs after it. */
 function addProgram(
   tally: Tally,
-  { name, buffers, arenaBytes, slots }: Program,
-  kind: ForecastTarget["kind"],
+  program: Program,
+  kind: DeviceKind,
   bound: Set<string>,
   partOf: PartOf,
 ): void {
-  const temporaries = kind === "wasm" ? [arenaBytes] : slots;
-  for (const bytes of temporaries) tally.add(partOf.temporary, `temporaries of ${name}`, bytes);
-  for (const buffer of buffers) {
+  for (const bytes of kind.temporaries(program)) {
+    tally.add(partOf.temporary, `temporaries of ${program.name}`, bytes);
+  }
+  for (const buffer of program.buffers) {
     if (buffer.kind === "temporary" || buffer.kind === "state" && bound.has(buffer.name)) continue;
     tally.add(partOf[buffer.kind], buffer.name, storedBytes(buffer.dtype, buffer.elements));
     if (buffer.kind === "state") bound.add(buffer.name);

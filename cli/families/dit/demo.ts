@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { writeBytesAtomically } from "../../../formats/files/atomic_file.ts";
 import { toByte } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
+import { deviceKind, type DeviceName, deviceNames, openDevice } from "../../../kernels/devices.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
 import { curvePath } from "../../../training/runs/run_curve.ts";
 import {
@@ -46,7 +47,7 @@ const comparison = { pictures: 4, steps: 10 } as const;
 export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
   const chosen = await selectDevice(options);
   try {
-    say(io, `1. Device: ${chosen.device.kind}, ${chosen.device.description}`);
+    say(io, `1. Device: ${chosen.device.kind.name}, ${chosen.device.description}`);
     say(io, `   (${chosen.reason})`);
     const folder = await train(io, options, chosen);
     say(io, "3. Drawing from the model you have just trained");
@@ -162,28 +163,40 @@ async function sample(
   return samples;
 }
 
-/** Draws the same seeds on both devices, if there are two, and says how much they differ. */
+/** Another device of this machine, or why there is none. */
+async function findOther(
+  device: Device,
+): Promise<{ readonly name?: DeviceName; readonly reason: string }> {
+  const missing: string[] = [];
+  for (const name of deviceNames.filter((name) => name !== device.kind.name)) {
+    const { available, reason } = await (await deviceKind(name)).probe();
+    if (available) return { name, reason };
+    missing.push(reason);
+  }
+  return { reason: missing.join("; ") };
+}
+
+/** Draws the same seeds on two devices, if there are two, and says how much they differ. */
 async function compareDevices(
   io: Io,
   { seed, threads }: DemoOptions,
   device: Device,
 ): Promise<void> {
-  const other = device.kind === "wasm" ? "webgpu" : "wasm";
-  const { probeAdapter } = await import("../../../kernels/webgpu/adapter.ts");
-  if (other === "webgpu" && !await probeAdapter()) {
-    say(io, "5. No WebGPU adapter here, so there is nothing to compare");
+  const { name: other, reason } = await findOther(device);
+  if (!other) {
+    say(io, `5. Nothing to compare with: ${reason}`);
     return;
   }
   const source = await findDiT(assetPath(shippedCheckpoint), "ema");
   const labels = Array.from({ length: comparison.pictures }, (_, i) => i % source.config.classes);
-  say(io, `5. Drawing the same ${comparison.pictures} seeds on ${device.kind} and ${other}`);
+  say(io, `5. Drawing the same ${comparison.pictures} seeds on ${device.kind.name} and ${other}`);
   const here = await sample(device, source, labels, comparison.steps, seed);
-  const second = await selectDevice({ device: other, threads });
+  const second = await openDevice(other, { threads });
   try {
-    const there = await sample(second.device, source, labels, comparison.steps, seed);
+    const there = await sample(second, source, labels, comparison.steps, seed);
     say(io, `   ${describeDifference(here, there)}`);
   } finally {
-    second.device.close();
+    second.close();
   }
 }
 

@@ -87,7 +87,7 @@ async function draw(
     quiet: values.quiet,
     interval: 10,
   });
-  progress.note(`device: ${device.kind}, ${device.description} (${reason})`);
+  progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   const program = await createProgram(device, values, output);
   using watch = watchSignals(io, "stopping");
   let evaluations = 0;

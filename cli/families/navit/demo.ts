@@ -50,7 +50,7 @@ const budgets = [4, 9, 16, 25, 36, 64, 100];
 export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> {
   const { device, reason } = await selectDevice({ ...options, batchInvariant: true });
   try {
-    say(io, `1. Device: ${device.kind}, ${device.description}`);
+    say(io, `1. Device: ${device.kind.name}, ${device.description}`);
     say(io, `   (${reason})`);
     const folder = await train(io, options, device);
     say(io, "3. Evaluating on pictures it has not seen, at several numbers of tokens");

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describeDevices, findDevices } from "../../../cli/commands/devices.ts";
+import { describeFeatures } from "../../../kernels/wasm/report.ts";
+import { describeAdapter } from "../../../kernels/webgpu/report.ts";
 import { runTessera } from "../support.ts";
 
 Deno.test("info devices --json is one document with every limit", async () => {
@@ -19,30 +21,38 @@ Deno.test("info devices --json is one document with every limit", async () => {
 });
 
 Deno.test("an adapter is reported where the tests require one", async () => {
-  const { webgpu } = await findDevices();
+  const { facts } = (await findDevices()).get("webgpu")!;
+  const count = (facts as unknown[]).length;
   const adapter = await navigator.gpu.requestAdapter();
-  assert.equal(webgpu.length > 0, adapter !== null);
-  if (Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1") assert(webgpu.length > 0);
+  assert.equal(count > 0, adapter !== null);
+  if (Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1") assert(count > 0);
 });
 
 Deno.test("devices are described with their units", () => {
-  const text = describeDevices({
-    webgpu: [{
-      description: "Test GPU",
-      software: false,
-      features: ["shader-f16"],
-      limits: {
-        maxBufferSize: 2 ** 31,
-        maxStorageBufferBindingSize: 2 ** 27,
-        maxComputeWorkgroupStorageSize: 2 ** 14,
-        maxComputeInvocationsPerWorkgroup: 256,
-        maxStorageBuffersPerShaderStage: 8,
-      },
-    }],
-    wasm: { threads: 8, simd: true, relaxedSimd: false, sharedMemory: true },
+  const adapter = describeAdapter({
+    description: "Test GPU",
+    software: false,
+    features: ["shader-f16"],
+    limits: {
+      maxBufferSize: 2 ** 31,
+      maxStorageBufferBindingSize: 2 ** 27,
+      maxComputeWorkgroupStorageSize: 2 ** 14,
+      maxComputeInvocationsPerWorkgroup: 256,
+      maxStorageBuffersPerShaderStage: 8,
+    },
   });
+  const processor = describeFeatures({
+    threads: 8,
+    simd: true,
+    relaxedSimd: false,
+    sharedMemory: true,
+  });
+  const reports = new Map([
+    ["webgpu", { devices: [adapter], facts: [] }],
+    ["wasm", { devices: [[processor]], facts: {} }],
+  ]);
   assert.equal(
-    text,
+    describeDevices(reports),
     `webgpu  Test GPU (hardware)
         shader-f16, no timestamp-query, no subgroups
         largest buffer: 2 GiB
@@ -52,13 +62,8 @@ Deno.test("devices are described with their units", () => {
         storage buffers a kernel: 8
 wasm    8 threads, SIMD, shared memory`,
   );
-  assert.match(
-    describeDevices({
-      webgpu: [],
-      wasm: { threads: 1, simd: false, relaxedSimd: false, sharedMemory: false },
-    }),
-    /^webgpu {2}no adapter\nwasm {4}1 threads, no SIMD, no shared memory$/,
-  );
+  const none = { threads: 1, simd: false, relaxedSimd: false, sharedMemory: false };
+  assert.equal(describeFeatures(none), "1 threads, no SIMD, no shared memory");
 });
 
 Deno.test("info version --json holds the versions", async () => {

@@ -30,12 +30,12 @@ eachDevice("a run has the same bits with and without pictures", async (device, {
     });
     assert.equal(seen.size, 1, "memory grew");
     assert(spent[0] > 0 && spent[1] > 0 && spent[2] === 1, spent.join());
-    if (device.kind === "wasm") {
+    if (device.kind.name === "wasm") {
       const { network, settings } = ditSampling(config, runSampling(config, samples));
       const { total } = forecastMemory(
         ditParameters(config),
         ditTrainingGraphs(config, run),
-        { kind: "wasm", threads: Number(/(\d) thread/.exec(name)![1]) },
+        { kind: device.kind, threads: Number(/(\d) thread/.exec(name)![1]) },
         Object.values(samplingPrograms(network, settings)),
       );
       assert.deepEqual([...seen], [total], "the forecast");

@@ -1,0 +1,22 @@
+/**
+ * What is known of the CPU device before it is open.
+ *
+ * @module
+ */
+import type { DeviceKind } from "../device.ts";
+import { addressableBytes, scratchBytes } from "./memory.ts";
+
+/** WebAssembly on the threads of the processor. */
+export const wasm: DeviceKind = {
+  name: "wasm",
+  warmUpRuns: 3,
+  sampleMilliseconds: 5,
+  allocationUnit: 4,
+  threads: { scratchBytes },
+  temporaries: ({ arenaBytes }) => [arenaBytes],
+  probe: () =>
+    Promise.resolve({ available: true, software: false, reason: "every machine has it" }),
+  limits: () =>
+    Promise.resolve({ total: addressableBytes, buffer: addressableBytes, owner: "wasm" }),
+  report: async () => (await import("./report.ts")).report(),
+};
