@@ -38,6 +38,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "measure how good a trained model is",
     load: () => import("./commands/eval.ts"),
   },
+  plot: {
+    summary: "draw the curves of training runs",
+    load: () => import("./commands/plot.ts"),
+  },
+  export: {
+    summary: "make a checkpoint to share, or files for TensorBoard",
+    load: () => import("./commands/export.ts"),
+  },
   bench: {
     summary: "count what models cost and time them",
     load: () => import("./bench/bench.ts"),

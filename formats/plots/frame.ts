@@ -69,6 +69,18 @@ function logDomain(values: readonly number[]): [number, number] {
   return [least / padding, greatest * padding];
 }
 
+/** Values that differ by less than this share of their size are one value: the rest is rounding. */
+const flatness = 1e-9;
+
+/** What a linear axis shows of a single value: half as much to both sides. Undefined for others. */
+function flatDomain(values: readonly number[]): [number, number] | undefined {
+  const [least, greatest] = extent(values);
+  const size = Math.max(Math.abs(least), Math.abs(greatest));
+  if (greatest - least > flatness * size) return undefined;
+  const reach = size > 0 ? size / 2 : 1;
+  return [least - reach, greatest + reach];
+}
+
 /** The least and the greatest value. */
 function extent(values: readonly number[]): [number, number] {
   return values.reduce<[number, number]>(
@@ -128,7 +140,8 @@ export function scaleAndAxis(
 ) {
   const isLog = axis.scale === "log";
   const given = axis.domain && [...axis.domain] as [number, number];
-  const domain = given ?? (isLog ? logDomain(values) : undefined);
+  const shown = axis.zero && !isLog ? [0, ...values] : values;
+  const domain = given ?? (isLog ? logDomain(values) : flatDomain(shown));
   // Vega leaves most labels of a logarithmic axis empty, whatever its ticks.
   const label = isLog ? "format(datum.value, ',~r')" : "datum.label";
   const distinct = [...new Set(values)];

@@ -162,7 +162,7 @@ export async function readWeights(
 }
 
 /** A tensor in half precision, rounded to nearest where the file has it in another. */
-function readHalves(reader: TensorReader, name: string): Float16Array {
+export function readHalves(reader: TensorReader, name: string): Float16Array {
   if (reader.info(name).type === "F16") return new Float16Array(reader.readBytes(name).buffer);
   const values = reader.readFloat32(name);
   const halves = Float16Array.from(values);

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { basename, join, resolve } from "@std/path";
+import { join } from "@std/path";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
-import type { RunReadings } from "../../formats/plots/run_curves.ts";
-import { type Metrics, metricsPath, readMetrics } from "./metrics.ts";
+import { readingsOf, runName } from "./logged_run.ts";
+import { metricsPath, readMetrics } from "./metrics.ts";
 import { exists } from "./run_folder.ts";
 
 /** Seconds until the first curve of a run, if it does not end before. */
@@ -18,21 +18,6 @@ const largestShare = 0.005;
 
 /** Path of a run's loss curve. */
 export const curvePath = (run: string): string => join(run, "loss.svg");
-
-/** The name by which a run is known in charts. */
-export const runName = (run: string): string => basename(resolve(run));
-
-/** The readings of one measure; a value that was not finite is NaN. */
-export function readingsOf(
-  name: string,
-  metrics: readonly Metrics[],
-  measure: string,
-): RunReadings {
-  const readings = metrics.filter((line) => line[measure] !== undefined)
-    // JSON has no NaN and no infinity: they are stored as null.
-    .map((line) => ({ step: line.step, value: Number(line[measure] ?? NaN) }));
-  return { name, readings };
-}
 
 /** Draws the curve of one run. Failing to do so is no reason to end a run. */
 export class RunCurve {
@@ -74,7 +59,7 @@ export class RunCurve {
 async function drawCurve(run: string): Promise<void> {
   const { renderChart } = await import("../../formats/plots/chart.ts");
   const { runCurves } = await import("../../formats/plots/run_curves.ts");
-  const name = runName(run);
-  const chart = runCurves("loss", [readingsOf(name, await readMetrics(run), "loss")], name);
+  const logged = { name: runName(run), metrics: await readMetrics(run) };
+  const chart = runCurves("loss", [readingsOf(logged, "loss")], logged.name);
   await writeTextAtomically(curvePath(run), await renderChart(chart));
 }

@@ -174,3 +174,14 @@ Deno.test("bars say their values and grow with their number", async () => {
   const none = await renderChart({ kind: "bar", title: "T", value, bars: [] });
   assert.ok(textsOf(none).includes("no data"));
 });
+
+Deno.test("values that are one value up to rounding have an axis with a range", async () => {
+  for (const value of [0.001, 0, -3, 2e9]) {
+    const points = [0, 1, 2].map((x) => ({ x, y: value * (1 + x * 2e-16) }));
+    const series = [{ name: "flat", points }];
+    const svg = await renderChart(chart(line, { x: { title: "x" }, y: { title: "y" }, series }));
+    const labels = textsOf(svg).filter((text) => /^[−-]?[\d.,]+[GMk]?$/.test(text));
+    assert.ok(labels.every((label) => label.length <= 7), labels.join(" "));
+    assert.ok(new Set(labels).size > 5, labels.join(" "));
+  }
+});

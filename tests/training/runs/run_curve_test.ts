@@ -1,7 +1,7 @@
 /** The loss curve in a run folder. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { curvePath, readingsOf, RunCurve } from "../../../training/runs/run_curve.ts";
+import { curvePath, RunCurve } from "../../../training/runs/run_curve.ts";
 import { metricsPath, readMetrics, readMetricsFile } from "../../../training/runs/metrics.ts";
 import { namesIn, onWasm, run, train, withFolder } from "../../cli/runs.ts";
 import { textsOf } from "../../formats/pictures.ts";
@@ -82,13 +82,4 @@ Deno.test("lines that are not whole are left out and named, wherever they are", 
     assert.deepEqual(damaged, [2, 4]);
     assert.equal((await readMetrics(folder)).length, 2);
   });
-});
-
-Deno.test("values that were not finite are NaN, measures that a line lacks are left out", () => {
-  const metrics = [{ step: 1, loss: null }, { step: 2, loss: 0.5, accuracy: 0.1 }] as never;
-  assert.deepEqual(readingsOf("a", metrics, "loss").readings, [
-    { step: 1, value: NaN },
-    { step: 2, value: 0.5 },
-  ]);
-  assert.equal(readingsOf("a", metrics, "accuracy").readings.length, 1);
 });

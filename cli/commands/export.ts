@@ -1,0 +1,72 @@
+/**
+ * `tessera export`: runs for others: a small checkpoint, files for TensorBoard.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import { define, flag, group } from "../flags/flags.ts";
+import { choice, text } from "../flags/parsers.ts";
+import type { Io } from "../terminal/io.ts";
+
+/** Builds `tessera export`. */
+export function command(io: Io): Command {
+  return new Command("export")
+    .description(
+      "Make a checkpoint to share from a run, or files for TensorBoard from its metrics.",
+    )
+    .usage("[checkpoint] RUN OUT | tensorboard RUN...")
+    .addCommand(checkpointCommand(io), { isDefault: true })
+    .addCommand(tensorboardCommand(io));
+}
+
+function checkpointCommand(io: Io): Command {
+  return define({
+    name: "checkpoint",
+    summary: "the averaged weights of a run, half the size, without the optimizer",
+    description:
+      "Write the averaged weights of a run's newest checkpoint, and its manifest, into a " +
+      "folder that sample, eval, info and --init-from take like a checkpoint.",
+    operands: "<run> <out>",
+    flags: group("Weights:", {
+      dtype: flag(
+        "--dtype <f16|f32>",
+        "how they are stored; f16 takes half the room",
+        choice("f16", "f32"),
+        "f16",
+      ),
+    }),
+    examples: [
+      ["tessera export results/000-DiT-XS-4 my-model", "then: tessera sample dit --ckpt my-model"],
+    ],
+    run: async ({ values }, [run, out]) => {
+      const { exportCheckpoint } = await import("../../training/runs/export.ts");
+      const { step, tensors, bytes } = await exportCheckpoint(run, out, values.dtype);
+      io.err(`step ${step}, ${tensors} tensors, ${bytes} bytes\n`);
+      io.out(out);
+    },
+  });
+}
+
+function tensorboardCommand(io: Io): Command {
+  return define({
+    name: "tensorboard",
+    summary: "everything that runs have measured, as event files",
+    operands: "<run...>",
+    flags: group("Output:", {
+      out: flag(
+        "--out <folder>",
+        "log directory for TensorBoard; gets one folder a run",
+        text,
+        "tensorboard",
+      ),
+    }),
+    examples: [
+      ["tessera export tensorboard results/0*", "then: tensorboard --logdir tensorboard"],
+    ],
+    run: async ({ values }, runs) => {
+      const { exportEvents } = await import("../../training/runs/export.ts");
+      const warn = (line: string) => io.err(`warning: ${line}\n`);
+      for (const path of await exportEvents(runs, values.out, warn)) io.out(path);
+    },
+  });
+}

@@ -1,0 +1,127 @@
+/** `tessera plot` and `tessera export`. */
+import assert from "node:assert/strict";
+import { basename, join } from "@std/path";
+import { openSafetensors } from "../../../formats/tensors/safetensors.ts";
+import { weightsPath } from "../../../training/runs/checkpoint.ts";
+import { metricsPath } from "../../../training/runs/metrics.ts";
+import { decodePng, textsOf } from "../../formats/pictures.ts";
+import {
+  assertFails,
+  assertRefuses,
+  checkpointOf,
+  namesIn,
+  onWasm,
+  run,
+  succeed,
+  train,
+  withFolder,
+} from "../runs.ts";
+
+const short = ["--steps", "4", "--log-every", "1", ...onWasm];
+
+Deno.test("plot draws one run and several, as SVG, PNG and a page", async () => {
+  await withFolder(async (folder) => {
+    const runs = [await train(folder, ...short), await train(folder, ...short, "--seed", "1")];
+    const names = runs.map((path) => basename(path));
+    const out = (name: string) => join(folder, name);
+
+    assert.equal(await succeed("plot", runs[0], "--out", out("one.svg")), out("one.svg"));
+    const one = textsOf(await Deno.readTextFile(out("one.svg")));
+    for (const text of ["Training loss", names[0], "as logged"]) assert(one.includes(text), text);
+
+    await succeed("plot", ...runs, "--measure", "gradientNorm", "--out", out("two.svg"));
+    const two = textsOf(await Deno.readTextFile(out("two.svg")));
+    for (const text of ["Gradient norm", ...names]) assert(two.includes(text), text);
+
+    await succeed("plot", ...runs, "--out", out("two.png"));
+    assert.equal((await decodePng(await Deno.readFile(out("two.png")))).width, 1800);
+
+    await succeed("plot", ...runs, "--out", out("two.html"));
+    const page = await Deno.readTextFile(out("two.html"));
+    assert.match(page, /^<!doctype html>/);
+    assert(textsOf(page).includes("Images per second"));
+    assert(page.includes("<td>001-DiT-XS-4</td>"));
+  });
+});
+
+Deno.test("plot takes a run with a damaged last line, and says so", async () => {
+  await withFolder(async (folder) => {
+    const path = await train(folder, ...short);
+    await Deno.writeTextFile(metricsPath(path), '{"step": 5, "lo', { append: true });
+    const { code, err } = await run("plot", path, "--out", join(folder, "loss.svg"));
+    assert.equal(code, 0, err);
+    assert.equal(err, `warning: ${metricsPath(path)}: line 5 is not whole and left out\n`);
+  });
+});
+
+Deno.test("plot refuses what it cannot draw, and leaves nothing", async () => {
+  await withFolder(async (folder) => {
+    const path = await train(folder, ...short);
+    const out = ["--out", join(folder, "a.svg")];
+    await assertRefuses(folder, ["plot"], 2, /missing required argument 'run'/);
+    await assertRefuses(folder, ["plot", folder, ...out], 1, /no run, there is no metrics.jsonl/);
+    await assertRefuses(folder, ["plot", path, "--out", "a.gif"], 2, /\.svg, \.png or \.html/);
+    await assertRefuses(
+      folder,
+      ["plot", path, "--measure", "gradientNrm", ...out],
+      1,
+      /nearest is gradientNorm/,
+    );
+    await assertRefuses(
+      folder,
+      ["plot", path, "--measure", "loss,learningRate", ...out],
+      2,
+      /a picture shows one/,
+    );
+  });
+});
+
+Deno.test("export makes a small checkpoint that sample and info take", async () => {
+  await withFolder(async (folder) => {
+    const path = await train(folder, ...short);
+    const out = join(folder, "made", "model");
+    assert.equal(await succeed("export", path, out), out);
+    assert.deepEqual(await namesIn(out), ["ema.safetensors", "state.json"]);
+    using original = await openSafetensors(weightsPath(checkpointOf(path, 4), "ema"));
+    using exported = await openSafetensors(weightsPath(out, "ema"));
+    for (const [name, { shape }] of original.tensors) {
+      assert.equal(exported.info(name).type, "F16");
+      assert.deepEqual(exported.info(name).shape, shape);
+      const halves = Float32Array.from(new Float16Array(original.readFloat32(name)));
+      assert.deepEqual(exported.readFloat32(name), halves);
+    }
+    assert.match(await succeed("info", out), /step +4/);
+    await succeed(
+      ...["sample", "dit", "--ckpt", out, "--num-sampling-steps", "2", "--count", "1"],
+      ...["--out", join(folder, "samples"), ...onWasm],
+    );
+    const exact = join(folder, "exact");
+    await succeed("export", path, exact, "--dtype", "f32");
+    using whole = await openSafetensors(weightsPath(exact, "ema"));
+    for (const name of original.tensors.keys()) {
+      assert.deepEqual(whole.readBytes(name), original.readBytes(name));
+    }
+    assertFails(await run("export", path, out), 1, /model: exists already; give a new folder/);
+    await assertRefuses(folder, ["export", folder, join(folder, "x")], 1, /no checkpoint in it/);
+    await assertRefuses(folder, ["export", path], 2, /missing required argument 'out'/);
+  });
+});
+
+Deno.test("export tensorboard makes one event file a run, anew each time", async () => {
+  await withFolder(async (folder) => {
+    const path = await train(folder, ...short);
+    const out = join(folder, "log");
+    for (const _ of [1, 2]) {
+      const file = await succeed("export", "tensorboard", path, "--out", out);
+      assert.equal(file, join(out, basename(path), "events.out.tfevents.tessera"));
+    }
+    assert.deepEqual(await namesIn(out), [
+      basename(path),
+      join(basename(path), "events.out.tfevents.tessera"),
+    ]);
+    const bytes = await Deno.readFile(join(out, basename(path), "events.out.tfevents.tessera"));
+    const text = new TextDecoder("latin1").decode(bytes);
+    assert.equal(text.split("gradientNorm").length - 1, 4);
+    assert(text.includes("brain.Event:2"));
+  });
+});

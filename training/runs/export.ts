@@ -1,0 +1,92 @@
+/**
+ * Runs for others: the averaged weights as a small checkpoint, metrics as event files.
+ *
+ * @module
+ */
+import { dirname, join, resolve } from "@std/path";
+import { InputError } from "../../base/errors.ts";
+import {
+  writeAtomically,
+  writeFolderAtomically,
+  writeTextAtomically,
+} from "../../formats/files/atomic_file.ts";
+import { eventRecords } from "../../formats/files/event_file.ts";
+import { openSafetensors } from "../../formats/tensors/safetensors.ts";
+import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors_writer.ts";
+import type { WeightType } from "../../nn/parameters.ts";
+import { readHalves, weightsPath } from "./checkpoint.ts";
+import { eventsOf, readLoggedRuns } from "./logged_run.ts";
+import { manifestFile, manifestText, readManifest } from "./manifest.ts";
+import { exists, resolveCheckpoint } from "./run_folder.ts";
+
+/** What an exported checkpoint holds. */
+export interface ExportedCheckpoint {
+  /** Optimizer steps behind the weights. */
+  readonly step: number;
+  /** How many tensors there are. */
+  readonly tensors: number;
+  /** Size of the weights file. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes a folder with the averaged weights of a checkpoint and its manifest.
+ *
+ * @param run a run folder (its newest checkpoint) or a checkpoint folder
+ * @param target must not exist
+ * @param dtype how the weights are stored
+ * @throws {InputError} when there is no checkpoint, when the target exists, and when a weight is
+ *   beyond half precision
+ */
+export async function exportCheckpoint(
+  run: string,
+  target: string,
+  dtype: WeightType,
+): Promise<ExportedCheckpoint> {
+  const checkpoint = await resolveCheckpoint(run);
+  const manifest = await readManifest(checkpoint);
+  if (await exists(target)) throw new InputError(`${target}: exists already; give a new folder`);
+  using source = await openSafetensors(weightsPath(checkpoint, "ema"));
+  const tensors = [...source.tensors.values()].map(({ name, shape }): TensorToWrite => ({
+    name,
+    shape,
+    type: dtype === "f16" ? "F16" : "F32",
+    data: () => {
+      if (dtype === "f32") return source.readFloat32(name);
+      return new Uint8Array(readHalves(source, name).buffer);
+    },
+  }));
+  let bytes = 0;
+  await Deno.mkdir(dirname(resolve(target)), { recursive: true });
+  await writeFolderAtomically(resolve(target), async (folder) => {
+    bytes = await writeSafetensors(weightsPath(folder, "ema"), tensors, { format: "pt" });
+    await writeTextAtomically(join(folder, manifestFile), manifestText(manifest));
+  });
+  return { step: manifest.step, tensors: tensors.length, bytes };
+}
+
+/**
+ * Writes the metrics of runs as event files, one folder a run; returns their paths. Earlier files of
+ * the same runs are replaced.
+ *
+ * @param warn gets a line about metrics that are not whole
+ * @throws {InputError} when a path is not a run folder
+ */
+export async function exportEvents(
+  runs: readonly string[],
+  target: string,
+  warn: (line: string) => void,
+): Promise<string[]> {
+  const paths: string[] = [];
+  for (const run of await readLoggedRuns(runs, warn)) {
+    // The name of a run is a path where two runs share the name of their folder.
+    const folder = join(target, run.name.replaceAll(/[/\\]+/g, "-"));
+    const path = join(folder, "events.out.tfevents.tessera");
+    await Deno.mkdir(folder, { recursive: true });
+    await writeAtomically(path, async (writer) => {
+      for (const record of eventRecords(eventsOf(run))) await writer.write(record);
+    });
+    paths.push(path);
+  }
+  return paths;
+}
