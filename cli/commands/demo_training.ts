@@ -7,10 +7,14 @@ import type { Device } from "../../kernels/device.ts";
 import type { RunDescription } from "../../training/runs/manifest.ts";
 import type { Metrics } from "../../training/runs/metrics.ts";
 import { startRunFolder } from "../../training/runs/run.ts";
+import { curvePath } from "../../training/runs/run_curve.ts";
+import { exists } from "../../training/runs/run_folder.ts";
+import { appendLog } from "../../training/runs/run_log.ts";
 import { destroyState } from "../../training/step/trainer.ts";
 import type { DemoOptions } from "./demo.ts";
 import type { Io } from "../terminal/io.ts";
 import { amount, fixed, Progress } from "../terminal/progress.ts";
+import { formatCount } from "../terminal/numbers.ts";
 import { watchSignals } from "../terminal/signals.ts";
 import type { PreparedRun } from "./train_run.ts";
 
@@ -26,6 +30,12 @@ export function sayApart(io: Io, line: string): void {
 export function listResults(io: Io, results: readonly (readonly [what: string, path: string])[]) {
   sayApart(io, "Where everything is:");
   for (const [what, path] of results) io.out(`${what.padEnd(44)} ${path}`);
+}
+
+/** The entry of a run's loss curve for {@link listResults}; none where nothing was logged in time. */
+export async function lossCurve(folder: string): Promise<[what: string, path: string][]> {
+  const path = curvePath(folder);
+  return await exists(path) ? [["loss curve", path]] : [];
 }
 
 /** More steps than any demo makes: it ends when its time is up. */
@@ -50,7 +60,11 @@ export async function trainFor<Run extends RunDescription>(
       imagesPerSecond: amount("images/s"),
     },
     quiet: options.quiet,
+    keep: (line) => appendLog(folder, line),
   });
+  progress.note(`device: ${device.kind}, ${device.description}`);
+  progress.note(`data: ${prepared.data}`);
+  progress.note(`model: ${formatCount(prepared.parameters)} parameters, ${prepared.batch}`);
   const readings = (metrics: Metrics): Record<string, number> =>
     Object.fromEntries(
       ["loss", ...Object.keys(columns), "imagesPerSecond"].map((name) => [name, metrics[name]]),
@@ -68,6 +82,7 @@ export async function trainFor<Run extends RunDescription>(
     },
     step: (step) => progress.update(elapsed(), { step, ...latest && readings(latest) }),
     warning: (line) => progress.warn(line),
+    checkpoint: (path) => progress.note(`saved ${path}`),
     metrics: (metrics) => {
       latest = metrics;
       progress.log(elapsed(), { step: metrics.step, ...readings(metrics) });

@@ -41,7 +41,7 @@ function checkpointCommand(io: Io): Command {
     run: async ({ values }, [run, out]) => {
       const { exportCheckpoint } = await import("../../training/runs/export.ts");
       const { step, tensors, bytes } = await exportCheckpoint(run, out, values.dtype);
-      io.err(`step ${step}, ${tensors} tensors, ${bytes} bytes\n`);
+      io.tell(`step ${step}, ${tensors} tensors, ${bytes} bytes`);
       io.out(out);
     },
   });
@@ -65,7 +65,7 @@ function tensorboardCommand(io: Io): Command {
     ],
     run: async ({ values }, runs) => {
       const { exportEvents } = await import("../../training/runs/export.ts");
-      const warn = (line: string) => io.err(`warning: ${line}\n`);
+      const warn = (line: string) => io.tell(`warning: ${line}`);
       for (const path of await exportEvents(runs, values.out, warn)) io.out(path);
     },
   });

@@ -26,7 +26,7 @@ export async function plotRuns(
   { out, measure }: PlotOptions,
   paths: readonly string[],
 ): Promise<void> {
-  const runs = await readLoggedRuns(paths, (line) => io.err(`warning: ${line}\n`));
+  const runs = await readLoggedRuns(paths, (line) => io.tell(`warning: ${line}`));
   const isPage = out.endsWith(".html");
   const measures = measure ?? (isPage ? measuresOf(runs) : ["loss"]);
   if (!isPage && measures.length !== 1) {

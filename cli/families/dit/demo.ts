@@ -9,7 +9,6 @@ import { toByte } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { deviceKind, type DeviceName, deviceNames, openDevice } from "../../../kernels/devices.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
-import { curvePath } from "../../../training/runs/run_curve.ts";
 import {
   createDiTSampler,
   type DiTSource,
@@ -64,7 +63,7 @@ export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
     listResults(io, [
       ["pictures of the model you have just trained", own],
       ["pictures of the shipped checkpoint", shipped],
-      ["loss curve", curvePath(folder)],
+      ...await lossCurve(folder),
       ["run folder", folder],
     ]);
     sayApart(io, "What to try next:");

@@ -18,7 +18,6 @@ import { alignedTable } from "../../../formats/text/table.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
-import { curvePath } from "../../../training/runs/run_curve.ts";
 import type { DemoOptions } from "../../commands/demo.ts";
 import {
   listResults,
@@ -64,7 +63,7 @@ export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> 
     listResults(io, [
       ["accuracy against tokens", plot],
       ["report with all plots", page],
-      ["loss curve", curvePath(folder)],
+      ...await lossCurve(folder),
       ["run folder", folder],
     ]);
     sayApart(io, "What to try next:");
