@@ -24,6 +24,7 @@ import { assetPath } from "../../terminal/assets.ts";
 import type { DemoOptions } from "../../commands/demo.ts";
 import {
   listResults,
+  lossCurve,
   say,
   sayApart,
   stepsWithoutEnd,

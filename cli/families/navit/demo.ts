@@ -21,6 +21,7 @@ import { findNaViT } from "../../../models/navit/weights.ts";
 import type { DemoOptions } from "../../commands/demo.ts";
 import {
   listResults,
+  lossCurve,
   say,
   sayApart,
   stepsWithoutEnd,
