@@ -62,7 +62,7 @@ export async function trainFor<Run extends RunDescription>(
     quiet: options.quiet,
     keep: (line) => appendLog(folder, line),
   });
-  progress.note(`device: ${device.kind}, ${device.description}`);
+  progress.note(`device: ${device.kind.name}, ${device.description}`);
   progress.note(`data: ${prepared.data}`);
   progress.note(`model: ${formatCount(prepared.parameters)} parameters, ${prepared.batch}`);
   const readings = (metrics: Metrics): Record<string, number> =>
