@@ -15,9 +15,9 @@ import { accuracyComputeChart } from "../../evaluation/charts/accuracy_compute.t
 import { writeBytesAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { svgToPng } from "../../formats/pictures/bitmap.ts";
 import { describeMachine } from "../../base/machine.ts";
-import { renderChart } from "../../formats/plots/chart.ts";
+import { renderChart } from "../../formats/plots/render.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
-import type { AspectOptions } from "./aspect.ts";
+import type { AspectOptions } from "./aspect_flags.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { watchSignals } from "../terminal/signals.ts";

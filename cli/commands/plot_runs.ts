@@ -6,7 +6,8 @@
 import { InputError, nearestNames } from "../../base/errors.ts";
 import { writeBytesAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { svgToPng } from "../../formats/pictures/bitmap.ts";
-import { renderChart, type XYChart } from "../../formats/plots/chart.ts";
+import type { XYChart } from "../../formats/plots/chart.ts";
+import { renderChart } from "../../formats/plots/render.ts";
 import { chartFigures, htmlPage } from "../../formats/plots/page.ts";
 import { runCurves } from "../../formats/plots/run_curves.ts";
 import { type Column, htmlTable } from "../../formats/text/table.ts";

@@ -5,8 +5,7 @@
  *
  * @module
  */
-
-import type { Picture } from "./picture.ts";
+import type { Bitmap as Picture } from "../../formats/pictures/bitmap.ts";
 
 /** A filter: its weight at a distance, in pixels, and the distance from which on that is 0. */
 export interface ResampleFilter {

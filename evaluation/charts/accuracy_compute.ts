@@ -40,7 +40,7 @@ export interface ComputeChartOptions {
  *
  * @example
  * ```ts
- * import { renderChart } from "../../formats/plots/chart.ts";
+ * import { renderChart } from "../../formats/plots/render.ts";
  * import { accuracyComputeChart } from "./accuracy_compute.ts";
  *
  * const seed = (accuracy: number) => [{ compute: 1, accuracy }, { compute: 2, accuracy: 0.8 }];

@@ -1,17 +1,13 @@
 /**
  * Charts from plain data: lines and points over two axes, linear or logarithmic, and horizontal
- * bars. A chart is a description (JSON-like data); {@link renderChart} turns it into an SVG document
- * and `svgToPng` of `bitmap.ts` that into a PNG file.
+ * bars. A chart is a description (JSON-like data); `renderChart` of `render.ts` turns it into an SVG
+ * document and `svgToPng` of `bitmap.ts` that into a PNG file.
  *
  * Values that cannot be placed (NaN, infinite, not positive on a logarithmic axis) are left out: the
  * line breaks there, and the chart says how many there were.
  *
  * @module
  */
-
-import { barSpecification } from "./bars.ts";
-import { xySpecification } from "./xy.ts";
-import { renderVegaLite } from "./vega.ts";
 
 /** One axis. */
 export interface Axis {
@@ -107,24 +103,3 @@ export interface BarChart extends ChartFrame {
 
 /** A chart as data. */
 export type Chart = XYChart | BarChart;
-
-/**
- * Renders a chart to an SVG document that needs no fonts.
- *
- * @example
- * ```ts
- * import { renderChart } from "./chart.ts";
- *
- * const svg = await renderChart({
- *   kind: "xy",
- *   title: "Throughput",
- *   x: { title: "batch size", scale: "log" },
- *   y: { title: "images/s", zero: true },
- *   series: [{ name: "wasm", points: [{ x: 1, y: 90 }, { x: 8, y: 160 }, { x: 64, y: 170 }] }],
- * });
- * ```
- */
-export async function renderChart(chart: Chart): Promise<string> {
-  const specification = chart.kind === "xy" ? xySpecification(chart) : barSpecification(chart);
-  return await renderVegaLite(specification);
-}

@@ -6,7 +6,8 @@
  */
 
 import { escapeXml } from "../text/xml.ts";
-import { type Chart, renderChart } from "./chart.ts";
+import type { Chart } from "./chart.ts";
+import { renderChart } from "./render.ts";
 
 const style = `
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 1060px; margin: 32px auto;

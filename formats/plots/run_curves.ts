@@ -138,7 +138,7 @@ function noteOf(leftOut: number): string | undefined {
  *
  * @example
  * ```ts
- * import { renderChart } from "./chart.ts";
+ * import { renderChart } from "./render.ts";
  * import { runCurves } from "./run_curves.ts";
  *
  * const readings = [{ step: 1, value: 1.02 }, { step: 2, value: 0.91 }, { step: 3, value: 0.86 }];

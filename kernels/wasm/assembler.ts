@@ -69,7 +69,7 @@ export type Lanes = 4 | 8;
 export const vectorElements = 4;
 
 /** Appends instructions to one function of a module. */
-export class FunctionBuilder extends InstructionTable {
+export class FunctionBuilder extends InstructionTable<FunctionBuilder> {
   /** The parameters, in order. */
   readonly parameters: readonly Local[];
   readonly #code: number[] = [];

@@ -57,7 +57,7 @@ export class RunCurve {
 }
 
 async function drawCurve(run: string): Promise<void> {
-  const { renderChart } = await import("../../formats/plots/chart.ts");
+  const { renderChart } = await import("../../formats/plots/render.ts");
   const { runCurves } = await import("../../formats/plots/run_curves.ts");
   const logged = { name: runName(run), metrics: await readMetrics(run) };
   const chart = runCurves("loss", [readingsOf(logged, "loss")], logged.name);

@@ -13,7 +13,7 @@ import type { EvaluationReport, SettingRow } from "../../../evaluation/report/re
 import { writeBytesAtomically, writeTextAtomically } from "../../../formats/files/atomic_file.ts";
 import { svgToPng } from "../../../formats/pictures/bitmap.ts";
 import { describeMachine } from "../../../base/machine.ts";
-import { renderChart } from "../../../formats/plots/chart.ts";
+import { renderChart } from "../../../formats/plots/render.ts";
 import { alignedTable } from "../../../formats/text/table.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";

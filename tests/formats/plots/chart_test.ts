@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { svgToPng } from "../../../formats/pictures/bitmap.ts";
-import { type Point, renderChart, type XYChart } from "../../../formats/plots/chart.ts";
+import type { Point, XYChart } from "../../../formats/plots/chart.ts";
+import { renderChart } from "../../../formats/plots/render.ts";
 import { decodePng, textsOf } from "../pictures.ts";
 
 function chart(points: readonly Point[], more: Partial<XYChart> = {}): XYChart {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderChart } from "../../../formats/plots/chart.ts";
+import { renderChart } from "../../../formats/plots/render.ts";
 import { courseOf, runCurves } from "../../../formats/plots/run_curves.ts";
 import { textsOf } from "../pictures.ts";
 
