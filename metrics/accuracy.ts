@@ -20,14 +20,31 @@ export function topAccuracy(predictions: readonly Prediction[], k = 1): number {
   return predictions.filter(({ rank }) => rank < k).length / predictions.length;
 }
 
+/** A lower and an upper end. */
+export type Interval = readonly [low: number, high: number];
+
+/** How many standard errors of a normal distribution hold 95 % of it, to each side. */
+export const intervalReach = 1.959963984540054;
+
 /**
- * Standard error of an accuracy measured on independent images: `sqrt(p (1 - p) / n)`.
+ * The 95 % interval of an accuracy measured on independent images, 0 to 1: Wilson's score interval,
+ * which also says something where none or all are right (0 of 19: 0 to 0.17).
  *
  * @param accuracy 0 to 1
  * @param images how many it was measured on, at least 1
+ *
+ * @example
+ * ```ts
+ * import { accuracyInterval } from "./accuracy.ts";
+ *
+ * accuracyInterval(0.9, 100); // about [0.83, 0.94]
+ * ```
  */
-export function accuracyError(accuracy: number, images: number): number {
-  return Math.sqrt(accuracy * (1 - accuracy) / images);
+export function accuracyInterval(accuracy: number, images: number): Interval {
+  const share = intervalReach ** 2 / images;
+  const middle = accuracy + share / 2;
+  const reach = Math.sqrt(share * (accuracy * (1 - accuracy) + share / 4));
+  return [Math.max(0, middle - reach) / (1 + share), Math.min(1, (middle + reach) / (1 + share))];
 }
 
 /** How the images of one class fared. */

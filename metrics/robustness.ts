@@ -7,7 +7,7 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
-import { topAccuracy } from "./accuracy.ts";
+import { type Interval, intervalReach, topAccuracy } from "./accuracy.ts";
 import { type Prediction, requireSameImages } from "./prediction.ts";
 
 /** Predictions under one change. */
@@ -26,8 +26,8 @@ export interface RobustnessRow {
   readonly accuracy: number;
   /** Accuracy less that of the base. */
   readonly difference: number;
-  /** Standard error of the difference, from the differences of the images. */
-  readonly differenceError: number;
+  /** The 95 % interval of the difference; absent for the base itself. */
+  readonly differenceInterval?: Interval;
   /** Accuracy as a part of the base's; absent where the base has none right. */
   readonly relative?: number;
 }
@@ -66,29 +66,36 @@ export function robustness(
       value,
       accuracy,
       difference: accuracy - baseAccuracy,
-      differenceError: pairedError(predictions, reference.predictions, `${value} and ${base}`),
+      ...(value === base ? {} : {
+        differenceInterval: pairedInterval(
+          predictions,
+          reference.predictions,
+          `${value} and ${base}`,
+        ),
+      }),
       ...(baseAccuracy > 0 ? { relative: accuracy / baseAccuracy } : {}),
     };
   });
 }
 
 /**
- * Standard error of the difference of two accuracies on the same images. With b images that only
- * one got right and c that only the other did, the variance of a difference is
- * (b + c) / n - ((b - c) / n)^2.
+ * The 95 % interval of the difference of two accuracies on the same images. With b images that only
+ * one got right and c that only the other did, the difference is (b - c) / n. Half an image is added
+ * to each of the four cells of the table (Agresti and Min, "Simple improved confidence intervals for
+ * comparing matched proportions", 2005): without them no difference would look like certainty.
  */
-function pairedError(
+function pairedInterval(
   one: readonly Prediction[],
   other: readonly Prediction[],
   names: string,
-): number {
+): Interval {
   requireSameImages(one, other, names);
-  const images = one.length;
-  let [sum, squares] = [0, 0];
-  one.forEach(({ rank }, index) => {
-    const difference = Number(rank === 0) - Number(other[index].rank === 0);
-    sum += difference;
-    squares += difference ** 2;
-  });
-  return Math.sqrt(Math.max(squares / images - (sum / images) ** 2, 0) / images);
+  const images = one.length + 2;
+  const count = (wins: readonly Prediction[], loses: readonly Prediction[]) =>
+    wins.filter(({ rank }, index) => rank === 0 && loses[index].rank !== 0).length + 0.5;
+  const [ahead, behind] = [count(one, other), count(other, one)];
+  const difference = (ahead - behind) / images;
+  const reach = intervalReach *
+    Math.sqrt(((ahead + behind) / images - difference ** 2) / images);
+  return [Math.max(-1, difference - reach), Math.min(1, difference + reach)];
 }

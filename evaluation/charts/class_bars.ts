@@ -4,8 +4,9 @@
  * @module
  */
 import type { BarChart } from "../../formats/plots/chart.ts";
-import { accuracyError, type ClassRow } from "../../metrics/accuracy.ts";
+import type { ClassRow } from "../../metrics/accuracy.ts";
 import type { ClassTable } from "../report/report.ts";
+import { accuracyReach, intervalNote } from "./series.ts";
 
 /** Bars that are still read one by one; of more classes the best and the worst are shown. */
 const maximumBars = 40;
@@ -22,7 +23,7 @@ export function classChart({ name, rows }: ClassTable): BarChart {
   return {
     kind: "bar",
     title: "Accuracy by class",
-    subtitle: `${name} · bars: one standard error${cut}`,
+    subtitle: `${name} · ${intervalNote}${cut}`,
     value: { title: "accuracy (%)" },
     bars: shown.map((row) => ({ category: labelOf(row), ...barOf(row) })),
   };
@@ -33,5 +34,5 @@ function labelOf({ name, images }: Pick<ClassRow, "name" | "images">): string {
 }
 
 function barOf({ accuracy, images }: { readonly accuracy: number; readonly images: number }) {
-  return { value: 100 * accuracy, error: 100 * accuracyError(accuracy, images) };
+  return { value: 100 * accuracy, error: accuracyReach(accuracy, images) };
 }

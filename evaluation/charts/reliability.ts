@@ -7,7 +7,7 @@
 import type { Series, XYChart } from "../../formats/plots/chart.ts";
 import { paletteColor } from "../../formats/plots/frame.ts";
 import type { CalibrationTable } from "../report/report.ts";
-import { accuracyPoint } from "./series.ts";
+import { accuracyPoint, intervalNote } from "./series.ts";
 
 /** Buckets of fewer images say nothing about accuracy. */
 const leastImages = 10;
@@ -26,7 +26,7 @@ export function reliabilityChart(tables: readonly CalibrationTable[]): XYChart {
   return {
     kind: "xy",
     title: "Reliability",
-    subtitle: `bars: one standard error · buckets of at least ${leastImages} images`,
+    subtitle: `${intervalNote} · buckets of at least ${leastImages} images`,
     width: 700,
     height: 700,
     x: { title: "mean confidence in the bucket (%)", domain: percentDomain },

@@ -5,6 +5,7 @@
  */
 import type { Series, XYChart } from "../../formats/plots/chart.ts";
 import type { RobustnessTable } from "../../metrics/robustness.ts";
+import { intervalNote } from "./series.ts";
 
 /** One chart a kind of change, one curve a model. */
 export function robustnessCharts(tables: readonly RobustnessTable[]): XYChart[] {
@@ -14,7 +15,7 @@ export function robustnessCharts(tables: readonly RobustnessTable[]): XYChart[] 
     subtitle: [
       // A single curve has no legend.
       ...(tables.length === 1 ? [nameOf(tables[0])] : []),
-      "bars: one standard error of the difference on the same images",
+      `${intervalNote} of the difference on the same images`,
     ].join(" · "),
     x: { title: shift, scale: "log" },
     y: { title: "top-1 accuracy less that of the base (points)" },
@@ -30,10 +31,13 @@ function robustnessSeries(table: RobustnessTable): Series {
   return {
     name: nameOf(table),
     mark: "line-points",
-    points: table.rows.map(({ value, difference, differenceError }) => ({
+    points: table.rows.map(({ value, difference, differenceInterval }) => ({
       x: value,
       y: 100 * difference,
-      error: 100 * differenceError,
+      error: differenceInterval && [
+        100 * (difference - differenceInterval[0]),
+        100 * (differenceInterval[1] - difference),
+      ],
     })),
   };
 }

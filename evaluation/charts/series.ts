@@ -4,15 +4,24 @@
  * @module
  */
 import type { Axis, Point, Series } from "../../formats/plots/chart.ts";
-import { accuracyError } from "../../metrics/accuracy.ts";
+import { accuracyInterval } from "../../metrics/accuracy.ts";
 import type { SettingKind, SettingRow } from "../report/report.ts";
 
 /** The axis of accuracies. */
 export const accuracyAxis: Axis = { title: "top-1 accuracy (%)" };
 
-/** An accuracy with its standard error as a point, in percent. */
+/** What a subtitle says about error bars of accuracies. */
+export const intervalNote = "bars: 95 % intervals";
+
+/** How far the 95 % interval of an accuracy reaches below and above it, in percent. */
+export function accuracyReach(accuracy: number, images: number): [below: number, above: number] {
+  const [low, high] = accuracyInterval(accuracy, images);
+  return [100 * (accuracy - low), 100 * (high - accuracy)];
+}
+
+/** An accuracy with its interval as a point, in percent. */
 export function accuracyPoint(x: number, accuracy: number, images: number): Point {
-  return { x, y: 100 * accuracy, error: 100 * accuracyError(accuracy, images) };
+  return { x, y: 100 * accuracy, error: accuracyReach(accuracy, images) };
 }
 
 /** Kinds of settings in a legend. */

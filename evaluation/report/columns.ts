@@ -4,7 +4,7 @@
  * @module
  */
 import type { Column } from "../../formats/text/table.ts";
-import { accuracyError, type ClassRow } from "../../metrics/accuracy.ts";
+import { accuracyInterval, type ClassRow, type Interval } from "../../metrics/accuracy.ts";
 import type { CalibrationBucket } from "../../metrics/calibration.ts";
 import type { Cascade, CascadePoint } from "../../metrics/cascade.ts";
 import type { RobustnessRow, RobustnessTable } from "../../metrics/robustness.ts";
@@ -15,7 +15,15 @@ function percent(share: number | undefined): number | undefined {
   return share === undefined ? undefined : 100 * share;
 }
 
-/** Settings: accuracy with its standard error, cost, speed. */
+/** The two ends of a 95 % interval, in percent. */
+function intervalColumns<Row>(interval: (row: Row) => Interval | undefined): Column<Row>[] {
+  return [
+    { title: "low", value: (row) => percent(interval(row)?.[0]), digits: 2 },
+    { title: "high", value: (row) => percent(interval(row)?.[1]), digits: 2 },
+  ];
+}
+
+/** Settings: accuracy with its interval, cost, speed. */
 export const settingColumns: readonly Column<SettingRow>[] = [
   { title: "checkpoint", value: ({ checkpoint }) => checkpoint },
   { title: "setting", value: ({ setting }) => setting },
@@ -25,11 +33,7 @@ export const settingColumns: readonly Column<SettingRow>[] = [
   { title: "ms/image", value: ({ milliseconds }) => milliseconds, digits: 3 },
   { title: "images/s", value: ({ imagesPerSecond }) => imagesPerSecond, digits: 1 },
   { title: "top-1 (%)", value: ({ top1 }) => percent(top1), digits: 2 },
-  {
-    title: "± (%)",
-    value: ({ top1, images }) => percent(accuracyError(top1, images)),
-    digits: 2,
-  },
+  ...intervalColumns<SettingRow>(({ top1, images }) => accuracyInterval(top1, images)),
   { title: "top-5 (%)", value: ({ top5 }) => percent(top5), digits: 2 },
   { title: "n", value: ({ images }) => images },
   { title: "ECE", value: ({ calibrationError }) => calibrationError, digits: 4 },
@@ -42,6 +46,9 @@ export const classColumns: readonly Column<ClassRow>[] = [
   { title: "images", value: ({ images }) => images },
   { title: "correct", value: ({ correct }) => correct },
   { title: "accuracy (%)", value: ({ accuracy }) => percent(accuracy), digits: 1 },
+  ...intervalColumns<ClassRow>(({ accuracy, images }) =>
+    accuracy === undefined ? undefined : accuracyInterval(accuracy, images)
+  ),
   { title: "taken for it", value: ({ predicted }) => predicted },
 ];
 
@@ -90,7 +97,7 @@ export function robustnessColumns({ shift, rows }: RobustnessTable): Column<Robu
     { title: shift, value: ({ value }) => value, digits },
     { title: "top-1 (%)", value: ({ accuracy }) => percent(accuracy), digits: 2 },
     { title: "difference (points)", value: ({ difference }) => percent(difference), digits: 2 },
-    { title: "±", value: ({ differenceError }) => percent(differenceError), digits: 2 },
+    ...intervalColumns<RobustnessRow>(({ differenceInterval }) => differenceInterval),
     { title: "of the base (%)", value: ({ relative }) => percent(relative), digits: 1 },
   ];
 }

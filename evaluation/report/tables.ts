@@ -65,6 +65,6 @@ export function reportNotes(report: EvaluationReport): string[] {
     ...report.protocol,
     "MACs: multiply-adds of the graph that ran (products and attention), an image.",
     "ms/image: the model alone; images/s: with reading, resizing and packing.",
-    "± (%): one standard error. ECE: expected calibration error of the top-1 probability.",
+    "low, high: ends of the 95 % interval (Wilson; differences: Agresti and Min). ECE: expected calibration error of the top-1 probability.",
   ];
 }

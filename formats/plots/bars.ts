@@ -10,6 +10,7 @@ import type { Bar, BarChart } from "./chart.ts";
 import {
   chartPadding,
   defaultWidth,
+  errorEnds,
   heading,
   isDrawable,
   legendColumns,
@@ -38,19 +39,23 @@ function decimalsOf(value: number, error: number): number {
 
 /** A value as it is written at the end of its bar, thousands separated. */
 function formatValue({ value, error }: Bar): string {
-  const maximumFractionDigits = decimalsOf(value, error ?? 0);
+  const [low, high] = errorEnds(value, error) ?? [value, value];
+  const maximumFractionDigits = decimalsOf(value, (high - low) / 2);
   // Beside an error a value shows the digits that the error has.
   const minimumFractionDigits = error === undefined ? 0 : maximumFractionDigits;
   const format = (number: number) =>
     number.toLocaleString("en-US", { minimumFractionDigits, maximumFractionDigits })
       .replace("-", "−");
-  return error === undefined ? format(value) : `${format(value)} ± ${format(error)}`;
+  if (error === undefined) return format(value);
+  return typeof error === "number"
+    ? `${format(value)} ± ${format(error)}`
+    : `${format(value)} (${format(low)} to ${format(high)})`;
 }
 
 /** One bar in the form that Vega-Lite gets. */
 function rowOf(bar: Bar) {
-  const { category, group = "", value, error = 0 } = bar;
-  const [low, high] = [value - error, value + error];
+  const { category, group = "", value, error } = bar;
+  const [low, high] = errorEnds(value, error) ?? [value, value];
   return { category, group, value, low, high, end: Math.max(high, 0), text: formatValue(bar) };
 }
 
@@ -90,7 +95,7 @@ function valueDomain(bars: readonly Bar[], width: number): [number, number] {
 export function barSpecification(chart: BarChart): TopLevelSpec {
   const bars = chart.bars
     .filter(({ value }) => isDrawable(value, chart.value))
-    .map((bar) => ({ ...bar, error: Number.isFinite(bar.error) ? bar.error : undefined }));
+    .map((bar) => ({ ...bar, error: errorEnds(bar.value, bar.error) && bar.error }));
   if (bars.length === 0) return noData(chart, 160, chart.bars.length);
   const categories = [...new Set(bars.map(({ category }) => category))];
   const groups = [...new Set(bars.map(({ group }) => group ?? ""))];

@@ -23,14 +23,17 @@ export interface Axis {
   readonly integer?: boolean;
 }
 
+/** How far an error reaches: to both sides alike, or below and above the value. */
+export type ErrorReach = number | readonly [below: number, above: number];
+
 /** A measured point. */
 export interface Point {
   /** Place along the horizontal axis. */
   readonly x: number;
   /** Place along the vertical axis. */
   readonly y: number;
-  /** Half the height of an error bar, or of the band around the line. */
-  readonly error?: number;
+  /** The error bar, or the band around the line. */
+  readonly error?: ErrorReach;
   /** Written beside the point. */
   readonly label?: string;
 }
@@ -87,8 +90,8 @@ export interface Bar {
   readonly group?: string;
   /** Its length. */
   readonly value: number;
-  /** Half the width of an error bar. */
-  readonly error?: number;
+  /** The error bar. */
+  readonly error?: ErrorReach;
 }
 
 /** Horizontal bars, in the order given; as high as they need. */

@@ -5,7 +5,7 @@
  */
 
 import type { TopLevelSpec } from "vega-lite";
-import type { Axis, Chart } from "./chart.ts";
+import type { Axis, Chart, ErrorReach } from "./chart.ts";
 import { mutedColor, shortenText, textWidth } from "./text.ts";
 
 /** Colours of series, told apart by colour-blind readers too (after Okabe and Ito). */
@@ -44,6 +44,18 @@ export function legendColumns(names: readonly string[], width = defaultWidth): n
 /** Whether an axis has a place for a value. */
 export function isDrawable(value: number, axis: Axis): boolean {
   return Number.isFinite(value) && (axis.scale !== "log" || value > 0);
+}
+
+/** The ends of the error bar of a value; undefined without one, or where an end has no number. */
+export function errorEnds(
+  value: number,
+  error: ErrorReach | undefined,
+): [low: number, high: number] | undefined {
+  if (error === undefined) return undefined;
+  const [below, above] = typeof error === "number" ? [error, error] : error;
+  return Number.isFinite(below) && Number.isFinite(above)
+    ? [value - below, value + above]
+    : undefined;
 }
 
 /** The heading of a chart; says how many values were left out. */

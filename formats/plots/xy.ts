@@ -9,6 +9,7 @@ import type { TopLevelSpec } from "vega-lite";
 import type { Series, XYChart } from "./chart.ts";
 import {
   defaultWidth,
+  errorEnds,
   heading,
   isDrawable,
   legendColumns,
@@ -44,9 +45,9 @@ function rowsOf(series: Series, chart: XYChart): { rows: Row[]; leftOut: number 
       stretch++;
       continue;
     }
-    const hasError = error !== undefined && isDrawable(y - error, chart.y) &&
-      isDrawable(y + error, chart.y);
-    const bounds = hasError ? { low: y - error, high: y + error } : {};
+    const ends = errorEnds(y, error);
+    const isShown = ends?.every((end) => isDrawable(end, chart.y));
+    const bounds = ends && isShown ? { low: ends[0], high: ends[1] } : {};
     rows.push({ x, y, series: series.name, stretch, label, ...bounds });
   }
   return { rows, leftOut: series.points.length - rows.length };

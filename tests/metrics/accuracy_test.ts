@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { accuracyError, classTable, topAccuracy } from "../../metrics/accuracy.ts";
+import { accuracyInterval, classTable, topAccuracy } from "../../metrics/accuracy.ts";
 import { predict } from "../../metrics/prediction.ts";
 import { InputError } from "../../base/errors.ts";
 import fixtures from "../fixtures/evaluation.json" with { type: "json" };
@@ -35,9 +35,21 @@ Deno.test("no images and no such k are errors", () => {
   }
 });
 
-Deno.test("the standard error is that of a mean of zeros and ones", () => {
-  assert.equal(accuracyError(0.5, 100), 0.05);
-  assert.equal(accuracyError(1, 10), 0);
+Deno.test("intervals are Wilson's, also where none or all are right", () => {
+  // Brown, Cai and DasGupta, "Interval Estimation for a Binomial Proportion", and R's
+  // prop.test(x, n, correct = FALSE).
+  const cases = [
+    [0, 19, 0, 0.1681792],
+    [19, 19, 0.8318208, 1],
+    [15, 148, 0.0623864, 0.1604872],
+    [50, 100, 0.4038315, 0.5961685],
+    [0, 1, 0, 0.7934507],
+  ];
+  for (const [right, images, low, high] of cases) {
+    const interval = accuracyInterval(right / images, images);
+    assert.ok(Math.abs(interval[0] - low) < 1e-7, `${right} of ${images}: ${interval}`);
+    assert.ok(Math.abs(interval[1] - high) < 1e-7, `${right} of ${images}: ${interval}`);
+  }
 });
 
 Deno.test("classes: images, those correct, and those taken for it", () => {

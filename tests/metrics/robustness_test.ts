@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { robustness } from "../../metrics/robustness.ts";
-import { summarize } from "../../base/statistics.ts";
 import { InputError } from "../../base/errors.ts";
 import { answer } from "./helpers.ts";
 
@@ -17,22 +16,30 @@ Deno.test("differences are taken image by image", () => {
   assert.equal(low.accuracy, 0.5);
   assert.equal(low.difference, -0.25);
   assert.equal(low.relative, 0.5 / 0.75);
-  const differences = small.map((right, index) => right - base[index]);
-  // summarize divides by n - 1, the standard error of a share by n.
-  const deviation = summarize(differences).deviation * Math.sqrt(7 / 8);
-  assert.ok(Math.abs(low.differenceError - deviation / Math.sqrt(8)) < 1e-15);
+  // One picture only the small one got right, three only the base: (1.5 - 3.5) / 10 = -0.2, with the
+  // variance (5 / 10 - 0.2^2) / 10.
+  const reach = 1.959964 * Math.sqrt(0.046);
+  const [least, most] = low.differenceInterval!;
+  assert.ok(Math.abs(least + 0.2 + reach) < 1e-6 && Math.abs(most + 0.2 - reach) < 1e-6);
   assert.deepEqual(same, {
     value: 224,
     accuracy: 0.75,
     difference: 0,
-    differenceError: 0,
     relative: 1,
   });
 });
 
+Deno.test("no difference on few pictures is no certainty", () => {
+  const none = Array.from({ length: 19 }, () => 0);
+  const [row] = robustness([shifted(1, none), shifted(2, none)], 2);
+  const [low, high] = row.differenceInterval!;
+  assert.equal(row.difference, 0);
+  assert.ok(low < -0.05 && high > 0.05, `${low} ${high}`);
+});
+
 Deno.test("where the base has none right nothing is relative", () => {
   const [row] = robustness([shifted(1, [0])], 1);
-  assert.deepEqual(row, { value: 1, accuracy: 0, difference: 0, differenceError: 0 });
+  assert.deepEqual(row, { value: 1, accuracy: 0, difference: 0 });
 });
 
 Deno.test("a missing base and other images are errors", () => {

@@ -5,12 +5,13 @@ import { accuracyTokensChart } from "../../../evaluation/charts/accuracy_tokens.
 import { classChart } from "../../../evaluation/charts/class_bars.ts";
 import { reliabilityChart } from "../../../evaluation/charts/reliability.ts";
 import { robustnessCharts } from "../../../evaluation/charts/robustness.ts";
+import { accuracyInterval } from "../../../metrics/accuracy.ts";
 import { paretoFront } from "../../../metrics/pareto.ts";
 import { exampleReport } from "../report/example.ts";
 
 const report = exampleReport();
 
-Deno.test("tokens: one line a kind, ordered, with standard errors in percent", () => {
+Deno.test("tokens: one line a kind, ordered, with intervals in percent", () => {
   const { series } = accuracyTokensChart(report.settings.toReversed());
   assert.deepEqual(series.map(({ name }) => name).sort(), ["aspect ratio kept", "square"]);
   for (const { points } of series) {
@@ -19,7 +20,8 @@ Deno.test("tokens: one line a kind, ordered, with standard errors in percent", (
   const [row] = report.settings;
   const point = series.flatMap(({ points }) => points).find(({ x }) => x === row.tokens)!;
   assert.equal(point.y, 100 * row.top1);
-  assert.ok(Math.abs(point.error! - 100 * Math.sqrt(row.top1 * (1 - row.top1) / 400)) < 1e-12);
+  const [low, high] = accuracyInterval(row.top1, 400);
+  assert.deepEqual(point.error, [100 * (row.top1 - low), 100 * (high - row.top1)]);
 });
 
 Deno.test("checkpoints are named where there are several", () => {
@@ -96,7 +98,7 @@ Deno.test("robustness: one chart a change, zero at the base", () => {
   ]);
   assert.match(charts[0].subtitle!, /^bars: /);
   assert.match(charts[1].subtitle!, /^NaViT \(base 28\) · bars: /);
-  assert.deepEqual(charts[0].series[0].points[2], { x: 1, y: 0, error: 0 });
+  assert.deepEqual(charts[0].series[0].points[2], { x: 1, y: 0, error: undefined });
 });
 
 Deno.test("compute: means where all seeds were measured, every seed as points", () => {

@@ -167,6 +167,11 @@ Deno.test("bars say their values and grow with their number", async () => {
   assert.ok(texts.includes("412 ± 11") && texts.includes("0.00123"));
   assert.ok(texts.some((text) => /^a name that .*…$/.test(text)));
   assert.ok(texts.includes("1 value could not be drawn") && !texts.includes("lost"));
+  const uneven = [{ category: "none of 19", value: 0, error: [0, 16.8] as const }];
+  assert.ok(
+    textsOf(await renderChart({ kind: "bar", title: "T", value, bars: uneven }))
+      .some((text) => /^0\.0 \(0\.0 to 16\.8\)$|^0 \(0 to 17\)$/.test(text)),
+  );
   const height = (svg: string) => Number(svg.match(/ height="(\d+)"/)![1]);
   const more = [...bars, { category: "more", value: 3 }];
   assert.ok(
