@@ -254,7 +254,13 @@ export {
 // Evaluation
 export type { Activation } from "./metrics/probabilities.ts";
 export { type LabelledLogits, predict, type Prediction } from "./metrics/prediction.ts";
-export { accuracyInterval, type ClassRow, classTable, type Interval, topAccuracy } from "./metrics/accuracy.ts";
+export {
+  accuracyInterval,
+  type ClassRow,
+  classTable,
+  type Interval,
+  topAccuracy,
+} from "./metrics/accuracy.ts";
 export {
   type CalibrationBucket,
   calibrationBuckets,
