@@ -4,31 +4,9 @@
  * @module
  */
 import { Command } from "commander";
-import { define, flag, group, type Values } from "../flags/flags.ts";
+import { define } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
-import { deviceFlags, progressFlags, seedFlags } from "../flags/options.ts";
-import { integer, text } from "../flags/parsers.ts";
-
-/** Flags of a demo that trains for so many seconds unless told. */
-function demoFlags(seconds: number) {
-  return {
-    ...group("Demo:", {
-      seconds: flag(
-        "--seconds <n>",
-        "how long the small model is trained",
-        integer({ min: 5, max: 36000 }),
-        seconds,
-      ),
-      resultsDir: flag("--results-dir <folder>", "where the run folder is made", text, "results"),
-    }),
-    ...seedFlags,
-    ...deviceFlags,
-    ...progressFlags,
-  } as const;
-}
-
-/** What a demo was asked to do. */
-export type DemoOptions = Values<ReturnType<typeof demoFlags>>;
+import { demoFlags } from "./demo_flags.ts";
 
 /** Builds `tessera demo`. */
 export function command(io: Io): Command {

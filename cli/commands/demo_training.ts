@@ -11,7 +11,7 @@ import { curvePath } from "../../training/runs/run_curve.ts";
 import { exists } from "../../training/runs/run_folder.ts";
 import { appendLog } from "../../training/runs/run_log.ts";
 import { destroyState } from "../../training/step/trainer.ts";
-import type { DemoOptions } from "./demo.ts";
+import type { DemoOptions } from "./demo_flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { amount, fixed, Progress } from "../terminal/progress.ts";
 import { formatCount } from "../terminal/numbers.ts";

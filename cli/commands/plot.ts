@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { define, flag, group, optional, type Values } from "../flags/flags.ts";
+import { define, flag, group, optional } from "../flags/flags.ts";
 import { list, type Parser, text } from "../flags/parsers.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
@@ -31,9 +31,6 @@ const plotFlags = {
     ),
   }),
 } as const;
-
-/** What `plot` was asked to do. */
-export type PlotOptions = Values<typeof plotFlags>;
 
 /** Builds `tessera plot`. */
 export function command(io: Io): Command {

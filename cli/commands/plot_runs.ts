@@ -19,7 +19,14 @@ import {
 } from "../../training/runs/logged_run.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
-import type { PlotOptions } from "./plot.ts";
+
+/** What `plot` was asked to do. */
+export interface PlotOptions {
+  /** An SVG, PNG or HTML file. */
+  readonly out: string;
+  /** Names of metrics: the loss when absent, or all of them for a page. */
+  readonly measure?: readonly string[];
+}
 
 /** Draws the runs, and says where. */
 export async function plotRuns(

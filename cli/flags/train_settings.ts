@@ -7,7 +7,7 @@ import type { RunSchedule, SampleSchedule } from "../../training/runs/manifest.t
 import type { RateSchedule } from "../../training/step/learning_rate.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "./flags.ts";
-import type { TrainDitOptions } from "../commands/train.ts";
+import type { TrainDitOptions } from "../families/dit/train_flags.ts";
 import type { CommonTrainFlags } from "./train_flags.ts";
 
 type CommonTrainOptions = Values<CommonTrainFlags>;

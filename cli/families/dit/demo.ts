@@ -21,7 +21,7 @@ import {
   samplesToBitmaps,
 } from "../../../diffusion/sample_files.ts";
 import { assetPath } from "../../terminal/assets.ts";
-import type { DemoOptions } from "../../commands/demo.ts";
+import type { DemoOptions } from "../../commands/demo_flags.ts";
 import {
   listResults,
   lossCurve,
@@ -33,7 +33,7 @@ import {
 import type { Io } from "../../terminal/io.ts";
 import { formatCount } from "../../terminal/numbers.ts";
 import { prepared, prepareNewRun, titleOf } from "./train.ts";
-import { parseTrainOptions } from "../../commands/train.ts";
+import { parseTrainOptions } from "./train_flags.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { shippedCheckpoint } from "./sample.ts";
 

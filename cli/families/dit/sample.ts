@@ -39,7 +39,7 @@ import { namedConfigOrFile } from "../../flags/model_config.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { watchSignals } from "../../terminal/signals.ts";
 import type { Parsed } from "../../flags/flags.ts";
-import type { sampleDitFlags, SampleDitOptions } from "../../commands/sample.ts";
+import type { sampleDitFlags, SampleDitOptions } from "./sample_flags.ts";
 
 /** The checkpoint that comes with the tool. */
 export const shippedCheckpoint = "models/checkpoints/fashion";

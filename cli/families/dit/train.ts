@@ -18,7 +18,7 @@ import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
 import { baseConfig } from "../../flags/model_config.ts";
-import type { trainDitFlags, TrainDitOptions } from "../../commands/train.ts";
+import type { trainDitFlags, TrainDitOptions } from "./train_flags.ts";
 import {
   findResumedRun,
   type PreparedRun,

@@ -18,7 +18,7 @@ import { alignedTable } from "../../../formats/text/table.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
-import type { DemoOptions } from "../../commands/demo.ts";
+import type { DemoOptions } from "../../commands/demo_flags.ts";
 import {
   listResults,
   lossCurve,

@@ -24,7 +24,7 @@ import { type ManifestOf, readManifest } from "../../../training/runs/manifest.t
 import { findNaViT, loadNaViT, type NaViTSource } from "../../../models/navit/weights.ts";
 import { latestCheckpoint, listRuns } from "../../../training/runs/run_folder.ts";
 import { asUsage } from "../../terminal/errors.ts";
-import type { EvalNaViTOptions } from "../../commands/eval.ts";
+import type { EvalNaViTOptions } from "./eval_flags.ts";
 import type { Io } from "../../terminal/io.ts";
 import { openRunPictures } from "./train.ts";
 import { versions } from "../../terminal/version.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseSampleOptions } from "../../../cli/commands/sample.ts";
-import { parseTrainOptions } from "../../../cli/commands/train.ts";
+import { parseSampleOptions } from "../../../cli/families/dit/sample_flags.ts";
+import { parseTrainOptions } from "../../../cli/families/dit/train_flags.ts";
 
 Deno.test("train dit has DiT's defaults, but for what suits small models", () => {
   const { values, given } = parseTrainOptions([]);

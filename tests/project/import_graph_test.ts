@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ModuleGraph, startPathProblems } from "../../tools/start_path.ts";
+import { circleProblems, type ModuleGraph, startPathProblems } from "../../tools/import_graph.ts";
 
 /** A graph of modules below file:///p/cli/main.ts; `?` marks a dynamic import. */
 function graph(imports: Record<string, string[]>): ModuleGraph {
@@ -48,4 +48,34 @@ Deno.test("an import of types alone loads nothing", () => {
     modules: [{ specifier: "file:///p/cli/main.ts", dependencies: [{}] }],
   });
   assert.deepEqual(problems, []);
+});
+
+Deno.test("modules that import each other are a problem", () => {
+  const problems = circleProblems(graph({
+    "file:///p/cli/main.ts": ["file:///p/a.ts", "npm:zod@4.0.0"],
+    "file:///p/a.ts": ["file:///p/b.ts", "file:///p/c.ts"],
+    "file:///p/b.ts": ["?file:///p/d.ts", "file:///p/c.ts"],
+    "file:///p/c.ts": [],
+    "file:///p/d.ts": ["file:///p/a.ts"],
+  }));
+  assert.deepEqual(problems, [
+    "import circle: file:///p/a.ts -> file:///p/b.ts -> file:///p/d.ts -> file:///p/a.ts",
+  ]);
+});
+
+Deno.test("an import of types alone closes a circle", () => {
+  const modules = [
+    {
+      specifier: "file:///p/cli/main.ts",
+      dependencies: [{ code: { specifier: "file:///p/a.ts" } }],
+    },
+    {
+      specifier: "file:///p/a.ts",
+      dependencies: [{ type: { specifier: "file:///p/cli/main.ts" } }],
+    },
+  ];
+  const problems = circleProblems({ roots: ["file:///p/cli/main.ts"], modules });
+  assert.deepEqual(problems, [
+    "import circle: file:///p/cli/main.ts -> file:///p/a.ts -> file:///p/cli/main.ts",
+  ]);
 });

@@ -1,0 +1,123 @@
+/**
+ * Flags of `tessera sample dit`. Names and meanings are DiT's where it has the flag.
+ *
+ * @module
+ */
+import {
+  flag,
+  group,
+  optional,
+  type Parsed,
+  parseFlags,
+  toggle,
+  type Values,
+} from "../../flags/flags.ts";
+import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
+import { choice, integer, list, number, type Parser, text } from "../../flags/parsers.ts";
+import { UsageError } from "../../terminal/errors.ts";
+
+const count = integer({ min: 1 });
+
+/** Channels that guidance acts on: all of them, or the first few. */
+const guidedChannels: Parser<number | "all"> = (text, flag) =>
+  text === "all" ? "all" : count(text, flag);
+
+/** Every flag of `sample dit`. */
+export const sampleDitFlags = {
+  ...group("Checkpoint:", {
+    ckpt: optional(
+      "--ckpt <path>",
+      "run folder, checkpoint folder, or weights file with --config",
+      text,
+      "the shipped checkpoint",
+    ),
+    weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),
+    dtype: flag(
+      "--dtype <f32|f16>",
+      "how weights are stored on the device; f16 takes half the memory",
+      choice("f32", "f16"),
+      "f32",
+    ),
+  }),
+  ...group("Checkpoint:", {
+    config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
+  }),
+  ...group("Sampling:", {
+    classes: optional(
+      "--classes <list>",
+      "classes by number or name, such as 0,1,2",
+      list(text),
+      "each class in turn",
+    ),
+    count: optional("--count <n>", "pictures", count, "one a class"),
+    sampler: flag(
+      "--sampler <ddpm|ddim|dpm++>",
+      "how noise becomes a picture",
+      choice("ddpm", "ddim", "dpm++"),
+      "ddpm",
+    ),
+    numSamplingSteps: flag(
+      "--num-sampling-steps <n>",
+      "steps of the sampler",
+      integer({ min: 1, max: 1000 }),
+      250,
+    ),
+    spacing: optional(
+      "--spacing <rule>",
+      "timesteps: both-ends (even) or stride-from-zero",
+      choice("both-ends", "stride-from-zero"),
+      "stride-from-zero for ddim, else both-ends",
+    ),
+    eta: flag("--eta <x>", "noise of ddim: 0 none, 1 as in ddpm", number({ min: 0, max: 1 }), 0),
+    cfgScale: flag("--cfg-scale <x>", "guidance; 1 is off", number({ min: 0 }), 4),
+    cfgChannels: flag(
+      "--cfg-channels <all|n>",
+      "channels that are guided; 3 gives the paper's tables",
+      guidedChannels,
+      "all" as number | "all",
+    ),
+    clipDenoised: toggle(
+      "--clip-denoised",
+      "keep predicted pictures in [-1, 1]: for models of pixels, not of latents",
+    ),
+    batchSize: flag("--batch-size <n>", "pictures at a time", count, 16),
+    noise: optional("--noise <file>", "initial noise: safetensors, tensor noise (N,C,H,W)", text),
+  }),
+  ...seedFlags,
+  ...group("Output:", {
+    out: flag("--out <folder>", "where the pictures go", text, "samples"),
+    npz: optional(
+      "--npz <file>",
+      "pictures as arr_0 (N,H,W,C) of bytes and classes as arr_1, written batch by batch; " +
+        "single PNGs and a grid only with --out",
+      text,
+    ),
+    saveLatents: optional(
+      "--save-latents <file>",
+      "raw result before decoding: safetensors, tensor latents (N,C,H,W)",
+      text,
+    ),
+  }),
+  ...deviceFlags,
+  ...progressFlags,
+} as const;
+
+/** What `sample dit` was asked to do. */
+export type SampleDitOptions = Values<typeof sampleDitFlags>;
+
+/** Reads the flags of `sample dit` and refuses combinations that contradict each other. */
+export function parseSampleOptions(args: readonly string[]): Parsed<typeof sampleDitFlags> {
+  const parsed = parseFlags(sampleDitFlags, args);
+  checkSampleOptions(parsed);
+  return parsed;
+}
+
+/** Refuses combinations of flags that contradict each other. */
+export function checkSampleOptions({ values, given }: Parsed<typeof sampleDitFlags>): void {
+  if (given.has("eta") && values.sampler !== "ddim") {
+    throw new UsageError(`--eta is for --sampler ddim, not ${values.sampler}`);
+  }
+  if (values.noise !== undefined && given.has("count")) {
+    throw new UsageError("--noise fixes the number of pictures; leave --count out");
+  }
+}

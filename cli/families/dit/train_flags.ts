@@ -1,0 +1,72 @@
+/**
+ * Flags of `tessera train dit`.
+ *
+ * @module
+ */
+import {
+  flag,
+  group,
+  optional,
+  type Parsed,
+  parseFlags,
+  toggle,
+  type Values,
+} from "../../flags/flags.ts";
+import { modelFlags } from "../../flags/options.ts";
+import { integer, number, text } from "../../flags/parsers.ts";
+import { trainFlags } from "../../flags/train_flags.ts";
+
+/** Every flag of `train dit`. */
+export const trainDitFlags = {
+  ...group("Model:", {
+    model: flag("--model <name>", "config to start from: DiT-XS/8 to DiT-XL/2", text, "DiT-XS/4"),
+  }),
+  ...modelFlags,
+  ...group("Data:", {
+    dataPath: optional(
+      "--data-path <path>",
+      "pictures: one folder a class, or an IDX file of images",
+      text,
+      "the shipped samples",
+    ),
+    labelDropout: flag(
+      "--label-dropout <p>",
+      "probability that a label becomes the null class, for guidance",
+      number({ min: 0, max: 1 }),
+      0.1,
+    ),
+    flip: toggle("--flip", "mirror half of the pictures, left to right"),
+  }),
+  ...group("Training:", {
+    globalBatchSize: flag("--global-batch-size <n>", "pictures a step", integer({ min: 1 }), 64),
+  }),
+  ...trainFlags({
+    learningRate: "1e-3 below width 384, else 1e-4",
+    rateSchedule: "constant",
+    warmup: 0,
+    weightDecay: 0,
+    averageDecay: 0.9999,
+  }),
+  ...group("Run:", {
+    sampleEvery: optional(
+      "--sample-every <steps>",
+      "draw a grid from the averaged weights into samples/; 0 is never",
+      integer({ min: 0 }),
+      "never",
+    ),
+    sampleSteps: flag(
+      "--sample-steps <n>",
+      "steps of the sampler for --sample-every",
+      integer({ min: 1, max: 1000 }),
+      20,
+    ),
+  }),
+} as const;
+
+/** What `train dit` was asked to do. */
+export type TrainDitOptions = Values<typeof trainDitFlags>;
+
+/** Reads the flags of `train dit`. */
+export function parseTrainOptions(args: readonly string[]): Parsed<typeof trainDitFlags> {
+  return parseFlags(trainDitFlags, args);
+}
