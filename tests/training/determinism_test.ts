@@ -1,4 +1,4 @@
-/** Equal seeds lead to equal bits, on any number of threads; other seeds lead elsewhere. */
+/** Equal seeds lead to equal bits, on any number of threads and lanes; other seeds lead elsewhere. */
 import assert from "node:assert/strict";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { eachDevice } from "../devices.ts";
@@ -27,13 +27,34 @@ for (const loss of ["softmax", "contrastive"] as const) {
   });
 }
 
+/** Devices that must agree with the first one. */
+const devices = [
+  { threads: 1, lanes: 4 },
+  { threads: 2, lanes: 4 },
+  { threads: 3, lanes: 4 },
+  { threads: 2, lanes: 8 },
+] as const;
+
+Deno.test("twenty steps have the same bits on four and on eight lanes", async () => {
+  const runs = [];
+  for (const lanes of [4, 8] as const) {
+    const device = await createWasmDevice({ threads: 2, lanes });
+    try {
+      runs.push(await trainSmall(device, smallPlan({ steps: 20 })));
+    } finally {
+      device.close();
+    }
+  }
+  assert.deepEqual(runs[1], runs[0]);
+});
+
 for (const strictMath of [false, true]) {
   for (const loss of ["softmax", "contrastive"] as const) {
-    const title = `a NaViT's run has the same bits on 1, 2 and 3 threads, ${loss}`;
+    const title = `a NaViT's run has the same bits on 1, 2 and 3 threads and 8 lanes, ${loss}`;
     Deno.test(`${title}${strictMath ? ", strict" : ""}`, async () => {
       const runs = [];
-      for (const threads of [1, 2, 3]) {
-        const device = await createWasmDevice({ threads, strictMath });
+      for (const options of devices) {
+        const device = await createWasmDevice({ ...options, strictMath });
         try {
           // Wide and deep enough to be divided.
           const config = { hidden: 64, mlp: 256, depth: 2 };
@@ -43,15 +64,14 @@ for (const strictMath of [false, true]) {
           device.close();
         }
       }
-      assert.deepEqual(runs[1], runs[0]);
-      assert.deepEqual(runs[2], runs[0]);
+      for (const run of runs.slice(1)) assert.deepEqual(run, runs[0]);
     });
   }
 
-  Deno.test(`a run has the same bits on 1, 2 and 3 threads${strictMath ? ", strict" : ""}`, async () => {
+  Deno.test(`a run has the same bits on 1, 2 and 3 threads and 8 lanes${strictMath ? ", strict" : ""}`, async () => {
     const runs = [];
-    for (const threads of [1, 2, 3]) {
-      const device = await createWasmDevice({ threads, strictMath });
+    for (const options of devices) {
+      const device = await createWasmDevice({ ...options, strictMath });
       try {
         // Wide and deep enough to be divided.
         const plan = smallPlan({ steps: 2, run: { batchSize: 24 } });
@@ -63,7 +83,6 @@ for (const strictMath of [false, true]) {
         device.close();
       }
     }
-    assert.deepEqual(runs[1], runs[0]);
-    assert.deepEqual(runs[2], runs[0]);
+    for (const run of runs.slice(1)) assert.deepEqual(run, runs[0]);
   });
 }
