@@ -5,18 +5,23 @@
  * @module
  */
 
-import { type Bitmap as Picture, loadSharp } from "../../formats/pictures/bitmap.ts";
 import { InputError } from "../../base/errors.ts";
+import type { Bitmap as Picture } from "../../formats/pictures/bitmap.ts";
+import {
+  attempt,
+  isTooLarge,
+  mostPixels,
+  mostSeconds,
+  type OpenPicture,
+  withinSeconds,
+} from "./attempt.ts";
 import type { PictureSize } from "../packing/patch_grid.ts";
 import { type AxisResize, boxFilter, cubicFilter, resample, resize } from "./resample.ts";
 
 export type { Bitmap as Picture } from "../../formats/pictures/bitmap.ts";
 
-/** Pictures of up to so many pixels are decoded as they come. */
+/** Pictures of up to so many pixels are decoded as they come, larger ones one at a time. */
 const manyPixels = 1 << 24;
-
-/** Larger ones up to this, 400 MB decoded, one at a time. A small file may claim any size. */
-const mostPixels = 1 << 27;
 
 /** Ends when no large picture is being decoded. */
 let largePictures: Promise<unknown> = Promise.resolve();
@@ -27,20 +32,23 @@ let largePictures: Promise<unknown> = Promise.resolve();
  *
  * @param source path or contents of a file in any format sharp reads
  * @param where the file, for messages
+ * @param seconds how long it may take
  * @throws {InputError} when it cannot be decoded
  */
-export async function decodePicture(source: string | Uint8Array, where: string): Promise<Picture> {
-  const sharp = await loadSharp();
-  try {
-    return await decode(sharp, source, manyPixels).catch(async (error) => {
+export async function decodePicture(
+  source: string | Uint8Array,
+  where: string,
+  seconds: number = mostSeconds,
+): Promise<Picture> {
+  return await attempt(source, where, async (open) => {
+    const decode = async (most: number) => await withinSeconds(seconds, pixelsOf(open(most)));
+    return await decode(manyPixels).catch(async (error) => {
       if (!isTooLarge(error)) throw error;
-      const decoded = largePictures.then(() => decode(sharp, source, mostPixels));
+      const decoded = largePictures.then(() => decode(mostPixels));
       largePictures = decoded.catch(() => {});
       return await decoded;
     });
-  } catch (error) {
-    throw undecodable(where, error);
-  }
+  });
 }
 
 /**
@@ -50,39 +58,22 @@ export async function decodePicture(source: string | Uint8Array, where: string):
  * @throws {InputError} when it has no such head, or is too large to be decoded
  */
 export async function readPictureSize(path: string, where: string): Promise<PictureSize> {
-  const sharp = await loadSharp();
-  const { autoOrient } = await sharp(path, { limitInputPixels: mostPixels }).metadata()
-    .catch((error) => {
-      throw undecodable(where, error);
-    });
-  const { width, height } = autoOrient;
+  const { autoOrient: { width, height } } = await attempt(
+    path,
+    where,
+    async (open) => await withinSeconds(mostSeconds, open(mostPixels).metadata()),
+  );
   return { width, height };
 }
 
-function undecodable(where: string, error: unknown): InputError {
-  const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-  const limit = isTooLarge(error) ? ` of ${mostPixels}` : "";
-  return new InputError(`${where}: cannot be decoded as a picture: ${reason}${limit}`);
-}
-
-/** Whether sharp refused a picture for its size, which it does before decoding. */
-function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && /exceeds pixel limit/.test(error.message);
-}
-
-async function decode(
-  sharp: Awaited<ReturnType<typeof loadSharp>>,
-  source: string | Uint8Array,
-  limitInputPixels: number,
-): Promise<Picture> {
-  const { data, info } = await sharp(source, { limitInputPixels })
+async function pixelsOf(picture: OpenPicture): Promise<Picture> {
+  const { data, info: { height, width, channels } } = await picture
     .autoOrient()
     .flatten({ background: "#ffffff" })
     .toColourspace("srgb")
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
-  const picture = { height: info.height, width: info.width, channels: info.channels, data };
-  return withChannels(picture, 3);
+  return withChannels({ height, width, channels, data }, 3);
 }
 
 /**

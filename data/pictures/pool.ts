@@ -11,6 +11,7 @@
 import { Worker } from "node:worker_threads";
 import { InputError } from "../../base/errors.ts";
 import type { Picture } from "./picture.ts";
+import { turnsOfWorkers } from "./attempt.ts";
 import {
   type CropJob,
   toMessage,
@@ -51,11 +52,12 @@ export class PicturePool {
     if (!(Number.isSafeInteger(workers) && workers >= 1)) {
       throw new RangeError(`${workers} workers: give a whole number from 1 up`);
     }
-    this.members = Array.from({ length: workers }, () => this.start());
+    const workerData = turnsOfWorkers();
+    this.members = Array.from({ length: workers }, () => this.start(workerData));
   }
 
-  private start(): Member {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url));
+  private start(workerData: ReturnType<typeof turnsOfWorkers>): Member {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
     const member = { worker, tasks: new Map<number, Task>() };
     worker.on("message", (reply: WorkerReply) => this.settle(member, reply));
     worker.on("error", (error: Error) => this.fail(`a worker died: ${error.message}`));

@@ -1,5 +1,6 @@
 /**
- * The parts of Linux that Deno does not offer: small file systems, and limits of a process.
+ * The parts of Linux that Deno does not offer: small file systems, named pipes, and limits of a
+ * process.
  *
  * @module
  */
@@ -9,6 +10,7 @@ const functions = {
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  mkfifo: { parameters: ["buffer", "u32"], result: "i32" },
   signal: { parameters: ["i32", "pointer"], result: "pointer" },
 } as const;
 
@@ -74,6 +76,11 @@ export async function withDisk(
     unmount(path);
     await Deno.remove(path);
   }
+}
+
+/** Makes a named pipe: whoever opens it waits for somebody at the other end. */
+export function makePipe(path: string): void {
+  assert(call("mkfifo", (mkfifo) => mkfifo(text(path), 0o600)), `${path}: no pipe`);
 }
 
 /** Limits the length of the files that this process writes; what is longer fails like a quota. */
