@@ -63,27 +63,47 @@ function countOf(shape: readonly number[]): number {
  * @throws {InputError} when the header is not one of unsigned bytes or disagrees with the length
  */
 export function parseIdx(where: string, bytes: Uint8Array): IdxArray {
-  checkType(where, bytes);
-  const dataStart = dataStartOf(bytes);
-  if (bytes.length < dataStart) {
-    throw new InputError(`${where}: truncated: ${bytes.length} bytes, the header has ${dataStart}`);
-  }
-  const shape = shapeOf(bytes);
-  const count = countOf(shape);
+  const { shape, dataStart, count } = parseHeader(where, bytes, bytes.length);
   const held = bytes.length - dataStart;
-  if (held !== count) {
-    const problem = held < count ? "truncated: " : "";
+  if (held > count) {
     throw new InputError(
-      `${where}: ${problem}shape [${
-        shape.slice(0, 8)
-      }] takes ${count} bytes, the file holds ${held}`,
+      `${where}: shape [${shape.slice(0, 8)}] takes ${count} bytes, the file holds ${held}`,
     );
   }
   return { shape, data: bytes.subarray(dataStart) };
 }
 
+/**
+ * Parses a header, before anything of the length that it says is read.
+ *
+ * @param start the first bytes of the file, its header among them
+ * @param most bytes that the file may have in all
+ * @param holds how a message says so
+ */
+function parseHeader(where: string, start: Uint8Array, most: number, holds = "holds") {
+  checkType(where, start);
+  const dataStart = dataStartOf(start);
+  if (start.length < dataStart) {
+    throw new InputError(`${where}: truncated: ${start.length} bytes, the header has ${dataStart}`);
+  }
+  const shape = shapeOf(start);
+  const count = countOf(shape);
+  if (count > most - dataStart) {
+    const shown = shape.slice(0, 8);
+    throw new InputError(
+      `${where}: truncated: shape [${shown}] takes ${count} bytes, the file ${holds} ${
+        most - dataStart
+      }`,
+    );
+  }
+  return { shape, dataStart, count };
+}
+
 /** Longest header: 255 axes. */
 const longestHeader = 4 + 4 * 255;
+
+/** Most bytes that gzip makes of one. */
+const largestExpansion = 1032;
 
 /**
  * Decompresses a gzipped IDX file no further than its header says, so that a small file cannot fill
@@ -91,6 +111,7 @@ const longestHeader = 4 + 4 * 255;
  */
 async function decompressIdx(file: RangeFile, limit: number): Promise<Uint8Array> {
   const where = file.path;
+  const mostHeld = Math.min(limit, file.size * largestExpansion);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   let most = Infinity;
@@ -99,8 +120,8 @@ async function decompressIdx(file: RangeFile, limit: number): Promise<Uint8Array
     length += chunk.length;
     if (most === Infinity && length >= longestHeader) {
       const start = joined(chunks, longestHeader);
-      checkType(where, start);
-      most = dataStartOf(start) + countOf(shapeOf(start));
+      const { dataStart, count } = parseHeader(where, start, mostHeld, "can hold at most");
+      most = dataStart + count;
     }
     if (length > most) {
       throw new InputError(`${where}: decompresses to more than the ${most} bytes of its header`);
@@ -129,10 +150,11 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
  */
 export async function readIdx(path: string, limit = 2 ** 32): Promise<IdxArray> {
   using file = await RangeFile.open(path);
-  const start = file.read(0, Math.min(2, file.size));
+  const start = file.read(0, Math.min(longestHeader, file.size));
   if (start[0] === 0x1f && start[1] === 0x8b) {
     return parseIdx(path, await decompressIdx(file, limit));
   }
   if (file.size > limit) throw new InputError(`${path}: longer than ${limit} bytes`);
+  parseHeader(path, start, file.size);
   return parseIdx(path, file.read(0, file.size));
 }

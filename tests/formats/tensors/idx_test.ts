@@ -62,6 +62,21 @@ Deno.test("idx: damaged gzip and gzip bombs", async () => {
   });
 });
 
+Deno.test("idx: a header that claims more than the file can hold is refused before it is read", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "images");
+    await Deno.writeFile(path, idx([2 ** 31, 28, 28], []));
+    await Deno.truncate(path, 2 ** 31); // a hole
+    const before = Deno.memoryUsage().external;
+    await assertInputError(readIdx(path), path, /truncated: shape \[2147483648,28,28\] takes/);
+    assert.ok(Deno.memoryUsage().external - before < 2 ** 24);
+    const packed = await compress(idx([2 ** 30, 1], new Uint8Array(1 << 20)), "gzip");
+    await Deno.writeFile(path, packed);
+    const expected = new RegExp(`the file can hold at most ${1032 * packed.length - 12}$`);
+    await assertInputError(readIdx(path), path, expected);
+  });
+});
+
 Deno.test("idx: any bytes give an array or a clear error", () => {
   const good = idx([2, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]);
   const damaged = fc.tuple(fc.nat(good.length - 1), fc.nat(255)).map(([at, value]) =>
