@@ -195,7 +195,13 @@ export {
 } from "./nn/parameters.ts";
 
 // Pictures of mixed sizes
-export { openPictureSet, type OpenPictureSetOptions, type Split } from "./data/open.ts";
+export {
+  type OpeningStage,
+  type OpeningWatch,
+  openPictureSet,
+  type OpenPictureSetOptions,
+  type Split,
+} from "./data/open.ts";
 export type { PictureSet, PictureSource } from "./data/picture_set.ts";
 export type { SkipReport } from "./data/pictures/skip_report.ts";
 export type { Bitmap } from "./formats/pictures/bitmap.ts";

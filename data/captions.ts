@@ -5,6 +5,7 @@
  */
 
 import { basename, extname } from "@std/path";
+import { isRegularFile, readText } from "../formats/text/plain.ts";
 
 /** The words of a name: letters between digits, signs and spaces, in lower case. */
 function wordsOf(name: string): string[] {
@@ -34,12 +35,11 @@ export function captionFromNames(className: string, path: string): string {
 /**
  * The caption of a picture file: the first line of the text file beside it with the same name and the
  * extension `.txt`, where there is one and the line is not empty; else {@link captionFromNames}.
+ *
+ * @throws {InputError} when the text is neither UTF-8 nor UTF-16 with a byte order mark
  */
 export async function readCaption(path: string, className: string): Promise<string> {
-  const textPath = path.slice(0, -extname(path).length) + ".txt";
-  const text = await Deno.readTextFile(textPath).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
+  const textPath = path.slice(0, path.length - extname(path).length) + ".txt";
+  const text = await isRegularFile(textPath) ? await readText(textPath) : "";
   return text.split("\n")[0].trim() || captionFromNames(className, path);
 }

@@ -8,6 +8,23 @@ import { InputError, nearestNames, quote } from "../base/errors.ts";
 import type { PictureSet } from "./picture_set.ts";
 
 /**
+ * The label of a class in a list of classes.
+ *
+ * @param where the data set, for messages
+ * @throws {InputError} when the class is not in the list
+ */
+export function labelOf(where: string, name: string, classNames: readonly string[]): number {
+  const label = classNames.indexOf(name);
+  if (label >= 0) return label;
+  const nearest = nearestNames(name, classNames).map(quote).join(" or ");
+  throw new InputError(
+    `${where}: class ${
+      quote(name)
+    } is none of the ${classNames.length} known; did you mean ${nearest}?`,
+  );
+}
+
+/**
  * A set whose labels count in a given list of classes: pictures keep the names of their classes, and
  * classes without pictures do not matter. Without this, a test folder that lacks a class would shift
  * the labels of all after it.
@@ -15,18 +32,13 @@ import type { PictureSet } from "./picture_set.ts";
  * @throws {InputError} when there are pictures of a class that is not in the list
  */
 export function withClassNames(set: PictureSet, classNames: readonly string[]): PictureSet {
-  const labels = set.classNames.map((name) => classNames.indexOf(name));
-  const label = (index: number) => labels[set.label(index)];
+  const labels = new Map<number, number>();
   for (let index = 0; index < set.length; index++) {
-    if (label(index) >= 0) continue;
-    const name = set.classNames[set.label(index)];
-    const nearest = nearestNames(name, classNames).map(quote).join(" or ");
-    throw new InputError(
-      `${set.name}: class ${
-        quote(name)
-      } is none of the ${classNames.length} known; did you mean ${nearest}?`,
-    );
+    const own = set.label(index);
+    if (labels.has(own)) continue;
+    labels.set(own, labelOf(set.name, set.classNames[own], classNames));
   }
+  const label = (index: number) => labels.get(set.label(index))!;
   return {
     name: set.name,
     length: set.length,

@@ -4,23 +4,22 @@
  * @module
  */
 
-import { basename, join } from "@std/path";
 import { InputError } from "../base/errors.ts";
-import { isCifarName, openCifar } from "./sources/cifar.ts";
 import { withClassNames } from "./class_names.ts";
 import type { ImageDataset } from "./dataset.ts";
+import { describeEmptyClasses } from "./empty_classes.ts";
+import { findPictures, type Found } from "./find.ts";
 import { fitDataset } from "./fit.ts";
-import { isIdxImagesName, openIdxDataset, type Split } from "./sources/idx.ts";
-import { openImageFolder } from "./sources/image_folder.ts";
 import { holdOut } from "./holdout.ts";
 import { MemoryDataset } from "./memory_dataset.ts";
-import { openMixedFolder } from "./sources/mixed_folder.ts";
-import { openNpzDataset } from "./sources/npz.ts";
-import { isPictureName } from "./sources/picture_files.ts";
 import { type PictureSet, pictureSetOf } from "./picture_set.ts";
-import { openPictureSheets } from "./sources/picture_sheet.ts";
+import type { Split } from "./sources/idx.ts";
+import { openImageFolder } from "./sources/image_folder.ts";
+import { openMixedFolder } from "./sources/mixed_folder.ts";
+import type { OpeningWatch } from "./sources/scan.ts";
 
 export type { Split } from "./sources/idx.ts";
+export type { OpeningStage, OpeningWatch } from "./sources/scan.ts";
 
 /** How to open a data set. */
 export interface OpenDatasetOptions {
@@ -35,26 +34,12 @@ export interface OpenDatasetOptions {
   readonly split?: Split;
   /** See {@link ImageFolderOptions.memoryBudget}. */
   readonly memoryBudget?: number;
-  /** Gets lines about skipped pictures; standard error unless told. */
+  /** The classes that labels of folders count in, such as those of a resumed run; else its own. */
+  readonly classNames?: readonly string[];
+  /** Gets lines about what is left out; standard error unless told. */
   readonly warn?: (line: string) => void;
-}
-
-/** Other names of the sub-folders and parts of a data set. */
-const splitFolders: Readonly<Record<Split, readonly string[]>> = {
-  train: ["train", "training"],
-  test: ["test", "testing", "val", "valid", "validation"],
-};
-
-/** What is recognised, for the message when nothing is. */
-const lookedFor = "labels.json with sheet-*.png, *-images-idx3-ubyte[.gz], data_batch_*.bin or " +
-  "train.bin (CIFAR), sub-folders of pictures, *.npz";
-
-/** What a path leads to. */
-interface Found {
-  /** A set read into memory, or a folder of pictures with the part entered. */
-  readonly pictures: MemoryDataset | string;
-  /** Whether this is one part of a whole that is divided into parts. */
-  readonly isPart: boolean;
+  /** Hears how far opening is: it takes long where a folder has many pictures. */
+  readonly watch?: OpeningWatch;
 }
 
 /**
@@ -74,56 +59,6 @@ function checkImageSize(imageSize: number | undefined): void {
   }
 }
 
-async function findInFile(path: string): Promise<Found> {
-  const name = basename(path);
-  if (name.endsWith(".npz")) return { pictures: await openNpzDataset(path), isPart: false };
-  if (isCifarName(name)) return { pictures: await openCifar(path), isPart: true };
-  if (isIdxImagesName(name)) return { pictures: await openIdxDataset(path), isPart: true };
-  throw new InputError(`${path}: not a data set; looked for ${lookedFor}`);
-}
-
-/** The sub-folder of a split when a folder is divided into splits. */
-function splitFolder(folders: readonly string[], split: Split): string | undefined {
-  const find = (part: Split) => folders.find((name) => splitFolders[part].includes(name));
-  return find("train") !== undefined && find("test") !== undefined ? find(split) : undefined;
-}
-
-/** The folder inside an unpacked archive of CIFAR. */
-const cifarFolders = ["cifar-10-batches-bin", "cifar-100-binary"];
-
-async function findInFolder(path: string, split: Split): Promise<Found> {
-  const entries = await Array.fromAsync(Deno.readDir(path));
-  const names = entries.map((entry) => entry.name);
-  const folders = entries.filter((entry) => entry.isDirectory || entry.isSymlink)
-    .map((entry) => entry.name);
-  if (names.includes("labels.json")) {
-    return { pictures: await openPictureSheets(path), isPart: false };
-  }
-  if (names.some(isIdxImagesName)) {
-    return { pictures: await openIdxDataset(path, split), isPart: true };
-  }
-  if (names.some(isCifarName)) return { pictures: await openCifar(path, split), isPart: true };
-  const cifar = folders.find((name) => cifarFolders.includes(name));
-  if (cifar !== undefined) return await findInFolder(join(path, cifar), split);
-  const part = splitFolder(folders, split);
-  if (part !== undefined) return { pictures: join(path, part), isPart: true };
-  if (folders.length === 0 && !names.some(isPictureName)) {
-    throw new InputError(`${path}: not a data set; looked for ${lookedFor}`);
-  }
-  return { pictures: path, isPart: false };
-}
-
-/** Finds what a path leads to and enters the part. */
-async function find(path: string, split: Split): Promise<Found> {
-  const info = await Deno.stat(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new InputError(`${path}: no such file or folder`);
-    }
-    throw error;
-  });
-  return info.isDirectory ? await findInFolder(path, split) : await findInFile(path);
-}
-
 /** Refuses the test part of something that is not divided. */
 function requirePart(path: string, { isPart }: Found, split: Split): void {
   if (split === "test" && !isPart) throw new InputError(`${path}: has no separate test part`);
@@ -132,7 +67,7 @@ function requirePart(path: string, { isPart }: Found, split: Split): void {
 /**
  * Opens a data set of pictures: a folder of picture sheets (such as the ones shipped with Tessera),
  * IDX files, CIFAR's binary files, an npz archive, or a folder with a sub-folder a class. A folder
- * divided into `train` and `test` (or `val`) is entered.
+ * divided into parts such as `train` and `test` is entered, see `sources/parts.ts`.
  *
  * @example
  * ```ts
@@ -147,13 +82,16 @@ export async function openDataset(
   path: string,
   options: OpenDatasetOptions = {},
 ): Promise<ImageDataset> {
-  const { imageSize, channels, split = "train" } = options;
+  const { imageSize, channels, split = "train", warn = console.warn } = options;
   checkImageSize(imageSize);
   checkChannels(channels);
-  const found = await find(path, split);
+  const found = await findPictures(path, { split, warn, watch: options.watch });
   requirePart(path, found, split);
   const { pictures } = found;
-  if (pictures instanceof MemoryDataset) return fitDataset(pictures, imageSize, channels);
+  if (pictures instanceof MemoryDataset) {
+    if (split === "train") describeEmptyClasses(pictures).forEach((line) => warn(line));
+    return fitDataset(pictures, imageSize, channels);
+  }
   if (imageSize === undefined) {
     throw new InputError(`${path}: a folder of pictures needs a size to crop to (--image-size)`);
   }
@@ -175,8 +113,10 @@ export interface OpenPictureSetOptions {
   readonly captions?: boolean;
   /** The classes that labels count in, such as those of a trained model; the set's own unless told. */
   readonly classNames?: readonly string[];
-  /** Gets lines about skipped pictures; standard error unless told. */
+  /** Gets lines about what is left out; standard error unless told. */
   readonly warn?: (line: string) => void;
+  /** Hears how far opening is: it takes long where a folder has many pictures. */
+  readonly watch?: OpeningWatch;
 }
 
 /**
@@ -196,14 +136,15 @@ export async function openPictureSet(
   path: string,
   options: OpenPictureSetOptions = {},
 ): Promise<PictureSet> {
-  const { channels, split = "train", holdout } = options;
+  const { channels, split = "train", holdout, classNames, warn = console.warn } = options;
   checkChannels(channels);
-  const found = await find(path, split);
+  const found = await findPictures(path, { split, warn, watch: options.watch });
   if (holdout === undefined) requirePart(path, found, split);
   const { pictures, isPart } = found;
   const set = pictures instanceof MemoryDataset
     ? pictureSetOf(fitDataset(pictures, undefined, channels))
     : await openMixedFolder(pictures, options);
+  if (split === "train" && !classNames) describeEmptyClasses(set).forEach((line) => warn(line));
   const part = holdout === undefined || isPart ? set : holdOut(set, holdout)[split];
-  return options.classNames ? withClassNames(part, options.classNames) : part;
+  return classNames ? withClassNames(part, classNames) : part;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { InputError } from "../base/errors.ts";
 import type { MemoryDataset } from "./memory_dataset.ts";
 import type { PictureSize } from "./packing/patch_grid.ts";
 import { decodePicture, fromPlanar, type Picture, withChannels } from "./pictures/picture.ts";
@@ -15,10 +16,22 @@ export type PictureSource = string | Picture;
  * The pixels of a picture.
  *
  * @param channels colour channels of the result, 1 or 3
- * @throws {InputError} when its file cannot be decoded
+ * @param size what the picture had when its set was opened
+ * @throws {InputError} when its file cannot be decoded, or has changed its size
  */
-export async function decodeSource(source: PictureSource, channels: number): Promise<Picture> {
-  const picture = typeof source === "string" ? await decodePicture(source, source) : source;
+export async function decodeSource(
+  source: PictureSource,
+  channels: number,
+  { width, height }: PictureSize,
+): Promise<Picture> {
+  if (typeof source !== "string") return withChannels(source, channels);
+  const picture = await decodePicture(source, source);
+  if (picture.width !== width || picture.height !== height) {
+    throw new InputError(
+      `${source}: has changed: ${picture.width} x ${picture.height} pixels, ` +
+        `${width} x ${height} when the set was opened`,
+    );
+  }
   return withChannels(picture, channels);
 }
 

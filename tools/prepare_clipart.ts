@@ -21,6 +21,7 @@ import { basename, extname, join, relative } from "@std/path";
 import { forEachIndex } from "../base/concurrency.ts";
 import { readPictureSize } from "../data/pictures/picture.ts";
 import { picturesBelow } from "../data/sources/picture_files.ts";
+import { scanFolder } from "../data/sources/scan.ts";
 import { writeBytesAtomically } from "../formats/files/atomic_file.ts";
 import { loadSharp } from "../formats/pictures/bitmap.ts";
 
@@ -173,7 +174,8 @@ async function readCandidates(root: string, recipe: Recipe): Promise<Candidate[]
   const files: [className: string, path: string][] = [];
   for (const [className, folders] of Object.entries(recipe.classes)) {
     for (const folder of folders) {
-      for await (const path of picturesBelow(join(root, folder))) files.push([className, path]);
+      const paths = picturesBelow(await scanFolder(join(root, folder)));
+      files.push(...paths.map((path): [string, string] => [className, path]));
     }
   }
   const candidates: Candidate[] = [];

@@ -119,4 +119,6 @@ export interface PackedBatch extends PackedArrays {
   readonly next: PackingPosition;
   /** What it holds. */
   readonly counts: PackedCounts;
+  /** Which file is the first of the damaged ones, and what is wrong with it. */
+  readonly damage?: string;
 }

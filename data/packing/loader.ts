@@ -79,10 +79,11 @@ export function createPackedLoader(set: PictureSet, options: PackedLoaderOptions
     },
     async next() {
       const batch = (await stream.next())!; // the plan has no end
-      const { step, counts } = batch;
+      const { step, counts, damage } = batch;
       if (counts.images > 0) return batch;
       throw new InputError(
-        `${set.name}: none of the ${counts.unreadable} pictures of step ${step} can be decoded`,
+        `${set.name}: none of the ${counts.unreadable} pictures of step ${step} can be decoded; ` +
+          `the first: ${damage}`,
       );
     },
     close: () => stream.close(),

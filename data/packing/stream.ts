@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type InputError, quote } from "../../base/errors.ts";
 import {
   allocateBatch,
   emptySlot,
@@ -44,7 +45,10 @@ export class BatchStream {
   waitSeconds = 0;
   private readonly pool: PicturePool;
   private readonly decoded: DecodedPictures;
-  private readonly damaged = new Set<number>();
+  /** Why pictures cannot be decoded, by index. */
+  private readonly damaged = new Map<number, string>();
+  /** Pictures of each class that are not known to be damaged. */
+  private readonly intact: Uint32Array;
   private readonly skips: SkipReport;
   private readonly preparations: Preparation[] = [];
   private inUse: PackedArrays | undefined;
@@ -68,6 +72,8 @@ export class BatchStream {
       throw new RangeError(`${ahead} batches ahead: give a whole number from 1 up`);
     }
     this.skips = options.skips ?? new SkipReport(set.name, console.warn);
+    this.intact = new Uint32Array(set.classNames.length);
+    for (let index = 0; index < set.length; index++) this.intact[set.label(index)]++;
     this.decoded = new DecodedPictures(set, memoryBudget);
     this.pool = new PicturePool(workers);
     for (let index = 0; index <= ahead; index++) this.start(allocateBatch(shape, set.channels));
@@ -115,7 +121,21 @@ export class BatchStream {
       unreadable: unreadable.length,
       closedByImages: sequences.filter(({ isClosedByImages }) => isClosedByImages).length,
     };
-    return { ...arrays, step, next, counts };
+    const damage = unreadable.length > 0
+      ? this.damaged.get(unreadable[0].picture.index)
+      : undefined;
+    return { ...arrays, step, next, counts, damage };
+  }
+
+  private setDamaged(index: number, reason: string): void {
+    if (this.damaged.has(index)) return; // it may be in a batch twice
+    this.damaged.set(index, reason);
+    const label = this.set.label(index);
+    if (--this.intact[label] > 0) return;
+    const name = quote(this.set.classNames[label]);
+    this.skips.say(
+      `warning: ${this.set.name}: no picture of class ${name} can be decoded any more`,
+    );
   }
 
   /** Writes a picture's tokens; false when it is damaged. */
@@ -129,6 +149,7 @@ export class BatchStream {
     const source = this.decoded.get(index) ?? this.set.source(index);
     const job: PictureJob = {
       source,
+      size: this.set.size(index),
       channels: this.set.channels,
       patch: this.shape.patch,
       grid,
@@ -144,7 +165,7 @@ export class BatchStream {
       return true;
     } catch (error) {
       this.skips.add(`${this.set.name} ${this.set.pictureName(index)}`, error);
-      this.damaged.add(index);
+      this.setDamaged(index, (error as InputError).message);
       return false;
     }
   }

@@ -7,7 +7,7 @@
 
 import { scaleBytes } from "../dataset.ts";
 import type { PackedArrays } from "../packing/batch.ts";
-import { gridTokens, type PatchGrid } from "../packing/patch_grid.ts";
+import { gridTokens, type PatchGrid, type PictureSize } from "../packing/patch_grid.ts";
 import type { Picture } from "./picture.ts";
 import { decodeSource, type PictureSource } from "../picture_set.ts";
 import { resize, triangleFilter } from "./resample.ts";
@@ -20,6 +20,8 @@ export type TokenArrays = Pick<PackedArrays, "patches" | "rows" | "columns">;
 export interface PictureJob {
   /** Where the picture is. */
   readonly source: PictureSource;
+  /** The size of the picture, which its grid was made for. */
+  readonly size: PictureSize;
   /** Colour channels of the patches. */
   readonly channels: number;
   /** Side of a patch in pixels. */
@@ -86,10 +88,10 @@ export function writeTokens(picture: Picture, job: PictureJob): void {
  * Decodes a picture and writes its tokens.
  *
  * @returns the decoded picture
- * @throws {InputError} when it cannot be decoded; nothing is written then
+ * @throws {InputError} when it cannot be decoded or has changed; nothing is written then
  */
 export async function prepareTokens(job: PictureJob): Promise<Picture> {
-  const picture = await decodeSource(job.source, job.channels);
+  const picture = await decodeSource(job.source, job.channels, job.size);
   writeTokens(picture, job);
   return picture;
 }

@@ -12,14 +12,20 @@ const reportedSkips = 5;
 /** Reports skipped pictures: the first few by name, all of them by number. */
 export class SkipReport {
   private readonly skipped = new Set<string>();
+  private readonly said = new Set<string>();
 
   /**
    * Starts with none.
    *
    * @param folder what they were in, for the summary
    * @param warn gets the lines
+   * @param noun what they are, in the plural
    */
-  constructor(private readonly folder: string, private readonly warn: (line: string) => void) {}
+  constructor(
+    private readonly folder: string,
+    private readonly warn: (line: string) => void,
+    private readonly noun = "pictures",
+  ) {}
 
   /** How many were skipped. */
   get count(): number {
@@ -36,11 +42,23 @@ export class SkipReport {
     if (!(error instanceof InputError)) throw error;
     if (this.skipped.has(path)) return;
     this.skipped.add(path);
-    if (this.count <= reportedSkips) this.warn(`skipped: ${error.message}`);
+    if (this.count <= reportedSkips) this.say(`skipped: ${error.message}`);
   }
 
-  /** Says how many of `total` pictures were skipped, if any. */
-  summarize(total: number): void {
-    if (this.count > 0) this.warn(`${this.folder}: skipped ${this.count} of ${total} pictures`);
+  /** Says something about the pictures, once. */
+  say(line: string): void {
+    if (this.said.has(line)) return;
+    this.said.add(line);
+    this.warn(line);
+  }
+
+  /**
+   * Says how many of `total` were skipped, if any.
+   *
+   * @param instead what was done instead of them
+   */
+  summarize(total: number, instead = ""): void {
+    if (this.count === 0) return;
+    this.warn(`${this.folder}: skipped ${this.count} of ${total} ${this.noun}${instead}`);
   }
 }

@@ -7,6 +7,7 @@
 
 import { basename, dirname, join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
+import { isRegularFile, linesOf, readText } from "../../formats/text/plain.ts";
 import { RangeFile } from "../../formats/files/range_file.ts";
 import { isFolder, type Split } from "./idx.ts";
 import { MemoryDataset } from "../memory_dataset.ts";
@@ -73,8 +74,8 @@ async function findFiles(folder: string, split: Split): Promise<[Variant, string
 }
 
 async function classNamesFor(folder: string, variant: Variant): Promise<string[]> {
-  const text = await Deno.readTextFile(join(folder, variant.namesFile)).catch(() => "");
-  const names = text.split("\n").map((line) => line.trim()).filter(Boolean);
+  const path = join(folder, variant.namesFile);
+  const names = await isRegularFile(path) ? linesOf(await readText(path)) : [];
   if (names.length === variant.classes) return names;
   return Array.from({ length: variant.classes }, (_, label) => String(label));
 }

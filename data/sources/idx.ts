@@ -7,8 +7,10 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
+import { isRegularFile, linesOf, readText } from "../../formats/text/plain.ts";
 import { readIdx } from "../../formats/tensors/idx.ts";
 import { MemoryDataset, numberedClasses } from "../memory_dataset.ts";
+import { listFolder } from "./scan.ts";
 
 /** Whether a path leads to a folder; what else is wrong with it shows when it is opened as a file. */
 export async function isFolder(path: string): Promise<boolean> {
@@ -75,15 +77,15 @@ async function findLabels(images: string): Promise<string> {
   const plain = expected.replace(/\.gz$/, "");
   for (const name of [expected, plain, `${plain}.gz`]) {
     const path = join(dirname(images), name);
-    if (await Deno.stat(path).then((info) => info.isFile, () => false)) return path;
+    if (await isRegularFile(path)) return path;
   }
   throw new InputError(`${images}: no file ${expected} with its labels beside it`);
 }
 
 /** Names from a `classes.txt` (one a line) in the folder, else known ones, else numbers. */
 async function classNamesFor(folder: string, labels: Uint8Array): Promise<readonly string[]> {
-  const text = await Deno.readTextFile(join(folder, "classes.txt")).catch(() => undefined);
-  if (text !== undefined) return text.split("\n").map((line) => line.trim()).filter(Boolean);
+  const path = join(folder, "classes.txt");
+  if (await isRegularFile(path)) return linesOf(await readText(path));
   const hash = createHash("sha256").update(labels).digest("hex");
   return knownLabels.get(hash) ?? numberedClasses(folder, labels);
 }
@@ -101,8 +103,7 @@ async function classNamesFor(folder: string, labels: Uint8Array): Promise<readon
 export async function openIdxDataset(path: string, split: Split = "train"): Promise<MemoryDataset> {
   let imagesPath = path;
   if (await isFolder(path)) {
-    const names = (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
-    imagesPath = findImages(path, names, split);
+    imagesPath = findImages(path, (await listFolder(path)).files, split);
   }
   const images = await readIdx(imagesPath);
   if (images.shape.length !== 3) {

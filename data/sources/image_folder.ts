@@ -5,12 +5,21 @@
  * @module
  */
 
-import { InputError } from "../../base/errors.ts";
+import { relative } from "@std/path";
+import { InputError, quote } from "../../base/errors.ts";
 import { checkRead, type ImageDataset, pictureLength, scaleBytes } from "../dataset.ts";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { MemoryDataset } from "../memory_dataset.ts";
 import { copyPlanar, decodeSquare } from "../pictures/picture.ts";
-import { findPictures, fingerprintOf, type PictureFile } from "./picture_files.ts";
+import {
+  classifyPictures,
+  describeLeftOut,
+  fingerprintOf,
+  type FoundPictures,
+  type PictureFile,
+  requirePicturesOfEachClass,
+} from "./picture_files.ts";
+import type { OpeningWatch, ScannedFolder } from "./scan.ts";
 import { defaultWorkers, PicturePool } from "../pictures/pool.ts";
 import { SkipReport } from "../pictures/skip_report.ts";
 
@@ -28,73 +37,74 @@ export interface ImageFolderOptions {
    * Otherwise pictures are decoded whenever they are read.
    */
   readonly memoryBudget?: number;
+  /** The classes that labels count in, such as those of a resumed run; the folder's unless told. */
+  readonly classNames?: readonly string[];
   /** Gets a line for each of the first skipped pictures and one with their count; else stderr. */
   readonly warn?: (line: string) => void;
+  /** Hears how far decoding is. */
+  readonly watch?: OpeningWatch;
 }
 
 /** Decodes all pictures once; those that cannot be decoded are left out. */
 async function decodeAll(
   folder: string,
-  classNames: readonly string[],
-  files: readonly PictureFile[],
+  found: FoundPictures,
   imageSize: number,
   channels: number,
   skips: SkipReport,
+  watch: OpeningWatch,
 ): Promise<MemoryDataset> {
+  const { classNames, files } = found;
   const length = channels * imageSize ** 2;
   const pixels = new Uint8Array(files.length * length);
-  const labels: number[] = [];
-  for (let first = 0; first < files.length; first += concurrency) {
-    const group = files.slice(first, first + concurrency);
-    const decoded = await Promise.all(group.map(async ({ path }, index) => {
-      const start = (first + index) * length;
-      return await decodeSquare(path, imageSize, channels).then((picture) => {
-        copyPlanar(picture, pixels, start);
-        return true;
-      }, (error) => skips.add(path, error));
-    }));
-    group.forEach(({ label }, index) => {
-      if (!decoded[index]) return;
-      // Close the gaps of skipped pictures; never runs ahead of what was decoded.
-      pixels.copyWithin(
-        labels.length * length,
-        (first + index) * length,
-        (first + index + 1) * length,
-      );
-      labels.push(label);
-    });
-  }
+  const isDecoded = new Uint8Array(files.length);
+  let done = 0;
+  watch("pictures decoded", done, files.length);
+  await forEachIndex(files.length, concurrency, async (index) => {
+    const { path } = files[index];
+    await decodeSquare(path, imageSize, channels).then((picture) => {
+      copyPlanar(picture, pixels, index * length);
+      isDecoded[index] = 1;
+    }, (error) => skips.add(path, error));
+    watch("pictures decoded", ++done, files.length);
+  });
   skips.summarize(files.length);
-  if (labels.length === 0) {
-    throw new InputError(`${folder}: none of its ${files.length} pictures can be decoded`);
-  }
+  requirePicturesOfEachClass(folder, found, (index) => isDecoded[index] === 1);
+  const decoded = files.keys().filter((index) => isDecoded[index] === 1).toArray();
+  // Close the gaps of skipped pictures.
+  decoded.forEach((index, place) =>
+    pixels.copyWithin(place * length, index * length, (index + 1) * length)
+  );
   return new MemoryDataset({
     name: folder,
     channels,
     height: imageSize,
     width: imageSize,
     classNames,
-    pixels: pixels.subarray(0, labels.length * length),
-    labels,
+    pixels: pixels.subarray(0, decoded.length * length),
+    labels: decoded.map((index) => files[index].label),
   });
 }
 
 /**
- * Pictures decoded and cropped by worker threads whenever they are read. One that cannot be decoded is replaced by the next one of
- * its class, always the same, so that length and order stay as they were found.
+ * Pictures decoded and cropped by worker threads whenever they are read. One that cannot be decoded
+ * is replaced by the next one of its class, always the same, so that length and order stay as they
+ * were found.
  */
 class DecodingDataset implements ImageDataset {
   readonly name: string;
   readonly length: number;
   readonly height: number;
   readonly width: number;
+  readonly classNames: readonly string[];
   readonly fingerprint: string;
+  private readonly files: readonly PictureFile[];
   private readonly pool = new PicturePool(defaultWorkers());
+  private readonly damaged = new Set<number>();
 
   constructor(
     folder: string,
-    readonly classNames: readonly string[],
-    private readonly files: readonly PictureFile[],
+    { classNames, files }: FoundPictures,
     imageSize: number,
     readonly channels: number,
     private readonly skips: SkipReport,
@@ -104,6 +114,8 @@ class DecodingDataset implements ImageDataset {
     this.length = files.length;
     this.height = imageSize;
     this.width = imageSize;
+    this.classNames = classNames;
+    this.files = files;
     this.fingerprint = fingerprint;
   }
 
@@ -121,20 +133,26 @@ class DecodingDataset implements ImageDataset {
     });
   }
 
-  private async decode(index: number, bytes: Uint8Array): Promise<void> {
-    const { label } = this.files[index];
+  private async decode(wanted: number, bytes: Uint8Array): Promise<void> {
+    const { label, path: first } = this.files[wanted];
     for (let distance = 0; distance < this.length; distance++) {
-      const file = this.files[(index + distance) % this.length];
-      if (file.label !== label) continue;
+      const index = (wanted + distance) % this.length;
+      const { path } = this.files[index];
+      if (this.files[index].label !== label || this.damaged.has(index)) continue;
       try {
-        const job = { path: file.path, imageSize: this.width, channels: this.channels };
+        const job = { path, imageSize: this.width, channels: this.channels };
         return copyPlanar(await this.pool.crop(job), bytes, 0);
       } catch (error) {
-        this.skips.add(file.path, error);
+        this.skips.add(path, error);
+        this.damaged.add(index);
       }
     }
-    const name = this.classNames[label];
-    throw new InputError(`${this.name}: no picture of class "${name}" can be decoded`);
+    throw new InputError(
+      `${this.name}: no picture of class ${
+        quote(this.classNames[label])
+      } can be decoded, such as ` +
+        relative(this.name, first),
+    );
   }
 }
 
@@ -144,18 +162,22 @@ class DecodingDataset implements ImageDataset {
  * Pictures that cannot be decoded are reported and left out; those of a set too large for memory are
  * found only when they are read, and are then replaced by the next one of their class.
  *
- * @throws {InputError} when there is no picture, or none that can be decoded
+ * @param folder has pictures, in it or below
+ * @throws {InputError} when no picture of a class can be decoded
  */
 export async function openImageFolder(
-  folder: string,
+  folder: ScannedFolder,
   options: ImageFolderOptions,
 ): Promise<ImageDataset> {
   const { imageSize, channels = 3, memoryBudget = 2 ** 31, warn = console.warn } = options;
-  const { classNames, files } = await findPictures(folder);
-  const skips = new SkipReport(folder, warn);
-  if (files.length * channels * imageSize ** 2 <= memoryBudget) {
-    return await decodeAll(folder, classNames, files, imageSize, channels, skips);
+  const { path } = folder;
+  describeLeftOut(folder).forEach((line) => warn(line));
+  const found = classifyPictures(folder, options.classNames);
+  const skips = new SkipReport(path, warn);
+  if (found.files.length * channels * imageSize ** 2 <= memoryBudget) {
+    const { watch = () => {} } = options;
+    return await decodeAll(path, found, imageSize, channels, skips, watch);
   }
-  const fingerprint = await fingerprintOf(folder, files, `${imageSize} ${channels}`);
-  return new DecodingDataset(folder, classNames, files, imageSize, channels, skips, fingerprint);
+  const fingerprint = await fingerprintOf(path, found.files, `${imageSize} ${channels}`);
+  return new DecodingDataset(path, found, imageSize, channels, skips, fingerprint);
 }

@@ -7,12 +7,19 @@
 
 import { createHash } from "node:crypto";
 import { relative } from "@std/path";
-import { InputError } from "../../base/errors.ts";
-import { readCaption } from "../captions.ts";
+import { captionFromNames, readCaption } from "../captions.ts";
 import { forEachIndex } from "../../base/concurrency.ts";
 import type { PictureSize } from "../packing/patch_grid.ts";
 import { readPictureSize } from "../pictures/picture.ts";
-import { findPictures, fingerprintOf, type PictureFile } from "./picture_files.ts";
+import {
+  classifyPictures,
+  describeLeftOut,
+  fingerprintOf,
+  type FoundPictures,
+  type PictureFile,
+  requirePicturesOfEachClass,
+} from "./picture_files.ts";
+import type { OpeningWatch, ScannedFolder } from "./scan.ts";
 import { decodeSource, type PictureSet } from "../picture_set.ts";
 import { SkipReport } from "../pictures/skip_report.ts";
 
@@ -27,6 +34,8 @@ export interface MixedFolderOptions {
   readonly captions?: boolean;
   /** Gets a line for each of the first skipped pictures and one with their count; else stderr. */
   readonly warn?: (line: string) => void;
+  /** Hears how far reading is. */
+  readonly watch?: OpeningWatch;
 }
 
 /** A picture file whose head could be read. */
@@ -37,31 +46,48 @@ interface SizedFile extends PictureFile {
 /** The files that are pictures by their heads, in the same order; others are reported. */
 async function readSizes(
   folder: string,
-  files: readonly PictureFile[],
+  found: FoundPictures,
   warn: (line: string) => void,
+  watch: OpeningWatch,
 ): Promise<SizedFile[]> {
+  const { files } = found;
   const skips = new SkipReport(folder, warn);
   const sized: (SizedFile | undefined)[] = new Array(files.length);
+  let done = 0;
+  watch("heads read", done, files.length);
   await forEachIndex(files.length, concurrency, async (index) => {
     const { path } = files[index];
     await readPictureSize(path, path).then(
       (size) => sized[index] = { ...files[index], size },
       (error) => skips.add(path, error),
     );
+    watch("heads read", ++done, files.length);
   });
   skips.summarize(files.length);
+  requirePicturesOfEachClass(folder, found, (index) => sized[index] !== undefined);
   return sized.filter((file) => file !== undefined);
 }
 
+/** The captions of files; those whose text cannot be read are reported, and have one of names. */
 async function readCaptions(
+  folder: string,
   files: readonly PictureFile[],
   classNames: readonly string[],
+  warn: (line: string) => void,
+  watch: OpeningWatch,
 ): Promise<string[]> {
+  const skips = new SkipReport(folder, warn, "captions");
   const captions: string[] = new Array(files.length);
+  let done = 0;
   await forEachIndex(files.length, concurrency, async (index) => {
     const { path, label } = files[index];
-    captions[index] = await readCaption(path, classNames[label]);
+    captions[index] = await readCaption(path, classNames[label]).catch((error) => {
+      skips.add(path, error);
+      return captionFromNames(classNames[label], path);
+    });
+    watch("captions read", ++done, files.length);
   });
+  skips.summarize(files.length, "; class and name of the file are their captions instead");
   return captions;
 }
 
@@ -76,21 +102,21 @@ function withCaptions(fingerprint: string, captions: readonly string[]): string 
  * Files whose head is not that of a picture are reported and left out. One that turns out to be
  * damaged when it is decoded stays in the set: `decode` throws for it, and a batch leaves it out.
  *
- * @throws {InputError} when there is no picture, or none with a readable head
+ * @param scanned has pictures, in it or below
+ * @throws {InputError} when no picture of a class has a readable head
  */
 export async function openMixedFolder(
-  folder: string,
+  scanned: ScannedFolder,
   options: MixedFolderOptions = {},
 ): Promise<PictureSet> {
-  const { channels = 3, captions = false, warn = console.warn } = options;
-  const found = await findPictures(folder);
+  const { channels = 3, captions = false, warn = console.warn, watch = () => {} } = options;
+  const { path: folder } = scanned;
+  describeLeftOut(scanned).forEach((line) => warn(line));
+  const found = classifyPictures(scanned);
   const { classNames } = found;
-  const files = await readSizes(folder, found.files, warn);
-  if (files.length === 0) {
-    throw new InputError(`${folder}: none of its ${found.files.length} pictures can be decoded`);
-  }
+  const files = await readSizes(folder, found, warn, watch);
   const fingerprint = await fingerprintOf(folder, files, `mixed sizes ${channels}`);
-  const texts = captions ? await readCaptions(files, classNames) : undefined;
+  const texts = captions ? await readCaptions(folder, files, classNames, warn, watch) : undefined;
   return {
     name: folder,
     length: files.length,
@@ -101,7 +127,7 @@ export async function openMixedFolder(
     size: (index) => files[index].size,
     pictureName: (index) => relative(folder, files[index].path),
     source: (index) => files[index].path,
-    decode: (index) => decodeSource(files[index].path, channels),
+    decode: (index) => decodeSource(files[index].path, channels, files[index].size),
     ...(texts && { caption: (index: number) => texts[index] }),
   };
 }

@@ -1,20 +1,18 @@
 /**
  * Picture files and their classes, found in a folder.
  *
- * Sub-folders sorted by name are classes 0, 1, ...; pictures may lie deeper inside them. A folder
- * without sub-folders is one class.
+ * Sub-folders with pictures, sorted by name, are classes 0, 1, ...; pictures may lie deeper inside
+ * them. A folder whose sub-folders hold no picture is one class.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
-import { basename, extname, join, relative } from "@std/path";
-import { InputError } from "../../base/errors.ts";
-
-/** Extensions of the formats sharp reads. */
-const extensions = new Set(
-  [".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".svg"],
-);
+import { join, relative } from "@std/path";
+import { forEachIndex } from "../../base/concurrency.ts";
+import { InputError, quote } from "../../base/errors.ts";
+import { labelOf } from "../class_names.ts";
+import { describeUnreadable, foldersFrom, type ScannedFolder } from "./scan.ts";
 
 /** A picture file and its class. */
 export interface PictureFile {
@@ -24,70 +22,136 @@ export interface PictureFile {
   readonly label: number;
 }
 
-/** Whether a file name has the extension of a picture. Hidden files are none. */
-export function isPictureName(name: string): boolean {
-  return !name.startsWith(".") && extensions.has(extname(name).toLowerCase());
+/** Pictures of a folder, sorted by class, then path. */
+export interface FoundPictures {
+  /** Names of the classes; without a list of them, each has pictures. */
+  readonly classNames: readonly string[];
+  /** The pictures. */
+  readonly files: readonly PictureFile[];
 }
 
-/** Names in a folder by kind, sorted; a link counts as what it leads to. */
-async function listFolder(folder: string): Promise<{ folders: string[]; pictures: string[] }> {
-  const folders: string[] = [];
-  const pictures: string[] = [];
-  for await (const { name, isSymlink, isDirectory } of Deno.readDir(folder)) {
-    if (name.startsWith(".")) continue;
-    const leadsToFolder = async () =>
-      await Deno.stat(join(folder, name)).then((info) => info.isDirectory, () => false);
-    if (isSymlink ? await leadsToFolder() : isDirectory) folders.push(name);
-    else if (isPictureName(name)) pictures.push(name);
-  }
-  return { folders: folders.sort(), pictures: pictures.sort() };
+/** The pictures in a folder and below it, those of a folder before those of its sub-folders. */
+export function picturesBelow(folder: ScannedFolder): string[] {
+  return foldersFrom(folder)
+    .flatMap(({ path, pictures }) => pictures.map((name) => join(path, name)))
+    .toArray();
 }
 
-/**
- * All pictures in a folder and below it, in sorted order.
- *
- * @param seen folders that this one is inside of
- */
-export async function* picturesBelow(
-  folder: string,
-  seen: ReadonlySet<string> = new Set(),
-): AsyncGenerator<string> {
-  const real = await Deno.realPath(folder);
-  if (seen.has(real)) return; // a link to a folder that we are inside of
-  const { folders, pictures } = await listFolder(folder);
-  for (const name of pictures) yield join(folder, name);
-  const inside = new Set(seen).add(real);
-  for (const name of folders) yield* picturesBelow(join(folder, name), inside);
-}
-
-async function listClasses(
-  folder: string,
-): Promise<{ classNames: string[]; files: PictureFile[] }> {
-  const { folders, pictures } = await listFolder(folder);
-  const files: PictureFile[] = [];
-  for (const [label, name] of folders.entries()) {
-    for await (const path of picturesBelow(join(folder, name))) {
-      files.push({ path, label });
-    }
-  }
-  if (folders.length > 0) return { classNames: folders, files };
-  const single = pictures.map((name) => ({ path: join(folder, name), label: 0 }));
-  return { classNames: [basename(folder)], files: single };
+/** The folders that are classes: those with pictures, or a flat folder itself. */
+function classFolders(folder: ScannedFolder): readonly ScannedFolder[] {
+  const classes = folder.folders.filter(({ pictureCount }) => pictureCount > 0);
+  return classes.length > 0 ? classes : [folder];
 }
 
 /**
- * Class names and picture files of a folder, sorted by class, then path.
+ * Sorts pictures by class.
  *
- * @throws {InputError} when there is no picture
+ * @param folder has pictures, in it or below
+ * @param known the classes that labels count in; those of the folder unless told
+ * @throws {InputError} when there are pictures of a class that is not among those known
  */
-export async function findPictures(
-  folder: string,
-): Promise<{ classNames: string[]; files: PictureFile[] }> {
-  const found = await listClasses(folder);
-  if (found.files.length > 0) return found;
-  const known = [...extensions].join(" ");
-  throw new InputError(`${folder}: no pictures (${known}) in it or in its sub-folders`);
+export function classifyPictures(folder: ScannedFolder, known?: readonly string[]): FoundPictures {
+  const folders = classFolders(folder);
+  const names = folders.map(({ name }) => name);
+  // The name of a flat folder does not matter.
+  const isOnlyClass = names.length === 1 && known?.length === 1;
+  const labels = known && !isOnlyClass
+    ? names.map((name) => labelOf(folder.path, name, known))
+    : names.keys().toArray();
+  return {
+    classNames: known ?? names,
+    files: folders.flatMap((inner, index) =>
+      picturesBelow(inner).map((path) => ({ path, label: labels[index] }))
+    ),
+  };
 }
+
+/** At most three names, and how many there are beside them. */
+function someOf(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}
+
+/** Lines about everything in a folder that looks as if it belonged to its pictures, and does not. */
+export function describeLeftOut(folder: ScannedFolder): string[] {
+  const { path } = folder;
+  const lines: string[] = [];
+  const unreadable = describeUnreadable(folder);
+  if (unreadable) lines.push(`${path}: left out: ${unreadable}, which cannot be read`);
+  const irregular = foldersFrom(folder).flatMap((inner) =>
+    inner.irregular.map((name) => relative(path, join(inner.path, name)))
+  ).toArray();
+  if (irregular.length > 0) {
+    lines.push(`${path}: left out: ${someOf(irregular)}: no regular files`);
+  }
+  const classes = classFolders(folder);
+  if (classes[0] !== folder) lines.push(...describeBesides(folder, classes));
+  return lines;
+}
+
+/** Lines about what lies beside the folders of classes. */
+function describeBesides(
+  { path, pictures, folders }: ScannedFolder,
+  classes: readonly ScannedFolder[],
+): string[] {
+  const lines: string[] = [];
+  if (pictures.length > 0) {
+    lines.push(
+      `${path}: left out: pictures beside the folders of classes: ${pictures.length}, such as ` +
+        pictures[0],
+    );
+  }
+  const others = folders.filter(({ pictureCount }) => pictureCount === 0);
+  const empty = others.filter((folder) => describeUnreadable(folder) === "");
+  if (empty.length > 0) {
+    const names = someOf(empty.map(({ name }) => name));
+    lines.push(`${path}: left out: folders without pictures: ${names}`);
+  }
+  for (const folder of others.filter((folder) => !empty.includes(folder))) {
+    lines.push(
+      `warning: ${path}: class ${quote(folder.name)} is left out: none of its pictures can be ` +
+        `read (${describeUnreadable(folder)})`,
+    );
+  }
+  if (classes.every((folder) => folder.pictures.length === 0)) {
+    const [{ name, folders: inner }] = classes;
+    lines.push(
+      `warning: ${path}: the folders of classes hold folders instead of pictures: all pictures of ` +
+        `${someOf(inner.map((folder) => join(name, folder.name)))} are of class ${quote(name)}`,
+    );
+  }
+  return lines;
+}
+
+/**
+ * Refuses a set in which a class has files, and none of them is a picture.
+ *
+ * @param isPicture tells whether a file is one, by its place among those found
+ * @throws {InputError} that names the class and its first file
+ */
+export function requirePicturesOfEachClass(
+  folder: string,
+  { classNames, files }: FoundPictures,
+  isPicture: (index: number) => boolean,
+): void {
+  const byClass = Map.groupBy(files.keys(), (index) => files[index].label).entries().toArray();
+  const damaged = byClass.filter(([, indices]) => !indices.some(isPicture));
+  if (damaged.length === 0) return;
+  const [[label, indices]] = damaged;
+  const isAll = damaged.length === byClass.length;
+  const what = isAll
+    ? `its ${files.length} pictures`
+    : `the ${indices.length} pictures of class ${quote(classNames[label])}`;
+  throw new InputError(
+    `${folder}: none of ${what} can be decoded, such as ${
+      relative(folder, files[indices[0]].path)
+    }; ` +
+      "repair them or take them out",
+  );
+}
+
+/** How many files are asked for their length at once. */
+const concurrency = 32;
 
 /**
  * The SHA-256 of names and lengths in bytes: contents would take too long to read.
@@ -99,10 +163,12 @@ export async function fingerprintOf(
   files: readonly PictureFile[],
   how: string,
 ): Promise<string> {
+  const lines: string[] = new Array(files.length);
+  await forEachIndex(files.length, concurrency, async (index) => {
+    const { path } = files[index];
+    lines[index] = `\n${(await Deno.stat(path)).size} ${relative(folder, path)}`;
+  });
   const hash = createHash("sha256").update(how);
-  for (const { path } of files) {
-    const { size } = await Deno.stat(path);
-    hash.update(`\n${size} ${relative(folder, path)}`);
-  }
+  for (const line of lines) hash.update(line);
   return hash.digest("hex");
 }

@@ -11,11 +11,29 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "@std/path";
 import { InputError, quote } from "../../base/errors.ts";
+import { RangeFile } from "../../formats/files/range_file.ts";
 import { MemoryDataset } from "../memory_dataset.ts";
 import { decodePicture, type Picture, withChannels } from "../pictures/picture.ts";
 
 /** The value of `format` in a `labels.json`. */
 export const pictureSheetFormat = "tessera-picture-sheet-1";
+
+/** How the names of sheets look. */
+const sheetName = /^sheet-[^/\\]*\.png$/;
+
+/**
+ * Whether a folder is one of sheets: its `labels.json` says so, or there are files called like sheets.
+ * Other programs have a `labels.json` too.
+ *
+ * @param files names of the regular files in it
+ */
+export async function isSheetFolder(folder: string, files: readonly string[]): Promise<boolean> {
+  if (!files.includes("labels.json")) return false;
+  if (files.some((name) => sheetName.test(name))) return true;
+  using file = await RangeFile.open(join(folder, "labels.json"));
+  const start = file.read(0, Math.min(file.size, 1024));
+  return new TextDecoder().decode(start).includes(`"${pictureSheetFormat}"`);
+}
 
 /** One sheet of a `labels.json`. */
 export interface SheetDescription {
@@ -98,7 +116,7 @@ function isSize(value: unknown): boolean {
 function isSheet(value: unknown): value is SheetDescription {
   if (typeof value !== "object" || value === null) return false;
   const { file, label, count, sha256 } = value as Partial<SheetDescription>;
-  const isPlain = typeof file === "string" && /^sheet-[^/\\]*\.png$/.test(file);
+  const isPlain = typeof file === "string" && sheetName.test(file);
   return isPlain && Number.isInteger(label) && isSize(count) && typeof sha256 === "string";
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { openMixedFolder } from "../../../data/sources/mixed_folder.ts";
+import { openPictureSet } from "../../../data/open.ts";
 import { type PackedArrays, packingStart } from "../../../data/packing/batch.ts";
 import {
   createPackedLoader,
@@ -283,7 +283,7 @@ Deno.test("packed loader: a damaged picture has no weight, is counted and named 
     await damagePixels(paths[2]);
     const warnings: string[] = [];
     const skips = new SkipReport("pictures", (line) => warnings.push(line));
-    const pictures = await openMixedFolder(folder);
+    const pictures = await openPictureSet(folder);
     assert.equal(pictures.length, 8);
     const batches = await take({ ...folderOptions, skips }, 6, pictures);
     assert.deepEqual(await take({ ...folderOptions, skips }, 6, pictures), batches);
@@ -322,10 +322,44 @@ Deno.test("packed loader: nothing but damage is an error", async () => {
   await withFolder(async (folder) => {
     const paths = await makeFolder(folder);
     for (const path of paths) await damagePixels(path);
-    const pictures = await openMixedFolder(folder);
+    const pictures = await openPictureSet(folder);
     const silent = new SkipReport("pictures", () => {});
     const taking = take({ ...folderOptions, skips: silent }, 1, pictures);
-    await assertInputError(taking, folder, /none of the \d+ pictures of step 0 can be decoded/);
+    await assertInputError(
+      taking,
+      folder,
+      /none of the \d+ pictures of step 0 can be decoded; the first: .*\d.png: cannot be decoded/,
+    );
+  });
+});
+
+Deno.test("packed loader: pictures that vanish or change in a run are named, a lost class is said", async () => {
+  await withFolder(async (folder) => {
+    const paths = await makeFolder(folder);
+    const pictures = await openPictureSet(folder);
+    const warnings: string[] = [];
+    const skips = new SkipReport("pictures", (line) => warnings.push(line));
+    const options = { ...folderOptions, skips, memoryBudget: 0, workers: 1, ahead: 1 };
+    const loader = createPackedLoader(pictures, options);
+    try {
+      assert.equal((await loader.next()).counts.unreadable, 0);
+      await paint(paths[0], 1, 33, 5);
+      for (const path of paths.slice(1)) await Deno.remove(path);
+      await assert.rejects(async () => {
+        while (true) await loader.next();
+      }, (error: Error) => {
+        assert.ok(error.message.startsWith(folder));
+        assert.match(error.message, /of step \d+ can be decoded; the first: .*\.png: /);
+        return true;
+      });
+      for (const reason of [/: no such file$/, /0.png: has changed: 33 x 5 pixels/]) {
+        assert.ok(warnings.some((line) => reason.test(line)), warnings.join("\n"));
+      }
+      assert.ok(warnings.some((line) => /^warning: .*: no picture of class ".*" can/.test(line)));
+      assert.equal(new Set(warnings).size, warnings.length);
+    } finally {
+      loader.close();
+    }
   });
 });
 
@@ -333,7 +367,7 @@ Deno.test("evaluation: a batch of nothing but damage has no weight, and the othe
   await withFolder(async (folder) => {
     const paths = await makeFolder(folder);
     await damagePixels(paths[1]);
-    const pictures = await openMixedFolder(folder);
+    const pictures = await openPictureSet(folder);
     const items = paths.map((_, index) => ({ index, grid: { rows: 1, columns: 2 } }));
     const shape = { sequences: 1, sequenceLength: 2, images: 1, patch: 2 };
     const warnings: string[] = [];
@@ -350,7 +384,7 @@ Deno.test("evaluation: a batch of nothing but damage has no weight, and the othe
 Deno.test("packed loader: decoded pictures are kept while they fit into the budget", async () => {
   await withFolder(async (folder) => {
     const paths = await makeFolder(folder);
-    const pictures = await openMixedFolder(folder);
+    const pictures = await openPictureSet(folder);
     const expected = await take(folderOptions, 9, pictures);
     const loader = createPackedLoader(pictures, folderOptions);
     const warnings: string[] = [];

@@ -22,6 +22,7 @@ function jobFor(
   };
   return {
     source: "none",
+    size: { width: 1, height: 1 },
     channels: picture.channels,
     patch,
     grid: { rows: 1, columns: 1 },

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { pictureLength } from "../../../data/dataset.ts";
-import { openImageFolder } from "../../../data/sources/image_folder.ts";
 import { openDataset } from "../../../data/open.ts";
 import { assertInputError, withFolder } from "../../formats/helpers.ts";
 import { paint } from "../helpers.ts";
@@ -18,7 +17,7 @@ async function makePets(folder: string): Promise<void> {
 }
 
 /** The first byte of every picture, from first to last. */
-async function greys(dataset: Awaited<ReturnType<typeof openImageFolder>>): Promise<number[]> {
+async function greys(dataset: Awaited<ReturnType<typeof openDataset>>): Promise<number[]> {
   const length = pictureLength(dataset);
   const out = new Float32Array(dataset.length * length);
   await dataset.read(Array.from({ length: dataset.length }, (_, index) => index), out);
@@ -55,16 +54,16 @@ Deno.test("image folder: over the memory budget pictures are decoded when read",
     const warnings: string[] = [];
     const warn = (line: string) => warnings.push(line);
     const options = { imageSize: 4, memoryBudget: 10, warn };
-    const dataset = await openImageFolder(folder, options);
+    const dataset = await openDataset(folder, options);
     assert.deepEqual([dataset.length, dataset.channels], [5, 3]);
     assert.equal(warnings.length, 0);
     // The broken picture is replaced by the next one of its class.
     assert.deepEqual(await greys(dataset), [40, 40, 30, 20, 10]);
     assert.deepEqual(await greys(dataset), [40, 40, 30, 20, 10]);
     assert.equal(warnings.length, 1);
-    assert.equal((await openImageFolder(folder, options)).fingerprint, dataset.fingerprint);
+    assert.equal((await openDataset(folder, options)).fingerprint, dataset.fingerprint);
     await paint(join(folder, "dogs/new.png"), 1);
-    assert.notEqual((await openImageFolder(folder, options)).fingerprint, dataset.fingerprint);
+    assert.notEqual((await openDataset(folder, options)).fingerprint, dataset.fingerprint);
   });
 });
 
@@ -76,10 +75,10 @@ Deno.test("image folder: nothing left is an error in both ways", async () => {
     }
     const warnings: string[] = [];
     const warn = (line: string) => warnings.push(line);
-    const eager = openImageFolder(folder, { imageSize: 4, warn });
+    const eager = openDataset(folder, { imageSize: 4, warn });
     await assertInputError(eager, folder, /none of its 7 pictures can be decoded/);
     assert.equal(warnings.length, 6); // five by name and the count
-    const lazy = await openImageFolder(folder, { imageSize: 4, memoryBudget: 0, warn });
+    const lazy = await openDataset(folder, { imageSize: 4, memoryBudget: 0, warn });
     await assertInputError(greys(lazy), folder, /no picture of class "cats" can be decoded/);
   });
 });
@@ -109,7 +108,7 @@ Deno.test({
       await Deno.symlink(join(folder, "real/cats"), join(folder, "set/cats"));
       await Deno.symlink(join(folder, "real/cats"), join(folder, "real/cats/circle"));
       await Deno.symlink("nowhere.png", join(folder, "real/cats/dangling.txt"));
-      const dataset = await openImageFolder(join(folder, "set"), { imageSize: 2 });
+      const dataset = await openDataset(join(folder, "set"), { imageSize: 2 });
       assert.equal(dataset.length, 1);
     });
   },

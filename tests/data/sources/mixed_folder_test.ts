@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { openMixedFolder } from "../../../data/sources/mixed_folder.ts";
 import { openPictureSet } from "../../../data/open.ts";
 import { readPictureSize } from "../../../data/pictures/picture.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
@@ -24,7 +23,7 @@ Deno.test("mixed folder: sizes are kept, files without a picture's head are skip
     await Deno.writeTextFile(join(folder, "cats/broken.jpg"), "not a picture");
     await Deno.writeTextFile(join(folder, "cats/readme.txt"), "ignored");
     const warnings: string[] = [];
-    const set = await openMixedFolder(folder, { warn: (line) => warnings.push(line) });
+    const set = await openPictureSet(folder, { warn: (line) => warnings.push(line) });
     assert.deepEqual(set.classNames, ["cats", "dogs"]);
     assert.deepEqual(describe(set), [
       "cats/z.png cats 1x1",
@@ -38,7 +37,7 @@ Deno.test("mixed folder: sizes are kept, files without a picture's head are skip
     const picture = await set.decode(1);
     assert.deepEqual([picture.width, picture.height, picture.channels], [3, 50, 3]);
     assert.ok(picture.data.every((byte) => byte === 30));
-    const grey = await (await openMixedFolder(folder, { channels: 1, warn: () => {} })).decode(2);
+    const grey = await (await openPictureSet(folder, { channels: 1, warn: () => {} })).decode(2);
     assert.deepEqual([grey.channels, grey.data.length, grey.data[0]], [1, 31 * 8, 20]);
     assert.equal(set.caption, undefined);
   });
@@ -52,7 +51,7 @@ Deno.test("mixed folder: sizes are upright as the EXIF tag says", async () => {
       const bytes = await sharp({ create }).jpeg().withMetadata({ orientation }).toBuffer();
       await Deno.writeFile(join(folder, `${orientation}.jpg`), bytes);
     }
-    const set = await openMixedFolder(folder);
+    const set = await openPictureSet(folder);
     for (let index = 0; index < 8; index++) {
       const { width, height } = await set.decode(index);
       assert.deepEqual(set.size(index), { width, height });
@@ -68,7 +67,7 @@ Deno.test("mixed folder: a picture that claims too many pixels is refused by its
     await Deno.writeTextFile(path, svg);
     await assertInputError(readPictureSize(path, path), path, /exceeds pixel limit of 134217728/);
     await assertInputError(
-      openMixedFolder(folder, { warn: () => {} }),
+      openPictureSet(folder, { warn: () => {} }),
       folder,
       /none of its 1 pictures can be decoded/,
     );
@@ -80,7 +79,7 @@ Deno.test("mixed folder: damage behind the head shows when a picture is decoded"
     const path = join(folder, "a.png");
     await paint(path, 1, 40, 40);
     await damagePixels(path);
-    const set = await openMixedFolder(folder);
+    const set = await openPictureSet(folder);
     assert.equal(set.length, 1);
     await assertInputError(set.decode(0), path, /cannot be decoded/);
   });
@@ -89,7 +88,7 @@ Deno.test("mixed folder: damage behind the head shows when a picture is decoded"
 Deno.test("mixed folder: no pictures, no folder", async () => {
   await withFolder(async (folder) => {
     await Deno.mkdir(join(folder, "cats"));
-    await assertInputError(openMixedFolder(folder), folder, /no pictures \(\.jpg/);
+    await assertInputError(openPictureSet(folder), folder, /no pictures \(\.jpg/);
     await assertInputError(openPictureSet(folder), folder, /no pictures/);
     const nowhere = join(folder, "nowhere");
     await assertInputError(openPictureSet(nowhere), nowhere, /no such file or folder/);
@@ -99,8 +98,7 @@ Deno.test("mixed folder: no pictures, no folder", async () => {
 Deno.test("mixed folder: the fingerprint tells contents, channels and captions apart", async () => {
   await withFolder(async (folder) => {
     await paint(join(folder, "a/1.png"), 1);
-    const fingerprint = async (options = {}) =>
-      (await openMixedFolder(folder, options)).fingerprint;
+    const fingerprint = async (options = {}) => (await openPictureSet(folder, options)).fingerprint;
     const first = await fingerprint();
     assert.equal(await fingerprint(), first);
     const withCaptions = await fingerprint({ captions: true });
@@ -126,6 +124,50 @@ Deno.test("mixed folder: captions from text files or names", async () => {
       "A fox at dusk.",
       "wild animals",
     ]);
+  });
+});
+
+Deno.test("mixed folder: captions in UTF-16 are read, those in other encodings are named", async () => {
+  await withFolder(async (folder) => {
+    const texts: Record<string, number[]> = {
+      "1": [0xef, 0xbb, 0xbf, ...new TextEncoder().encode("a caf\u00e9\r\n")],
+      "2": [0xff, 0xfe, ...[..."a red cat"].flatMap((letter) => [letter.charCodeAt(0), 0])],
+      "3": [0xfe, 0xff, ...[..."a red cat"].flatMap((letter) => [0, letter.charCodeAt(0)])],
+      "4": [..."the dog\x92s caf\xe9"].map((letter) => letter.charCodeAt(0)), // Windows-1252
+      "5": [0xba, 0xec, 0xc9, 0xab, 0xb5, 0xc4, 0xc3, 0xa8], // GBK
+      "6": [..."no mark"].flatMap((letter) => [letter.charCodeAt(0), 0]),
+    };
+    for (const [name, bytes] of Object.entries(texts)) {
+      await paint(join(folder, `pets/${name}.png`), 1);
+      await Deno.writeFile(join(folder, `pets/${name}.txt`), Uint8Array.from(bytes));
+    }
+    const warnings: string[] = [];
+    const warn = (line: string) => warnings.push(line.replaceAll(folder, "SET"));
+    const set = await openPictureSet(folder, { captions: true, warn });
+    assert.deepEqual(Array.from({ length: 6 }, (_, index) => set.caption!(index)), [
+      "a caf\u00e9",
+      "a red cat",
+      "a red cat",
+      ...["pets", "pets", "pets"],
+    ]);
+    assert.deepEqual(warnings.sort(), [
+      "SET: skipped 3 of 6 captions; class and name of the file are their captions instead",
+      ...[4, 5, 6].map((name) => `skipped: SET/pets/${name}.txt: not valid UTF-8`),
+    ]);
+  });
+});
+
+Deno.test("mixed folder: a picture that has changed its size is refused", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "a.png");
+    await paint(path, 1, 8, 6);
+    const set = await openPictureSet(folder);
+    await paint(path, 2, 6, 8);
+    await assertInputError(
+      set.decode(0),
+      path,
+      /has changed: 6 x 8 pixels, 8 x 6 when the set was opened/,
+    );
   });
 });
 

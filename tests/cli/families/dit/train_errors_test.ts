@@ -58,14 +58,19 @@ Deno.test("data that cannot be used", async () => {
     const path = (name: string) => join(folder, name);
     await Deno.mkdir(path("empty"));
     await Deno.mkdir(path("classes/a"), { recursive: true });
+    await Deno.mkdir(path("pictures/a"), { recursive: true });
+    await Deno.writeTextFile(path("pictures/a/1.png"), "x");
     await Deno.writeTextFile(path("notes.txt"), "x");
     const cases: [string[], RegExp][] = [
-      [[path("empty")], /empty: not a data set; looked for labels\.json /],
+      [[path("empty")], /empty: not a data set: no pictures .*; looked for labels\.json /],
       [
         [path("classes"), "--image-size", "28"],
-        /classes: no pictures \(\.jpg .*\) in it or in its /,
+        /classes: not a data set: no pictures \(\.jpg .*\) in it or in its /,
       ],
-      [[path("classes")], /classes: a folder of pictures needs a size to crop to \(--image-size\)/],
+      [
+        [path("pictures")],
+        /pictures: a folder of pictures needs a size to crop to \(--image-size\)/,
+      ],
       [[path("missing")], /missing: no such file or folder$/m],
       [[path("notes.txt")], /notes\.txt: not a data set; looked for /],
     ];

@@ -287,7 +287,7 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
     const on = (name: string) => ["--data-path", path(name), "--split", "train"];
     const cases: [string[], number, RegExp][] = [
       [on("missing"), 1, /missing: no such file or folder$/m],
-      [on("empty"), 1, /empty: not a data set; looked for /],
+      [on("empty"), 1, /empty: not a data set: no pictures .*; looked for /],
       [
         on("zebras"),
         1,

@@ -118,8 +118,12 @@ Deno.test("train navit: data that cannot be used", async () => {
     await writeMixedPictures(path("single"), 1);
     const cases: [string, string[], RegExp][] = [
       ["missing", [], /missing: no such file or folder$/m],
-      ["empty", [], /empty: not a data set; looked for labels\.json /],
-      ["classes", [], /classes: no pictures \(\.jpg .*\) in it or in its sub-folders$/m],
+      ["empty", [], /empty: not a data set: no pictures .*; looked for labels\.json /],
+      [
+        "classes",
+        [],
+        /classes: not a data set: no pictures \(\.jpg .*\) in it or in its sub-folders; /,
+      ],
       ["single", ["--holdout", "0.5"], /no class has two pictures, so none can be held out$/m],
     ];
     for (const [name, args, message] of cases) await refuses(folder, path(name), args, 1, message);
@@ -138,14 +142,22 @@ Deno.test("train navit: nothing but damaged pictures leaves no run", async () =>
       await damagePixels(join(data, name, "0.png"));
     }
     const pixels = await train();
-    assertFails(pixels, 1, /pictures: none of the \d+ pictures of step 0 can be decoded$/m);
+    assertFails(
+      pixels,
+      1,
+      /pictures: none of the \d+ pictures of step 0 can be decoded; the first: .*0\.png: cannot be decoded as/,
+    );
     assert.equal(pixels.err.match(/^skipped: /gm)?.length, 3);
     assert.match(pixels.err, /pictures: skipped 3 of 3 pictures$/m);
     for (const name of ["checks", "columns", "rows"]) {
       await Deno.writeTextFile(join(data, name, "0.png"), "not a picture");
     }
     const heads = await train();
-    assertFails(heads, 1, /pictures: none of its 3 pictures can be decoded$/m);
+    assertFails(
+      heads,
+      1,
+      /pictures: none of its 3 pictures can be decoded, such as checks\/0\.png; repair them/,
+    );
     assert.match(heads.err, /pictures: skipped 3 of 3 pictures$/m);
     assert.deepEqual(await namesIn(join(folder, "results")), []);
   });
