@@ -317,11 +317,13 @@ export {
 export {
   readState,
   readWeights,
+  verifyCheckpoint,
   type WeightChoice,
   weightsPath,
   writeCheckpoint,
 } from "./training/runs/checkpoint.ts";
 export {
+  type CheckpointRecord,
   type CommonSettings,
   type Description,
   type DiTRun,
@@ -337,6 +339,7 @@ export {
   type SampleSchedule,
 } from "./training/runs/manifest.ts";
 export {
+  type FileRecord,
   openSafetensors,
   type StoredType,
   teeSafetensors,

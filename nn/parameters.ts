@@ -39,6 +39,8 @@ export interface ParameterSpecification {
   readonly initial: Initializer;
   /** False for tables that are part of the checkpoint but never trained. */
   readonly trainable: boolean;
+  /** Given when the first axis counts classes: rows besides theirs, such as that of the null class. */
+  readonly perClass?: { readonly others: number };
 }
 
 /** Looks up a parameter by its full name. */
@@ -100,6 +102,28 @@ export function countParameters(
     if (trainable) trainableParameters += elementCount(shape);
   }
   return { parameters, trainableParameters };
+}
+
+/**
+ * What a wrapper has put before every name of a file: `module.` (DistributedDataParallel),
+ * `_orig_mod.` (`torch.compile`), `ema_model.` and the like, also one around the other.
+ *
+ * @returns the prefix, empty when the names are the model's own or share none
+ */
+export function wrapperPrefix(
+  specifications: readonly ParameterSpecification[],
+  found: Iterable<string>,
+): string {
+  const known = new Set(specifications.map(({ name }) => name));
+  const names = [...found];
+  const isPrefix = (prefix: string) =>
+    names.some((name) => known.has(name.slice(prefix.length))) &&
+    names.every((name) => name.startsWith(prefix));
+  const parts = (names[0] ?? "").split(".");
+  const prefixes = parts.map((_, count) =>
+    parts.slice(0, count).map((part) => `${part}.`).join("")
+  );
+  return prefixes.find(isPrefix) ?? "";
 }
 
 /**

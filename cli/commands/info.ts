@@ -6,7 +6,7 @@
 import { Command } from "commander";
 import type { Subject } from "../../bench/subjects.ts";
 import { closest, UsageError } from "../terminal/errors.ts";
-import { define, group, optional } from "../flags/flags.ts";
+import { define, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { anyModelFlags } from "../families/registry.ts";
 import { jsonFlags } from "../flags/options.ts";
@@ -26,6 +26,13 @@ export function command(io: Io): Command {
     .addCommand(checkpointCommand(io))
     .addCommand(pathCommand(io, info), { isDefault: true, hidden: true });
 }
+
+const checkpointFlags = {
+  ...group("Check:", {
+    verify: toggle("--verify", "read a checkpoint to the last byte and compare its checksums"),
+  }),
+  ...jsonFlags,
+};
 
 /** `value` as JSON, indented. */
 const json = (value: unknown): string => JSON.stringify(value, null, 2);
@@ -171,17 +178,24 @@ function checkpointCommand(io: Io): Command {
     name: "checkpoint",
     summary: "step, config, classes and tensors of a checkpoint",
     description: "Step, config, classes and tensors of a run folder, checkpoint or safetensors " +
-      "file. Reads headers only.",
+      "file. Reads, and checks, headers only; --verify reads everything.",
     operands: "<path>",
-    flags: jsonFlags,
-    examples: [["tessera info checkpoint results/000-DiT-S-4", "the newest one of a run"]],
-    run: async ({ values }, [path]) => await showCheckpoint(io, path, values.json),
+    flags: checkpointFlags,
+    examples: [
+      ["tessera info checkpoint results/000-DiT-S-4", "the newest one of a run"],
+      ["tessera info checkpoint results/000-DiT-S-4 --verify", "is it still what was written?"],
+    ],
+    run: async ({ values }, [path]) => await showCheckpoint(io, path, values),
   });
 }
 
-async function showCheckpoint(io: Io, path: string, asJson: boolean): Promise<void> {
+async function showCheckpoint(
+  io: Io,
+  path: string,
+  { json: asJson, verify }: Values<typeof checkpointFlags>,
+): Promise<void> {
   const { describeCheckpoint, inspectCheckpoint } = await import("./info_files.ts");
-  const report = await inspectCheckpoint(path);
+  const report = await inspectCheckpoint(path, { verify });
   io.out(asJson ? json(report) : describeCheckpoint(report));
 }
 
@@ -191,7 +205,7 @@ function pathCommand(io: Io, info: Command): Command {
     name: "path",
     summary: "parameters in a picture, or a checkpoint",
     operands: "[path]",
-    flags: jsonFlags,
+    flags: checkpointFlags,
     examples: [],
     run: async ({ values }, [path]) => {
       if (path === undefined) return info.help({ error: true });
@@ -199,7 +213,7 @@ function pathCommand(io: Io, info: Command): Command {
         const { inspectPicture } = await import("./info_files.ts");
         io.out(json(await inspectPicture(path)));
       } else if (await Deno.stat(path).then(() => true, () => /[./\\]/.test(path))) {
-        await showCheckpoint(io, path, values.json);
+        await showCheckpoint(io, path, values);
       } else {
         throw new UsageError(unknownCommand(path, info));
       }

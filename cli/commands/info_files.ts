@@ -1,16 +1,19 @@
 /**
  * What `tessera info` reports about files: checkpoints by their headers, pictures by the parameters
- * inside of them. Tensor data is never read.
+ * inside of them. Tensor data is read only to verify it.
  *
  * @module
  */
 import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
-import { openSafetensors } from "../../formats/tensors/safetensors.ts";
 import { formatShape } from "../../kernels/shape.ts";
-import { isWeightsFile } from "../../training/runs/checkpoint.ts";
-import { type Manifest, readManifest } from "../../training/runs/manifest.ts";
+import {
+  isWeightsFile,
+  listTensorFiles,
+  openCheckpointFile,
+} from "../../training/runs/checkpoint.ts";
+import { type Manifest, manifestFile, readManifest } from "../../training/runs/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { formatBytes, formatCount } from "../terminal/numbers.ts";
 
@@ -40,24 +43,48 @@ export interface CheckpointReport {
   /** Everything the checkpoint says about itself; absent for a bare file. */
   readonly manifest?: Manifest;
   readonly files: readonly FileReport[];
+  /** What was compared with its checksum, if that was asked for. */
+  readonly verified?: { readonly files: number; readonly bytes: number };
 }
 
-/** Looks into a run folder, a checkpoint folder or a safetensors file. */
-export async function inspectCheckpoint(path: string): Promise<CheckpointReport> {
-  if (isWeightsFile(path)) return { path, files: [await inspectFile(path)] };
+/**
+ * Looks into a run folder, a checkpoint folder or a safetensors file.
+ *
+ * @param verify reads everything that has a checksum
+ * @throws InputError when there is nothing, or what is there is damaged
+ */
+export async function inspectCheckpoint(
+  path: string,
+  { verify }: { readonly verify: boolean },
+): Promise<CheckpointReport> {
+  if (await isWeightsFile(path)) {
+    const files = [await inspectFile(path, verify)];
+    return verify ? { path, files, verified: { files: 0, bytes: 0 } } : { path, files };
+  }
   const folder = await resolveCheckpoint(path);
   const manifest = await readManifest(folder);
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith(".safetensors")) names.push(name);
-  }
+  const recorded = Object.keys(manifest.files ?? {});
+  const names = [...new Set([...recorded, ...await listTensorFiles(folder)])].sort();
   if (names.length === 0) throw new InputError(`${folder}: there are no safetensors files in it`);
-  const files = await Promise.all(names.sort().map((name) => inspectFile(join(folder, name))));
-  return { path: folder, manifest, files };
+  const files = await Promise.all(names.map((name) => inspectFile(join(folder, name), verify)));
+  const report = { path: folder, manifest, files };
+  return verify ? { ...report, verified: await countVerified(folder, manifest) } : report;
 }
 
-async function inspectFile(path: string): Promise<FileReport> {
-  using reader = await openSafetensors(path);
+/** The files that have checksums, and the manifest that has them. */
+async function countVerified(
+  folder: string,
+  { files }: Manifest,
+): Promise<NonNullable<CheckpointReport["verified"]>> {
+  if (files === undefined) return { files: 0, bytes: 0 };
+  const { size } = await Deno.stat(join(folder, manifestFile));
+  const lengths = Object.values(files).map(({ bytes }) => bytes);
+  return { files: lengths.length + 1, bytes: lengths.reduce((sum, bytes) => sum + bytes, size) };
+}
+
+async function inspectFile(path: string, verify: boolean): Promise<FileReport> {
+  using reader = await openCheckpointFile(path);
+  if (verify) reader.checkContents();
   const tensors = [...reader.tensors.values()].map(({ name, type, shape, byteLength }) => ({
     name,
     dtype: type,
@@ -75,7 +102,9 @@ async function inspectFile(path: string): Promise<FileReport> {
 }
 
 /** The report as people read it; lists the tensors of a single file. */
-export function describeCheckpoint({ path, manifest, files }: CheckpointReport): string {
+export function describeCheckpoint(
+  { path, manifest, files, verified }: CheckpointReport,
+): string {
   const about = manifest ? [`checkpoint  ${path}`, ...describeManifest(manifest)] : [];
   const summaries = files.map(({ path, tensors, elements, bytes }) => {
     const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(", ");
@@ -84,12 +113,22 @@ export function describeCheckpoint({ path, manifest, files }: CheckpointReport):
       `${types}, ${formatBytes(bytes)}`;
   });
   const details = files.length === 1 ? ["", ...describeFile(files[0])] : [];
-  return [...about, ...summaries, ...details].join("\n");
+  const checked = verified ? [describeVerified(verified)] : [];
+  return [...about, ...checked, ...summaries, ...details].join("\n");
 }
 
-function describeManifest({ step, config, classNames, dataPath, run }: Manifest): string[] {
+function describeVerified({ files, bytes }: NonNullable<CheckpointReport["verified"]>): string {
+  return files === 0
+    ? "verified    nothing: there are no checksums, as in bare files and older checkpoints"
+    : `verified    ${files} files, all ${formatCount(bytes)} bytes are what was written`;
+}
+
+function describeManifest(
+  { step, savedAt, config, classNames, dataPath, run }: Manifest,
+): string[] {
   return [
     `step        ${formatCount(step)}`,
+    ...(savedAt === undefined ? [] : [`saved       ${savedAt}`]),
     `config      ${JSON.stringify(config)}`,
     `classes     ${classNames.join(", ")}`,
     `data        ${dataPath}`,
@@ -97,15 +136,26 @@ function describeManifest({ step, config, classNames, dataPath, run }: Manifest)
   ];
 }
 
+/** How much of a file is listed, which may hold a million tensors; lengths in characters. */
+const listed = { entries: 1000, name: 100, value: 1000 } as const;
+
 function describeFile({ metadata, tensors }: FileReport): string[] {
-  const width = Math.max(...tensors.map(({ name }) => name.length), 0);
+  const lines = tensors.slice(0, listed.entries).map(({ name, dtype, shape }) => [
+    shortened(name, listed.name),
+    `${dtype}  ${formatShape(shape)}`,
+  ]);
+  const width = Math.max(...lines.map(([name]) => name.length), 0);
+  const left = tensors.length - lines.length;
   return [
-    ...Object.entries(metadata).map(([key, value]) => `${key}: ${value}`),
-    ...tensors.map(({ name, dtype, shape }) =>
-      `${name.padEnd(width)}  ${dtype}  ${formatShape(shape)}`
-    ),
+    ...Object.entries(metadata).slice(0, listed.entries)
+      .map(([key, value]) => `${shortened(key, listed.name)}: ${shortened(value, listed.value)}`),
+    ...lines.map(([name, about]) => `${name.padEnd(width)}  ${about}`),
+    ...(left > 0 ? [`and ${formatCount(left)} more, which --json lists`] : []),
   ];
 }
+
+const shortened = (text: string, length: number): string =>
+  text.length > length ? `${text.slice(0, length - 3)}...` : text;
 
 /** The texts inside a PNG file by keyword; Tessera's own as the JSON it is. */
 export async function inspectPicture(path: string): Promise<Record<string, unknown>> {

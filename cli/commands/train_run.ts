@@ -4,15 +4,26 @@
  *
  * @module
  */
+import { basename } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../kernels/select_device.ts";
 import { constantRate, stepOfZeroRate } from "../../training/step/learning_rate.ts";
-import type { LoopEvents } from "../../training/runs/loop.ts";
-import type { Manifest, ManifestOf, RunDescription } from "../../training/runs/manifest.ts";
+import { type LoopEvents, NonFiniteLossError } from "../../training/runs/loop.ts";
+import {
+  type Manifest,
+  type ManifestOf,
+  readManifest,
+  type RunDescription,
+} from "../../training/runs/manifest.ts";
 import type { Metrics } from "../../training/runs/metrics.ts";
-import { findRun, type RunPlan, startRunFolder } from "../../training/runs/run.ts";
-import { newestRun, removeRunFolder } from "../../training/runs/run_folder.ts";
+import {
+  DamagedCheckpointError,
+  findRun,
+  type RunPlan,
+  startRunFolder,
+} from "../../training/runs/run.ts";
+import { latestCheckpoint, newestRun, removeRunFolder } from "../../training/runs/run_folder.ts";
 import { appendLog } from "../../training/runs/run_log.ts";
 import type { RunTime } from "../../training/runs/run_time.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
@@ -33,6 +44,8 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
   /** What the run folder is called after. */
   readonly title: string;
   readonly plan: RunPlan<Run>;
+  /** What is to be told about where the weights come from. */
+  readonly notes?: readonly string[];
   /** Elements of all parameters. */
   readonly parameters: number;
   /** One line about the data. */
@@ -90,7 +103,18 @@ export async function findResumedRun(
         "use --init-from to start a new run from its weights",
     );
   }
-  return await findRun(resume === "auto" ? await newestRun(resultsDir) : resume!);
+  const run = resume === "auto" ? await newestRun(resultsDir) : resume!;
+  return await findRun(run).catch(async (error) => {
+    throw await withWayOn(error);
+  });
+}
+
+/** A damaged checkpoint with the command that goes on from a whole one, if there is one. */
+async function withWayOn(error: unknown): Promise<unknown> {
+  if (!(error instanceof DamagedCheckpointError) || error.whole === undefined) return error;
+  const { config } = await readManifest(error.whole);
+  const command = resumeCommand(config.family, error.whole);
+  return new InputError(`${error.message}; go on from it with: ${command}`, { cause: error });
 }
 
 /** Refuses to go on with a run of another family than the command's. */
@@ -142,13 +166,14 @@ async function train<Run extends RunDescription>(
   prepared: PreparedRun<Run>,
   { device, reason }: ChosenDevice,
 ): Promise<void> {
-  const { plan, title, command, next } = prepared;
+  const { plan, title, command, next, notes = [] } = prepared;
   warnOfIdleSteps(io, plan);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
   const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`data: ${prepared.data}`);
   progress.note(`model: ${formatCount(prepared.parameters)} parameters, ${prepared.batch}`);
+  notes.forEach((note) => progress.note(note));
   progress.note(`run folder: ${folder}`);
   using watch = watchSignals(io, "finishing this step and saving");
   const started = performance.now();
@@ -181,18 +206,24 @@ async function train<Run extends RunDescription>(
       if (time.steps > 0) progress.note(describeTime(time));
     },
   });
+  const wayOn = () => resumeCommand(command, folder, values, given);
+  /** After a failure: how to go on from what was saved, unless the same would happen again. */
+  const tellWayOn = async (error: unknown) => {
+    if (error instanceof NonFiniteLossError) return;
+    const saved = await latestCheckpoint(folder).catch(() => undefined);
+    if (saved === undefined) return;
+    io.tell(`saved up to step ${Number(basename(saved))}; go on with: ${wayOn()}`);
+  };
   const trainer = await running.catch(async (error) => {
     // What does not fit into memory or has no picture to start with leaves no empty run behind.
     if (!hasStepped && plan.folder === undefined) await removeRunFolder(folder);
-    throw error;
+    progress.end();
+    if (hasStepped) await tellWayOn(error);
+    throw await withWayOn(error);
   });
   progress.end();
-  const tool = (rest: string) => `deno task tessera ${rest}`;
   if (watch.signal.aborted) {
-    io.tell(
-      `stopped at step ${trainer.step}; go on with: ` +
-        tool(resumeArguments(command, folder, values, given)),
-    );
+    io.tell(`stopped at step ${trainer.step}; go on with: ${wayOn()}`);
     throw watch.signal.reason;
   }
   if (!values.quiet) io.tell(`${next.what}: ${tool(next.command(shellWord(folder)))}`);
@@ -209,18 +240,20 @@ function warnOfIdleSteps(io: Io, { steps, description: { run } }: RunPlan): void
   );
 }
 
-/** The command line that goes on with a run on the same device. */
-function resumeArguments(
+const tool = (rest: string): string => `deno task tessera ${rest}`;
+
+/** The command line that goes on with a run, on the device that flags have chosen. */
+function resumeCommand(
   command: string,
-  folder: string,
-  values: CommonTrainOptions,
-  given: ReadonlySet<string>,
+  path: string,
+  values: Partial<CommonTrainOptions> = {},
+  given: ReadonlySet<string> = new Set(),
 ): string {
   const flags = arithmeticFlags.filter((name) => given.has(name)).map((name) => {
     const value = values[name];
     return typeof value === "boolean" ? flagName(name) : `${flagName(name)} ${value}`;
   });
-  return [`train ${command} --resume`, shellWord(folder), ...flags].join(" ");
+  return tool([`train ${command} --resume`, shellWord(path), ...flags].join(" "));
 }
 
 /** A word as a shell reads it. */

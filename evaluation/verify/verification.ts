@@ -11,7 +11,8 @@ import { compile } from "../../kernels/graph/compile.ts";
 import { gradients } from "../../kernels/graph/gradients.ts";
 import { type Graph, graphInputs, makeGraph } from "../../kernels/graph/graph.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
-import { mismatch, type ParameterSpecification } from "../../nn/parameters.ts";
+import type { ParameterSpecification } from "../../nn/parameters.ts";
+import { matchWeights } from "../../nn/weights_file.ts";
 import type { CaseGradients, Expected } from "./case_file.ts";
 import { compareTensor, type Comparison } from "./compare.ts";
 
@@ -88,15 +89,15 @@ export async function openVerification(
   path: string,
   loaded: VerificationCase,
 ): Promise<Verification> {
-  const weights = await openSafetensors(path);
-  const close = () => weights.close();
-  const shapes = new Map([...weights.tensors].map(([name, { shape }]) => [name, shape]));
-  const problem = mismatch(specifications, shapes);
-  if (problem) {
+  const file = await openSafetensors(path);
+  const close = () => file.close();
+  try {
+    const { tensors } = matchWeights(file, specifications);
+    return { case: loaded, weights: tensors, [Symbol.dispose]: close };
+  } catch (error) {
     close();
-    throw new InputError(`${path}: ${problem}`);
+    throw error;
   }
-  return { case: loaded, weights, [Symbol.dispose]: close };
 }
 
 /**

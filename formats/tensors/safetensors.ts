@@ -7,11 +7,14 @@
  */
 
 import { basename, dirname, join } from "@std/path";
+import { ChecksumReader, type FileRecord } from "../files/checksum.ts";
 import { InputError, nearestNames, quote } from "../../base/errors.ts";
+import { foreignFormat, startLength } from "./foreign_weights.ts";
 import { RangeFile } from "../files/range_file.ts";
 import { parseHeader, parseHeaderLength, type TensorInfo } from "./safetensors_header.ts";
 import { decodeFloat32, elementSizes, isOpaque, type StoredView, viewStored } from "./codec.ts";
 
+export type { FileRecord } from "../files/checksum.ts";
 export type { TensorInfo } from "./safetensors_header.ts";
 export type { StoredType } from "./codec.ts";
 export {
@@ -62,6 +65,13 @@ export interface TensorReader extends Disposable {
    * @throws {InputError} for a floating-point tensor or a value outside 32 bits
    */
   readInt32(name: string): Int32Array;
+  /**
+   * Checks that the file is, to the last byte, what its record says; reads what has not been read in
+   * order. Does nothing for a file that was opened without a record.
+   *
+   * @throws {InputError} when it is not
+   */
+  checkContents(): void;
   /** Closes the files. */
   close(): void;
 }
@@ -72,8 +82,10 @@ class SafetensorsFile implements TensorReader {
 
   constructor(
     private readonly file: RangeFile,
+    private readonly bytes: ChecksumReader,
     readonly metadata: Readonly<Record<string, string>>,
     readonly tensors: ReadonlyMap<string, TensorInfo>,
+    private readonly record: FileRecord | undefined,
   ) {
     this.path = file.path;
   }
@@ -84,7 +96,7 @@ class SafetensorsFile implements TensorReader {
 
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { offset, byteLength } = this.info(name);
-    return this.file.read(offset, byteLength);
+    return this.bytes.read(offset, byteLength);
   }
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
@@ -124,6 +136,12 @@ class SafetensorsFile implements TensorReader {
     return result;
   }
 
+  checkContents(): void {
+    if (this.record) {
+      requireSame(this.path, "its contents", this.bytes.finish(), this.record.contents);
+    }
+  }
+
   close(): void {
     this.file.close();
   }
@@ -156,7 +174,7 @@ class SafetensorsFile implements TensorReader {
     const block = new Uint8Array(Math.min(conversionBlock, length));
     for (let done = 0; done < length; done += block.length) {
       const bytes = block.subarray(0, Math.min(block.length, length - done));
-      this.file.readInto(info.offset + start * size + done, bytes);
+      this.bytes.readInto(info.offset + start * size + done, bytes);
       use(done / size, bytes);
     }
   }
@@ -205,6 +223,10 @@ class ShardedSafetensors implements TensorReader {
     return this.shard(name).readInt32(name);
   }
 
+  checkContents(): void {
+    for (const shard of this.shards) shard.checkContents();
+  }
+
   close(): void {
     for (const shard of this.shards) shard.close();
   }
@@ -219,6 +241,65 @@ class ShardedSafetensors implements TensorReader {
   }
 }
 
+/** The tensors of a file under names without their common start. */
+class RenamedTensors implements TensorReader {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+
+  constructor(private readonly file: TensorReader, private readonly prefix: string) {
+    this.path = file.path;
+    this.metadata = file.metadata;
+    this.tensors = new Map(
+      [...file.tensors.values()].map((info) => {
+        const name = info.name.slice(prefix.length);
+        return [name, { ...info, name }];
+      }),
+    );
+  }
+
+  info(name: string): TensorInfo {
+    return findTensor(this, name);
+  }
+
+  readBytes(name: string): Uint8Array<ArrayBuffer> {
+    return this.file.readBytes(this.prefix + name);
+  }
+
+  readFloat32(name: string, out?: Float32Array): Float32Array {
+    return this.file.readFloat32(this.prefix + name, out);
+  }
+
+  readFloat32Part(name: string, start: number, out: Float32Array): void {
+    this.file.readFloat32Part(this.prefix + name, start, out);
+  }
+
+  readInt32(name: string): Int32Array {
+    return this.file.readInt32(this.prefix + name);
+  }
+
+  checkContents(): void {
+    this.file.checkContents();
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * A reader of the same file that leaves out the start of every name.
+ *
+ * @param prefix starts the names of all tensors
+ */
+export function withoutPrefix(reader: TensorReader, prefix: string): TensorReader {
+  return new RenamedTensors(reader, prefix);
+}
+
 function findTensor(reader: TensorReader, name: string): TensorInfo {
   const info = reader.tensors.get(name);
   if (info) return info;
@@ -228,15 +309,29 @@ function findTensor(reader: TensorReader, name: string): TensorInfo {
   );
 }
 
-async function openFile(path: string): Promise<TensorReader> {
+/** Refuses a file that is not what was written. */
+function requireSame<T>(path: string, what: string, found: T, recorded: T): void {
+  if (found === recorded) return;
+  throw new InputError(
+    `${path}: damaged: ${what} (${found}) differs from what was written (${recorded})`,
+  );
+}
+
+async function openFile(path: string, record?: FileRecord): Promise<TensorReader> {
   const file = await RangeFile.open(path);
   try {
+    if (record) requireSame(path, "its length", file.size, record.bytes);
     if (file.size < 8) {
       throw new InputError(`${path}: not a safetensors file: only ${file.size} bytes long`);
     }
-    const length = parseHeaderLength(path, file.read(0, 8), file.size);
-    const header = parseHeader(path, file.read(8, length), file.size);
-    return new SafetensorsFile(file, header.metadata, header.tensors);
+    const foreign = foreignFormat(path, file.read(0, Math.min(file.size, startLength)), file.size);
+    if (foreign !== undefined) throw new InputError(`${path}: ${foreign}`);
+    const bytes = new ChecksumReader(file);
+    const length = parseHeaderLength(path, bytes.read(0, 8), file.size);
+    const json = bytes.read(8, length);
+    if (record) requireSame(path, "its header", bytes.checksum, record.header);
+    const { metadata, tensors } = parseHeader(path, json, file.size);
+    return new SafetensorsFile(file, bytes, metadata, tensors, record);
   } catch (error) {
     file.close();
     throw error;
@@ -299,8 +394,10 @@ async function openSharded(path: string): Promise<TensorReader> {
  * const values = weights.readFloat32("pos_embed");
  * ```
  *
+ * @param record what was written down about the file when it was written; length and header are
+ * compared at once, the contents by `checkContents`. Not for sharded files
  * @throws {InputError} one line that names the file, the tensor and what is wrong
  */
-export async function openSafetensors(path: string): Promise<TensorReader> {
-  return await (path.endsWith(".json") ? openSharded(path) : openFile(path));
+export async function openSafetensors(path: string, record?: FileRecord): Promise<TensorReader> {
+  return await (path.endsWith(".json") ? openSharded(path) : openFile(path, record));
 }

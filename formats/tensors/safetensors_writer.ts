@@ -6,6 +6,7 @@
  */
 
 import { AtomicFile, type AtomicWriter, writeAtomically } from "../files/atomic_file.ts";
+import { ChecksumWriter, type FileRecord } from "../files/checksum.ts";
 import { elementSizes, encodeFloat32, type StoredType } from "./codec.ts";
 
 /** Element types that can be written from numbers. */
@@ -89,7 +90,10 @@ function refusal(path: string, { name, type, shape }: TensorLayout, data: Tensor
   );
 }
 
-async function writeTensor(writer: AtomicWriter, path: string, tensor: TensorToWrite) {
+/** Where elements are appended. */
+type ElementWriter = Pick<AtomicWriter, "write">;
+
+async function writeTensor(writer: ElementWriter, path: string, tensor: TensorToWrite) {
   const { type } = tensor;
   const data = typeof tensor.data === "function" ? await tensor.data() : tensor.data;
   const elementSize = data instanceof Uint8Array ? 1 : elementSizes[type];
@@ -100,7 +104,7 @@ async function writeTensor(writer: AtomicWriter, path: string, tensor: TensorToW
 }
 
 /** Writes elements as they are stored, converted a block at a time. */
-async function writeElements(writer: AtomicWriter, type: StoredType, data: TensorData) {
+async function writeElements(writer: ElementWriter, type: StoredType, data: TensorData) {
   if (!(data instanceof Float32Array) || type === "F32") {
     return await writer.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
@@ -122,20 +126,22 @@ async function writeElements(writer: AtomicWriter, type: StoredType, data: Tenso
  *
  * @param path the file; its folder must exist
  * @param metadata free text by key
- * @returns the length of the file in bytes
+ * @returns length and checksums of the file, by which `openSafetensors` notices damage
  * @throws {RangeError} when two tensors share a name or elements do not fit type and shape
  */
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> = {},
-): Promise<number> {
+): Promise<FileRecord> {
   const ordered = [...tensors].sort((a, b) => elementSizes[b.type] - elementSizes[a.type]);
   checkNames(path, ordered);
-  return await writeAtomically(path, async (writer) => {
+  return await writeAtomically(path, async (file) => {
+    const writer = new ChecksumWriter(file);
     await writer.write(encodeHeader(ordered, metadata));
+    const header = writer.checksum;
     for (const tensor of ordered) await writeTensor(writer, path, tensor);
-    return writer.position;
+    return { bytes: file.position, header, contents: writer.checksum };
   });
 }
 

@@ -159,6 +159,7 @@ export function ditParameters(config: DiTConfig): ParameterSpecification[] {
       shape: [classes + 1, hidden],
       initial: normal,
       trainable: true,
+      perClass: { others: 1 },
     },
     ...Array.from({ length: depth }, (_, index) => blockParameters(`blocks.${index}`, hidden))
       .flat(),

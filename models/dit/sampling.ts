@@ -11,10 +11,10 @@ import { elementCount } from "../../kernels/shape.ts";
 import { dit, type DiTConfig, ditParameters } from "./model.ts";
 import { lookup, parameterStates, storedType, type WeightType } from "../../nn/parameters.ts";
 import {
+  findWeights,
   isWeightsFile,
   readWeights,
   type WeightChoice,
-  weightsPath,
 } from "../../training/runs/checkpoint.ts";
 import { readManifestOf } from "../../training/runs/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
@@ -41,7 +41,7 @@ export async function findDiT(
   choice: WeightChoice,
   config?: DiTConfig,
 ): Promise<DiTSource> {
-  if (isWeightsFile(path)) {
+  if (await isWeightsFile(path)) {
     if (!config) {
       throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
     }
@@ -51,7 +51,7 @@ export async function findDiT(
   const manifest = await readManifestOf("dit", checkpoint);
   return {
     config: manifest.config,
-    path: weightsPath(checkpoint, choice),
+    path: (await findWeights(checkpoint, choice)).path,
     classNames: manifest.classNames,
     step: manifest.step,
   };

@@ -96,7 +96,7 @@ export function navitParameters(config: NaViTConfig): ParameterSpecification[] {
  * the probability 1 / K (-10.3 for the 29,593 classes of JFT, papers 3.3).
  */
 function headParameters({ hidden, classes }: NaViTConfig): ParameterSpecification[] {
-  return [
+  const head: ParameterSpecification[] = [
     ...projectionParameters("head", hidden, classes, { kind: "zeros" }),
     {
       name: "head.bias",
@@ -105,6 +105,7 @@ function headParameters({ hidden, classes }: NaViTConfig): ParameterSpecificatio
       trainable: true,
     },
   ];
+  return head.map((parameter) => ({ ...parameter, perClass: { others: 0 } }));
 }
 
 /** Whether a parameter belongs to the head, which has a weight decay of its own (papers 3.11). */

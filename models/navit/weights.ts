@@ -6,7 +6,7 @@
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { type NaViTConfig, navitParameters } from "./model.ts";
-import { readWeights, type WeightChoice, weightsPath } from "../../training/runs/checkpoint.ts";
+import { findWeights, readWeights, type WeightChoice } from "../../training/runs/checkpoint.ts";
 import { type ManifestOf, readManifestOf } from "../../training/runs/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
@@ -28,7 +28,7 @@ export interface NaViTSource {
 export async function findNaViT(path: string, choice: WeightChoice): Promise<NaViTSource> {
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await readManifestOf("navit", checkpoint);
-  return { checkpoint, path: weightsPath(checkpoint, choice), manifest };
+  return { checkpoint, path: (await findWeights(checkpoint, choice)).path, manifest };
 }
 
 /**

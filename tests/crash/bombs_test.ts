@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { crc32, deflateSync, gzipSync } from "node:zlib";
 import { Buffer } from "node:buffer";
 import { join } from "@std/path";
-import { checkpointOf, onWasm, run, train, withFolder, writeTinyData } from "../cli/runs.ts";
+import {
+  checkpointOf,
+  onWasm,
+  resealed,
+  run,
+  train,
+  withFolder,
+  writeTinyData,
+} from "../cli/runs.ts";
 import { idxBytes } from "../formats/helpers.ts";
 
 /** A command that must refuse a file, and what it says. */
@@ -289,7 +297,8 @@ Deno.test("what a checkpoint says about paths leads nowhere", async () => {
         [{ classNames: ["a", "b", "c"] }, /3 classNames, but the model has 2 classes$/m],
       ] as const
     ) {
-      await Deno.writeTextFile(manifest, JSON.stringify({ ...whole, ...change }));
+      const changed = JSON.stringify({ ...whole, ...change }, null, 2);
+      await Deno.writeTextFile(manifest, resealed(`${changed}\n`));
       const { code, err } = await run("train", "dit", "--resume", model, ...onWasm);
       assert.equal(code, 1, err);
       assert.match(err, message);

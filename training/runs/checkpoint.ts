@@ -2,15 +2,17 @@
  * Checkpoints: a folder of safetensors files and a manifest, complete or not there at all.
  *
  * `model.safetensors` (weights), `ema.safetensors` (their moving averages), `optim.safetensors`
- * (moments) and `state.json` (everything else, see `manifest.ts`). The folder is written under a temporary name, the
- * manifest last, and renamed when everything is on disk.
+ * (moments) and `state.json` (everything else, see `manifest.ts`). The folder is written under a
+ * temporary name, the manifest last, and renamed when everything is on disk. The manifest has a
+ * checksum of every file, which is compared as the file is read.
  *
  * @module
  */
-import { join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 import { writeFolderAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
-import { InputError } from "../../base/errors.ts";
+import { InputError, quote } from "../../base/errors.ts";
 import {
+  type FileRecord,
   openSafetensors,
   type TensorReader,
   type TensorToWrite,
@@ -18,12 +20,21 @@ import {
 } from "../../formats/tensors/safetensors.ts";
 import type { DeviceBuffer } from "../../kernels/device.ts";
 import type { StoredArray } from "../../kernels/shape.ts";
-import { mismatch, type ParameterSpecification } from "../../nn/parameters.ts";
-import { type Manifest, manifestFile, manifestText } from "./manifest.ts";
+import type { ParameterSpecification } from "../../nn/parameters.ts";
+import { matchWeights, type ModelWeights } from "../../nn/weights_file.ts";
+import {
+  hasManifest,
+  type Manifest,
+  manifestFile,
+  manifestText,
+  readManifest,
+  type RunDescription,
+  type RunProgress,
+} from "./manifest.ts";
+import { exists } from "./run_folder.ts";
 import type { ParameterBuffers, TrainingState } from "../step/trainer.ts";
 
 const files = {
-  manifest: manifestFile,
   raw: "model.safetensors",
   ema: "ema.safetensors",
   optimizer: "optim.safetensors",
@@ -35,9 +46,29 @@ const momentNames = { first: "exp_avg.", second: "exp_avg_sq." } as const;
 /** Which weights to take from a checkpoint. */
 export type WeightChoice = "ema" | "raw";
 
-/** Whether a path leads to a bare weights file: safetensors, or the index of a sharded one. */
-export function isWeightsFile(path: string): boolean {
-  return /\.(?:safetensors|json)$/.test(path);
+/**
+ * Whether a path leads to a bare weights file and not to a checkpoint or a run: a file of whatever
+ * name, or nothing under the name of a file.
+ */
+export async function isWeightsFile(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(
+    ({ isFile }) => isFile,
+    () => /\.(?:safetensors|json)$/.test(path),
+  );
+}
+
+/**
+ * Path of the weights of a checkpoint: the chosen ones, or, in a checkpoint that holds only the
+ * others (as an exported one does), those.
+ */
+export async function findWeights(
+  folder: string,
+  choice: WeightChoice,
+): Promise<{ readonly path: string; readonly choice: WeightChoice }> {
+  const other = choice === "raw" ? "ema" : "raw";
+  const isThere = (each: WeightChoice) => exists(weightsPath(folder, each));
+  const found = !await isThere(choice) && await isThere(other) ? other : choice;
+  return { path: weightsPath(folder, found), choice: found };
 }
 
 /** Path of the weights of a checkpoint. */
@@ -55,17 +86,22 @@ export async function writeCheckpoint(
   parent: string,
   name: string,
   state: TrainingState,
-  manifest: Manifest,
+  manifest: RunDescription & RunProgress,
 ): Promise<string> {
   const folder = join(parent, name);
   const writing = writeFolderAtomically(folder, async (temporary) => {
-    await writeTensors(join(temporary, files.raw), state, [["", state.parameters]]);
-    await writeTensors(join(temporary, files.ema), state, [["", state.averages]]);
-    await writeTensors(join(temporary, files.optimizer), state, [
+    const records: Record<string, FileRecord> = {};
+    const write = async (name: string, ...groups: TensorGroup[]) => {
+      records[name] = await writeTensors(join(temporary, name), state, groups);
+    };
+    await write(files.raw, ["", state.parameters]);
+    await write(files.ema, ["", state.averages]);
+    await write(
+      files.optimizer,
       [momentNames.first, state.firstMoments],
       [momentNames.second, state.secondMoments],
-    ]);
-    await writeTextAtomically(join(temporary, files.manifest), manifestText(manifest));
+    );
+    await writeManifest(temporary, { ...manifest, files: records });
   });
   try {
     await writing;
@@ -79,11 +115,27 @@ export async function writeCheckpoint(
   return folder;
 }
 
+/**
+ * Writes the manifest of a checkpoint, whose other files are on the disk.
+ *
+ * @param manifest with length and checksums of these files
+ */
+export async function writeManifest(
+  folder: string,
+  manifest: RunDescription & RunProgress & Required<Pick<Manifest, "files">>,
+): Promise<void> {
+  const text = manifestText({ ...manifest, savedAt: new Date().toISOString() });
+  await writeTextAtomically(join(folder, manifestFile), text);
+}
+
+/** Tensors of a file whose names start alike. */
+type TensorGroup = readonly [prefix: string, buffers: ParameterBuffers];
+
 async function writeTensors(
   path: string,
   { specifications }: TrainingState,
-  groups: readonly (readonly [prefix: string, buffers: ParameterBuffers])[],
-): Promise<void> {
+  groups: readonly TensorGroup[],
+): Promise<FileRecord> {
   const tensors = groups.flatMap(([prefix, buffers]) =>
     specifications.filter(({ name }) => buffers.has(name)).map((
       { name, shape },
@@ -94,18 +146,18 @@ async function writeTensors(
       data: () => buffers.get(name)!.read(),
     }))
   );
-  await writeSafetensors(path, tensors, { format: "pt" });
+  return await writeSafetensors(path, tensors, { format: "pt" });
 }
 
 /**
  * Restores everything a run needs to go on exactly.
  *
- * @throws InputError when a tensor is missing, unknown or of another shape
+ * @throws InputError when a file is damaged, or a tensor missing, unknown or of another shape
  */
 export async function readState(folder: string, state: TrainingState): Promise<void> {
   await readWeights(join(folder, files.raw), state.specifications, state.parameters);
   await readWeights(join(folder, files.ema), state.specifications, state.averages);
-  using moments = await openSafetensors(join(folder, files.optimizer));
+  using moments = await openCheckpointFile(join(folder, files.optimizer));
   for (
     const [prefix, buffers] of [
       [momentNames.first, state.firstMoments],
@@ -116,49 +168,94 @@ export async function readState(folder: string, state: TrainingState): Promise<v
       writeChecked(buffer, moments.readFloat32(`${prefix}${name}`), moments.path);
     }
   }
+  moments.checkContents();
+}
+
+/**
+ * Reads every byte of a checkpoint and compares lengths and checksums. Files of a checkpoint of
+ * version 1, which has none, are opened only.
+ *
+ * @returns the names of the files that were compared
+ * @throws InputError naming the file that is damaged or missing
+ */
+export async function verifyCheckpoint(folder: string): Promise<string[]> {
+  const records = (await readManifest(folder)).files ?? {};
+  for (const name of new Set([...Object.keys(records), ...await listTensorFiles(folder)])) {
+    using reader = await openSafetensors(join(folder, name), records[name]);
+    reader.checkContents();
+  }
+  return Object.keys(records);
+}
+
+/** Names of the safetensors files in a folder. */
+export async function listTensorFiles(folder: string): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.map(({ name }) => name).filter((name) => name.endsWith(".safetensors")).sort();
+}
+
+/**
+ * Opens a safetensors file (or the index of a sharded one). If it is that of a checkpoint, length and
+ * header are compared with its manifest, the contents by `checkContents`.
+ */
+export async function openCheckpointFile(path: string): Promise<TensorReader> {
+  return await openSafetensors(path, await recordOf(path));
+}
+
+/** What the manifest beside a file says about it, if there is one. */
+async function recordOf(path: string): Promise<FileRecord | undefined> {
+  const folder = dirname(path);
+  if (!await hasManifest(folder)) return undefined;
+  const { files = {} } = await readManifest(folder);
+  return Object.hasOwn(files, basename(path)) ? files[basename(path)] : undefined;
 }
 
 /**
  * Checks that a safetensors file (or the index of a sharded one) holds the weights of a model,
  * without reading them.
  *
+ * @param allowOtherClasses accepts parameters that the file has for another number of classes
  * @throws InputError when a parameter is missing, unknown or of another shape
  */
 export async function checkWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
-): Promise<void> {
-  using reader = await openSafetensors(path);
-  requireMatch(reader, specifications);
+  options: { readonly allowOtherClasses?: boolean } = {},
+): Promise<Pick<ModelWeights, "prefix" | "otherClasses">> {
+  using file = await openCheckpointFile(path);
+  return matchWeights(file, specifications, options);
 }
 
-function requireMatch(
-  { path, tensors }: TensorReader,
-  specifications: readonly ParameterSpecification[],
-): void {
-  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
-  const problem = mismatch(specifications, shapes);
-  if (problem) throw new InputError(`${path}: ${problem}`);
+/** What to tell about names that a wrapper has put a prefix before. */
+export function prefixNote(path: string, prefix: string): string {
+  return `${path}: all names start with ${quote(prefix)}, which is left out`;
 }
 
 /**
  * Fills a model's parameters from a safetensors file (or the index of a sharded one). Buffers in half
  * precision take the bits of a file in half precision, and other numbers rounded.
  *
- * @throws InputError when a parameter is missing, unknown, of another shape, or too large for `f16`
+ * @param allowOtherClasses leaves parameters as they are that the file has for another number of
+ * classes
+ * @throws InputError when the file is damaged, a parameter is missing, unknown, of another shape, or
+ * too large for `f16`
  */
 export async function readWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
   buffers: ReadonlyMap<string, DeviceBuffer>,
+  options: { readonly allowOtherClasses?: boolean } = {},
 ): Promise<void> {
-  using reader = await openSafetensors(path);
-  requireMatch(reader, specifications);
-  for (const { name } of specifications) {
+  using file = await openCheckpointFile(path);
+  const { tensors, otherClasses } = matchWeights(file, specifications, options);
+  const left = new Set(otherClasses?.parameters);
+  // In the order of the file, so that its checksum needs no second reading.
+  for (const name of tensors.tensors.keys()) {
+    if (left.has(name)) continue;
     const buffer = buffers.get(name)!;
-    const values = buffer.dtype === "f16" ? readHalves(reader, name) : reader.readFloat32(name);
+    const values = buffer.dtype === "f16" ? readHalves(tensors, name) : tensors.readFloat32(name);
     writeChecked(buffer, values, path);
   }
+  file.checkContents();
 }
 
 /** A tensor in half precision, rounded to nearest where the file has it in another. */

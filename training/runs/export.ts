@@ -3,20 +3,15 @@
  *
  * @module
  */
-import { dirname, join, resolve } from "@std/path";
+import { basename, dirname, join, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
-import {
-  writeAtomically,
-  writeFolderAtomically,
-  writeTextAtomically,
-} from "../../formats/files/atomic_file.ts";
+import { writeAtomically, writeFolderAtomically } from "../../formats/files/atomic_file.ts";
 import { eventRecords } from "../../formats/files/event_file.ts";
-import { openSafetensors } from "../../formats/tensors/safetensors.ts";
 import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors_writer.ts";
 import type { WeightType } from "../../nn/parameters.ts";
-import { readHalves, weightsPath } from "./checkpoint.ts";
+import { openCheckpointFile, readHalves, weightsPath, writeManifest } from "./checkpoint.ts";
 import { eventsOf, readLoggedRuns } from "./logged_run.ts";
-import { manifestFile, manifestText, readManifest } from "./manifest.ts";
+import { readManifest } from "./manifest.ts";
 import { exists, resolveCheckpoint } from "./run_folder.ts";
 
 /** What an exported checkpoint holds. */
@@ -35,8 +30,8 @@ export interface ExportedCheckpoint {
  * @param run a run folder (its newest checkpoint) or a checkpoint folder
  * @param target must not exist
  * @param dtype how the weights are stored
- * @throws {InputError} when there is no checkpoint, when the target exists, and when a weight is
- *   beyond half precision
+ * @throws {InputError} when there is no checkpoint, when it is damaged, when the target exists, and
+ *   when a weight is beyond half precision
  */
 export async function exportCheckpoint(
   run: string,
@@ -46,7 +41,7 @@ export async function exportCheckpoint(
   const checkpoint = await resolveCheckpoint(run);
   const manifest = await readManifest(checkpoint);
   if (await exists(target)) throw new InputError(`${target}: exists already; give a new folder`);
-  using source = await openSafetensors(weightsPath(checkpoint, "ema"));
+  using source = await openCheckpointFile(weightsPath(checkpoint, "ema"));
   const tensors = [...source.tensors.values()].map(({ name, shape }): TensorToWrite => ({
     name,
     shape,
@@ -59,8 +54,11 @@ export async function exportCheckpoint(
   let bytes = 0;
   await Deno.mkdir(dirname(resolve(target)), { recursive: true });
   await writeFolderAtomically(resolve(target), async (folder) => {
-    bytes = await writeSafetensors(weightsPath(folder, "ema"), tensors, { format: "pt" });
-    await writeTextAtomically(join(folder, manifestFile), manifestText(manifest));
+    const path = weightsPath(folder, "ema");
+    const record = await writeSafetensors(path, tensors, { format: "pt" });
+    source.checkContents();
+    await writeManifest(folder, { ...manifest, files: { [basename(path)]: record } });
+    bytes = record.bytes;
   });
   return { step: manifest.step, tensors: tensors.length, bytes };
 }

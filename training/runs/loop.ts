@@ -60,6 +60,7 @@ export interface LoopEvents {
 
 /**
  * Trains until the last step or until the signal, and saves; returns the number of steps made in all.
+ * When something fails between steps, such as reading the data, what the run has is saved as well.
  *
  * A checkpoint is never written right after a skipped step: the step before it may have ruined the
  * weights.
@@ -76,6 +77,8 @@ export async function trainLoop(
   const firstStep = trainer.step;
   const log = new Log(trainer, source, settings, clock);
   let position: PackingPosition | undefined;
+  // Within a step some states may be new and others old, which no checkpoint must hold.
+  let isBetweenSteps = true;
   const pace = new Pace(trainer.device);
   const save = async () => {
     const { folder } = settings;
@@ -93,11 +96,13 @@ export async function trainLoop(
     await trainer.device.finish();
     await clock.measure("samples", () => events.draw!(trainer.step));
   };
-  while (trainer.step < settings.steps && !events.signal?.aborted) {
+  const makeStep = async () => {
     const batch = await source.next();
+    isBetweenSteps = false;
     trainer.runStep(batch.inputs);
     log.count(batch);
     position = batch.next;
+    isBetweenSteps = true;
     await pace.afterRun();
     events.step?.(trainer.step);
     const isLast = trainer.step === settings.steps;
@@ -107,6 +112,13 @@ export async function trainLoop(
     }
     if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
     if (settings.samples && (isLast || trainer.step % settings.samples.every === 0)) await draw();
+  };
+  try {
+    while (trainer.step < settings.steps && !events.signal?.aborted) await makeStep();
+  } catch (error) {
+    // What ends the run comes first: that the rest cannot be saved either is no news.
+    if (isBetweenSteps && trainer.step > firstStep) await save().catch(() => {});
+    throw error;
   }
   await trainer.device.finish();
   const skipped = await trainer.skippedInARow();
@@ -187,7 +199,7 @@ class Log {
     const { trainer, settings } = this;
     const sums = await trainer.takeSums();
     const metrics = this.metrics(sums);
-    if (settings.folder !== undefined) await appendMetrics(settings.folder, metrics);
+    if (settings.folder !== undefined) appendMetrics(settings.folder, metrics);
     const skipped = sums.get("skippedInARow")!;
     if (skipped >= longestSkippedStretch) {
       throw await nonFiniteLoss(skipped, trainer.step, settings.folder);

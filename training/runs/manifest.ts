@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { basename, join, resolve } from "@std/path";
 import { z } from "zod";
 import type { PackingPosition } from "../../data/packing/batch.ts";
 import type { Resolution } from "../../data/packing/resolution.ts";
 import type { TokenDropping } from "../../data/packing/token_dropping.ts";
-import { InputError } from "../../base/errors.ts";
+import { type FileRecord, textChecksum } from "../../formats/files/checksum.ts";
+import { InputError, quote } from "../../base/errors.ts";
+import { findDuplicateKey } from "../../formats/text/json.ts";
 // deno-lint-ignore tessera/folder-order
 import type { DiTConfig } from "../../models/dit/model.ts";
 // deno-lint-ignore tessera/folder-order
@@ -74,8 +76,8 @@ export interface SampleSchedule {
 export interface Description<Config, Settings> {
   /** Marks the file. */
   readonly format: "tessera-checkpoint";
-  /** Version of the layout of the folder. */
-  readonly version: 1;
+  /** Version of the layout of the folder; manifests of version 1 have no checksums. */
+  readonly version: 1 | 2;
   /** Size and shape of the model. */
   readonly config: Config;
   /** Names in the order of the labels. */
@@ -107,8 +109,16 @@ export interface RunProgress {
   readonly position?: PackingPosition;
 }
 
+/** What a manifest says about its checkpoint as a thing on a disk; all from version 2 on. */
+export interface CheckpointRecord {
+  /** When it was written, in ISO 8601. */
+  readonly savedAt?: string;
+  /** Length and checksums of the files beside the manifest, by name. */
+  readonly files?: Readonly<Record<string, FileRecord>>;
+}
+
 /** A checkpoint's manifest. */
-export type Manifest = RunDescription & RunProgress;
+export type Manifest = RunDescription & RunProgress & CheckpointRecord;
 
 /** The manifest of one family. */
 export type ManifestOf<Family extends Manifest["config"]["family"]> =
@@ -116,21 +126,22 @@ export type ManifestOf<Family extends Manifest["config"]["family"]> =
     RunDescription,
     { readonly config: { readonly family: Family } }
   >
-  & RunProgress;
+  & RunProgress
+  & CheckpointRecord;
 
 const whole = z.int().min(0);
 const positive = z.int().min(1);
 const share = z.number().min(0).max(1);
 
 const rateScheduleSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("constant"), warmup: whole }),
-  z.object({
+  z.strictObject({ kind: z.literal("constant"), warmup: whole }),
+  z.strictObject({
     kind: z.literal("cosine"),
     warmup: whole,
     steps: positive,
     minimum: z.number().min(0),
   }),
-  z.object({
+  z.strictObject({
     kind: z.literal("rsqrt"),
     warmup: whole,
     timescale: z.number().positive(),
@@ -152,39 +163,39 @@ const commonSettings = {
   accumulate: positive.optional(),
 };
 
-const ditSettings = z.object({ ...commonSettings, batchSize: positive, labelDropout: share });
+const ditSettings = z.strictObject({ ...commonSettings, batchSize: positive, labelDropout: share });
 
 const distributionSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("uniform") }),
-  z.object({ kind: z.literal("normal"), mean: z.number() }),
+  z.strictObject({ kind: z.literal("uniform") }),
+  z.strictObject({ kind: z.literal("normal"), mean: z.number() }),
 ]);
 
 const side = z.number().positive();
 
 const resolutionSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("fixed"), side }),
-  z.object({
+  z.strictObject({ kind: z.literal("fixed"), side }),
+  z.strictObject({
     kind: z.literal("sampled"),
     distribution: distributionSchema,
     over: z.enum(["side", "area"]),
     minimum: side,
     maximum: side,
   }),
-  z.object({ kind: z.literal("native"), maximum: side.optional() }),
+  z.strictObject({ kind: z.literal("native"), maximum: side.optional() }),
 ]) satisfies z.ZodType<Resolution>;
 
 const droppingSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("none") }),
-  z.object({ kind: z.literal("constant"), rate: share }),
-  z.object({ kind: z.literal("beta"), mean: share, maximum: share }),
-  z.object({
+  z.strictObject({ kind: z.literal("none") }),
+  z.strictObject({ kind: z.literal("constant"), rate: share }),
+  z.strictObject({ kind: z.literal("beta"), mean: share, maximum: share }),
+  z.strictObject({
     kind: z.literal("resolution"),
     minimum: share,
     maximum: share,
     fewest: positive,
     most: positive,
   }),
-  z.object({
+  z.strictObject({
     kind: z.literal("scheduled"),
     minimum: share,
     maximum: share,
@@ -193,7 +204,7 @@ const droppingSchema = z.discriminatedUnion("kind", [
   }),
 ]) satisfies z.ZodType<TokenDropping>;
 
-const navitSettings = z.object({
+const navitSettings = z.strictObject({
   ...commonSettings,
   sequences: positive,
   length: positive,
@@ -207,28 +218,34 @@ const navitSettings = z.object({
   holdout: share.optional(),
 });
 
+const checksum = z.string().regex(/^[0-9a-f]{8}$/);
+
+const fileRecord = z.strictObject({ bytes: whole, header: checksum, contents: checksum });
+
 /** The manifest of a family with these fields. */
 function manifestSchema<Config extends z.ZodType, Settings extends z.ZodType>(
   config: Config,
   run: Settings,
 ) {
-  return z.object({
+  return z.strictObject({
     format: z.literal("tessera-checkpoint"),
-    version: z.literal(1),
+    version: z.literal([1, 2]),
     step: whole,
+    savedAt: z.iso.datetime().optional(),
     config,
     classNames: z.array(z.string()),
     run,
     dataFingerprint: z.string(),
     dataPath: z.string(),
-    schedule: z.object({
+    schedule: z.strictObject({
       steps: positive,
       logEvery: positive,
       checkpointEvery: positive,
       keep: positive,
-      samples: z.object({ every: positive, steps: positive.max(1000) }).optional(),
+      samples: z.strictObject({ every: positive, steps: positive.max(1000) }).optional(),
     }).optional(),
-    position: z.object({ step: whole, groupStart: whole }).optional(),
+    position: z.strictObject({ step: whole, groupStart: whole }).optional(),
+    files: z.record(z.string().regex(/^[\w-]+\.safetensors$/), fileRecord).optional(),
   });
 }
 
@@ -246,13 +263,23 @@ const families = {
   },
 } as const;
 
+/** Names of the checkpoints of a run: their steps, with at least seven digits. */
+export const checkpointPattern = /^\d{7,}$/;
+
 /** Name of the file in a checkpoint's folder. */
 export const manifestFile = "state.json";
 
+/** Whether a folder has a manifest, and not a file of that name of another program. */
+export async function hasManifest(folder: string): Promise<boolean> {
+  const text = await Deno.readTextFile(join(folder, manifestFile)).catch(() => "");
+  return text.includes('"tessera-checkpoint"');
+}
+
 /**
- * The manifest as read from a folder.
+ * The manifest as read from a folder. Its own checksum is compared, and its step with the name of the
+ * folder; those of the files are compared by whoever reads them.
  *
- * @throws InputError when there is none, or naming the field that is wrong
+ * @throws InputError when there is none, when it is damaged, or naming the field that is wrong
  */
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestFile);
@@ -265,7 +292,17 @@ export async function readManifest(folder: string): Promise<Manifest> {
     }
     throw error;
   }
-  return parseManifest(path, text);
+  const manifest = parseManifest(path, text);
+  requireStepOfName(path, basename(resolve(folder)), manifest);
+  return manifest;
+}
+
+/** Refuses the checkpoint of one step under the name of another; other names are the user's. */
+function requireStepOfName(path: string, name: string, { step }: RunProgress): void {
+  if (!checkpointPattern.test(name) || Number(name) === step) return;
+  throw new InputError(
+    `${path}: says step ${step}, but the folder is that of step ${Number(name)}`,
+  );
 }
 
 /**
@@ -287,10 +324,27 @@ export async function readManifestOf<Family extends Manifest["config"]["family"]
   return manifest as ManifestOf<Family>;
 }
 
-/** A manifest as the text of its file: fields in one order, so that equal runs have equal files. */
-export function manifestText(manifest: Manifest): string {
+/** The text of a manifest: everything before its checksum, and the checksum. */
+const sealPattern = /^(.*"checksum": ")([0-9a-f]{8})"\n\}\n$/s;
+
+/**
+ * A manifest as the text of its file, with fields in one order. Its last field is the checksum of all
+ * the text before.
+ */
+export function manifestText(manifest: Manifest & Required<CheckpointRecord>): string {
   const { schema } = families[manifest.config.family];
-  return `${JSON.stringify(schema.parse(manifest), null, 2)}\n`;
+  const fields = schema.parse({ ...manifest, version: 2 });
+  const text = JSON.stringify({ ...fields, checksum: "" }, null, 2);
+  const sealed = text.slice(0, -'"\n}'.length);
+  return `${sealed}${textChecksum(sealed)}"\n}\n`;
+}
+
+/** What a run is, without what belongs to one of its checkpoints. */
+export function descriptionOf<Run extends RunDescription>(
+  manifest: Run & RunProgress & CheckpointRecord,
+): Run {
+  const { step: _, schedule: __, position: ___, savedAt: ____, files: _____, ...run } = manifest;
+  return run as unknown as Run;
 }
 
 /** The field of a document that tells the families apart; the first family where it is missing. */
@@ -301,13 +355,40 @@ function familyOf(value: unknown): keyof typeof families {
     : "dit";
 }
 
-function parseManifest(path: string, text: string): Manifest {
+/**
+ * The document in a manifest's file, without its checksum.
+ *
+ * @throws InputError when the checksum is wrong, or missing where the version has one
+ */
+function unseal(path: string, text: string): unknown {
+  const [, sealed, recorded] = sealPattern.exec(text) ?? [];
+  const found = sealed === undefined ? undefined : textChecksum(sealed);
+  if (found !== recorded) {
+    throw new InputError(
+      `${path}: damaged: its checksum (${found}) differs from what was written (${recorded})`,
+    );
+  }
+  const { checksum: _, ...document } = Object(parseJson(path, text));
+  if (recorded === undefined && document.version === 2) {
+    throw new InputError(`${path}: damaged: it does not end in its checksum`);
+  }
+  return document;
+}
+
+function parseJson(path: string, text: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new InputError(`${path}: not valid JSON, the file is damaged`);
   }
+  const repeated = findDuplicateKey(text);
+  if (repeated === undefined) return value;
+  throw new InputError(`${path}: the field ${quote(repeated)} is there twice`);
+}
+
+function parseManifest(path: string, text: string): Manifest {
+  const value = unseal(path, text);
   const { schema, check } = families[familyOf(value)];
   const parsed = schema.safeParse(value);
   if (!parsed.success) {

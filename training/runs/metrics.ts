@@ -4,7 +4,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeProblem, writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { appendText, requireRegularFile } from "../../formats/files/append_file.ts";
+import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 
 /**
  * One line of `metrics.jsonl`. Means are over the steps since the line before.
@@ -37,14 +38,13 @@ export interface Metrics {
 /** Path of a run's metrics. */
 export const metricsPath = (run: string): string => join(run, "metrics.jsonl");
 
-/** Appends one line. */
-export async function appendMetrics(run: string, metrics: Metrics): Promise<void> {
-  const path = metricsPath(run);
-  try {
-    await Deno.writeTextFile(path, `${JSON.stringify(metrics)}\n`, { append: true });
-  } catch (error) {
-    throw writeProblem(path, error);
-  }
+/**
+ * Appends one line.
+ *
+ * @throws InputError when the disk is full, or something other than a file has the name
+ */
+export function appendMetrics(run: string, metrics: Metrics): void {
+  appendText(metricsPath(run), `${JSON.stringify(metrics)}\n`);
 }
 
 /** The metrics of a run as they are in its file. */
@@ -90,6 +90,7 @@ function parseLine(line: string): Metrics | undefined {
  * not whole, or repeat a step, go as well.
  */
 export async function truncateMetrics(run: string, step: number): Promise<void> {
+  requireRegularFile(metricsPath(run));
   let text: string;
   try {
     text = await Deno.readTextFile(metricsPath(run));

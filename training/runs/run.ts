@@ -3,22 +3,34 @@
  *
  * @module
  */
-import { join, resolve } from "@std/path";
+import { basename, join, resolve } from "@std/path";
 import type { PackingPosition } from "../../data/packing/batch.ts";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
+import type { OtherClasses } from "../../nn/weights_file.ts";
 import type { BatchSource } from "./batch_source.ts";
-import { isWeightsFile, readState, readWeights, weightsPath } from "./checkpoint.ts";
+import {
+  checkWeights,
+  findWeights,
+  isWeightsFile,
+  prefixNote,
+  readState,
+  readWeights,
+  verifyCheckpoint,
+} from "./checkpoint.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import { type Manifest, readManifest, type RunDescription, type RunSchedule } from "./manifest.ts";
 import { truncateMetrics } from "./metrics.ts";
 import {
+  checkpointName,
+  checkpointsFolder,
   createRunFolder,
   enterRunFolder,
-  latestCheckpoint,
+  listCheckpoints,
   resolveCheckpoint,
+  setAside,
 } from "./run_folder.ts";
 import { RunCurve } from "./run_curve.ts";
 import type { StepGraphs } from "../step/step_graphs.ts";
@@ -35,8 +47,11 @@ export type Start =
   | { readonly from: "seed" }
   /** Everything from a checkpoint folder; the run goes on in its run folder. */
   | { readonly from: "resume"; readonly checkpoint: string }
-  /** Only the weights, from a safetensors file. */
-  | { readonly from: "weights"; readonly path: string };
+  /**
+   * Only the weights, from a safetensors file; those that it has for another number of classes are
+   * drawn from the seed when that is allowed.
+   */
+  | { readonly from: "weights"; readonly path: string; readonly allowOtherClasses?: boolean };
 
 /** What a run does besides the description. */
 export interface RunPlan<Run extends RunDescription = RunDescription> extends RunSchedule {
@@ -81,27 +96,87 @@ export async function startRunFolder(
   return folder;
 }
 
+/** A checkpoint that a run cannot go on from, and the newest one of the run that it can. */
+export class DamagedCheckpointError extends InputError {
+  constructor(problem: string, readonly whole: string | undefined, options: ErrorOptions) {
+    super(
+      whole === undefined ? problem : `${problem}; the newest whole checkpoint is ${whole}`,
+      options,
+    );
+  }
+}
+
+/** What `reading` a checkpoint of a run gives; what is wrong with it comes with a way on. */
+async function orNewestWhole<T>(checkpoint: string, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const whole = await newestWholeBefore(checkpoint);
+    throw new DamagedCheckpointError(error.message, whole, { cause: error });
+  }
+}
+
+/** The newest checkpoint before a damaged one whose files are all as they were written. */
+async function newestWholeBefore(checkpoint: string): Promise<string | undefined> {
+  const [parent, last] = [join(checkpoint, ".."), Number(basename(resolve(checkpoint)))];
+  const older = (await listCheckpoints(join(parent, ".."))).filter((name) => Number(name) < last);
+  for (const path of older.reverse().map((name) => join(parent, name))) {
+    if (await isWhole(path)) return path;
+  }
+  return undefined;
+}
+
+async function isWhole(checkpoint: string): Promise<boolean> {
+  try {
+    await verifyCheckpoint(checkpoint);
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
 /**
- * The run that a run folder's newest checkpoint belongs to; a path of that checkpoint does as well.
+ * The checkpoints of a run that come after one of them, all of them damaged.
  *
- * @throws InputError when there is none, or when the checkpoint is not the newest of a run folder
+ * @throws InputError when one is whole: going on from an older one would mix two runs in one folder
+ */
+async function damagedAfter(folder: string, checkpoint: string): Promise<string[]> {
+  const names = await listCheckpoints(folder);
+  const newer = names.filter((name) => Number(name) > Number(basename(resolve(checkpoint))))
+    .map((name) => join(checkpointsFolder(folder), name));
+  for (const each of newer) {
+    if (!await isWhole(each)) continue;
+    throw new InputError(
+      `checkpoint ${checkpoint}: the run has the newer checkpoint ${each}: resume that one, or ` +
+        "remove it; --init-from starts a new run from its weights",
+    );
+  }
+  return newer;
+}
+
+/**
+ * The run that a run folder's newest checkpoint belongs to; a path of that checkpoint does as well,
+ * and that of the newest one that is whole.
+ *
+ * @throws InputError when there is none, or when the checkpoint is not the newest of a run folder;
+ * DamagedCheckpointError when its manifest is damaged
  */
 export async function findRun(
   path: string,
 ): Promise<{ checkpoint: string; folder: string; manifest: Manifest }> {
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await readManifest(checkpoint);
+  const manifest = await orNewestWhole(checkpoint, readManifest(checkpoint));
   const folder = join(checkpoint, "..", "..");
-  const newest = await latestCheckpoint(folder);
-  if (newest === undefined || resolve(newest) !== resolve(checkpoint)) {
-    // Going on from an older one would mix two runs in one folder.
-    const reason = newest === undefined
-      ? "is not in the folder of a run"
-      : `the run has the newer checkpoint ${newest}: resume that one, or remove it`;
+  const place = resolve(checkpointsFolder(folder), checkpointName(manifest.step));
+  if (place !== resolve(checkpoint)) {
     throw new InputError(
-      `checkpoint ${checkpoint}: ${reason}; --init-from starts a new run from its weights`,
+      `checkpoint ${checkpoint}: is not in the folder of a run; ` +
+        "--init-from starts a new run from its weights",
     );
   }
+  await damagedAfter(folder, checkpoint);
   return { checkpoint, folder, manifest };
 }
 
@@ -146,13 +221,17 @@ async function fillState(
 ): Promise<{ step: number; position?: PackingPosition }> {
   switch (start.from) {
     case "resume": {
-      const { step, position } = await readManifest(start.checkpoint);
-      await readState(start.checkpoint, state);
-      if (folder !== undefined) await truncateMetrics(folder, step);
+      const { checkpoint } = start;
+      const { step, position } = await readManifest(checkpoint);
+      await orNewestWhole(checkpoint, readState(checkpoint, state));
+      if (folder === undefined) return { step, position };
+      for (const damaged of await damagedAfter(folder, checkpoint)) await setAside(damaged);
+      await truncateMetrics(folder, step);
       return { step, position };
     }
     case "weights":
-      await readWeights(start.path, state.specifications, state.parameters);
+      if (start.allowOtherClasses) await initializeState(device, state, description.run.seed);
+      await readWeights(start.path, state.specifications, state.parameters, start);
       await copyAverages(state);
       return { step: 0 };
     case "seed":
@@ -161,8 +240,33 @@ async function fillState(
   }
 }
 
-/** The safetensors file of weights that a path means: a file, a checkpoint or a run. */
-export async function resolveWeights(path: string): Promise<string> {
-  if (isWeightsFile(path)) return path;
-  return weightsPath(await resolveCheckpoint(path), "raw");
+/**
+ * How a run starts from the weights of a file, a checkpoint or a run, and what is to be told about
+ * them. They may be averages only, and for another number of classes.
+ *
+ * @throws InputError when they do not fit the model
+ */
+export async function startFromWeights(
+  path: string,
+  specifications: readonly ParameterSpecification[],
+): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
+  const weights = await isWeightsFile(path)
+    ? { path, choice: "raw" }
+    : await findWeights(await resolveCheckpoint(path), "raw");
+  const { prefix, otherClasses } = await checkWeights(weights.path, specifications, {
+    allowOtherClasses: true,
+  });
+  const notes: string[] = [];
+  if (weights.choice === "ema") {
+    notes.push(`${weights.path}: starting from the averages, the checkpoint holds nothing else`);
+  }
+  if (prefix !== "") notes.push(prefixNote(weights.path, prefix));
+  if (otherClasses) notes.push(classesNote(weights.path, otherClasses));
+  const allowOtherClasses = otherClasses === undefined ? undefined : true;
+  return { start: { from: "weights", path: weights.path, allowOtherClasses }, notes };
+}
+
+function classesNote(path: string, { parameters, found, wanted }: OtherClasses): string {
+  return `${path}: the weights are for ${found} classes, this model has ${wanted}; made anew: ` +
+    parameters.join(", ");
 }

@@ -14,8 +14,8 @@ import {
   writeTextAtomically,
 } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
+import { checkpointPattern, manifestFile, readManifest } from "./manifest.ts";
 
-const checkpointPattern = /^\d{7,}$/;
 const latestFile = "latest";
 
 /** Folder of a run's checkpoints. */
@@ -104,19 +104,32 @@ export async function listRuns(results: string): Promise<string[]> {
 }
 
 /**
- * The run folder with the checkpoint that was written last.
+ * The run folder with the checkpoint that was written last, as its manifest says: copies have the
+ * times of their copying. Of those written at once, the one with the most steps.
  *
  * @throws InputError when there is none
  */
 export async function newestRun(results: string): Promise<string> {
-  const found: { name: string; time: number }[] = [];
+  const found: { name: string; time: number; step: number }[] = [];
   for (const name of await listRuns(results)) {
-    const { mtime } = await Deno.stat((await latestCheckpoint(join(results, name)))!);
-    found.push({ name, time: mtime?.getTime() ?? 0 });
+    const checkpoint = (await latestCheckpoint(join(results, name)))!;
+    found.push({ name, time: await savingTime(checkpoint), step: Number(basename(checkpoint)) });
   }
-  found.sort((a, b) => b.time - a.time || Number.parseInt(b.name) - Number.parseInt(a.name));
+  found.sort((a, b) =>
+    b.time - a.time || b.step - a.step || Number.parseInt(b.name) - Number.parseInt(a.name)
+  );
   if (found.length === 0) throw new InputError(`${results}: no run with a checkpoint to resume`);
   return join(results, found[0].name);
+}
+
+/** When a checkpoint was written, in milliseconds; what the disk says where no manifest tells. */
+async function savingTime(checkpoint: string): Promise<number> {
+  const savedAt = await readManifest(checkpoint).then(
+    (manifest) => manifest.savedAt,
+    () => undefined,
+  );
+  if (savedAt !== undefined) return Date.parse(savedAt);
+  return (await Deno.stat(checkpoint)).mtime?.getTime() ?? 0;
 }
 
 async function* readFolder(path: string): AsyncGenerator<Deno.DirEntry> {
@@ -150,7 +163,7 @@ export async function latestCheckpoint(run: string): Promise<string | undefined>
  * @throws InputError when it is neither
  */
 export async function resolveCheckpoint(path: string): Promise<string> {
-  if (checkpointPattern.test(basename(path)) || await exists(join(path, "state.json"))) return path;
+  if (checkpointPattern.test(basename(path)) || await exists(join(path, manifestFile))) return path;
   const latest = await latestCheckpoint(path);
   if (latest) return latest;
   throw new InputError(
@@ -165,7 +178,7 @@ export async function resolveCheckpoint(path: string): Promise<string> {
 async function reasonAgainst(path: string): Promise<string> {
   if (!await exists(path)) return "does not exist";
   const { isFile } = await Deno.stat(path);
-  return isFile ? "is a file of another kind" : "has no checkpoint in it";
+  return isFile ? "is a file, not a folder" : "has no checkpoint in it";
 }
 
 /** Whether something is at a path. */
@@ -178,6 +191,20 @@ export async function exists(path: string): Promise<boolean> {
       return false;
     }
     throw error;
+  }
+}
+
+/**
+ * Renames a checkpoint that cannot be used, so that its name is free for another one of that step.
+ *
+ * @returns its new path
+ */
+export async function setAside(checkpoint: string): Promise<string> {
+  for (let number = 1;; number++) {
+    const path = `${checkpoint}.damaged-${number}`;
+    if (await exists(path)) continue;
+    await Deno.rename(checkpoint, path);
+    return path;
   }
 }
 

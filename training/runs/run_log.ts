@@ -5,8 +5,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeProblem } from "../../formats/files/atomic_file.ts";
 import { oneLine } from "../../base/control_characters.ts";
+import { appendText } from "../../formats/files/append_file.ts";
 
 /** Path of a run's log. */
 export const logPath = (run: string): string => join(run, "log.txt");
@@ -14,15 +14,8 @@ export const logPath = (run: string): string => join(run, "log.txt");
 /**
  * Appends a line, made one where it is not. A resumed run goes on below what is there.
  *
- * @throws InputError when the disk is full
+ * @throws InputError when the disk is full, or something other than a file has the name
  */
 export function appendLog(run: string, line: string): void {
-  const path = logPath(run);
-  try {
-    Deno.writeTextFileSync(path, `${new Date().toISOString()}  ${oneLine(line)}\n`, {
-      append: true,
-    });
-  } catch (error) {
-    throw writeProblem(path, error);
-  }
+  appendText(logPath(run), `${new Date().toISOString()}  ${oneLine(line)}\n`);
 }

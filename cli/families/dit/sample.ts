@@ -127,10 +127,13 @@ async function createProgram(
 /** The weights that the flags mean. */
 async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<DiTSource> {
   const path = ckpt ?? assetPath(shippedCheckpoint);
-  if (isWeightsFile(path) && config === undefined) {
+  const isWeights = await isWeightsFile(path);
+  if (isWeights && config === undefined) {
+    // A file that is no weights at all is not helped by --config.
+    (await openSafetensors(path)).close();
     throw new UsageError(`--ckpt ${path} is a bare weights file, which needs --config`);
   }
-  if (!isWeightsFile(path) && config !== undefined) {
+  if (!isWeights && config !== undefined) {
     throw new UsageError("--config is for bare weights files; a checkpoint folder has its own");
   }
   return await findDiT(

@@ -8,9 +8,8 @@ import { checkChannels, openDataset } from "../../../data/open.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
-import { checkWeights } from "../../../training/runs/checkpoint.ts";
-import type { DiTRun } from "../../../training/runs/manifest.ts";
-import { resolveWeights, type RunPlan, type Start } from "../../../training/runs/run.ts";
+import { descriptionOf, type DiTRun } from "../../../training/runs/manifest.ts";
+import { type RunPlan, type Start, startFromWeights } from "../../../training/runs/run.ts";
 import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
@@ -45,21 +44,24 @@ export async function openTrainingData(
 /** Starts, resumes or only describes a run. */
 export async function runTrainDit(io: Io, parsed: Parsed<typeof trainDitFlags>): Promise<void> {
   const { values } = parsed;
-  const { plan, dataset } = values.resume === undefined
+  const run = values.resume === undefined
     ? await prepareNewRun(io, parsed)
     : await prepareResume(io, parsed);
   if (values.dryRun) {
+    run.notes?.forEach((note) => io.tell(note));
     const { describeDiTPlan } = await import("../../commands/train_plan.ts");
-    io.out(await describeDiTPlan(plan, dataset, values));
+    io.out(await describeDiTPlan(run.plan, run.dataset, values));
     return;
   }
-  await startRun(io, parsed, prepared({ plan, dataset }, titleOf(values)));
+  await startRun(io, parsed, prepared(run, titleOf(values)));
 }
 
 /** A run with its data. */
 export interface DiTPlan {
   readonly plan: RunPlan<DiTRun>;
   readonly dataset: ImageDataset;
+  /** What is to be told about where the weights come from. */
+  readonly notes?: readonly string[];
 }
 
 /** What the run folder is called after. */
@@ -68,12 +70,13 @@ export function titleOf({ config, model }: TrainDitOptions): string {
 }
 
 /** The run as {@link startRun} takes it. */
-export function prepared({ plan, dataset }: DiTPlan, title: string): PreparedRun<DiTRun> {
+export function prepared({ plan, dataset, notes }: DiTPlan, title: string): PreparedRun<DiTRun> {
   const { config, run } = plan.description;
   return {
     command: "dit",
     title,
     plan,
+    notes,
     parameters: describeDiT(config).parameters,
     data: `${dataset.name}, ${dataset.length} pictures, ${dataset.classNames.length} classes`,
     batch: `batch ${run.batchSize}`,
@@ -118,7 +121,7 @@ export async function prepareNewRun(
   const learningRate = values.lr ?? (config.hidden < 384 ? 1e-3 : 1e-4);
   const description: DiTRun = {
     format: "tessera-checkpoint",
-    version: 1,
+    version: 2,
     config,
     classNames: [...dataset.classNames],
     run: {
@@ -136,16 +139,17 @@ export async function prepareNewRun(
     dataFingerprint: dataset.fingerprint,
     dataPath: values.dataPath === undefined ? shippedSamples : resolve(values.dataPath),
   };
-  const start = await startOf(values, config);
-  return { plan: { ...runSchedule, samples, description, start }, dataset };
+  const { start, notes } = await startOf(values, config);
+  return { plan: { ...runSchedule, samples, description, start }, dataset, notes };
 }
 
 /** Where the weights of a new run come from; what is wrong with them shows before it is made. */
-async function startOf({ initFrom }: TrainDitOptions, config: DiTConfig): Promise<Start> {
-  if (initFrom === undefined) return { from: "seed" };
-  const path = await resolveWeights(initFrom);
-  await checkWeights(path, ditParameters(config));
-  return { from: "weights", path };
+async function startOf(
+  { initFrom }: TrainDitOptions,
+  config: DiTConfig,
+): Promise<Pick<DiTPlan, "notes"> & { readonly start: Start }> {
+  if (initFrom === undefined) return { start: { from: "seed" } };
+  return await startFromWeights(initFrom, ditParameters(config));
 }
 
 async function prepareResume(
@@ -154,7 +158,8 @@ async function prepareResume(
 ): Promise<DiTPlan> {
   const { checkpoint, folder, manifest } = await findResumedRun(values, given);
   requireFamily("dit", manifest, folder);
-  const { step: _, schedule: before, ...description } = manifest;
+  const { schedule: before } = manifest;
+  const description = descriptionOf<DiTRun>(manifest);
   const { inputSize, channels } = manifest.config;
   const dataset = await openTrainingData(values.dataPath ?? manifest.dataPath, {
     imageSize: inputSize,

@@ -12,10 +12,13 @@ import { type NaViTConfig, navitParameters } from "../../../models/navit/model.t
 import { overrideNaViTConfig } from "../../../models/navit/config.ts";
 import type { TextConfig } from "../../../models/navit/text.ts";
 import { countParameters } from "../../../nn/parameters.ts";
-import { checkWeights } from "../../../training/runs/checkpoint.ts";
-import type { NaViTRun, NaViTSettings } from "../../../training/runs/manifest.ts";
+import {
+  descriptionOf,
+  type NaViTRun,
+  type NaViTSettings,
+} from "../../../training/runs/manifest.ts";
 import { previewPacking } from "../../../models/navit/preview.ts";
-import { resolveWeights, type RunPlan, type Start } from "../../../training/runs/run.ts";
+import { type RunPlan, type Start, startFromWeights } from "../../../training/runs/run.ts";
 import { trainNaViT } from "../../../models/navit/run.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
@@ -43,6 +46,8 @@ const shippedSamples = "shipped:clipart";
 export interface NaViTPlan {
   readonly plan: RunPlan<NaViTRun>;
   readonly pictures: PictureSet;
+  /** What is to be told about where the weights come from. */
+  readonly notes?: readonly string[];
   /** What the user should know before it starts. */
   readonly warnings?: readonly string[];
 }
@@ -73,16 +78,17 @@ export async function openRunPictures(
 /** Starts, resumes or only describes a run. */
 export async function runTrainNaViT(io: Io, parsed: Parsed<typeof navitTrainFlags>): Promise<void> {
   const { values } = parsed;
-  const { plan, pictures, warnings = [] } = values.resume === undefined
+  const run = values.resume === undefined
     ? await prepareNewRun(io, parsed)
     : await prepareResume(io, parsed);
-  for (const warning of warnings) io.tell(warning);
+  for (const warning of run.warnings ?? []) io.tell(warning);
   if (values.dryRun) {
+    run.notes?.forEach((note) => io.tell(note));
     const { describeNaViTPlan } = await import("../../commands/train_plan.ts");
-    io.out(await describeNaViTPlan(plan, pictures, values));
+    io.out(await describeNaViTPlan(run.plan, run.pictures, values));
     return;
   }
-  await startRun(io, parsed, prepared({ plan, pictures }, titleOf(values)));
+  await startRun(io, parsed, prepared(run, titleOf(values)));
 }
 
 /** What the run folder is called after. */
@@ -91,7 +97,10 @@ export function titleOf({ config, model }: TrainNaViTOptions): string {
 }
 
 /** The run as {@link startRun} takes it. */
-export function prepared({ plan, pictures }: NaViTPlan, title: string): PreparedRun<NaViTRun> {
+export function prepared(
+  { plan, pictures, notes }: NaViTPlan,
+  title: string,
+): PreparedRun<NaViTRun> {
   const { config, run } = plan.description;
   const measure: PreparedRun["columns"] = run.loss === "contrastive"
     ? { matchProbability: fixed("match", 3) }
@@ -100,6 +109,7 @@ export function prepared({ plan, pictures }: NaViTPlan, title: string): Prepared
     command: "navit",
     title,
     plan,
+    notes,
     parameters: countParameters(navitParameters(config)).parameters,
     data: `${pictures.name}, ${pictures.length} pictures, ${pictures.classNames.length} classes`,
     batch: `${run.sequences} sequences of ${run.length} tokens`,
@@ -131,7 +141,7 @@ export async function prepareNewRun(
   const steps = asUsage(() => schedule(values, given, stepsPerEpoch(pictures, config, run)));
   const description: NaViTRun = {
     format: "tessera-checkpoint",
-    version: 1,
+    version: 2,
     config,
     classNames: [...pictures.classNames],
     run: {
@@ -142,8 +152,10 @@ export async function prepareNewRun(
     dataFingerprint: pictures.fingerprint,
     dataPath: values.dataPath === undefined ? shippedSamples : resolve(values.dataPath),
   };
+  const { start, notes } = await startOf(values, config);
   return {
-    plan: { ...steps, description, start: await startOf(values, config) },
+    plan: { ...steps, description, start },
+    notes,
     pictures,
     warnings: packingWarnings(pictures, config, run),
   };
@@ -263,11 +275,12 @@ function droppingOf(
 }
 
 /** Where the weights of a new run come from; what is wrong with them shows before it is made. */
-async function startOf({ initFrom }: TrainNaViTOptions, config: NaViTConfig): Promise<Start> {
-  if (initFrom === undefined) return { from: "seed" };
-  const path = await resolveWeights(initFrom);
-  await checkWeights(path, navitParameters(config));
-  return { from: "weights", path };
+async function startOf(
+  { initFrom }: TrainNaViTOptions,
+  config: NaViTConfig,
+): Promise<Pick<NaViTPlan, "notes"> & { readonly start: Start }> {
+  if (initFrom === undefined) return { start: { from: "seed" } };
+  return await startFromWeights(initFrom, navitParameters(config));
 }
 
 async function prepareResume(
@@ -276,7 +289,8 @@ async function prepareResume(
 ): Promise<NaViTPlan> {
   const { checkpoint, folder, manifest } = await findResumedRun(values, given);
   requireFamily("navit", manifest, folder);
-  const { step: _, position: __, schedule: before, ...description } = manifest;
+  const { schedule: before } = manifest;
+  const description = descriptionOf<NaViTRun>(manifest);
   const { config, run } = manifest;
   const pictures = await openRunPictures(values.dataPath ?? manifest.dataPath, {
     channels: config.channels,

@@ -42,8 +42,8 @@ Deno.test("safetensors: what is written is read back", async () => {
       { name: "int", type: "I32", shape: [2], data: Int32Array.of(-5, 2 ** 31 - 1) },
       { name: "__proto__", type: "I64", shape: [2], data: BigInt64Array.of(-5n, 7n) },
     ];
-    const length = await writeSafetensors(path, tensors, { step: "12", note: "é\n" });
-    assert.equal((await Deno.stat(path)).size, length);
+    const { bytes } = await writeSafetensors(path, tensors, { step: "12", note: "é\n" });
+    assert.equal((await Deno.stat(path)).size, bytes);
 
     using reader = await openSafetensors(path);
     assert.deepEqual(reader.metadata, { step: "12", note: "é\n" });

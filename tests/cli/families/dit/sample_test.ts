@@ -377,7 +377,7 @@ Deno.test("what cannot be sampled is one line and leaves nothing behind", async 
       assert.deepEqual(await namesIn(folder), before, `${args}`);
     }
     await Deno.copyFile(damaged, weights);
-    assertFails(await run(...base, ...onWasm), 1, /ema\.safetensors: tensor .*\(truncated\?\)$/m);
+    assertFails(await run(...base, ...onWasm), 1, /ema\.safetensors: damaged: its length /);
     await Deno.remove(weights);
     assertFails(await run(...base, ...onWasm), 1, /ema\.safetensors: no such file$/m);
   });

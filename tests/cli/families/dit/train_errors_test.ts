@@ -97,7 +97,6 @@ Deno.test("weights that cannot be started from", async () => {
       [[damaged], /damaged\.safetensors: tensor "final_layer.*\(truncated\?\)$/m],
       [[good, "--hidden", "20"], /pos_embed has the shape \(1, 16, 16\), not \(1, 16, 20\)$/m],
       [[good, "--depth", "2"], /blocks\.1\.attn\.qkv\.weight is missing/],
-      [[good, "--num-classes", "12"], /embedding_table\.weight has the shape \(11, 16\), not/],
     ];
     for (const [args, message] of cases) {
       await refuses(folder, ["--init-from", ...args], 1, message);
@@ -130,12 +129,22 @@ Deno.test("checkpoints that cannot be resumed stay as they are", async () => {
       const path = join(newest, name);
       const bytes = await Deno.readFile(path);
       await Deno.writeFile(path, bytes.subarray(0, -10));
-      await refuse(1, new RegExp(`${name}: tensor ".*\\(truncated\\?\\)`), folder, "--steps", "4");
+      await refuse(
+        1,
+        new RegExp(`${name}: damaged: its length .* differs from what was written`),
+        folder,
+        "--steps",
+        "4",
+      );
       await Deno.writeFile(path, bytes);
     }
     const manifest = await Deno.readTextFile(join(newest, "state.json"));
     await Deno.writeTextFile(join(newest, "state.json"), manifest.slice(0, -10));
-    await refuse(1, /state\.json: not valid JSON, the file is damaged$/m, folder);
+    await refuse(
+      1,
+      /state\.json: not valid JSON, the file is damaged; the newest whole .*0000001; go on/,
+      folder,
+    );
     await Deno.writeTextFile(join(newest, "state.json"), manifest);
 
     await writeTinyData(data, 1);

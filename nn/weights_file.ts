@@ -1,0 +1,89 @@
+/**
+ * A file of tensors taken as the weights of a model: under the model's names, each of the shape that
+ * the model declares.
+ *
+ * @module
+ */
+import { InputError } from "../base/errors.ts";
+import { type TensorReader, withoutPrefix } from "../formats/tensors/safetensors.ts";
+import type { Shape } from "../kernels/shape.ts";
+import { mismatch, type ParameterSpecification, wrapperPrefix } from "./parameters.ts";
+
+/** The tensors of a file that are a model's parameters. */
+export interface ModelWeights {
+  /** The file, under the model's names. */
+  readonly tensors: TensorReader;
+  /** What a wrapper had put before every name, such as `module.`; empty for none. */
+  readonly prefix: string;
+  /** The parameters that the file has for another number of classes, if there are any. */
+  readonly otherClasses?: OtherClasses;
+}
+
+/** Parameters that belong to another number of classes. */
+export interface OtherClasses {
+  /** Their names. */
+  readonly parameters: readonly string[];
+  /** Classes of the file. */
+  readonly found: number;
+  /** Classes of the model. */
+  readonly wanted: number;
+}
+
+/**
+ * Takes a file as the weights of a model, without reading them.
+ *
+ * @param allowOtherClasses accepts parameters that the file has for another number of classes
+ * @throws InputError when a parameter is missing, unknown, of another shape, or no plain number
+ */
+export function matchWeights(
+  file: TensorReader,
+  specifications: readonly ParameterSpecification[],
+  { allowOtherClasses = false } = {},
+): ModelWeights {
+  const prefix = wrapperPrefix(specifications, file.tensors.keys());
+  const tensors = prefix === "" ? file : withoutPrefix(file, prefix);
+  const shapes = new Map([...tensors.tensors].map(([name, { shape }]) => [name, shape]));
+  const differing = allowOtherClasses
+    ? specifications.filter((parameter) => differsInClasses(parameter, shapes.get(parameter.name)))
+    : [];
+  const otherClasses = describeClasses(differing, shapes);
+  for (const { name, shape } of differing) shapes.set(name, shape);
+  const problem = mismatch(specifications, shapes);
+  if (problem) throw new InputError(`${file.path}: ${problem}`);
+  requirePlainNumbers(tensors);
+  return { tensors, prefix, otherClasses };
+}
+
+/** Refuses tensors that mean nothing without the scales of the program that wrote them. */
+function requirePlainNumbers({ path, tensors }: TensorReader): void {
+  const scaled = tensors.values().find(({ type }) => type.startsWith("F8"));
+  if (scaled === undefined) return;
+  throw new InputError(
+    `${path}: the parameter ${scaled.name} is stored as 8-bit floats (${scaled.type}), whose ` +
+      "scales only the program that wrote them knows; have it write F32, F16 or BF16",
+  );
+}
+
+/** Whether a shape is that of a parameter but for the number of classes. */
+function differsInClasses(
+  { shape: [count, ...rest], perClass }: ParameterSpecification,
+  found: Shape | undefined,
+): boolean {
+  if (perClass === undefined || found === undefined) return false;
+  const [foundCount, ...foundRest] = found;
+  return foundCount !== count && foundRest.join() === rest.join();
+}
+
+function describeClasses(
+  parameters: readonly ParameterSpecification[],
+  found: ReadonlyMap<string, Shape>,
+): OtherClasses | undefined {
+  if (parameters.length === 0) return undefined;
+  const [{ name, shape, perClass }] = parameters;
+  const classes = (rows: number): number => rows - perClass!.others;
+  return {
+    parameters: parameters.map((parameter) => parameter.name),
+    found: classes(found.get(name)![0]),
+    wanted: classes(shape[0]),
+  };
+}
