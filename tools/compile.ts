@@ -7,7 +7,7 @@
  * @module
  */
 import { embeddedFiles, workerModules } from "../cli/terminal/assets.ts";
-import config from "../deno.json" with { type: "json" };
+import { toolPermissions } from "./permissions.ts";
 
 /** Packages of sharp for a C library that no official Deno runs on: 18 MB that nobody loads. */
 const unusedPackages = /^@img\/sharp-(?:libvips-)?linuxmusl-/;
@@ -28,17 +28,12 @@ async function unusedFolders(): Promise<string[]> {
     .map(({ localPath }) => localPath);
 }
 
-/** The permissions of `deno task tessera`: a binary may do what the tool may from source. */
-function permissions(): string[] {
-  return config.tasks.tessera.command.split(" ")
-    .filter((word) => word === "--no-prompt" || word.startsWith("--allow-"));
-}
-
 /** The arguments of `deno` that make the executable `output`. */
 export async function compileArguments(output: string): Promise<string[]> {
   return [
     "compile",
-    ...permissions(),
+    // A binary may do what the tool may from source; where it unpacks its libraries is not known yet.
+    ...toolPermissions(),
     // sharp's native library is loaded by the system, which cannot read inside of the binary.
     "--self-extracting",
     "--exclude-unused-npm",

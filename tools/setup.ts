@@ -19,11 +19,16 @@ export interface Machine {
   readonly distributions: readonly string[];
   /** Prints one line. */
   say(line: string): void;
+  /** Asks the user; false where there is no terminal to ask at. */
+  agrees(question: string): boolean;
   /** Runs a program with its output on stderr; false when it failed or does not exist. */
   run(program: string, ...args: string[]): Promise<boolean>;
   /** Looks for a WebGPU adapter in a new process, optionally through one graphics API only. */
   findAdapter(backend?: "vulkan"): Promise<AdapterSummary | undefined>;
 }
+
+/** By its path, which is what `deno task setup` may run. */
+const aptGet = "/usr/bin/apt-get";
 
 /** What installs Mesa's software driver for Vulkan, by distribution. */
 const driverCommands: Readonly<Record<string, string>> = {
@@ -35,25 +40,28 @@ const driverCommands: Readonly<Record<string, string>> = {
   suse: "sudo zypper install -y libvulkan_lvp",
 };
 
-/**
- * Runs all steps.
- *
- * @param requireAdapter Whether to fail where there is no adapter instead of going on with the CPU.
- * @returns Whether the project can be used.
- */
-export async function setup(machine: Machine, requireAdapter: boolean): Promise<boolean> {
+/** What the user has said beforehand. */
+export interface Wishes {
+  /** Fails where there is no adapter instead of going on with the CPU. */
+  readonly requireAdapter: boolean;
+  /** Packages of the system may be installed without a question. */
+  readonly mayInstall: boolean;
+}
+
+/** Runs all steps; returns whether the project can be used. */
+export async function setup(machine: Machine, wishes: Wishes): Promise<boolean> {
   if (!await fetchPackages(machine)) {
     machine.say("setup: fetching the packages failed; is the npm registry reachable?");
     return false;
   }
-  const adapter = await provideAdapter(machine);
+  const adapter = await provideAdapter(machine, wishes);
   if (adapter) {
     const kind = adapter.software ? "software, computes on the CPU" : "hardware";
     machine.say(`setup: ready; WebGPU adapter: ${adapter.description} (${kind})`);
     return true;
   }
   machine.say(`setup: no WebGPU adapter${driverHint(machine)}`);
-  if (requireAdapter) {
+  if (wishes.requireAdapter) {
     machine.say("setup: TESSERA_REQUIRE_WEBGPU is set, so this is an error");
     return false;
   }
@@ -70,17 +78,21 @@ async function fetchPackages(machine: Machine): Promise<boolean> {
     await machine.run(deno, "cache", "--quiet", "--frozen", "cli/main.ts");
 }
 
-/** Finds an adapter, installing Mesa's Vulkan driver where there is none and that is possible. */
-async function provideAdapter(machine: Machine): Promise<AdapterSummary | undefined> {
+/** Finds an adapter, installing Mesa's Vulkan driver where there is none, if possible and allowed. */
+async function provideAdapter(
+  machine: Machine,
+  { mayInstall }: Wishes,
+): Promise<AdapterSummary | undefined> {
   if (machine.os !== "linux") return await machine.findAdapter();
   const vulkan = await machine.findAdapter("vulkan");
   if (vulkan) return vulkan;
   const usesApt = machine.distributions.some((name) => name === "debian" || name === "ubuntu");
-  if (machine.isRoot && usesApt) {
-    machine.say("setup: no Vulkan driver; installing mesa-vulkan-drivers");
-    await machine.run("apt-get", "update", "-qq");
+  const question = "setup: no Vulkan driver; install mesa-vulkan-drivers, a software one?";
+  if (machine.isRoot && usesApt && (mayInstall || machine.agrees(question))) {
+    machine.say("setup: installing mesa-vulkan-drivers");
+    await machine.run(aptGet, "update", "-qq");
     const options = ["-y", "-qq", "--no-install-recommends"];
-    await machine.run("apt-get", "install", ...options, "mesa-vulkan-drivers");
+    await machine.run(aptGet, "install", ...options, "mesa-vulkan-drivers");
   }
   // Without Vulkan there may still be one through OpenGL ES.
   return await machine.findAdapter();
@@ -89,7 +101,9 @@ async function provideAdapter(machine: Machine): Promise<AdapterSummary | undefi
 function driverHint(machine: Machine): string {
   if (machine.os !== "linux") return "";
   const name = machine.distributions.find((distribution) => distribution in driverCommands);
-  return name ? `; to get a software one: ${driverCommands[name]}` : "; Mesa's lavapipe is one";
+  if (!name) return "; Mesa's lavapipe is one";
+  const command = driverCommands[name];
+  return `; to get a software one: ${machine.isRoot ? command.replace(/^sudo /, "") : command}`;
 }
 
 async function run(program: string, ...args: string[]): Promise<boolean> {
@@ -140,8 +154,11 @@ if (import.meta.main) {
     isRoot: Deno.build.os === "linux" && Deno.uid() === 0,
     distributions: distributions(),
     say: (line) => console.error(line),
+    agrees: (question) => Deno.stdin.isTerminal() && confirm(question),
     run,
     findAdapter,
   };
-  if (!await setup(machine, Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1")) Deno.exit(1);
+  const requireAdapter = Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1";
+  const mayInstall = requireAdapter || Deno.env.get("CI") === "true";
+  if (!await setup(machine, { requireAdapter, mayInstall })) Deno.exit(1);
 }

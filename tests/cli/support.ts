@@ -4,7 +4,8 @@
  * @module
  */
 import { Io, type LogFormat, type Terminal } from "../../cli/terminal/io.ts";
-import config from "../../deno.json" with { type: "json" };
+import { nativeFolder } from "../../tools/native_folder.ts";
+import { toolPermissions } from "../../tools/permissions.ts";
 
 /** An `Io` that keeps what was written. */
 export interface RecordedIo extends Io {
@@ -40,8 +41,7 @@ export interface Finished {
 }
 
 /** The permission flags of `deno task tessera`. */
-export const taskPermissions: readonly string[] = config.tasks.tessera.command.split(" ")
-  .filter((word) => word === "--no-prompt" || word.startsWith("--allow-"));
+export const taskPermissions: readonly string[] = toolPermissions(nativeFolder());
 
 /** Runs `tessera` with the permissions of its task, or with others. */
 export async function runTessera(

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import { nativeFolder } from "../../tools/native_folder.ts";
+import { toolPermissions } from "../../tools/permissions.ts";
+import { taskPermissions } from "../cli/support.ts";
 import { parseSummary } from "../../tools/test.ts";
 
 const tasks: Record<string, { command: string; dependencies?: string[] }> = config.tasks;
@@ -18,7 +21,24 @@ Deno.test("no task may use the network, all permissions, or ask for some", () =>
       assert.match(run, /--no-prompt/, name);
     }
   }
-  assert.doesNotMatch(tasks.tessera.command, /--allow-run|--allow-env(?!=)|--allow-sys(?!=)/);
+  const everything = /--allow-(?:run|ffi|env|sys)(?!=)/;
+  for (const [name, { command }] of Object.entries(tasks)) {
+    assert.doesNotMatch(command, everything, name);
+  }
+  assert.doesNotMatch(tasks.tessera.command, /--allow-run/);
+});
+
+Deno.test("native libraries are loaded from the folder of sharp's, and programs are Deno and apt-get", async () => {
+  const folder = nativeFolder();
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  assert.ok(names.some((name) => name.startsWith("sharp-libvips-")), names.join());
+  assert.ok(taskPermissions.includes(`--allow-ffi=${folder}`), taskPermissions.join(" "));
+  assert.ok(toolPermissions().includes("--allow-ffi"));
+  for (const name of ["setup", "test", "soak", "compile"]) {
+    const scope = /--allow-run=\$\(deno eval -p 'Deno\.execPath\(\)'\)(,\/usr\/bin\/apt-get)?"/;
+    const [, others] = scope.exec(tasks[name].command) ?? assert.fail(tasks[name].command);
+    assert.equal(others !== undefined, name === "setup");
+  }
 });
 
 Deno.test("packages are pinned, and nothing comes from elsewhere than npm and Node", () => {
