@@ -1,6 +1,6 @@
 /**
- * Runs a test body on every device the machine has: WebAssembly with one and two threads, relaxed
- * and strict, and WebGPU.
+ * Runs a test body on every device of the table that the machine has, those with threads with one and
+ * two of them, relaxed and strict.
  *
  * Without a WebGPU adapter the WebGPU test is reported as ignored and one line says why; with
  * `TESSERA_REQUIRE_WEBGPU=1` in the environment it fails instead.
@@ -8,8 +8,7 @@
  * @module
  */
 import type { Device } from "../kernels/device.ts";
-import { createWasmDevice } from "../kernels/wasm/device.ts";
-import { createWebGPUDevice } from "../kernels/webgpu/device.ts";
+import { deviceKind, type DeviceName, deviceNames, openDevice } from "../kernels/devices.ts";
 
 /** A way to make a device, by a name for test titles. */
 export interface DeviceChoice {
@@ -19,33 +18,36 @@ export interface DeviceChoice {
   create(): Promise<Device>;
 }
 
-async function hasAdapter(): Promise<boolean> {
-  const adapter = await navigator.gpu?.requestAdapter();
-  return adapter !== null && adapter !== undefined;
+const requireWebGPU = Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1";
+
+/** Whether tests run on a device; says so where they do not. */
+async function isAvailable(name: DeviceName): Promise<boolean> {
+  const { available, reason } = await (await deviceKind(name)).probe();
+  if (available || (name === "webgpu" && requireWebGPU)) return true;
+  console.log(
+    `The ${name} tests of this file are not run: ${reason} ` +
+      "(TESSERA_REQUIRE_WEBGPU=1 makes a missing adapter a failure).",
+  );
+  return false;
 }
 
-const requireWebGPU = Deno.env.get("TESSERA_REQUIRE_WEBGPU") === "1";
-const webgpuAvailable = requireWebGPU || await hasAdapter();
-if (!webgpuAvailable) {
-  console.log(
-    "No WebGPU adapter: the WebGPU tests of this file are not run " +
-      "(TESSERA_REQUIRE_WEBGPU=1 makes this a failure).",
+/** The ways in which tests use a device. */
+async function choicesOf(name: DeviceName): Promise<DeviceChoice[]> {
+  const available = await isAvailable(name);
+  const { threads } = await deviceKind(name);
+  if (!threads) return [{ name, available, create: () => openDevice(name) }];
+  return [1, 2].flatMap((threads) =>
+    [false, true].map((strictMath) => ({
+      name: `${name}, ${threads} thread${threads > 1 ? "s" : ""}${strictMath ? ", strict" : ""}`,
+      available,
+      create: () => openDevice(name, { threads, strictMath }),
+    }))
   );
 }
 
-const wasmChoices: DeviceChoice[] = [1, 2].flatMap((threads) =>
-  [false, true].map((strictMath) => ({
-    name: `wasm, ${threads} thread${threads > 1 ? "s" : ""}${strictMath ? ", strict" : ""}`,
-    available: true,
-    create: () => createWasmDevice({ threads, strictMath }),
-  }))
-);
-
 /** All devices tests run on. */
-export const deviceChoices: readonly DeviceChoice[] = [
-  ...wasmChoices,
-  { name: "webgpu", available: webgpuAvailable, create: () => createWebGPUDevice() },
-];
+export const deviceChoices: readonly DeviceChoice[] =
+  (await Promise.all([...deviceNames].reverse().map(choicesOf))).flat();
 
 /**
  * Registers one test a device. The device is made for the test and closed after it.

@@ -15,6 +15,7 @@
  * @module
  */
 import { dirname, relative, resolve } from "@std/path";
+import { deviceNames } from "../kernels/devices.ts";
 import { isEmbedded } from "../cli/terminal/assets.ts";
 
 /** Product folders, from the top: a file may import from its own folder and from those below. */
@@ -39,10 +40,9 @@ const assets = "cli/terminal/assets.ts";
 /** Packages that must be loaded by `await import()` inside the function that needs them. */
 const lazyPackages = ["sharp", "vega", "vega-lite", "mp4-muxer"];
 
-/** Devices, and where they may be named. */
-const devices = ["wasm", "webgpu"];
+/** Where devices may be named: in their table, and each in the room that has its name. */
 const deviceTable = "kernels/devices.ts";
-const deviceRooms = ["kernels/wasm/", "kernels/webgpu/"];
+const deviceRooms = deviceNames.map((name) => `kernels/${name}/`);
 
 const root = resolve(import.meta.dirname!, "..");
 
@@ -162,7 +162,7 @@ function deviceName(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   if (!productFolder(path) || home) return {};
   return {
     Literal(node) {
-      if (!devices.includes(node.value as string)) return;
+      if (!(deviceNames as readonly unknown[]).includes(node.value)) return;
       context.report({
         node,
         message: `a device is named here; ask for what matters of it (DeviceKind)`,

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Program, Step } from "../../kernels/program.ts";
+import type { Program, Step, StepKind } from "../../kernels/program.ts";
 import { attention, attentionGradient } from "./attention.ts";
 import { layerNorm, layerNormGradient } from "./layer_norm.ts";
 import type { Memory } from "./memory.ts";
@@ -19,34 +19,32 @@ import { adamw, gather, random, scatterAdd } from "./training.ts";
 /** Contents of buffers by name; numbers of any array type. */
 export type NamedValues = ReadonlyMap<string, ArrayLike<number>>;
 
+type Interpreters = {
+  readonly [Kind in StepKind]: (
+    step: Extract<Step, { readonly kind: Kind }>,
+    memory: Memory,
+  ) => void;
+};
+
+const interpreters: Interpreters = {
+  elementwise,
+  widen,
+  reduce,
+  matmul,
+  attention,
+  attentionGradient,
+  layerNorm,
+  layerNormGradient,
+  gather,
+  scatterAdd,
+  random,
+  adamw,
+};
+
 /** Executes one step on the memory. */
 export function interpretStep(step: Step, memory: Memory): void {
-  switch (step.kind) {
-    case "elementwise":
-      return elementwise(step, memory);
-    case "widen":
-      return widen(step, memory);
-    case "reduce":
-      return reduce(step, memory);
-    case "matmul":
-      return matmul(step, memory);
-    case "attention":
-      return attention(step, memory);
-    case "attentionGradient":
-      return attentionGradient(step, memory);
-    case "layerNorm":
-      return layerNorm(step, memory);
-    case "layerNormGradient":
-      return layerNormGradient(step, memory);
-    case "gather":
-      return gather(step, memory);
-    case "scatterAdd":
-      return scatterAdd(step, memory);
-    case "random":
-      return random(step, memory);
-    case "adamw":
-      return adamw(step, memory);
-  }
+  // The table ties each kind to the interpreter of its own step type.
+  (interpreters[step.kind] as (step: Step, memory: Memory) => void)(step, memory);
 }
 
 /**
