@@ -45,6 +45,20 @@ export function viewSpan({ shape, strides }: View): number {
   return shape.reduce((span, size, axis) => span + (size - 1) * strides[axis], 1);
 }
 
+/**
+ * Whether two positions of a view may name one element: some axis moves by less than the axes with
+ * smaller strides span.
+ */
+export function overlapsItself({ shape, strides }: View): boolean {
+  const axes = shape.flatMap((size, axis) => size > 1 ? [{ size, stride: strides[axis] }] : []);
+  let span = 1;
+  return axes.sort((a, b) => a.stride - b.stride).some(({ size, stride }) => {
+    const overlaps = stride < span;
+    span += (size - 1) * stride;
+    return overlaps;
+  });
+}
+
 /** A view repeated along new leading axes and along axes of size 1, as in broadcasting. */
 export function broadcastView(view: View, shape: Shape): View {
   const added = shape.length - view.shape.length;

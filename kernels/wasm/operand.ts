@@ -9,7 +9,14 @@
  */
 import type { BufferSpecification } from "../program.ts";
 import { formatShape, sameShape, type Shape } from "../shape.ts";
-import { coversBuffer, hasUnitInnerStride, isContiguous, type View, viewSpan } from "../view.ts";
+import {
+  coversBuffer,
+  hasUnitInnerStride,
+  isContiguous,
+  overlapsItself,
+  type View,
+  viewSpan,
+} from "../view.ts";
 
 /** The elements of an operand that generated code walks over. */
 export interface OperandForm {
@@ -19,6 +26,8 @@ export interface OperandForm {
   readonly layout?: OperandLayout;
   /** Whether the code reads half precision; otherwise elements have four bytes. */
   readonly halves?: boolean;
+  /** Whether the code writes the elements too. */
+  readonly written?: boolean;
 }
 
 /** Elements of the last axis side by side; all elements side by side; and these a whole buffer. */
@@ -41,7 +50,8 @@ export function checkOperand(
   buffer: BufferSpecification | undefined,
 ): asserts buffer is BufferSpecification {
   if (!buffer) throw new RangeError(`a view names buffer ${view.buffer}, which does not exist`);
-  const problem = formProblem(view, form, buffer) ?? rangeProblem(view, buffer.elements);
+  const problem = formProblem(view, form, buffer) ?? rangeProblem(view, buffer.elements) ??
+    (form.written ? resultProblem(view, buffer) : undefined);
   if (problem) throw new RangeError(`buffer ${buffer.name}: ${problem}`);
 }
 
@@ -77,4 +87,11 @@ function rangeProblem(view: View, elements: number): string | undefined {
   }
   const end = offset + viewSpan(view);
   return end <= elements ? undefined : `a view reaches element ${end - 1} of ${elements}`;
+}
+
+function resultProblem(view: View, { kind }: BufferSpecification): string | undefined {
+  if (kind === "input" || kind === "constant") return `a step writes to this ${kind}`;
+  if (!overlapsItself(view)) return undefined;
+  const { shape, strides } = view;
+  return `a result of shape ${formatShape(shape)}, strides ${formatShape(strides)} overlaps itself`;
 }

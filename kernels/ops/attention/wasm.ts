@@ -59,18 +59,26 @@ function headRows(
   { query }: AttentionOperands,
   view: View,
   length: number,
+  written = false,
 ): RowAddress {
   const [batch, , heads, width] = query.shape;
-  const first = context.address(view, { shape: [batch, length, heads, width], layout: "rows" });
+  const shape = [batch, length, heads, width];
+  const first = context.address(view, { shape, layout: "rows", written });
   const { strides } = view;
   return (task, row) =>
     first + 4 * (task.batch * strides[0] + row * strides[1] + task.head * strides[2]);
 }
 
 /** Elements of a contiguous (N, H, Tq) operand. */
-function headValues(context: WasmContext, { query }: AttentionOperands, view: View): RowAddress {
+function headValues(
+  context: WasmContext,
+  { query }: AttentionOperands,
+  view: View,
+  written = false,
+): RowAddress {
   const [batch, queries, heads] = query.shape;
-  const first = context.address(view, { shape: [batch, heads, queries], layout: "contiguous" });
+  const shape = [batch, heads, queries];
+  const first = context.address(view, { shape, layout: "contiguous", written });
   return (task, row) => first + 4 * ((task.batch * heads + task.head) * queries + row);
 }
 
@@ -167,7 +175,8 @@ export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
   const rows = (view: View, length: number) => headRows(context, step, view, length);
   const ids = (view: View | undefined, length: number) => segmentIds(context, step, view, length);
   const [q, k, v] = [rows(query, queries), rows(key, keys), rows(value, keys)];
-  const [o, lse] = [rows(output, queries), headValues(context, step, logSumExp)];
+  const o = headRows(context, step, output, queries, true);
+  const lse = headValues(context, step, logSumExp, true);
   const [queryIds, keyIds] = [ids(querySegments, queries), ids(keySegments, keys)];
   const tasks = queryTasks(step, context.threads);
   const callQueries = Math.max(...tasks.map(({ range }) => range.end - range.start));
@@ -230,7 +239,7 @@ function rowDotPhase(step: AttentionGradientStep, context: WasmContext): Phase {
   const name = `attention row dots ${width} ${strides.join(" ")}`;
   context.define(name, (module) => rowDots(module, { width, strides }));
   const [o, dO] = [output, outputGradient].map((view) => headRows(context, step, view, queries));
-  const dots = headValues(context, step, rowDot);
+  const dots = headValues(context, step, rowDot, true);
   const tasks = headTasks(step, queries, context.threads);
   return taskPhase(tasks, context, 0, (task) => {
     const { start, end } = task.range;
@@ -248,9 +257,12 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
   const [batch, queries, heads, width] = query.shape;
   const keys = key.shape[1];
   const rows = (view: View, length: number) => headRows(context, step, view, length);
+  const results = (view: View, length: number) => headRows(context, step, view, length, true);
   const ids = (view: View | undefined, length: number) => segmentIds(context, step, view, length);
-  const [q, dO, dQ] = [query, outputGradient, queryGradient].map((view) => rows(view, queries));
-  const [k, v, dK, dV] = [key, value, keyGradient, valueGradient].map((view) => rows(view, keys));
+  const [q, dO] = [query, outputGradient].map((view) => rows(view, queries));
+  const [k, v] = [key, value].map((view) => rows(view, keys));
+  const dQ = results(queryGradient, queries);
+  const [dK, dV] = [keyGradient, valueGradient].map((view) => results(view, keys));
   const [lse, dots] = [step.logSumExp, step.rowDot].map((view) => headValues(context, step, view));
   const [queryIds, keyIds] = [ids(querySegments, queries), ids(keySegments, keys)];
   const segmented = querySegments !== undefined;

@@ -152,7 +152,9 @@ export function lowerElementwise(step: ElementwiseStep, context: WasmContext): P
   const columns = sizes[sizes.length - 1] ?? 1;
   const rows = sizes.slice(0, -1).reduce((a, b) => a * b, 1);
   const { shape } = step.output;
-  const addresses = operands.map((view) => context.address(view, { shape }));
+  const addresses = operands.map((view) =>
+    context.address(view, { shape, written: view === step.output })
+  );
   const workers = Math.min(context.threads, Math.ceil(rows * columns / elementsPerThread));
   const byRows = rows >= 4 * workers;
   const ranges = byRows

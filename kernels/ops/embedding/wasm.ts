@@ -57,7 +57,7 @@ export const lowerGather: WasmLowering<GatherStep> = (step, context) => {
   const layout = "contiguous";
   const table = context.address(step.table, { shape: [rows, width], layout });
   const indices = context.address(step.indices, { shape: [count], layout });
-  const output = context.address(step.output, { shape: [count, width], layout });
+  const output = context.address(step.output, { shape: [count, width], layout, written: true });
   return [
     splitPhase(splitEvenly(count, context.threads), ({ start, end }) => [{
       function: name,
@@ -118,7 +118,7 @@ export const lowerScatterAdd: WasmLowering<ScatterAddStep> = (step, context) => 
   const layout = "contiguous";
   const indices = context.address(step.indices, { shape: [count], layout });
   const source = context.address(step.source, { shape: [count, width], layout });
-  const output = context.address(step.output, { shape: [rows, width], layout });
+  const output = context.address(step.output, { shape: [rows, width], layout, written: true });
   return [
     splitPhase(splitEvenly(width, context.threads, columnGrain), ({ start, end }) => {
       const columns = end - start;

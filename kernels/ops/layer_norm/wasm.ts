@@ -187,14 +187,18 @@ function lowerRows(
   operands: ReadonlyMap<string, View>,
   context: WasmContext,
   kind: string,
+  results: readonly string[],
   emit: (module: ModuleBuilder, name: string, kernel: RowKernel) => FunctionBuilder,
 ): Phase[] {
   const views = [...operands.values()];
   const { shape } = views[0];
-  const bases = [...operands].map(([role, view]) => {
-    const row = role === "statistics" ? 2 : shape.at(-1)!;
-    return context.address(view, { shape: [...shape.slice(0, -1), row], layout: "rows" });
-  });
+  const bases = [...operands].map(([role, view]) =>
+    context.address(view, {
+      shape: [...shape.slice(0, -1), role === "statistics" ? 2 : shape.at(-1)!],
+      layout: "rows",
+      written: results.includes(role),
+    })
+  );
   const runs = rowRuns(views);
   const width = shape.at(-1)!;
   const roles = [...operands.keys()];
@@ -226,6 +230,7 @@ export const lowerLayerNorm: WasmLowering<LayerNormStep> = (step, context) => {
     operands,
     context,
     `layerNorm ${epsilon}`,
+    ["output", "statistics"],
     (module, name, kernel) => emitLayerNorm(module, name, { ...kernel, epsilon }),
   );
 };
@@ -234,5 +239,5 @@ export const lowerLayerNorm: WasmLowering<LayerNormStep> = (step, context) => {
 export const lowerLayerNormGradient: WasmLowering<LayerNormGradientStep> = (step, context) => {
   const { input, output, statistics, scale, outputGradient, addend } = step;
   const operands = present({ input, output, statistics, scale, outputGradient, addend });
-  return lowerRows(operands, context, "layerNormGradient", emitLayerNormGradient);
+  return lowerRows(operands, context, "layerNormGradient", ["output"], emitLayerNormGradient);
 };

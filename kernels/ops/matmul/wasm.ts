@@ -87,7 +87,7 @@ function operandAddresses(step: MatmulStep, context: WasmContext): number[] {
   return [
     context.address(factorView(step.a, [batch, m, k]), { shape: [batch, m, k] }),
     context.address(factorView(step.b, [batch, k, n]), { shape: [batch, k, n], halves: true }),
-    context.address(output, { shape, layout: "contiguous" }),
+    context.address(output, { shape, layout: "contiguous", written: true }),
     ...step.epilogueInputs.map((view) => context.address(view, { shape })),
   ];
 }

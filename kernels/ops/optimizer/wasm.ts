@@ -148,7 +148,10 @@ export const lowerAdamW: WasmLowering<AdamWStep> = (step, context) => {
   const name = `adamw${average ? " average" : ""}${decay ? " decay" : ""}`;
   context.define(name, (module) => emitAdamW(module, name, { average: !!average, decay }));
   const operands = [parameter, gradient, firstMoment, secondMoment, ...average ? [average] : []]
-    .map((view) => context.address(view, { shape: parameter.shape, layout: "contiguous" }));
+    .map((view) => {
+      const written = view !== gradient;
+      return context.address(view, { shape: parameter.shape, layout: "contiguous", written });
+    });
   const shared = [
     context.address(step.schedule, { shape: [adamwSchedule.length], layout: "contiguous" }),
     context.address(step.gradientScale, { shape: [] }),

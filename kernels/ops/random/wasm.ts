@@ -166,7 +166,8 @@ export const lowerRandom: WasmLowering<RandomStep> = (step, context) => {
   const seed = context.address(step.seed, { shape: [2], layout: "contiguous" });
   const rows = context.address(step.rows, { shape: [rowCount], layout: "contiguous" });
   const draw = context.address(step.draw, { shape: [] });
-  const target = context.address(output, { shape: output.shape, layout: "contiguous" });
+  const { shape } = output;
+  const target = context.address(output, { shape, layout: "contiguous", written: true });
   const call = (row: number, count: number, start: number, end: number) => [{
     function: name,
     arguments: [seed, rows + 4 * row, draw, target + 4 * width * row, count, start, end],

@@ -62,7 +62,7 @@ export function lowerReduce(step: ReduceStep, context: WasmContext): Phase[] {
   const { shape } = step.output;
   const addresses = [
     ...step.inputs.map((view) => context.address(view, { shape: [...shape, ...reduced] })),
-    context.address(step.output, { shape }),
+    context.address(step.output, { shape, written: true }),
   ];
   return lowerTask({ kernel, addresses }, context);
 }

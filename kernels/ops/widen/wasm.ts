@@ -26,7 +26,7 @@ export const lowerWiden: WasmLowering<WidenStep> = ({ input, output }, context) 
   const workers = Math.min(context.threads, Math.ceil(elements / elementsPerThread));
   const ranges = splitAmong(workers, context.threads, elements, lineElements);
   const source = context.address(input, { shape, layout: "buffer", halves: true });
-  const target = context.address(output, { shape, layout: "buffer" });
+  const target = context.address(output, { shape, layout: "buffer", written: true });
   return [splitPhase(ranges, ({ start, end }) => [{
     function: "widen",
     arguments: [

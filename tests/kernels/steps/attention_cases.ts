@@ -8,7 +8,8 @@ import { contiguousStrides, elementCount, type Shape } from "../../../kernels/sh
 import { interpret } from "../../reference/interpreter.ts";
 import { type Layout, StepBuilder, type StepCase, unitRoundoff } from "./builder.ts";
 
-interface Form {
+/** Sizes of an attention step and how its operands are stored. */
+export interface Form {
   readonly batch?: number;
   readonly queries: number;
   readonly keys?: number;
@@ -181,7 +182,7 @@ function tolerance(form: Form, factor: number): number {
 }
 
 /** One case of the forward step. */
-function attentionCase(padding: number, form: Form): StepCase {
+export function attentionCase(padding: number, form: Form): StepCase {
   const { batch = 1, queries, heads = 1, width } = form;
   const b = new StepBuilder(padding);
   const step = {
@@ -198,31 +199,34 @@ export function attentionCases(padding: number): StepCase[] {
   return forms.map((form) => attentionCase(padding, form));
 }
 
-/** Gradient of attention; `output` and `logSumExp` come from the reference. */
+/** One case of the gradient; `output` and `logSumExp` come from the reference. */
+export function attentionGradientCase(padding: number, form: Form): StepCase {
+  const { batch = 1, queries, heads = 1, width } = form;
+  const forward = attentionCase(padding, form);
+  // The states of the forward case, in the order of their creation.
+  const [output, logSumExp] = [...interpret(forward.program, forward.inputs).values()]
+    .map((padded) => padded.slice(padding, padded.length - padding));
+  const b = new StepBuilder(padding);
+  const inputs = operands(b, form);
+  const gradients = {
+    output: b.values([batch, queries, heads, width], output),
+    logSumExp: b.values([batch, heads, queries], logSumExp),
+    outputGradient: b.input([batch, queries, heads, width]),
+    rowDot: b.output([batch, heads, queries]),
+  };
+  const { query, key, value } = triple(b, form, (layout) => b.output(layout));
+  const step = {
+    kind: "attentionGradient",
+    ...inputs,
+    ...gradients,
+    queryGradient: query,
+    keyGradient: key,
+    valueGradient: value,
+  } as const;
+  return b.build(describe(form), step, tolerance(form, 2));
+}
+
+/** Gradients of attention. */
 export function attentionGradientCases(padding: number): StepCase[] {
-  return forms.map((form) => {
-    const { batch = 1, queries, heads = 1, width } = form;
-    const forward = attentionCase(padding, form);
-    // The states of the forward case, in the order of their creation.
-    const [output, logSumExp] = [...interpret(forward.program, forward.inputs).values()]
-      .map((padded) => padded.slice(padding, padded.length - padding));
-    const b = new StepBuilder(padding);
-    const inputs = operands(b, form);
-    const gradients = {
-      output: b.values([batch, queries, heads, width], output),
-      logSumExp: b.values([batch, heads, queries], logSumExp),
-      outputGradient: b.input([batch, queries, heads, width]),
-      rowDot: b.output([batch, heads, queries]),
-    };
-    const { query, key, value } = triple(b, form, (layout) => b.output(layout));
-    const step = {
-      kind: "attentionGradient",
-      ...inputs,
-      ...gradients,
-      queryGradient: query,
-      keyGradient: key,
-      valueGradient: value,
-    } as const;
-    return b.build(describe(form), step, tolerance(form, 2));
-  });
+  return forms.map((form) => attentionGradientCase(padding, form));
 }

@@ -58,3 +58,25 @@ export async function runCase(
     executable.destroy();
   }
 }
+
+/**
+ * Largest error relative to the largest finite magnitude expected, or to the least one that counts
+ * where results may cancel; infinite for a wrong NaN.
+ */
+export function relativeError(
+  actual: ArrayLike<number>,
+  expected: Float64Array,
+  least = 0,
+): number {
+  const magnitude = expected.reduce(
+    (m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m,
+    least,
+  );
+  let worst = 0;
+  expected.forEach((x, i) => {
+    if (Object.is(actual[i], x) || actual[i] === x) return;
+    const error = Math.abs(actual[i] - x) / (magnitude || 1);
+    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+  });
+  return worst;
+}

@@ -9,7 +9,8 @@ import type { View } from "../../../kernels/view.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { broadcast, StepBuilder, type StepCase, transposed, unitRoundoff } from "./builder.ts";
 
-interface MatmulForm {
+/** Sizes of a product and how its factors are stored. */
+export interface MatmulForm {
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -61,7 +62,8 @@ function product(b: StepBuilder, form: MatmulForm): { a: MatrixView; b: MatrixVi
   };
 }
 
-function plainProduct(padding: number, form: MatmulForm): StepCase {
+/** One product without an epilogue. */
+export function plainProduct(padding: number, form: MatmulForm): StepCase {
   const { m, n, k, batch = 1 } = form;
   const b = new StepBuilder(padding);
   const operands = product(b, form);

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { eachDevice } from "../../devices.ts";
 import { interpret } from "../../reference/interpreter.ts";
 import type { StepCase } from "./builder.ts";
-import { casesOf, paddings, runCase } from "./cases.ts";
+import { casesOf, paddings, relativeError, runCase } from "./cases.ts";
 
 /** Cases and expected results, computed once for all devices. */
 function withExpectations(make: (padding: number) => StepCase[]) {
@@ -19,18 +19,6 @@ function withExpectations(make: (padding: number) => StepCase[]) {
         expected: interpret(test.program, test.inputs, test.states),
       }))
     );
-}
-
-/** Largest error relative to the largest finite magnitude expected; infinite for a wrong NaN. */
-function relativeError(actual: ArrayLike<number>, expected: Float64Array): number {
-  const magnitude = expected.reduce((m, x) => Number.isFinite(x) ? Math.max(m, Math.abs(x)) : m, 0);
-  let worst = 0;
-  expected.forEach((x, i) => {
-    if (Object.is(actual[i], x) || actual[i] === x) return;
-    const error = Math.abs(actual[i] - x) / (magnitude || 1);
-    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
-  });
-  return worst;
 }
 
 for (const [kind, make] of Object.entries(casesOf)) {
