@@ -5,17 +5,24 @@
  */
 
 import { MemoryDataset } from "./memory_dataset.ts";
+import type { OpeningWatch } from "./sources/scan.ts";
 import { centerCrop, copyPlanar, fromPlanar, withChannels } from "./pictures/picture.ts";
+
+/** After so many pictures others get their turn: to show how far this is, to hear a signal. */
+const picturesAtOnce = 256;
 
 /**
  * A data set whose pictures are `imageSize` x `imageSize` with `channels` channels: centre-cropped
  * as in ADM, grey repeated or colours weighted. The same object when nothing is to be done.
+ *
+ * @param watch hears how far it is
  */
-export function fitDataset(
+export async function fitDataset(
   dataset: MemoryDataset,
   imageSize: number | undefined,
   channels: number = dataset.channels,
-): MemoryDataset {
+  watch: OpeningWatch = () => {},
+): Promise<MemoryDataset> {
   const height = imageSize ?? dataset.height;
   const width = imageSize ?? dataset.width;
   const isSameSize = height === dataset.height && width === dataset.width;
@@ -24,6 +31,10 @@ export function fitDataset(
   const length = channels * height * width;
   const pixels = new Uint8Array(dataset.length * length);
   for (let index = 0; index < dataset.length; index++) {
+    if (index % picturesAtOnce === 0) {
+      watch("pictures fitted", index, dataset.length);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     const { channels: from, height: rows, width: columns } = dataset;
     const picture = fromPlanar(dataset.bytes(index), from, rows, columns);
     const sized = isSameSize ? picture : centerCrop(picture, height, dataset.name);

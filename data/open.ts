@@ -90,7 +90,7 @@ export async function openDataset(
   const { pictures } = found;
   if (pictures instanceof MemoryDataset) {
     if (split === "train") describeEmptyClasses(pictures).forEach((line) => warn(line));
-    return fitDataset(pictures, imageSize, channels);
+    return await fitDataset(pictures, imageSize, channels, options.watch);
   }
   if (imageSize === undefined) {
     throw new InputError(`${path}: a folder of pictures needs a size to crop to (--image-size)`);
@@ -142,7 +142,7 @@ export async function openPictureSet(
   if (holdout === undefined) requirePart(path, found, split);
   const { pictures, isPart } = found;
   const set = pictures instanceof MemoryDataset
-    ? pictureSetOf(fitDataset(pictures, undefined, channels))
+    ? pictureSetOf(await fitDataset(pictures, undefined, channels, options.watch))
     : await openMixedFolder(pictures, options);
   if (split === "train" && !classNames) describeEmptyClasses(set).forEach((line) => warn(line));
   const part = holdout === undefined || isPart ? set : holdOut(set, holdout)[split];

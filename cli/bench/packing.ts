@@ -100,7 +100,7 @@ export function packingCommand(io: Io): Command {
       const places = await placesOf(values);
       await runSweep(io, {
         total: sets * models.length * values.ops.length * places.length,
-        tasks: tasksOf(values, models, places),
+        tasks: tasksOf(io, values, models, places),
         describe: ({ operation, model, pictures, place }) =>
           `${operation} ${model}, ${pictures}, ${place.device}`,
         measure: measurePacking,
@@ -126,6 +126,7 @@ async function modelsFromFlags(values: PackingValues): Promise<NamedNaViT[]> {
 
 /** Every combination; pictures are laid out when their turn comes, for one model at a time. */
 async function* tasksOf(
+  io: Io,
   values: PackingValues,
   models: readonly NamedNaViT[],
   places: readonly Place[],
@@ -134,7 +135,7 @@ async function* tasksOf(
   const { ops, dataPath } = values;
   for (const spread of dataPath === undefined ? values.spread : [undefined]) {
     for (const { name: model, config } of models) {
-      const pictures = await openPictures(values, config, spread);
+      const pictures = await openPictures(io, values, config, spread);
       const layouts = await layOut(pictures, { ...values, patch: config.patch });
       for (const operation of ops) {
         for (const place of places) {
@@ -147,13 +148,17 @@ async function* tasksOf(
 
 /** The pictures of a folder, or synthetic ones. */
 async function openPictures(
+  io: Io,
   { dataPath, tokens, seed }: PackingValues,
   { channels, patch }: NaViTConfig,
   spread: number | undefined,
 ): Promise<PictureSet> {
   if (dataPath !== undefined) {
     const { openPictureSet } = await import("../../data/open.ts");
-    return await openPictureSet(dataPath, { channels });
+    const { Opening } = await import("../terminal/opening.ts");
+    using opening = new Opening(io, false);
+    const { warn, watch } = opening;
+    return await openPictureSet(dataPath, { channels, warn, watch });
   }
   const { syntheticPictures } = await import("../../data/sources/synthetic_pictures.ts");
   return syntheticPictures({ channels, patch, tokens, spread: spread!, seed });

@@ -21,7 +21,7 @@ import type { AspectOptions } from "./aspect_flags.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { watchSignals } from "../terminal/signals.ts";
-import { openRunPictures, prepareNewRun, titleOf } from "../families/navit/train.ts";
+import { openShownPictures, prepareNewRun, titleOf } from "../families/navit/train.ts";
 import { versions } from "../terminal/version.ts";
 
 /** Sequences of a batch of the evaluation. */
@@ -41,13 +41,12 @@ export async function runAspect(
     );
   }
   const { config, classNames, run, dataPath } = plan.description;
-  const test = await openRunPictures(dataPath, {
+  const test = await openShownPictures(io, values.quiet, dataPath, {
     channels: config.channels,
     holdout: run.holdout,
     captions: false,
     split: "test",
     classNames,
-    warn: (line) => io.tell(line),
   });
   const { resolution } = run;
   if (resolution.kind !== "sampled") {

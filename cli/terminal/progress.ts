@@ -22,8 +22,8 @@ export interface Column {
 export interface ProgressOptions<K extends string> {
   /** What is counted: `step`, `image`. */
   readonly noun: string;
-  /** The count at the end; also sets how many digits the count is padded to. */
-  readonly total: number;
+  /** The count at the end, which is not known of everything; counts are padded to its digits. */
+  readonly total?: number;
   /** The count when the run starts: not 0 after a resume. */
   readonly start?: number;
   readonly columns: Readonly<Record<K, Column>>;
@@ -105,7 +105,7 @@ export class Progress<K extends string> {
    */
   update(count: number, values?: Readings<K>): void {
     this.#observe(count);
-    const { quiet, interval = Infinity, total } = this.#options;
+    const { quiet, interval = Infinity, total = Infinity } = this.#options;
     const { live } = this.#io;
     if (quiet || !live && interval === Infinity) return;
     const now = this.#clock();
@@ -146,10 +146,11 @@ export class Progress<K extends string> {
     this.#io.leaveLine();
   }
 
-  /** Seconds until the end at the pace so far; undefined before there is one. */
+  /** Seconds until the end at the pace so far; undefined before there is one, and without an end. */
   remainingSeconds(count: number): number | undefined {
     const seconds = this.#secondsEach(count);
-    return seconds && seconds * (this.#options.total - count);
+    const { total } = this.#options;
+    return seconds === undefined || total === undefined ? undefined : seconds * (total - count);
   }
 
   /** Seconds a count so far; undefined before there is a pace. */
@@ -179,10 +180,11 @@ export class Progress<K extends string> {
   /** The parts of a line, what matters most first; the live one has averages. */
   #parts(count: number, values?: Readings<K>, live = false): string[] {
     const { noun, total, columns } = this.#options;
-    const digits = String(total).length;
-    const parts = [`${noun} ${String(count).padStart(digits, "0")}/${total}`];
+    const digits = String(total ?? "").length;
+    const end = total === undefined ? "" : `/${total}`;
+    const parts = [`${noun} ${String(count).padStart(digits, "0")}${end}`];
     const remaining = this.remainingSeconds(count);
-    if (remaining !== undefined && count < total) parts.push(`ETA ${describeSeconds(remaining)}`);
+    if (remaining !== undefined && count !== total) parts.push(`ETA ${describeSeconds(remaining)}`);
     const seconds = this.#secondsEach(count);
     if (seconds) parts.push(`${amount("").format(1 / seconds)} ${noun}s/s`);
     for (const name of Object.keys(columns) as K[]) {

@@ -47,15 +47,15 @@ function classFolders(folder: ScannedFolder): readonly ScannedFolder[] {
  * Sorts pictures by class.
  *
  * @param folder has pictures, in it or below
- * @param known the classes that labels count in; those of the folder unless told
+ * @param known the classes that labels count in, found by name where there are fewer in the folder;
+ * those of the folder unless told
  * @throws {InputError} when there are pictures of a class that is not among those known
  */
 export function classifyPictures(folder: ScannedFolder, known?: readonly string[]): FoundPictures {
   const folders = classFolders(folder);
   const names = folders.map(({ name }) => name);
-  // The name of a flat folder does not matter.
-  const isOnlyClass = names.length === 1 && known?.length === 1;
-  const labels = known && !isOnlyClass
+  // As many classes are the same ones, though folders may have been renamed.
+  const labels = known && known.length !== names.length
     ? names.map((name) => labelOf(folder.path, name, known))
     : names.keys().toArray();
   return {

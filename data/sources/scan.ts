@@ -64,7 +64,12 @@ export interface ScannedFolder {
 export type OpeningWatch = (stage: OpeningStage, done: number, total?: number) => void;
 
 /** What takes its time when a data set is opened; the first has no total. */
-export type OpeningStage = "files seen" | "pictures decoded" | "heads read" | "captions read";
+export type OpeningStage =
+  | "files seen"
+  | "pictures decoded"
+  | "pictures fitted"
+  | "heads read"
+  | "captions read";
 
 /** Lists a folder. */
 export async function listFolder(path: string): Promise<FolderListing> {

@@ -4,7 +4,8 @@
  * @module
  */
 import { basename, resolve } from "@std/path";
-import { checkChannels, openDataset } from "../../../data/open.ts";
+import { quote } from "../../../base/errors.ts";
+import { checkChannels, openDataset, type OpenDatasetOptions } from "../../../data/open.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
@@ -15,6 +16,7 @@ import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
+import { Opening } from "../../terminal/opening.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
 import { baseConfig } from "../../flags/model_config.ts";
 import type { trainDitFlags, TrainDitOptions } from "./train_flags.ts";
@@ -32,13 +34,23 @@ const shippedSamples = "shipped:fashion";
 
 /** Opens the data set of a run: a path, or the shipped pictures. */
 export async function openTrainingData(
+  io: Io,
+  quiet: boolean,
   path: string | undefined,
-  options: { imageSize?: number; channels?: number; warn(line: string): void },
+  options: Pick<OpenDatasetOptions, "imageSize" | "channels" | "classNames">,
 ): Promise<ImageDataset> {
   const place = path === undefined || path === shippedSamples
     ? assetPath("data/samples/fashion")
     : path;
-  return await openDataset(place, options);
+  using opening = new Opening(io, quiet);
+  const { warn, watch } = opening;
+  return await openDataset(place, { ...options, warn, watch });
+}
+
+/** What a data set without a choice of classes may come from. */
+function oneClassWarning({ name, classNames }: ImageDataset): string {
+  return `warning: ${name}: all pictures are of one class, ${quote(classNames[0])}: classes are ` +
+    "sub-folders, or labels";
 }
 
 /** Starts, resumes or only describes a run. */
@@ -94,11 +106,11 @@ export async function prepareNewRun(
   const base = await baseConfig(ditFamily, values);
   const { imageSize, channels } = values;
   asUsage(() => checkChannels(channels));
-  const dataset = await openTrainingData(values.dataPath, {
+  const dataset = await openTrainingData(io, values.quiet, values.dataPath, {
     imageSize,
     channels,
-    warn: (line) => io.tell(line),
   });
+  if (dataset.classNames.length === 1) io.tell(oneClassWarning(dataset));
   const config = asUsage(() =>
     configForDataset(base, dataset, {
       inputSize: imageSize,
@@ -161,10 +173,11 @@ async function prepareResume(
   const { schedule: before } = manifest;
   const description = descriptionOf<DiTRun>(manifest);
   const { inputSize, channels } = manifest.config;
-  const dataset = await openTrainingData(values.dataPath ?? manifest.dataPath, {
+  const path = values.dataPath ?? manifest.dataPath;
+  const dataset = await openTrainingData(io, values.quiet, path, {
     imageSize: inputSize,
     channels,
-    warn: (line) => io.tell(line),
+    classNames: manifest.classNames,
   });
   requireSameData(dataset, manifest);
   return {

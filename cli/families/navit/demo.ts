@@ -97,12 +97,12 @@ async function evaluate(
 ): Promise<EvaluationReport> {
   const source = await findNaViT(folder, "ema");
   const { config, classNames, dataPath, run } = source.manifest;
-  const pictures = await openRunPictures(dataPath, {
+  const opening = { warn: (line: string) => say(io, line) };
+  const pictures = await openRunPictures(opening, dataPath, {
     channels: config.channels,
     captions: false,
     split: "test",
     classNames,
-    warn: (line) => say(io, line),
   });
   const largest = Math.max(...budgets);
   const model = evaluatedModel({ name: "demo", source });

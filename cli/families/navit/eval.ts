@@ -26,6 +26,7 @@ import { latestCheckpoint, listRuns } from "../../../training/runs/run_folder.ts
 import { asUsage } from "../../terminal/errors.ts";
 import type { EvalNaViTOptions } from "./eval_flags.ts";
 import type { Io } from "../../terminal/io.ts";
+import { Opening } from "../../terminal/opening.ts";
 import { openRunPictures } from "./train.ts";
 import { versions } from "../../terminal/version.ts";
 
@@ -123,14 +124,14 @@ async function openData(
 ): Promise<EvaluationData> {
   const { config, run, classNames } = manifest;
   const path = values.dataPath ?? manifest.dataPath;
+  using opening = new Opening(io, values.quiet);
   const open = (split: "train" | "test") =>
-    openRunPictures(path, {
+    openRunPictures(opening, path, {
       channels: config.channels,
       holdout: run.holdout,
       captions: false,
       split,
       classNames,
-      warn: (line) => io.tell(line),
     });
   const split = values.split ?? "test";
   const pictures = await open(split).catch((error) => {

@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, resolve } from "@std/path";
-import { checkChannels, openPictureSet } from "../../../data/open.ts";
+import { checkChannels, openPictureSet, type OpenPictureSetOptions } from "../../../data/open.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import type { Resolution } from "../../../data/packing/resolution.ts";
 import type { TokenDropping } from "../../../data/packing/token_dropping.ts";
@@ -24,6 +24,7 @@ import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
+import { Opening } from "../../terminal/opening.ts";
 import { navitFamily } from "../../../models/navit/family.ts";
 import { baseConfig } from "../../flags/model_config.ts";
 import { navitOverrides } from "./model_flags.ts";
@@ -60,19 +61,33 @@ interface PictureOptions {
   readonly split?: "train" | "test";
   /** The classes that labels count in; those of the pictures when absent. */
   readonly classNames?: readonly string[];
-  /** Gets lines about skipped pictures. */
-  warn(line: string): void;
 }
 
-/** Opens the pictures of a run: a path, or the shipped ones. */
+/**
+ * Opens the pictures of a run: a path, or the shipped ones.
+ *
+ * @param opening hears of it; the parts of one set may share it
+ */
 export async function openRunPictures(
+  { warn, watch }: Pick<OpenPictureSetOptions, "warn" | "watch">,
   path: string | undefined,
   options: PictureOptions,
 ): Promise<PictureSet> {
   const place = path === undefined || path === shippedSamples
     ? assetPath("data/samples/clipart")
     : path;
-  return await openPictureSet(place, options);
+  return await openPictureSet(place, { ...options, warn, watch });
+}
+
+/** Opens the pictures of a run, and shows how far it is. */
+export async function openShownPictures(
+  io: Io,
+  quiet: boolean,
+  path: string | undefined,
+  options: PictureOptions,
+): Promise<PictureSet> {
+  using opening = new Opening(io, quiet);
+  return await openRunPictures(opening, path, options);
 }
 
 /** Starts, resumes or only describes a run. */
@@ -128,11 +143,10 @@ export async function prepareNewRun(
   const base = await baseConfig(navitFamily, values);
   const contrastive = values.loss === "contrastive";
   const holdout = values.holdout > 0 ? values.holdout : undefined;
-  const pictures = await openRunPictures(values.dataPath, {
+  const pictures = await openShownPictures(io, values.quiet, values.dataPath, {
     channels: values.channels ?? base.channels,
     holdout,
     captions: contrastive,
-    warn: (line) => io.tell(line),
   });
   if (!contrastive) requireClasses(pictures, values.numClasses);
   const config = asUsage(() => configFor(base, pictures, values));
@@ -292,11 +306,12 @@ async function prepareResume(
   const { schedule: before } = manifest;
   const description = descriptionOf<NaViTRun>(manifest);
   const { config, run } = manifest;
-  const pictures = await openRunPictures(values.dataPath ?? manifest.dataPath, {
+  const path = values.dataPath ?? manifest.dataPath;
+  const pictures = await openShownPictures(io, values.quiet, path, {
     channels: config.channels,
     holdout: run.holdout,
     captions: run.loss === "contrastive",
-    warn: (line) => io.tell(line),
+    classNames: manifest.classNames,
   });
   requireSameData(pictures, manifest);
   return {

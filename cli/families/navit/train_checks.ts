@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InputError, quote } from "../../../base/errors.ts";
 import { largestFittingSide } from "../../../data/packing/plan.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import { smallestSide } from "../../../data/packing/resolution.ts";
@@ -14,12 +15,20 @@ import { packingOptions } from "../../../models/navit/run.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatPercent } from "../../terminal/numbers.ts";
 
-/** Refuses a model with fewer classes than the pictures have. */
+/** Refuses pictures of one class, which leave nothing to learn, and a model with too few classes. */
 export function requireClasses(
   { name, classNames }: PictureSet,
   classes: number | undefined,
 ): void {
   const count = classNames.length;
+  if (count === 1) {
+    throw new InputError(
+      `${name}: all pictures are of one class, ${
+        quote(classNames[0])
+      }: classes are sub-folders, or ` +
+        "labels; --loss contrastive learns from captions",
+    );
+  }
   if (classes === undefined || classes >= count) return;
   throw new UsageError(`--num-classes ${classes}: ${name} has ${count} classes; at least ${count}`);
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { assertClose } from "../../../golden.ts";
+import { paint } from "../../../data/helpers.ts";
 import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import {
   assertSameCheckpoint,
@@ -271,4 +272,30 @@ Deno.test("--dry-run says what does not fit and what a batch in parts saves", as
   assert.match(parts, /^ {2}gradient sums +\S+ MiB$/m);
   assert.match(parts, /^ {2}thread scratch +8 MiB$/m);
   assert.match(parts, /^limits +fits: /m);
+});
+
+Deno.test("what is left out of a folder and a single class are said", async () => {
+  await withFolder(async (folder) => {
+    const data = join(folder, "pets");
+    for (const [index, name] of ["cat/1.png", "cat/2.png", "dog/1.png"].entries()) {
+      await paint(join(data, name), 50 * index, 8, 8);
+    }
+    await Deno.mkdir(join(data, "annotations"));
+    await Deno.writeTextFile(join(data, "cat/3.bmp"), "BM");
+    const flags = ["--hidden", "16", "--heads", "2", "--depth", "1", "--patch", "4", ...onWasm];
+    const train = (...args: string[]) =>
+      run("train", "dit", "--data-path", data, "--results-dir", join(folder, "runs"), ...args);
+    const first = await train(...flags, "--image-size", "8", "--steps", "1", "--quiet");
+    assert.equal(first.code, 0, first.err);
+    assert.equal(
+      first.err.replaceAll(data, "PETS"),
+      "PETS: left out: 1 .bmp, which cannot be read\n" +
+        "PETS: left out: folders without pictures: annotations\n",
+    );
+    const resumed = await train("--resume", first.out.trim(), "--steps", "2", ...onWasm);
+    assert.equal(resumed.code, 0, resumed.err);
+    await Deno.remove(join(data, "dog"), { recursive: true });
+    const single = await train(...flags, "--image-size", "8", "--dry-run");
+    assert.match(single.err, /^warning: .*pets: all pictures are of one class, "cat": /m);
+  });
 });

@@ -117,6 +117,10 @@ Deno.test("train navit: data that cannot be used", async () => {
     await Deno.mkdir(path("empty"));
     await Deno.mkdir(path("classes/a"), { recursive: true });
     await writeMixedPictures(path("single"), 1);
+    await writeMixedPictures(path("one"), 1);
+    for (const name of ["columns", "rows"]) {
+      await Deno.remove(join(path("one"), name), { recursive: true });
+    }
     const cases: [string, string[], RegExp][] = [
       ["missing", [], /missing: no such file or folder$/m],
       ["empty", [], /empty: not a data set: no pictures .*; looked for labels\.json /],
@@ -125,6 +129,7 @@ Deno.test("train navit: data that cannot be used", async () => {
         [],
         /classes: not a data set: no pictures \(\.jpg .*\) in it or in its sub-folders; /,
       ],
+      ["one", [], /one: all pictures are of one class, "checks": .*--loss contrastive learns from/],
       ["single", ["--holdout", "0.5"], /no class has two pictures, so none can be held out$/m],
     ];
     for (const [name, args, message] of cases) await refuses(folder, path(name), args, 1, message);
