@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join, relative } from "@std/path";
 import { assetUrl, embeddedFiles, workerModules } from "../../cli/terminal/assets.ts";
-import { compileArguments } from "../../tools/compile.ts";
+import { compileArguments, runtimeAdvice } from "../../tools/compile.ts";
 
 /** All TypeScript files of the product. */
 async function* sources(folder = "."): AsyncGenerator<string> {
@@ -133,6 +133,38 @@ Deno.test("the compiled binary holds sources, workers, files and sharp's librari
     }
     assert(!embedded.some((file) => file.includes("linuxmusl")), "a library that nobody loads");
     assert(!embedded.some((file) => /^(?:tests|tools)\//.test(file)), "tests or tools");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("without network compile says what it needs and where to put it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const target = "aarch64-apple-darwin";
+    const release = `release/v${Deno.version.deno}`;
+    const advice = runtimeAdvice(folder, target);
+    assert(advice.includes(`https://dl.deno.land/${release}/denort-${target}.zip`));
+    const place = join(folder, "dl", release);
+    assert(advice.includes(place));
+    // Deno does look there: a file that is no archive is an error of another kind than no network.
+    const compile = async () => {
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["compile", "--target", target, "--output", join(folder, "out"), "tools/adapter.ts"],
+        env: {
+          NO_COLOR: "1",
+          DENO_DIR: folder,
+          HTTPS_PROXY: "http://127.0.0.1:9",
+          HTTP_PROXY: "http://127.0.0.1:9",
+        },
+      }).output();
+      assert.notEqual(code, 0);
+      return new TextDecoder().decode(stderr);
+    };
+    assert.match(await compile(), /dl\.deno\.land/);
+    await Deno.mkdir(place, { recursive: true });
+    await Deno.writeTextFile(join(place, `denort-${target}.zip`), "not an archive");
+    assert.doesNotMatch(await compile(), /dl\.deno\.land/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
