@@ -8,7 +8,9 @@ import { parseSummary } from "../../tools/test.ts";
 const tasks: Record<string, { command: string; dependencies?: string[] }> = config.tasks;
 
 Deno.test("every task of the project exists, and demo and test prepare the machine first", () => {
-  const names = "setup demo test soak check tessera train sample eval bench compile".split(" ");
+  const names = "setup demo test soak check tessera train sample eval bench install compile".split(
+    " ",
+  );
   assert.deepEqual(Object.keys(tasks).sort(), names.sort());
   assert.deepEqual(tasks.demo.dependencies, ["setup"]);
   assert.deepEqual(tasks.test.dependencies, ["setup"]);
@@ -34,7 +36,7 @@ Deno.test("native libraries are loaded from the folder of sharp's, and programs 
   assert.ok(names.some((name) => name.startsWith("sharp-libvips-")), names.join());
   assert.ok(taskPermissions.includes(`--allow-ffi=${folder}`), taskPermissions.join(" "));
   assert.ok(toolPermissions().includes("--allow-ffi"));
-  for (const name of ["setup", "test", "soak", "compile"]) {
+  for (const name of ["setup", "test", "soak", "install", "compile"]) {
     const scope = /--allow-run=\$\(deno eval -p 'Deno\.execPath\(\)'\)(,\/usr\/bin\/apt-get)?"/;
     const [, others] = scope.exec(tasks[name].command) ?? assert.fail(tasks[name].command);
     assert.equal(others !== undefined, name === "setup");
