@@ -35,6 +35,7 @@ Deno.test("opening: a live line has the time that is left, and goes away", async
       await wait(0.6);
     }
   }
+  // deno-lint-ignore no-control-regex -- the live line is drawn over the one before
   assert.match(io.written.err, /\r\x1b\[Kpicture 020\/500 {2}ETA \d+ s {2}[\d.]+ pictures\/s/);
   assert.ok(io.written.err.endsWith("\r\x1b[K"));
 });
