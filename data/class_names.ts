@@ -5,6 +5,7 @@
  */
 
 import { InputError, nearestNames, quote } from "../base/errors.ts";
+import { normalizeName } from "../base/names.ts";
 import type { PictureSet } from "./picture_set.ts";
 
 /**
@@ -14,7 +15,7 @@ import type { PictureSet } from "./picture_set.ts";
  * @throws {InputError} when the class is not in the list
  */
 export function labelOf(where: string, name: string, classNames: readonly string[]): number {
-  const label = classNames.indexOf(name);
+  const label = classNames.map(normalizeName).indexOf(normalizeName(name));
   if (label >= 0) return label;
   const nearest = nearestNames(name, classNames).map(quote).join(" or ");
   throw new InputError(

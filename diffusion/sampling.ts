@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { firstNonFinite } from "../base/finite.ts";
 import { compile } from "../kernels/graph/compile.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
@@ -17,6 +18,8 @@ import { broadcastTo } from "../kernels/ops/movement/op.ts";
 import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
 import { type Guidance, guidedPrediction, type Network } from "./guidance.ts";
+import { add, multiply } from "../kernels/ops/elementwise/op.ts";
+import { mean } from "../kernels/ops/reduce/op.ts";
 import { coefficientInput, createSampler, type Sampler, type SamplerOptions } from "./samplers.ts";
 import { seedWords, streams } from "./streams.ts";
 
@@ -45,6 +48,20 @@ export interface SamplingRequest {
   readonly startNoise?: (first: number, out: Float32Array) => void | Promise<void>;
 }
 
+/** Pictures cannot be drawn: a weight, the start noise, or what the network puts out is not finite. */
+export class NonFiniteSampleError extends Error {
+  /** Shown before the message. */
+  override readonly name = "NonFiniteSampleError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
+/**
+ * A state that stays finite as long as the network's predictions are: the sum of their mean squares.
+ * Pictures alone do not tell, since clipping may make a number of NaN.
+ */
+const outputSizeState = "output size";
+
 /** Called after every step with the pictures finished so far and the steps made in this batch. */
 export type SamplingProgress = (finished: number, step: number) => void | Promise<void>;
 
@@ -64,8 +81,13 @@ export function samplingStepGraph(
   const prediction = guidedPrediction(network, x, t, labels, nulls, guidance);
   const drawNoise = () =>
     noise ?? randomNormal(randomSource(batchSize, streams.samplingStep), shape);
+  const outputSize = state(outputSizeState, []);
+  const squares = mean(multiply(prediction.noise, prediction.noise));
   return makeGraph("sampling step", {
-    updates: sampler.step(x, prediction, coefficientInput(), drawNoise),
+    updates: [
+      ...sampler.step(x, prediction, coefficientInput(), drawNoise),
+      { state: outputSize, value: add(outputSize, squares) },
+    ],
   });
 }
 
@@ -137,6 +159,7 @@ export class SamplingProgram {
    * Draws pictures.
    *
    * @returns (labels.length, C, H, W), row-major, as the network sees them (not clamped)
+   * @throws {NonFiniteSampleError} when the network puts out NaN or infinity
    */
   async sample(request: SamplingRequest, progress?: SamplingProgress): Promise<Float32Array> {
     const length = elementCount(this.settings.pictureShape);
@@ -153,6 +176,7 @@ export class SamplingProgram {
    * Draws pictures a batch at a time, so that any number of them can be gone through.
    *
    * @returns (n, C, H, W) each, in order, n the batch size and fewer the last time
+   * @throws {NonFiniteSampleError} when the network puts out NaN or infinity
    */
   async *batches(
     request: SamplingRequest,
@@ -164,8 +188,10 @@ export class SamplingProgram {
     const { labels } = request;
     for (let first = 0; first < labels.length; first += batchSize) {
       const count = Math.min(batchSize, labels.length - first);
-      const pictures = await this.sampleBatch(request, first, count, progress);
-      yield pictures.subarray(0, count * length);
+      const batch = await this.sampleBatch(request, first, count, progress);
+      const pictures = batch.subarray(0, count * length);
+      await this.requireFinite(pictures, first);
+      yield pictures;
     }
   }
 
@@ -178,6 +204,20 @@ export class SamplingProgram {
     if (wrong !== undefined) {
       throw new RangeError(`label ${wrong} is not a whole number from 0 to ${nullLabel}`);
     }
+  }
+
+  /** Refuses a batch, from picture `first` on, that has come from numbers which were not finite. */
+  private async requireFinite(pictures: Float32Array, first: number): Promise<void> {
+    const [outputSize] = await this.step.buffer(outputSizeState).read();
+    const wrong = firstNonFinite(pictures);
+    if (Number.isFinite(outputSize) && wrong < 0) return;
+    const index = Math.max(0, Math.floor(wrong / elementCount(this.settings.pictureShape)));
+    const [tensor, value] = Number.isFinite(outputSize)
+      ? ["the sample", pictures[wrong]]
+      : ["the noise that the network predicts", outputSize];
+    throw new NonFiniteSampleError(
+      `${tensor} holds ${value} in the batch of picture ${first + index}`,
+    );
   }
 
   /** Draws pictures `first` to `first + count - 1`; the rest of the batch is of no class. */
@@ -199,6 +239,7 @@ export class SamplingProgram {
       this.writeSource(this.start, seed, rows, 0);
       this.start.run();
     }
+    this.writeStep(outputSizeState, new Float32Array(1));
     for (const name of this.sampler.memory) {
       this.writeStep(name, new Float32Array(this.x.elements));
     }

@@ -6,6 +6,7 @@
  */
 import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
+import { quoteName } from "../../base/names.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
 import { formatShape } from "../../kernels/shape.ts";
 import {
@@ -130,7 +131,7 @@ function describeManifest(
     `step        ${formatCount(step)}`,
     ...(savedAt === undefined ? [] : [`saved       ${savedAt}`]),
     `config      ${JSON.stringify(config)}`,
-    `classes     ${classNames.join(", ")}`,
+    `classes     ${classNames.map(quoteName).join(", ")}`,
     `data        ${dataPath}`,
     `run         ${JSON.stringify(run)}`,
   ];

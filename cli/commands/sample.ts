@@ -16,15 +16,18 @@ export function command(io: Io): Command {
       name: "dit",
       summary: "draw pictures with a diffusion transformer",
       description: "Draw pictures with a diffusion transformer.\n\n" +
-        "Without flags it draws one picture a class from the checkpoint that comes with the tool. " +
+        "Without flags it draws one picture of each of the first ten classes from the checkpoint that comes with the tool. " +
         "Picture i depends on the seed and i only, not on the batch size.",
       flags: sampleDitFlags,
       examples: [
-        ["tessera sample dit", "one picture a class from the shipped checkpoint"],
+        ["tessera sample dit", "one picture of each of ten classes, shipped checkpoint"],
         ["tessera sample dit --ckpt results/000-DiT-XS-4 --seed 7", "from a run of yours"],
         ["tessera sample dit --classes sneaker,bag --count 8", "two classes in turn"],
         ["tessera sample dit --sampler dpm++ --num-sampling-steps 20", "fast"],
-        ["tessera sample dit --npz samples.npz --count 50_000", "for an evaluation"],
+        [
+          "tessera sample dit --npz samples.npz --count 50_000",
+          "for an evaluation: all classes in turn",
+        ],
       ],
       run: async (parsed) => {
         checkSampleOptions(parsed);

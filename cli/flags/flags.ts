@@ -20,6 +20,8 @@ export interface Flag<T> {
   readonly parse?: Parser<T>;
   /** The value when the flag is not given. */
   readonly default: T;
+  /** Whether `--no-` before the name of a switch turns it off. */
+  readonly negatable?: boolean;
   /** How `--help` shows a default that depends on the machine or on other flags. */
   readonly defaultText?: string;
 }
@@ -63,6 +65,15 @@ export function optional<T>(
 /** A flag without a value: true when given. */
 export function toggle(usage: string, help: string): Flag<boolean> {
   return { usage, help, default: false };
+}
+
+/** A switch that `--no-` turns off: undefined when neither is given; `defaultText` says what happens then. */
+export function negatable(
+  usage: string,
+  help: string,
+  defaultText: string,
+): Flag<boolean | undefined> {
+  return { usage, help, default: undefined, defaultText, negatable: true };
 }
 
 /** Puts flags under one heading of the help. */
@@ -120,7 +131,14 @@ function addFlags(command: Command, flags: Flags): void {
     const { parse } = flag;
     if (parse) option.argParser((text) => parse(text, option.long ?? flag.usage));
     command.addOption(option);
+    if (flag.negatable) command.addOption(negation(flag));
   }
+}
+
+/** The option that turns a switch off. */
+function negation({ usage, group }: Flag<unknown>): Option {
+  const option = new Option(usage.replace("--", "--no-"), `do not: ${usage} is off`);
+  return group ? option.helpGroup(group) : option;
 }
 
 function readFlags<F extends Flags>(command: Command, flags: F): Parsed<F> {

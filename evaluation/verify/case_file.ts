@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { describeNonFinite } from "../../base/finite.ts";
 import { InputError, nearestNames, quote } from "../../base/errors.ts";
 import type { TensorInfo, TensorReader } from "../../formats/tensors/safetensors.ts";
 import { formatShape, sameShape, type Shape } from "../../kernels/shape.ts";
@@ -117,9 +118,9 @@ export function readFloats(reader: TensorReader, name: string, shape: Shape): Fl
   const info = reader.info(name);
   if (!sameShape(info.shape, shape)) throw misfit(reader, info, formatShape(shape));
   const values = reader.readFloat32(name);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return values;
-  throw new InputError(`${reader.path}: ${name} holds ${values[bad]} at element ${bad}`);
+  const problem = describeNonFinite(name, values);
+  if (problem !== undefined) throw new InputError(`${reader.path}: ${problem}`);
+  return values;
 }
 
 /** Whole numbers that are valid, and the words for them. */

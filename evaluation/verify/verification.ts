@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeNonFinite } from "../../base/finite.ts";
 import { InputError } from "../../base/errors.ts";
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { Device, Executable } from "../../kernels/device.ts";
@@ -130,10 +131,8 @@ export async function verify(
 function writeWeights(executable: Executable, weights: TensorReader): void {
   for (const name of weights.tensors.keys()) {
     const values = weights.readFloat32(name);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      throw new InputError(`${weights.path}: ${name} holds ${values[bad]} at element ${bad}`);
-    }
+    const problem = describeNonFinite(name, values);
+    if (problem !== undefined) throw new InputError(`${weights.path}: ${problem}`);
     executable.buffer(name).write(values);
   }
 }

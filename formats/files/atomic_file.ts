@@ -63,6 +63,8 @@ export class AtomicFile implements AtomicWriter, AsyncDisposable {
   static async create(path: string): Promise<AtomicFile> {
     const temporary = temporaryName(path, "tmp");
     const file = await naming(path, Deno.open(temporary, { write: true, createNew: true }));
+    // Tells removeTemporaries that it is being written; some network file systems have no locks.
+    await file.tryLock(true).catch(() => false);
     return new AtomicFile(path, temporary, file);
   }
 
@@ -200,6 +202,25 @@ export async function removeLeftovers(folder: string): Promise<void> {
     const path = join(folder, name);
     if (leftoverPattern.test(name)) await Deno.remove(path, { recursive: true });
     else if (isDirectory) await removeLeftovers(path);
+  }
+}
+
+/**
+ * Removes what killed processes left of files being written in a folder of the user's. What another
+ * process is writing stays, and so does everything else.
+ *
+ * @param isOwn whether a file is one that the caller writes, by its final name
+ */
+export async function removeTemporaries(
+  folder: string,
+  isOwn: (name: string) => boolean,
+): Promise<void> {
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    const target = /^\.(.+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
+    if (!isFile || target === undefined || !isOwn(target)) continue;
+    const path = join(folder, name);
+    using file = await Deno.open(path, { read: true, write: true });
+    if (await file.tryLock(true)) await Deno.remove(path);
   }
 }
 

@@ -77,7 +77,7 @@ export async function trainDiT(
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
       drawer: async ({ averages }) =>
         samples && folder !== undefined
-          ? await RunSamples.create(device, averages, description, samples, folder)
+          ? await RunSamples.create(device, averages, description, samples, folder, events.warning)
           : undefined,
     },
     plan,

@@ -8,7 +8,7 @@
  * @module
  */
 import { join } from "@std/path";
-import type { SamplingProgram } from "../../diffusion/sampling.ts";
+import { NonFiniteSampleError, type SamplingProgram } from "../../diffusion/sampling.ts";
 import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { DiTConfig } from "./model.ts";
@@ -50,15 +50,21 @@ export class RunSamples {
     private readonly schedule: SampleSchedule,
     private readonly folder: string,
     private readonly program: SamplingProgram,
+    private readonly warn: (line: string) => void,
   ) {}
 
-  /** Compiles the sampler and binds it to the averages; pictures go to `samples/` of the run. */
+  /**
+   * Compiles the sampler and binds it to the averages; pictures go to `samples/` of the run.
+   *
+   * @param warn gets a line when the pictures of a step are not finite
+   */
   static async create(
     device: Device,
     averages: ParameterBuffers,
     description: DiTRun,
     schedule: SampleSchedule,
     run: string,
+    warn: (line: string) => void = () => {},
   ): Promise<RunSamples> {
     const { config } = description;
     const folder = samplesFolder(run);
@@ -69,11 +75,20 @@ export class RunSamples {
       averages,
       runSampling(config, schedule),
     );
-    return new RunSamples(device, description, schedule, folder, program);
+    return new RunSamples(device, description, schedule, folder, program, warn);
   }
 
-  /** Writes the grid of a step, such as `samples/0000500.png`. */
+  /** Writes the grid of a step, such as `samples/0000500.png`; a run does not end for want of one. */
   async draw(step: number): Promise<void> {
+    try {
+      await this.drawGrid(step);
+    } catch (error) {
+      if (!(error instanceof NonFiniteSampleError)) throw error;
+      this.warn(`warning: no pictures of step ${step}: ${error.message}`);
+    }
+  }
+
+  private async drawGrid(step: number): Promise<void> {
     const { config, classNames, run: { seed } } = this.description;
     const { sampler, steps, clipDenoised, guidance } = runSampling(config, this.schedule);
     const labels = labelsOf(config);

@@ -4,6 +4,8 @@
  * @module
  */
 import { InputError, nearestNames } from "../../base/errors.ts";
+import { describeNonFinite } from "../../base/finite.ts";
+import { normalizeName, quoteName } from "../../base/names.ts";
 import type { Network } from "../../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
@@ -85,6 +87,17 @@ export async function loadDiT(
   return buffers;
 }
 
+/** The first parameter that is not finite, in words; undefined when all are. */
+export async function describeNonFiniteParameter(
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+): Promise<string | undefined> {
+  for (const [name, buffer] of parameters) {
+    const problem = describeNonFinite(name, await buffer.read());
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
 /** A sampling program of a DiT with its parameters, however they are stored. */
 export async function createDiTSampler(
   device: Device,
@@ -115,9 +128,10 @@ export function ditSampling(
 }
 
 /**
- * Classes by number or name.
+ * Classes by number or name. Names are compared as Unicode means them, and without regard to case
+ * where none is exactly the same.
  *
- * @throws InputError with the nearest valid values
+ * @throws InputError with the nearest valid values, and when several classes have the name
  */
 export function resolveClasses(
   wanted: readonly string[],
@@ -125,12 +139,11 @@ export function resolveClasses(
   classes: number,
 ): number[] {
   return wanted.map((word) => {
-    const byName = classNames.findIndex((name) => name.toLowerCase() === word.toLowerCase());
-    if (byName >= 0) return byName;
+    const byName = classOfName(word, classNames);
+    if (byName !== undefined) return byName;
     if (!/^\d+$/.test(word)) {
-      throw new InputError(
-        `class ${word}: unknown; did you mean ${nearestNames(word, classNames).join(" or ")}?`,
-      );
+      const nearest = nearestNames(word, classNames).map(quoteName).join(" or ");
+      throw new InputError(`class ${quoteName(word)}: unknown; did you mean ${nearest}?`);
     }
     const number = Number(word);
     if (number >= classes) {
@@ -140,4 +153,18 @@ export function resolveClasses(
     }
     return number;
   });
+}
+
+/** The one class of a name; undefined when there is none. */
+function classOfName(word: string, classNames: readonly string[]): number | undefined {
+  const same = (normalize: (name: string) => string) =>
+    classNames.flatMap((name, label) => normalize(name) === normalize(word) ? [label] : []);
+  const exact = same(normalizeName);
+  const found = exact.length > 0 ? exact : same((name) => normalizeName(name).toLowerCase());
+  if (found.length > 1) {
+    throw new InputError(
+      `class ${quoteName(word)}: the classes ${found.join(" and ")} have this name; give a number`,
+    );
+  }
+  return found[0];
 }

@@ -3,34 +3,37 @@
  *
  * @module
  */
-import { dirname } from "@std/path";
-import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
+import { basename, dirname } from "@std/path";
+import { removeTemporaries, writeTextAtomically } from "../../../formats/files/atomic_file.ts";
 import { InputError } from "../../../base/errors.ts";
+import { describeNonFinite } from "../../../base/finite.ts";
 import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
 import {
   openSafetensors,
   teeSafetensors,
   type TensorReader,
 } from "../../../formats/tensors/safetensors.ts";
-import type { SamplingProgram } from "../../../diffusion/sampling.ts";
-import type { Device } from "../../../kernels/device.ts";
+import { NonFiniteSampleError, type SamplingProgram } from "../../../diffusion/sampling.ts";
+import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import {
   createDiTSampler,
+  describeNonFiniteParameter,
   type DiTSource,
   findDiT,
   loadDiT,
-  resolveClasses,
 } from "../../../models/dit/sampling.ts";
 import { checkWeights, isWeightsFile } from "../../../training/runs/checkpoint.ts";
 import {
+  findEarlierSamples,
   gridPath,
   type GridText,
   type SampleRecord,
   samplesToBitmaps,
   teeSamples,
 } from "../../../diffusion/sample_files.ts";
+import { chooseLabels, describeLabels } from "./classes.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -52,13 +55,15 @@ export async function runSampleDit(
   const source = await findSource(values);
   using noise = values.noise === undefined ? undefined : await openSafetensors(values.noise);
   const noiseCount = noise && countNoise(noise, source.config);
-  const labels = asUsage(() => chooseLabels(values, source, noiseCount));
+  const labels = asUsage(() => chooseLabels(source, values.classes, noiseCount ?? values.count));
   checkOutput(source.config, values);
   await checkWeights(source.path, ditParameters(source.config));
   const chosen = await selectDevice({ ...values, batchInvariant: true });
   try {
     const output: Output = {
       ...source,
+      guidance: values.cfgScale ?? (isPicture(source.config) ? 2 : 4),
+      clipDenoised: values.clipDenoised ?? isPicture(source.config),
       labels,
       device: chosen.device.description,
       // A file for a program need not become thousands of files for people.
@@ -78,17 +83,20 @@ async function draw(
   { device, reason }: ChosenDevice,
   noise: TensorReader | undefined,
 ): Promise<void> {
-  await prepareOutput(values, output);
+  const earlier = await prepareOutput(values, output);
   const { labels, config } = output;
   const progress = new Progress(io, {
     noun: "evaluation",
     total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
     columns: {},
     quiet: values.quiet,
-    interval: 10,
+    interval: progressInterval,
   });
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
-  const program = await createProgram(device, values, output);
+  progress.note(`weights: ${output.path}`);
+  progress.note(describeLabels(output, labels) + previewHint(values, output));
+  const parameters = await loadDiT(device, output, values.dtype);
+  const program = await createProgram(device, values, output, parameters);
   using watch = watchSignals(io, "stopping");
   let evaluations = 0;
   const batches = program.batches({
@@ -99,26 +107,57 @@ async function draw(
     watch.signal.throwIfAborted();
     progress.update(++evaluations);
   });
-  const written = await writeSamples(batches, values, output).finally(() => progress.end());
+  const written = await writeSamples(batches, values, output, earlier)
+    .catch(async (error) => {
+      throw await withCause(error, output, parameters);
+    })
+    .finally(() => progress.end());
   written.forEach((path) => io.out(path));
+}
+
+/** What to do about a preview that leaves classes out. */
+function previewHint(
+  { classes, count, noise }: SampleDitOptions,
+  { labels, config }: Output,
+): string {
+  const isPreview = classes === undefined && count === undefined && noise === undefined;
+  return isPreview && labels.length < config.classes
+    ? "; --count draws from all of them in turn"
+    : "";
+}
+
+/** Seconds between the lines of the progress where there is no terminal. */
+const progressInterval = 10;
+
+/** The error of a network that puts out NaN, with the name of the weight that is to blame, if one is. */
+async function withCause(
+  error: unknown,
+  { path }: DiTSource,
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+): Promise<unknown> {
+  if (!(error instanceof NonFiniteSampleError)) return error;
+  const weight = await describeNonFiniteParameter(parameters);
+  return weight === undefined
+    ? error
+    : new NonFiniteSampleError(`${path}: ${weight}`, { cause: error });
 }
 
 /** Compiles the sampler that the flags ask for. */
 async function createProgram(
   device: Device,
   values: SampleDitOptions,
-  { labels, ...source }: Output,
+  { labels, config, guidance, clipDenoised }: Output,
+  parameters: ReadonlyMap<string, DeviceBuffer>,
 ): Promise<SamplingProgram> {
-  const parameters = await loadDiT(device, source, values.dtype);
-  return await createDiTSampler(device, source.config, parameters, {
+  return await createDiTSampler(device, config, parameters, {
     sampler: values.sampler,
     steps: values.numSamplingSteps,
     eta: values.eta,
     spacing: values.spacing,
-    clipDenoised: values.clipDenoised,
+    clipDenoised,
     batchSize: Math.min(values.batchSize, labels.length),
     guidance: {
-      scale: values.cfgScale,
+      scale: guidance,
       channels: values.cfgChannels === "all" ? undefined : values.cfgChannels,
     },
   });
@@ -141,19 +180,6 @@ async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<
     weights,
     config ? await namedConfigOrFile(ditFamily, config) : undefined,
   );
-}
-
-/** The classes of the pictures: those asked for in turn, as many as asked for. */
-function chooseLabels(
-  { classes, count }: SampleDitOptions,
-  { config, classNames }: DiTSource,
-  noiseCount: number | undefined,
-): number[] {
-  const wanted = classes
-    ? resolveClasses(classes, classNames, config.classes)
-    : Array.from({ length: Math.min(config.classes, 10) }, (_, index) => index);
-  const total = noiseCount ?? count ?? wanted.length;
-  return Array.from({ length: total }, (_, index) => wanted[index % wanted.length]);
 }
 
 /** The number of pictures that a file has start noise for. */
@@ -179,6 +205,12 @@ function readNoise(
   out: Float32Array,
 ): void {
   reader.readFloat32Part("noise", first * channels * inputSize ** 2, out);
+  const problem = describeNonFinite("noise", out);
+  if (problem !== undefined) {
+    throw new NonFiniteSampleError(
+      `${reader.path}: ${problem} of picture ${first} and those after it`,
+    );
+  }
 }
 
 const isPicture = ({ channels }: DiTConfig): boolean => channels === 1 || channels === 3;
@@ -196,21 +228,36 @@ function checkOutput(config: DiTConfig, { saveLatents, npz }: SampleDitOptions):
 
 /** What is written about pictures besides the flags. */
 type Output = DiTSource & {
+  /** Scale of the guidance. */
+  readonly guidance: number;
+  readonly clipDenoised: boolean;
   readonly labels: readonly number[];
   readonly device: string;
   readonly wantsPngs: boolean;
 };
 
-/** Makes the folders of what will be written, so that a wrong path shows before the work. */
+/**
+ * Makes the folders of what will be written, so that a wrong path shows before the work, and clears
+ * away what a killed run left half-written.
+ *
+ * @returns the pictures of an earlier run
+ */
 async function prepareOutput(
   { out, saveLatents, npz }: SampleDitOptions,
-  { wantsPngs }: Output,
-): Promise<void> {
-  for (const file of [saveLatents, npz]) {
-    if (file !== undefined) await Deno.mkdir(dirname(file), { recursive: true });
+  { labels, wantsPngs }: Output,
+): Promise<string[]> {
+  for (const path of [saveLatents, npz, npz && recordOf(npz)]) {
+    if (path === undefined) continue;
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await removeTemporaries(dirname(path), (name) => name === basename(path));
   }
-  if (wantsPngs) await Deno.mkdir(out, { recursive: true });
+  if (!wantsPngs) return [];
+  await Deno.mkdir(out, { recursive: true });
+  return await findEarlierSamples(out, labels.length);
 }
+
+/** The file beside an npz archive that says how its pictures were made. */
+const recordOf = (npz: string): string => `${npz}.json`;
 
 /**
  * Writes batches as they come to all files asked for, none of them held in memory.
@@ -221,6 +268,7 @@ async function writeSamples(
   batches: AsyncIterable<Float32Array>,
   values: SampleDitOptions,
   output: Output,
+  earlier: readonly string[],
 ): Promise<string[]> {
   const { saveLatents, npz, out } = values;
   const { config, labels, wantsPngs } = output;
@@ -232,13 +280,13 @@ async function writeSamples(
     batches = teeSafetensors(saveLatents, { name: "latents", type: "F32", shape }, batches);
     written.push(saveLatents);
   }
-  if (wantsPngs) batches = teeSamples(out, batches, record, gridText(values, output));
+  if (wantsPngs) batches = teeSamples(out, batches, record, gridText(values, output), earlier);
   if (npz === undefined) {
     for await (const _ of batches) { /* the files fill as batches pass */ }
   } else {
     const shape = [labels.length, inputSize, inputSize, channels] as const;
     await writeSamplesNpz(npz, shape, bytesOf(batches, config), labels);
-    await writeTextAtomically(`${npz}.json`, `${JSON.stringify(record, null, 2)}\n`);
+    await writeTextAtomically(recordOf(npz), `${JSON.stringify(record, null, 2)}\n`);
     written.push(npz);
   }
   return wantsPngs ? [...written, gridPath(out)] : written;
@@ -256,20 +304,20 @@ async function* bytesOf(
 
 /** What stands above the grid. */
 function gridText(
-  { sampler, numSamplingSteps, cfgScale, seed }: SampleDitOptions,
-  { step }: Output,
+  { sampler, numSamplingSteps, seed }: SampleDitOptions,
+  { step, guidance }: Output,
 ): GridText {
-  const guidance = cfgScale === 1 ? "no guidance" : `guidance ${cfgScale}`;
+  const strength = guidance === 1 ? "no guidance" : `guidance ${guidance}`;
   return {
     title: step === undefined ? "DiT" : `DiT after ${step} steps`,
-    subtitle: `${sampler}, ${numSamplingSteps} steps, ${guidance}, seed ${seed}`,
+    subtitle: `${sampler}, ${numSamplingSteps} steps, ${strength}, seed ${seed}`,
   };
 }
 
 /** How the pictures were made. */
 function describe(
   values: SampleDitOptions,
-  { path, step, config, device, labels, classNames }: Output,
+  { path, step, config, guidance, clipDenoised, device, labels, classNames }: Output,
 ): SampleRecord {
   return {
     weights: path,
@@ -280,8 +328,8 @@ function describe(
     samplingSteps: values.numSamplingSteps,
     eta: values.sampler === "ddim" ? values.eta : undefined,
     spacing: values.spacing,
-    clipDenoised: values.clipDenoised,
-    cfgScale: values.cfgScale,
+    clipDenoised,
+    cfgScale: guidance,
     cfgChannels: values.cfgChannels,
     seed: values.seed,
     noise: values.noise,

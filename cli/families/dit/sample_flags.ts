@@ -6,14 +6,14 @@
 import {
   flag,
   group,
+  negatable,
   optional,
   type Parsed,
   parseFlags,
-  toggle,
   type Values,
 } from "../../flags/flags.ts";
 import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
-import { choice, integer, list, number, type Parser, text } from "../../flags/parsers.ts";
+import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
 const count = integer({ min: 1 });
@@ -45,11 +45,11 @@ export const sampleDitFlags = {
   ...group("Sampling:", {
     classes: optional(
       "--classes <list>",
-      "classes by number or name, such as 0,1,2",
-      list(text),
-      "each class in turn",
+      'classes by number or name, such as 0,bag or "cats, dogs",bag',
+      text,
+      "all in turn with --count, else the first ten",
     ),
-    count: optional("--count <n>", "pictures", count, "one a class"),
+    count: optional("--count <n>", "pictures; the classes come in turn", count, "one a class"),
     sampler: flag(
       "--sampler <ddpm|ddim|dpm++>",
       "how noise becomes a picture",
@@ -69,16 +69,22 @@ export const sampleDitFlags = {
       "stride-from-zero for ddim, else both-ends",
     ),
     eta: flag("--eta <x>", "noise of ddim: 0 none, 1 as in ddpm", number({ min: 0, max: 1 }), 0),
-    cfgScale: flag("--cfg-scale <x>", "guidance; 1 is off", number({ min: 0 }), 4),
+    cfgScale: optional(
+      "--cfg-scale <x>",
+      "guidance; 1 is off",
+      number({ min: 0 }),
+      "2 for models of pixels, 4 for latents",
+    ),
     cfgChannels: flag(
       "--cfg-channels <all|n>",
       "channels that are guided; 3 gives the paper's tables",
       guidedChannels,
       "all" as number | "all",
     ),
-    clipDenoised: toggle(
+    clipDenoised: negatable(
       "--clip-denoised",
-      "keep predicted pictures in [-1, 1]: for models of pixels, not of latents",
+      "keep predicted pictures in [-1, 1]",
+      "on for models of pixels, off for latents",
     ),
     batchSize: flag("--batch-size <n>", "pictures at a time", count, 16),
     noise: optional("--noise <file>", "initial noise: safetensors, tensor noise (N,C,H,W)", text),

@@ -18,6 +18,7 @@ import { chooseShots } from "../../../metrics/shots.ts";
 import type { EvaluationReport } from "../../../evaluation/report/report.ts";
 import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
 import { InputError } from "../../../base/errors.ts";
+import { quoteName } from "../../../base/names.ts";
 import { describeMachine } from "../../../base/machine.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
 import { type ManifestOf, readManifest } from "../../../training/runs/manifest.ts";
@@ -98,7 +99,7 @@ async function findSources(
 /** Refuses runs that cannot be evaluated on the same pictures. */
 function requireAlike([first, ...others]: readonly NamedSource[]): void {
   const subject = ({ source: { manifest: { config, classNames } } }: NamedSource) =>
-    `${config.channels} channels, classes ${classNames.join(", ")}`;
+    `${config.channels} channels, classes ${classNames.map(quoteName).join(", ")}`;
   const other = others.find((candidate) => subject(candidate) !== subject(first));
   if (other === undefined) return;
   throw new InputError(

@@ -53,16 +53,17 @@ Deno.test("sample dit has DiT's defaults", () => {
   const { values } = parseSampleOptions([]);
   assert.equal(values.sampler, "ddpm");
   assert.equal(values.numSamplingSteps, 250);
-  assert.equal(values.cfgScale, 4);
+  assert.equal(values.cfgScale, undefined, "depends on the model");
   assert.equal(values.cfgChannels, "all");
   assert.equal(values.weights, "ema");
   assert.equal(values.spacing, undefined);
 });
 
-Deno.test("sample dit reads lists, names and channels", () => {
-  const { values } = parseSampleOptions(["--classes", "0,Sneaker,2", "--cfg-channels", "3"]);
-  assert.deepEqual(values.classes, ["0", "Sneaker", "2"]);
-  assert.equal(values.cfgChannels, 3);
+Deno.test("sample dit reads channels, and switches that can be given either way", () => {
+  const { values } = parseSampleOptions(["--cfg-channels", "3"]);
+  assert.deepEqual([values.cfgChannels, values.clipDenoised], [3, undefined]);
+  assert.equal(parseSampleOptions(["--clip-denoised"]).values.clipDenoised, true);
+  assert.equal(parseSampleOptions(["--no-clip-denoised"]).values.clipDenoised, false);
 });
 
 Deno.test("sample dit refuses what contradicts itself", () => {
