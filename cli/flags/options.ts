@@ -65,14 +65,16 @@ export const transformerFlags = group("Model:", {
   hidden: optional("--hidden <n>", "width of a token; a multiple of --heads", size),
   heads: optional("--heads <n>", "attention heads", integer({ min: 1, max: 1024 })),
   patch: optional("--patch <n>", "side of a patch, in pixels", size),
-  channels: optional("--channels <n>", "channels of the input: 1 grey, 3 RGB, 4 latent", size),
-  numClasses: optional("--num-classes <n>", "classes, without the null class", size),
+  channels: optional("--channels <n>", "channels of the input: 1 grey, 3 RGB", size),
+  numClasses: optional("--num-classes <n>", "classes that are told apart", size),
 });
 
-/** A model of pictures, changed field by field. */
+/** A model that draws pictures, changed field by field. */
 export const modelFlags = {
   ...transformerFlags,
   ...group("Model:", {
+    channels: optional("--channels <n>", "channels of the input: 1 grey, 3 RGB, 4 latent", size),
+    numClasses: optional("--num-classes <n>", "classes, without the null class", size),
     imageSize: optional("--image-size <pixels>", "side of the pictures", size),
   }),
 };

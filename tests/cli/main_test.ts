@@ -113,3 +113,15 @@ Deno.test("with --log-format json errors are JSON with their exit code, whatever
   const help = await run("train", "--log-format", "json");
   assert.match(JSON.parse(help.err).message ?? JSON.parse(help.err).error, /train/);
 });
+
+Deno.test("a classifier's help speaks of no latents and no null class, a DiT's does", async () => {
+  const help = async (...args: string[]) => {
+    const io = recordedIo();
+    assert.equal(await main([...args, "--help"], io), 0);
+    return io.written.out;
+  };
+  for (const command of [["train", "navit"], ["eval", "navit"], ["bench", "packing"]]) {
+    assert.doesNotMatch(await help(...command), /latent|null class/, command.join(" "));
+  }
+  assert.match(await help("train", "dit"), /4 latent[^]*without the null class/);
+});

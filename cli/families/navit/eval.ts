@@ -43,7 +43,7 @@ export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<vo
   const models = sources.map(evaluatedModel);
   const data = await openData(io, values, manifest);
   const skips = new SkipReport(data.name, (line) => io.tell(line));
-  const plan = planOf(values, manifest, skips);
+  const plan = planOf(values, manifest, skips, data.training);
   const { device } = await selectDevice({ ...values, batchInvariant: true });
   try {
     const machine = await describeMachine(versions());
@@ -143,14 +143,23 @@ async function openData(
     );
   });
   const training = values.probe ? await open("train") : undefined;
-  if (training) requireShots(training, values.shots);
   return { name: pictures.name, pictures, training };
 }
 
-/** Refuses more shots than there are, before anything is measured. */
-function requireShots({ length, classNames, label }: PictureSet, shots: number): void {
-  const labels = Array.from({ length }, (_, index) => label(index));
-  asUsage(() => chooseShots(labels, classNames, shots, 0));
+/** Shots a class of the linear probe where the flags say nothing. */
+const usualShots = 10;
+
+/**
+ * Shots a class of the linear probe: as told, or as many as the smallest class has up to the usual
+ * number. More than there are is refused before anything is measured.
+ */
+function shotsOf(training: PictureSet, given: number | undefined): number {
+  const labels = Array.from({ length: training.length }, (_, index) => training.label(index));
+  const sizes = training.classNames.map(() => 0);
+  for (const label of labels) sizes[label]++;
+  const shots = given ?? Math.max(1, Math.min(usualShots, ...sizes));
+  asUsage(() => chooseShots(labels, training.classNames, shots, 0));
+  return shots;
 }
 
 /** Token budgets as parts of the run's sequence length, when none are given. */
@@ -164,6 +173,7 @@ function planOf(
   values: EvalNaViTOptions,
   { config, run }: Manifest,
   skips: SkipReport,
+  training: PictureSet | undefined,
 ): EvaluationPlan {
   const length = values.sequenceLength ?? run.length;
   const budgets = values.tokens ??
@@ -183,7 +193,7 @@ function planOf(
     resolutions: values.robustness ? resolutions : [],
     aspects: values.robustness ? aspectFactors : [],
     baseSide,
-    shots: values.probe ? values.shots : undefined,
+    shots: training && shotsOf(training, values.shots),
     batches: { sequences: values.batchSize, length, workers: values.workers, skips },
   };
 }

@@ -58,7 +58,12 @@ export const evalNaViTFlags = {
     ),
     robustness: toggle("--robustness", "accuracy under shifts of resolution and aspect ratio"),
     probe: toggle("--probe", "linear probe on frozen features, in closed form"),
-    shots: flag("--shots <n>", "pictures a class for --probe", count, 10),
+    shots: optional(
+      "--shots <n>",
+      "pictures a class for --probe",
+      count,
+      "10, or as many as the smallest class has",
+    ),
   }),
   ...group("Batches:", {
     batchSize: flag("-b, --batch-size <n>", "sequences a batch", count, 8),

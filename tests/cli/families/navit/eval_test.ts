@@ -202,6 +202,28 @@ Deno.test("everything at once: cascades, probe, robustness, in every format of a
   });
 });
 
+Deno.test("a probe takes as many shots as the smallest class has", async () => {
+  await withRun(async (trained) => {
+    const { code, out, err } = await run(
+      ...[
+        "eval",
+        "navit",
+        "--checkpoint",
+        trained,
+        "--tokens",
+        "6",
+        "--probe",
+        "--json",
+        ...onWasm,
+      ],
+    );
+    assert.equal(code, 0, err);
+    assert.match(err, /linear probe, 8 shots a class/);
+    const { probes }: EvaluationReport = JSON.parse(out);
+    assert.equal(probes![0].shots, 8);
+  });
+});
+
 Deno.test("a folder of runs: every navit is evaluated, the best first; others are left out", async () => {
   await withRun(async (trained, data, folder) => {
     const results = join(folder, "results");
