@@ -1,6 +1,6 @@
 /**
  * Classifier-free guidance: conditional and unconditional predictions in one batch, combined into
- * `unconditional + scale (conditional - unconditional)` (DiT, 1.12).
+ * `unconditional + scale (conditional - unconditional)` (DiT, section 3.1).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * The training objective: predict the noise, and learn the variance with the variational bound
- * (DiT, 1.10; Nichol and Dhariwal, "Improved denoising diffusion probabilistic models").
+ * (DiT, section 3.1; Nichol and Dhariwal, "Improved denoising diffusion probabilistic models").
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * The Gaussian diffusion process: noise schedule, its respacing, and the tables that follow from them
- * (DiT, 1.10 and 1.12). All tables are in double precision.
+ * (DiT, sections 3.1 and 4). All tables are in double precision.
  *
  * @module
  */

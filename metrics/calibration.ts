@@ -1,7 +1,7 @@
 /**
  * Calibration: whether a classifier that is 80 % sure is right in 80 % of the cases.
  *
- * The expected calibration error as in NaViT's Table 4 (papers.md 3.13): on the probability of the
+ * The expected calibration error as in NaViT's Table 4: on the probability of the
  * predicted class, in 30 buckets of equal width, the absolute difference of confidence and accuracy
  * weighted by images.
  *

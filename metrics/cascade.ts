@@ -1,5 +1,5 @@
 /**
- * Cascades (papers.md 3.13): every image is classified with few tokens; the share alpha that the
+ * Cascades (NaViT, section 3.5): every image is classified with few tokens; the share alpha that the
  * model is least sure of is classified again with more. The cost of an image is then t1 + alpha t2,
  * and varying alpha traces a curve between the two settings.
  *

@@ -1,6 +1,6 @@
 /**
  * The linear probe: how well a linear classifier of frozen features does that has seen a few images
- * a class (papers.md 3.12, the recipe of big_vision).
+ * a class (the recipe of big_vision, the code base of the ViT papers).
  *
  * Features are whitened one by one with the mean and deviation of the shots, a constant of 100 is
  * appended as the bias, and the classifier is the ridge regression onto targets of 1 for the class

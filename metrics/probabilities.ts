@@ -6,7 +6,7 @@
 
 /**
  * How logits become probabilities: `softmax` for models trained with cross entropy over classes,
- * `sigmoid` for those trained with one binary loss a class, as NaViT is (papers.md 3.10).
+ * `sigmoid` for those trained with one binary loss a class, as NaViT is (section 3).
  */
 export type Activation = "softmax" | "sigmoid";
 

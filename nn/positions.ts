@@ -8,7 +8,7 @@
  * Two-dimensional sine-cosine positions of a grid: (rows * columns, width), row-major.
  *
  * With k = width / 4 frequencies w_i = 10000^(-i / k), the entry of (row, column) is
- * `[sin(column w); cos(column w); sin(row w); cos(row w)]`: the column comes first (DiT, 1.3).
+ * `[sin(column w); cos(column w); sin(row w); cos(row w)]`: the column comes first (DiT, section 3.2, "Patchify").
  *
  * @throws RangeError when the width is not a multiple of 4
  */
@@ -33,7 +33,7 @@ export function sineCosinePositions(rows: number, columns: number, width: number
 
 /**
  * Sinusoidal features of the time steps 0 .. steps - 1: (steps, width), `[cos(t f); sin(t f)]` with
- * f_i = exp(-ln(10000) i / half), half = width / 2 (DiT, 1.4).
+ * f_i = exp(-ln(10000) i / half), half = width / 2 (DiT, appendix A).
  *
  * A table, because single-precision sines of angles up to 999 would be off by 6e-5 and would differ
  * from device to device.

@@ -1,5 +1,5 @@
 /**
- * The transformer of NaViT (papers 3.3): a pre-norm encoder with query-key normalisation and without
+ * The transformer of NaViT (NaViT, section 2.1): a pre-norm encoder with query-key normalisation and without
  * biases, and masked attention pooling. Image and text towers are both made of it.
  *
  * Several images (or captions) lie one after the other in a sequence; `segments` numbers them, and a
@@ -105,7 +105,7 @@ function norm(parameters: Parameters, name: string, x: Tensor): Tensor {
 }
 
 /**
- * Masked attention pooling (papers 3.3): for each of `slots` slots of a sequence, one learned probe
+ * Masked attention pooling (NaViT, section 2.1): for each of `slots` slots of a sequence, one learned probe
  * attends to the tokens of that segment: tokens (B, L, d) to (B, slots, d). What a slot without
  * tokens holds means nothing.
  *

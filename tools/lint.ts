@@ -6,6 +6,7 @@
  *   `new Worker(new URL("./x.ts", import.meta.url))` and files that `cli/terminal/assets.ts` embeds, written
  *   as `new URL("./x.bin", import.meta.url)`.
  * - `tessera/lazy-package`: packages with native code or a long start are only loaded on use.
+ * - `tessera/real-citation`: papers are cited by their own sections, equations and tables.
  * - `tessera/folder-order`: imports point down the list of folders.
  * - `tessera/device-name`: devices are named in their table and in their own rooms only.
  *
@@ -172,6 +173,24 @@ function deviceName(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   };
 }
 
+/** Citations that lead nowhere: a document outside of the repository, or its numbers for a paper. */
+const unreal = /papers(?:\.md| \d+\.\d)|\((?:DiT|NaViT|W\.A\.L\.T|MAGVIT-v2), \d+\.\d+/g;
+
+function realCitation(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  return {
+    Program() {
+      const { text } = context.sourceCode;
+      for (const { index, 0: citation } of text.matchAll(unreal)) {
+        context.report({
+          range: [index, index + citation.length],
+          message: `"${citation}" leads nowhere`,
+          hint: 'cite the paper\'s own section, equation or table: "(DiT, section 3.2)"',
+        });
+      }
+    },
+  };
+}
+
 /** The rules, as `deno lint` loads them. */
 const plugin: Deno.lint.Plugin = {
   name: "tessera",
@@ -179,6 +198,7 @@ const plugin: Deno.lint.Plugin = {
     "literal-import": { create: literalImport },
     "module-relative": { create: moduleRelative },
     "lazy-package": { create: lazyPackage },
+    "real-citation": { create: realCitation },
     "folder-order": { create: folderOrder },
     "device-name": { create: deviceName },
   },

@@ -1,5 +1,5 @@
 /**
- * What attention costs in packed sequences (papers 3.9).
+ * What attention costs in packed sequences (NaViT, section 2.3 and Figure 4).
  *
  * @module
  */

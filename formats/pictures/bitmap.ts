@@ -36,7 +36,7 @@ export async function loadSharp(): Promise<typeof import("sharp").default> {
 
 /**
  * The byte of one value: `clamp(127.5 y + 128, 0, 255)` truncated, in float32 arithmetic like the
- * reference code, so that bytes can be compared with it. NaN gives 0. (papers.md 1.12)
+ * reference code, so that bytes can be compared with it. NaN gives 0. The reference is the sampling script of DiT.
  */
 export function toByte(value: number): number {
   const scaled = Math.fround(Math.fround(127.5 * Math.fround(value)) + 128);

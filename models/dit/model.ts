@@ -131,7 +131,7 @@ function finalLayer(parameters: Parameters, x: Tensor, condition: Tensor): Tenso
   return linear(parameters, "linear", layerNorm(x, epsilon, { shift, scale }));
 }
 
-/** All parameters with their initial values (papers.md 1.8), in the order of the checkpoints. */
+/** All parameters with their initial values, which are those of the authors' code, in the order of the checkpoints. */
 export function ditParameters(config: DiTConfig): ParameterSpecification[] {
   const { hidden, patch, channels, depth, classes } = config;
   const side = config.inputSize / patch;

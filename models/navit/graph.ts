@@ -125,7 +125,7 @@ export interface NaViTCounts {
 
 /**
  * Counts a model, from the graph of the forward pass of one image of `tokens` patches: embedding,
- * blocks, pooling and head (papers 3.3, whose table leaves out the head). A contrastive model has no
+ * blocks, pooling and head. A contrastive model has no
  * head; its text tower is not counted.
  */
 export function describeNaViT(config: NaViTConfig, tokens: number): NaViTCounts {

@@ -93,7 +93,7 @@ export function navitParameters(config: NaViTConfig): ParameterSpecification[] {
 
 /**
  * The head starts at zero, with a bias of -log K: the sigmoid loss then starts as if each class had
- * the probability 1 / K (-10.3 for the 29,593 classes of JFT, papers 3.3).
+ * the probability 1 / K (-10.3 for the 29,593 classes of JFT).
  */
 function headParameters({ hidden, classes }: NaViTConfig): ParameterSpecification[] {
   const head: ParameterSpecification[] = [
@@ -108,7 +108,7 @@ function headParameters({ hidden, classes }: NaViTConfig): ParameterSpecificatio
   return head.map((parameter) => ({ ...parameter, perClass: { others: 0 } }));
 }
 
-/** Whether a parameter belongs to the head, which has a weight decay of its own (papers 3.11). */
+/** Whether a parameter belongs to the head, which has a weight decay of its own (NaViT, appendix A). */
 export const isHeadParameter = (name: string): boolean => name.startsWith("head.");
 
 /** Depth, width and heads of the sizes; XS is our own, for machines without a GPU. */

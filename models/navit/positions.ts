@@ -1,5 +1,5 @@
 /**
- * Position embeddings of NaViT (papers 3.8): where a patch lies in its image, for images of any size
+ * Position embeddings of NaViT (sections 2.1 and 3.4): where a patch lies in its image, for images of any size
  * and shape. All variants of the paper's study, and the two baselines that are not factorized.
  *
  * @module

@@ -10,8 +10,8 @@ import { singleImageGraph } from "./graph.ts";
 import { type NaViTConfig, navitConfigs } from "./model.ts";
 
 /**
- * Multiply-adds of NaViT without the head, times 1e9, by the number of patches (papers 3.3). The paper
- * prints none.
+ * Multiply-adds of NaViT without the head, times 1e9, by the number of patches, counted apart by
+ * `tests/fixtures/navit_counts.py`. The paper prints none.
  */
 const specificationGmacs: Readonly<Record<string, Readonly<Record<number, number>>>> = {
   "NaViT-B/32": { 49: 4.39, 64: 5.74 },

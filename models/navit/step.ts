@@ -1,5 +1,5 @@
 /**
- * What a NaViT is trained on: the losses of a packed batch (papers 3.10). `step_graphs.ts` makes a step of
+ * What a NaViT is trained on: the losses of a packed batch (NaViT, sections 2.3 and 3). `step_graphs.ts` makes a step of
  * it.
  *
  * Every loss is a weighted sum over slots: `weights` is 1 / (images in the batch) for a slot with an

@@ -1,5 +1,5 @@
 /**
- * The text tower of a contrastive NaViT (papers 3.10): the same transformer on the bytes of captions,
+ * The text tower of a contrastive NaViT (NaViT, section 3): the same transformer on the bytes of captions,
  * packed as the images are, and the projections into the space that both towers share.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
  * Zero-shot classification with a contrastive model: the classes' names are captions, and the logits
- * of a picture are its similarities to them (papers 3.12).
+ * of a picture are its similarities to them (NaViT, section 3).
  *
  * @module
  */

@@ -40,7 +40,7 @@ Deno.test("DiT-XL/2 for 512 pixels has a number in the paper, changed models hav
   assert.equal(changed.difference, undefined);
 });
 
-Deno.test("the parts of a model are all of it, by the formulas of papers.md 1.9", () => {
+Deno.test("the parts of a model are all of it, by formulas", () => {
   const model = named("DiT-S/4");
   const parts = new Map(countParts(model, "forward").map((row) => [row.part, row]));
   const [tokens, hidden, blocks] = [64, 384, 12];
@@ -117,7 +117,7 @@ Deno.test("each family has its own columns", () => {
   assert.equal(titles(ours, theirs).length, titles(ours).length + 2);
 });
 
-Deno.test("the parts of a NaViT are all of it, by the formulas of papers.md 3.3 and 3.9", () => {
+Deno.test("the parts of a NaViT are all of it, by formulas", () => {
   const [tokens, blocks, hidden, classes] = [10, 6, 128, 1000];
   const model = navit("NaViT-XS/16", tokens);
   const parts = new Map(countParts(model, "forward").map((row) => [row.part, row]));

@@ -96,3 +96,21 @@ Deno.test("devices are named in their table and in their rooms", () => {
     assert.deepEqual(lint("tests/a_test.ts", source), []);
   }
 });
+
+Deno.test("papers are cited by their own sections", () => {
+  // In parts, because the rule reads this file too.
+  const refused = [
+    "papers" + ".md 1.9",
+    "papers" + " 3.10",
+    "(Di" + "T, 1.10)",
+    "(NaVi" + "T, 3.3)",
+  ];
+  for (const citation of refused) {
+    const [problem, ...others] = lint("tests/a_test.ts", `// as in ${citation}\nf();`);
+    assert.match(problem, /^tessera\/real-citation: ".*" leads nowhere$/);
+    assert.deepEqual(others, []);
+  }
+  for (const citation of ["(DiT, section 3.2)", "(NaViT, Table 4)", "the papers' 12 sizes"]) {
+    assert.deepEqual(lint("kernels/a.ts", `// as in ${citation}\nf();`), []);
+  }
+});

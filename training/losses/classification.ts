@@ -1,5 +1,5 @@
 /**
- * Cross-entropy of packed images (papers 3.10): softmax, or a sigmoid for each class.
+ * Cross-entropy of packed images (NaViT, section 3): softmax, or a sigmoid for each class.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The contrastive loss of images and captions (papers 3.10), chunked: a batch has many slots, most of
+ * The contrastive loss of images and captions (NaViT, section 2.3), chunked: a batch has many slots, most of
  * them fake, and its matrix of similarities would be huge.
  *
  * @module

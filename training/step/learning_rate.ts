@@ -28,7 +28,7 @@ export type RateSchedule =
     readonly minimum: number;
   }
   | {
-    /** Reciprocal square root: peak / sqrt(1 + (step - warmup) / timescale) (NaViT, papers 3.11). */
+    /** Reciprocal square root: peak / sqrt(1 + (step - warmup) / timescale) (NaViT, appendix A). */
     readonly kind: "rsqrt";
     /** Steps over which the rate rises from 0; 0 starts at the peak. */
     readonly warmup: number;

@@ -14,7 +14,7 @@ const pictures = (spread: number) =>
   syntheticPictures({ channels: 1, patch, tokens: 16, spread, seed: 3 });
 const options = { patch, tokens: 16, sequences: 3, batches: 2, seed: 3 };
 
-Deno.test("the overhead of dense attention is that of papers.md 3.9", () => {
+Deno.test("the overhead of dense attention is that of (6 d + 256 k) / (6 d + 256)", () => {
   const table: [number, readonly number[]][] = [
     [512, [7.7, 23.1, 53.8]],
     [768, [5.3, 15.8, 36.8]],

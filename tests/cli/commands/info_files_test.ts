@@ -60,7 +60,7 @@ Deno.test("info model counts a NaViT on a picture of 224 x 224 pixels, or of so 
     2 * macs,
     parameters,
   ]);
-  // papers.md 3.3, which leaves out the head: 92.7 M parameters and 23.41 G multiply-adds.
+  // Without the head, by tests/fixtures/navit_counts.py: 92.7 M parameters and 23.41 G multiply-adds.
   assert.equal(((parameters - 769_000) / 1e6).toFixed(1), "92.7");
   assert.equal(((macs - 768_000) / 1e9).toFixed(2), "23.41");
   assert.equal(config.family, "navit");
@@ -123,7 +123,7 @@ Deno.test("info model takes every override", async () => {
   assert.deepEqual([config.patch, config.channels, config.inputSize], [2, 1, 28]);
   assert.equal(config.classes, 10);
   assert.equal(tokens, 196);
-  // The formulas of papers.md 1.9.
+  // Parameters part by part: patches, positions, time steps, labels; multiply-adds likewise.
   const [T, d, N, p2C] = [196, 64, 2, 4];
   const expected = p2C * d + d + T * d + 256 * d + d + d * d + d + 11 * d +
     N * (18 * d * d + 15 * d) + 2 * d * d + 2 * d + d * 2 * p2C + 2 * p2C;

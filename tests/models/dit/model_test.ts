@@ -129,7 +129,7 @@ Deno.test("weights in half precision take half the memory; only vectors stay as 
   assert(ratio > 0.5 && ratio < 0.501, `${ratio}`);
 });
 
-/** Parameter counts, frozen positions and multiply-adds of papers.md 1.9. */
+/** Parameter counts, frozen positions and multiply-adds by the paper's sizes (DiT, Tables 1 and 4). */
 const published: Record<string, [parameters: number, frozen: number, multiplyAdds: number]> = {
   "DiT-S/8": [33_148_160, 6_144, 357_974_016],
   "DiT-S/4": [32_945_024, 24_576, 1_412_579_328],
@@ -168,7 +168,7 @@ Deno.test("DiT-XL/2 at 512 pixels has the published counts", () => {
   assert.equal(found.multiplyAdds, 524_538_298_368);
 });
 
-Deno.test("the position table has the acceptance values of papers.md 1.18", () => {
+Deno.test("the position table has the values of the formula", () => {
   const token = sineCosinePositions(16, 16, 384).subarray(18 * 384, 19 * 384);
   const places = [0, 1, 95, 96, 97, 191, 192, 193, 287, 288, 289, 383];
   const expected = [
@@ -188,7 +188,7 @@ Deno.test("the position table has the acceptance values of papers.md 1.18", () =
   places.forEach((place, index) => assert(Math.abs(token[place] - expected[index]) < 5e-6));
 });
 
-Deno.test("the time-step features have the acceptance values of papers.md 1.18", () => {
+Deno.test("the time-step features have the values of the formula", () => {
   const features = timestepFeatureTable(1000, 256).subarray(500 * 256, 501 * 256);
   const places = [0, 1, 2, 64, 127, 128, 129, 130, 192, 255];
   const expected = [

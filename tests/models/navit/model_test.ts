@@ -1,6 +1,5 @@
 /**
- * NaViT against PyTorch, which saw one image at a time; the invariants of packing (papers 3.17); counts
- * (papers 3.3).
+ * NaViT against PyTorch, which saw one image at a time; the invariants of packing; counts.
  */
 import assert from "node:assert/strict";
 import { compile } from "../../../kernels/graph/compile.ts";

@@ -1,5 +1,5 @@
 /**
- * The promise of packing (papers 3.17): whatever lies beside an image, before or behind it, its logits
+ * The promise of packing (NaViT, section 2.1): whatever lies beside an image, before or behind it, its logits
  * are those it has alone. On real files of mixed sizes, through everything that an evaluation does.
  */
 import assert from "node:assert/strict";
