@@ -32,9 +32,6 @@ import {
 /** A sampler: ancestral (DDPM), DDIM, or DPM-Solver++(2M). */
 export type SamplerName = "ddpm" | "ddim" | "dpm++";
 
-/** All samplers, as they are named on the command line. */
-export const samplerNames: readonly SamplerName[] = ["ddpm", "ddim", "dpm++"];
-
 /** Settings of a sampler. */
 export interface SamplerOptions {
   /** Which method takes the steps. */
@@ -50,7 +47,7 @@ export interface SamplerOptions {
 }
 
 /** Length of the coefficient vector of a step. */
-export const coefficientCount = 8;
+const coefficientCount = 8;
 
 /** One step as the host prepares it. */
 export interface SamplerStep {
@@ -81,7 +78,7 @@ export interface Sampler {
 }
 
 /** The reference spacing of a sampler. */
-export function defaultSpacing(sampler: SamplerName): Spacing {
+function defaultSpacing(sampler: SamplerName): Spacing {
   return sampler === "ddim" ? "stride-from-zero" : "both-ends";
 }
 

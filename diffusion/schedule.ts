@@ -35,7 +35,7 @@ export const trainingSteps = 1000;
  *
  * @param timesteps what the network is told at each step
  */
-export function scheduleFromBetas(betas: Float64Array, timesteps: Int32Array): Schedule {
+function scheduleFromBetas(betas: Float64Array, timesteps: Int32Array): Schedule {
   const { length } = betas;
   const alphaBars = new Float64Array(length);
   const previousAlphaBars = new Float64Array(length);

@@ -171,7 +171,7 @@ export abstract class Node {
 }
 
 /** A node whose value comes from outside the graph: no inputs, no cost. */
-export abstract class SourceNode extends Node {
+abstract class SourceNode extends Node {
   readonly signature: undefined = undefined;
   constructor(kind: string, type: ValueType) {
     super(kind, [], [type]);

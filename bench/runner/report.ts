@@ -16,7 +16,7 @@ import {
 } from "../../formats/text/table.ts";
 
 /** Names of the formats. */
-export const reportFormats = ["table", "md", "csv", "json", "jsonl"] as const;
+const reportFormats = ["table", "md", "csv", "json", "jsonl"] as const;
 
 /** One of the formats. */
 export type ReportFormat = typeof reportFormats[number];

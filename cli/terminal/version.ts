@@ -9,10 +9,10 @@ import { repositoryFile } from "./assets.ts";
 /**
  * The oldest Deno that works: earlier ones lose data in WebGPU's mapped ranges and `writeBuffer`.
  */
-export const minimumDeno = "2.9.5";
+const minimumDeno = "2.9.5";
 
 /** The Deno that the project is tested with, and that its messages tell people to install. */
-export const testedDeno = "2.9.6";
+const testedDeno = "2.9.6";
 
 /** What `tessera --version` prints. */
 export interface Versions {

@@ -5,7 +5,7 @@
  */
 
 /** The token that ends a caption; tokens below it are bytes. */
-export const endToken = 256;
+const endToken = 256;
 
 /** Number of different tokens. */
 export const textVocabulary = 257;

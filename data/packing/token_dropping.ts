@@ -39,7 +39,7 @@ export type TokenDropping =
   };
 
 /** The highest rate: beyond it a whole picture could hide behind one token. */
-export const highestRate = 0.99;
+const highestRate = 0.99;
 
 /** Variance of the Beta variable as a share of mean (1 - mean), the most that it could be. */
 const betaSpread = 0.3;

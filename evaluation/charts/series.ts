@@ -42,7 +42,7 @@ export interface SettingLine {
 }
 
 /** Sorts settings into lines: one a checkpoint and kind. */
-export function settingLines(settings: readonly SettingRow[]): SettingLine[] {
+function settingLines(settings: readonly SettingRow[]): SettingLine[] {
   const hasCheckpoints = new Set(settings.map(({ checkpoint }) => checkpoint)).size > 1;
   const nameOf = ({ checkpoint, kind }: SettingRow) =>
     hasCheckpoints ? `${checkpoint}, ${kindNames[kind]}` : kindNames[kind];

@@ -37,7 +37,7 @@ export interface AtomicWriter {
  *
  * Windows has no such operation and does without; there this does nothing.
  */
-export async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using directory = await Deno.open(path);
   await directory.sync();

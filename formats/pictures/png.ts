@@ -11,7 +11,7 @@ import { crc32 } from "node:zlib";
 import { InputError } from "../../base/errors.ts";
 
 /** The keyword under which Tessera keeps its JSON. */
-export const pngKeyword = "tessera";
+const pngKeyword = "tessera";
 
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 

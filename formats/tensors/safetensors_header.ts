@@ -10,7 +10,7 @@ import { findDuplicateKey } from "../text/json.ts";
 import { elementSizes, isStoredType, type StoredType } from "./codec.ts";
 
 /** Longest header accepted, in bytes: the bound of the format's own implementation. */
-export const maximumHeaderLength = 100_000_000;
+const maximumHeaderLength = 100_000_000;
 
 /** What a header says about one tensor. */
 export interface TensorInfo {

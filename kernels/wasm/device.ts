@@ -62,7 +62,7 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
 }
 
 /** The CPU as a device; made by {@link createWasmDevice}. */
-export class WasmDevice implements Device {
+class WasmDevice implements Device {
   readonly kind = wasm;
   /** Elements that kernels work on at a time. */
   readonly lanes: Lanes;

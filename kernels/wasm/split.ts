@@ -46,8 +46,3 @@ export function splitPhase(
 ): Phase {
   return ranges.map((range, thread) => range.start < range.end ? calls(range, thread) : []);
 }
-
-/** A phase in which only the first thread works. */
-export function singleThreadPhase(threads: number, calls: readonly Call[]): Phase {
-  return Array.from({ length: threads }, (_, thread) => thread === 0 ? calls : []);
-}

@@ -22,7 +22,7 @@ const windowBytes = 16 * 2 ** 20;
 export const allocationUnit = 16;
 
 /** Size of a buffer on the device. */
-export function roundedBytes(bytes: number): number {
+function roundedBytes(bytes: number): number {
   return Math.ceil(bytes / allocationUnit) * allocationUnit;
 }
 

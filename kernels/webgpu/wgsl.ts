@@ -27,7 +27,7 @@ export { type MathFunction, mathFunctions, vectorType, type Width };
  * `fn infinity() -> f32`. WGSL has no literal for infinity and rejects constant expressions that
  * overflow, so it goes through a variable.
  */
-export const infinityFunction =
+const infinityFunction =
   "fn infinity() -> f32 { var bits = 0x7f800000u; return bitcast<f32>(bits); }\n" +
   "fn notANumber() -> f32 { var bits = 0x7fc00000u; return bitcast<f32>(bits); }\n";
 

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { InputError } from "../../base/errors.ts";
+import { textVocabulary } from "../../data/packing/text_tokens.ts";
 import { checkFields, requireMultiple, withOverrides } from "../../nn/config.ts";
 import type { NaViTConfig } from "./model.ts";
 import type { TextConfig } from "./text.ts";
@@ -13,7 +14,7 @@ const count = z.int().min(1).max(65536);
 const layers = z.int().min(1).max(1024);
 
 const textConfigSchema: z.ZodType<TextConfig> = z.strictObject({
-  vocabulary: z.literal(257).default(257),
+  vocabulary: z.literal(textVocabulary).default(textVocabulary),
   length: z.int().min(2).max(4096),
   hidden: count,
   depth: layers,

@@ -9,7 +9,7 @@ import { oneLine } from "../../base/control_characters.ts";
 import { appendText } from "../../formats/files/append_file.ts";
 
 /** Path of a run's log. */
-export const logPath = (run: string): string => join(run, "log.txt");
+const logPath = (run: string): string => join(run, "log.txt");
 
 /**
  * Appends a line, made one where it is not. A resumed run goes on below what is there.

@@ -35,7 +35,7 @@ const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
  * Decay of the moving average at a step, warmed up so that short runs are not dominated by the
  * untrained weights: min(decay, (1 + step) / (10 + step)).
  */
-export function averageDecayAt(step: number, decay: number): number {
+function averageDecayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step));
 }
 

@@ -33,7 +33,7 @@ import { parts, rateSchedule, sampleSchedule, schedule } from "../../flags/train
 const shippedSamples = "shipped:fashion";
 
 /** Opens the data set of a run: a path, or the shipped pictures. */
-export async function openTrainingData(
+async function openTrainingData(
   io: Io,
   quiet: boolean,
   path: string | undefined,

@@ -13,7 +13,7 @@ import type { ModelFields, ModelValues } from "../commands.ts";
 const size = integer({ min: 1, max: 65536 });
 
 /** Fields that only a NaViT has. */
-export const navitOnlyFlags = group("Model:", {
+const navitOnlyFlags = group("Model:", {
   mlp: optional("--mlp <n>", "width of the MLPs", size, "4 x hidden"),
   mlpBias: toggle("--mlp-bias", "biases in the MLPs"),
   positions: optional(

@@ -7,6 +7,7 @@ import { basename, resolve } from "@std/path";
 import { checkChannels, openPictureSet, type OpenPictureSetOptions } from "../../../data/open.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import type { Resolution } from "../../../data/packing/resolution.ts";
+import { textVocabulary } from "../../../data/packing/text_tokens.ts";
 import type { TokenDropping } from "../../../data/packing/token_dropping.ts";
 import { type NaViTConfig, navitParameters } from "../../../models/navit/model.ts";
 import { overrideNaViTConfig } from "../../../models/navit/config.ts";
@@ -201,7 +202,7 @@ function textTower(
   { textLength, textHidden, textDepth, textHeads, projection }: TrainNaViTOptions,
 ): TextConfig {
   return {
-    vocabulary: 257,
+    vocabulary: textVocabulary,
     length: textLength,
     hidden: textHidden ?? hidden,
     depth: textDepth ?? Math.ceil(depth / 2),

@@ -32,7 +32,7 @@ import { type Arithmetic, type ElementWork, Node, type Tensor } from "../../tens
 import type { ElementwiseStep } from "./step.ts";
 
 /** `output = expression(inputs)`, operands broadcast against each other. */
-export class ElementwiseNode extends Node {
+class ElementwiseNode extends Node {
   readonly signature: string;
 
   /** `load(k)` of the expression is `inputs[k]`; by default the inputs are broadcast together. */
