@@ -104,7 +104,7 @@ function factorView(factor: MatrixView, shape: Shape): View {
 function chooseMethod({ m, k, b }: MatmulStep, scratchBytes: number): Method {
   const inPlace = b.dtype === "f32";
   if (b.columnStride === 1) return inPlace && m <= rowsReadDirectly ? "direct" : "packed";
-  const fits = inPlace || dotColumns * widenedColumnBytes(k) <= scratchBytes / 2;
+  const fits = inPlace || dotColumns(8) * widenedColumnBytes(k) <= scratchBytes / 2;
   return m <= rowsByDotProducts && fits ? "dot" : "packed";
 }
 
@@ -193,7 +193,7 @@ function divide(step: MatmulStep, method: Method, { threads, lanes }: WasmContex
     return splitEvenly(batch, workers)
       .map((batches) => ({ batches, rows: whole(m), columns: whole(n) }));
   }
-  const unit = method === "dot" ? dotColumns : tileColumns(lanes);
+  const unit = method === "dot" ? dotColumns(lanes) : tileColumns(lanes);
   let best: { cost: number; rows: Range[]; columns: Range[] } | undefined;
   for (let rowParts = 1; rowParts <= workers; rowParts++) {
     const rows = splitEvenly(m, rowParts, tileRows);

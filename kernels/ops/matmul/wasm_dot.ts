@@ -1,19 +1,36 @@
 /**
  * Products with few rows, where b is stored by its columns (weights of a linear layer): every result
  * is a dot product of two contiguous rows. Nothing is packed, so that b is read exactly once, at the
- * speed of memory. Tiles of 2 rows by 6 columns share the loads.
+ * speed of memory. Tiles of 2 rows by 3 or 6 columns share the loads.
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
+import {
+  type FunctionBuilder,
+  type Lanes,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/assembler.ts";
+import { forEachVector, loadRow, storeRow, vectorBytes } from "../../wasm/lanes.ts";
 
-/** Columns of the widest tile. */
-export const dotColumns = 6;
+/**
+ * Columns of the widest tile of two rows: six accumulators of eight lanes, or twelve. The lanes are
+ * eight in either case, so that sums have one order: even vectors and odd ones are added apart.
+ */
+export function dotColumns(lanes: Lanes): number {
+  return 3 * lanes / vectorElements;
+}
 
 const depthUnroll = 4;
 
-/** Emits `(a, rowBytesA, b, c, rowBytesC)`: one tile. */
+/** Vectors that are summed apart. */
+const parts = 2;
+
+/** Scratch memory of a tile in bytes. */
+export const dotScratchBytes = 2 * dotColumns(8) * parts * vectorBytes;
+
+/** Emits `(a, rowBytesA, b, c, rowBytesC, scratch)`: one tile. */
 function defineDotTile(
   module: ModuleBuilder,
   rows: number,
@@ -23,11 +40,11 @@ function defineDotTile(
 ): FunctionBuilder {
   const key = `dot_tile_${rows}x${columns}x${depth}_${columnBytes}`;
   return module.define(key, (_, name) => {
-    const f = module.function(name, new Array(5).fill("i32"), []);
-    const [a, rowBytesA, b, c, rowBytesC] = f.parameters;
+    const f = module.function(name, new Array(6).fill("i32"), []);
+    const [a, rowBytesA, b, c, rowBytesC, scratch] = f.parameters;
     const left = [a, ...f.locals("i32", rows - 1)];
     const right = [b, ...f.locals("i32", columns - 1)];
-    const sums = f.locals("v128", rows * columns);
+    const sums = Array.from({ length: rows * columns }, () => f.locals("v128", parts));
     left.slice(1).forEach((row, i) => f.get(left[i]).get(rowBytesA).i32Add().set(row));
     right.slice(1).forEach((row, j) => f.get(right[j]).i32Const(columnBytes).i32Add().set(row));
     forEachVector(f, depth, [...left, ...right], depthUnroll, (vector, pointers) => {
@@ -40,17 +57,42 @@ function defineDotTile(
           loadRow(f, pointers[rows + j], vector);
           f.set(element);
           elements.forEach((local, i) => {
-            const sum = sums[i * columns + j];
+            const sum = sums[i * columns + j][vector.slot % parts];
             f.get(local).get(element).get(sum).f32x4MultiplyAdd().set(sum);
           });
         });
       });
     });
+    const totals = addParts(f, sums, scratch);
     for (let i = 0; i < rows; i++) {
-      storeSums(f, c, sums.slice(i * columns, (i + 1) * columns));
+      storeSums(f, c, totals.slice(i * columns, (i + 1) * columns));
       f.get(c).get(rowBytesC).i32Add().set(c);
     }
     return f;
+  });
+}
+
+/**
+ * Adds the two parts of every sum. With eight lanes they go through scratch memory: V8 fuses what
+ * ends in stores side by side.
+ */
+function addParts(f: FunctionBuilder, sums: readonly Local[][], scratch: Local): Local[] {
+  const wide = f.module.lanes > vectorElements;
+  const offset = (sum: number, part: number): number => vectorBytes * (parts * sum + part);
+  if (wide) {
+    sums.forEach((vectors, sum) => {
+      f.forVectors(parts, (part) => {
+        f.storeVector(scratch, offset(sum, part), () => f.get(vectors[part]));
+      });
+    });
+  }
+  return sums.map((vectors, sum) => {
+    vectors.forEach((vector, part) => {
+      if (wide) f.get(scratch).v128Load(offset(sum, part));
+      else f.get(vector);
+    });
+    f.f32x4Add().set(vectors[0]);
+    return vectors[0];
   });
 }
 
@@ -77,19 +119,19 @@ function pairSums(f: FunctionBuilder, x: Local, y: Local): void {
   f.get(x).get(y).i32x4Shuffle([0, 4, 1, 5]).get(x).get(y).i32x4Shuffle([2, 6, 3, 7]).f32x4Add();
 }
 
-/** Emits `(a, rowBytesA, b, c, rowBytesC, rows, columns)`: a block of any size, whole depth. */
+/** Emits `(a, rowBytesA, b, c, rowBytesC, rows, columns, scratch)`: a block of any size, whole depth. */
 export function defineDotBlock(
   module: ModuleBuilder,
   depth: number,
   columnBytes: number,
 ): FunctionBuilder {
   return module.define(`dot_block_${depth}_${columnBytes}`, (_, name) => {
-    const f = module.function(name, new Array(7).fill("i32"), []);
-    const [a, rowBytesA, b, c, rowBytesC, rows, columns] = f.parameters;
+    const f = module.function(name, new Array(8).fill("i32"), []);
+    const [a, rowBytesA, b, c, rowBytesC, rows, columns, scratch] = f.parameters;
     const strip = (width: number): void => {
       f.withLocals(["i32", "i32", "i32"], (rowA, rowC, pairs) => {
         const tile = (height: number): void => {
-          f.get(rowA).get(rowBytesA).get(b).get(rowC).get(rowBytesC);
+          f.get(rowA).get(rowBytesA).get(b).get(rowC).get(rowBytesC).get(scratch);
           f.call(defineDotTile(module, height, width, depth, columnBytes));
         };
         f.get(a).set(rowA).get(c).set(rowC).get(rows).i32Const(1).i32ShrU().set(pairs);
@@ -103,7 +145,7 @@ export function defineDotBlock(
       f.increment(b, width * columnBytes).increment(c, 4 * width);
     };
     let consumed = columns;
-    for (const width of [dotColumns, 2, 1]) {
+    for (const width of [dotColumns(module.lanes), 2, 1]) {
       const strips = f.local("i32");
       const rest = f.local("i32");
       f.get(consumed).i32Const(width).i32DivU().set(strips);

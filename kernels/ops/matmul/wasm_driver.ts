@@ -12,7 +12,7 @@
 import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { elementBytes, type FloatType } from "../../shape.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
-import { defineDotBlock } from "./wasm_dot.ts";
+import { defineDotBlock, dotScratchBytes } from "./wasm_dot.ts";
 import { defineBlock, panelElements } from "./wasm_micro.ts";
 import {
   definePackColumns,
@@ -71,16 +71,17 @@ function readsInPlace({ method, b }: MatmulKernel): boolean {
 export function scratchLayout(
   kernel: MatmulKernel,
   lanes: Lanes,
-): { readonly b: number; readonly product: number; readonly end: number } {
-  const { rowBlock, columnBlock, depthBlock, keepsOutput } = kernel;
+): Readonly<Record<"sums" | "b" | "product" | "end", number>> {
+  const { rowBlock, columnBlock, depthBlock, keepsOutput, method } = kernel;
   const roundUp = (x: number, unit: number) => Math.ceil(x / unit) * unit;
   const bytesA = packsA(kernel) ? 4 * roundUp(rowBlock, 4) * roundUp(depthBlock, 4) : 0;
   const bytesB = readsInPlace(kernel)
     ? 0
     : 4 * panelElements(columnBlock, roundUp(depthBlock, 4), lanes);
-  const b = roundUp(bytesA + packingSlack, 64);
+  const sums = roundUp(bytesA + packingSlack, 64);
+  const b = roundUp(sums + (method === "dot" ? dotScratchBytes : 0), 64);
   const product = roundUp(b + bytesB + packingSlack, 64);
-  return { b, product, end: product + (keepsOutput ? 4 * rowBlock * columnBlock : 0) };
+  return { sums, b, product, end: product + (keepsOutput ? 4 * rowBlock * columnBlock : 0) };
 }
 
 /** The name of a product's function. */
@@ -228,6 +229,7 @@ class Driver {
     f.get(this.#rows).get(this.#columns);
     if (method === "dot") {
       const columnBytes = readsInPlace(kernel) ? 4 * b.columnStride : widenedColumnBytes(k);
+      f.get(f.parameters[6]).i32Const(this.#place.sums).i32Add();
       f.call(defineDotBlock(f.module, k, columnBytes));
       return;
     }

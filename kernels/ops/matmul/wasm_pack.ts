@@ -53,12 +53,13 @@ export function definePackRows(
     const panelBytes = f.local("i32");
     const shift = panelShift(module.lanes);
     f.get(depth).i32Const(shift).i32Shl().set(panelBytes);
-    // Strips of 64 columns: a strip of four rows fits the first-level cache on both sides.
-    f.forRange(strip, columns, 64, () => {
+    // Sixteen panels at a time: four rows of them fit the first-level cache on both sides.
+    const stripColumns = 16 * panelColumns(module.lanes);
+    f.forRange(strip, columns, stripColumns, () => {
       f.get(source).set(first).i32Const(0).set(k);
       const rows = (count: number) => {
-        f.get(columns).get(strip).i32Sub().tee(left).i32Const(64);
-        f.get(left).i32Const(64).i32LtU().select().set(left);
+        f.get(columns).get(strip).i32Sub().tee(left).i32Const(stripColumns);
+        f.get(left).i32Const(stripColumns).i32LtU().select().set(left);
         f.get(first).set(row).get(target).get(k).i32Const(shift).i32Shl().i32Add().set(panel);
         copyRows(f, { storage, row, rowBytes, panel, panelBytes, left }, count);
         f.get(first).get(rowBytes).i32Const(count).i32Mul().i32Add().set(first);
@@ -68,9 +69,8 @@ export function definePackRows(
         f.forRange(k, end, 4, () => rows(4));
         f.forRange(k, depth, 1, () => rows(1));
       });
-      f.increment(source, 64 * elementBytes[storage]);
-      f.get(target).get(panelBytes).i32Const(Math.log2(64 / panelColumns(module.lanes))).i32Shl();
-      f.i32Add().set(target);
+      f.increment(source, stripColumns * elementBytes[storage]);
+      f.get(target).get(panelBytes).i32Const(4).i32Shl().i32Add().set(target);
     });
     return f;
   });
@@ -82,7 +82,7 @@ interface RowCopy {
   readonly rowBytes: Local;
   readonly panel: Local;
   readonly panelBytes: Local;
-  /** Columns that are left, not more than 64; counted down. */
+  /** Columns that are left in the strip; counted down. */
   readonly left: Local;
 }
 
