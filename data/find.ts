@@ -105,7 +105,7 @@ async function findInTree(folder: ScannedFolder, options: FindOptions): Promise<
       );
     }
     const found = await findInTree(part, options);
-    return { ...found, isPart: found.isPart || Object.keys(parts).length > 1 };
+    return { ...found, isPart: found.isPart || parts.test !== undefined };
   }
   const only = onlyFolder(folder);
   if (only && await isWholeSet(only)) return await findInTree(only, options);

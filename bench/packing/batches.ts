@@ -121,7 +121,7 @@ async function collect(
 ): Promise<LaidOut> {
   const batches: Record<string, HostArray>[] = [];
   let [images, tokens] = [0, 0];
-  for await (const { counts, step: _, next: __, ...arrays } of loaded) {
+  for await (const { counts, step: _, next: __, damage: ___, ...arrays } of loaded) {
     batches.push(copyOf(arrays));
     images += counts.images;
     tokens += counts.tokens;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ImageDataset } from "../../data/dataset.ts";
 import type { OpeningStage } from "../../data/open.ts";
 import type { Io } from "./io.ts";
 import { Progress } from "./progress.ts";
@@ -23,8 +24,18 @@ const stages: Readonly<Record<OpeningStage, { title(total: string): string; noun
     title: (total) => `data: reading the sizes of ${total} pictures`,
     noun: "picture",
   },
+  "lengths read": { title: (total) => `data: reading the lengths of ${total} files`, noun: "file" },
   "captions read": { title: (total) => `data: reading ${total} captions`, noun: "caption" },
 };
+
+/** A line about a set that was opened. */
+export function describePictures(
+  { name, length, classNames }: Pick<ImageDataset, "name" | "length" | "classNames">,
+): string {
+  const pictures = length === 1 ? "picture" : "pictures";
+  const classes = classNames.length === 1 ? "class" : "classes";
+  return `${name}, ${length} ${pictures}, ${classNames.length} ${classes}`;
+}
 
 /** Shows the opening of one data set, or of several parts of one. Ends with its block (`using`). */
 export class Opening implements Disposable {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { relative } from "@std/path";
 import { InputError, quote } from "../../base/errors.ts";
 import { checkRead, type ImageDataset, pictureLength, scaleBytes } from "../dataset.ts";
 import { forEachIndex } from "../../base/concurrency.ts";
@@ -100,7 +99,8 @@ class DecodingDataset implements ImageDataset {
   readonly fingerprint: string;
   private readonly files: readonly PictureFile[];
   private readonly pool = new PicturePool(defaultWorkers());
-  private readonly damaged = new Set<number>();
+  /** Why pictures cannot be decoded, by index. */
+  private readonly damaged = new Map<number, string>();
 
   constructor(
     folder: string,
@@ -134,7 +134,7 @@ class DecodingDataset implements ImageDataset {
   }
 
   private async decode(wanted: number, bytes: Uint8Array): Promise<void> {
-    const { label, path: first } = this.files[wanted];
+    const { label } = this.files[wanted];
     for (let distance = 0; distance < this.length; distance++) {
       const index = (wanted + distance) % this.length;
       const { path } = this.files[index];
@@ -144,14 +144,13 @@ class DecodingDataset implements ImageDataset {
         return copyPlanar(await this.pool.crop(job), bytes, 0);
       } catch (error) {
         this.skips.add(path, error);
-        this.damaged.add(index);
+        this.damaged.set(index, (error as InputError).message);
       }
     }
+    const first = this.files.findIndex((file) => file.label === label);
     throw new InputError(
-      `${this.name}: no picture of class ${
-        quote(this.classNames[label])
-      } can be decoded, such as ` +
-        relative(this.name, first),
+      `${this.name}: no picture of class ${quote(this.classNames[label])} can be decoded; ` +
+        `the first: ${this.damaged.get(first)}`,
     );
   }
 }
@@ -169,15 +168,15 @@ export async function openImageFolder(
   folder: ScannedFolder,
   options: ImageFolderOptions,
 ): Promise<ImageDataset> {
-  const { imageSize, channels = 3, memoryBudget = 2 ** 31, warn = console.warn } = options;
+  const { imageSize, channels = 3, memoryBudget = 2 ** 31 } = options;
+  const { warn = console.warn, watch = () => {} } = options;
   const { path } = folder;
   describeLeftOut(folder).forEach((line) => warn(line));
   const found = classifyPictures(folder, options.classNames);
   const skips = new SkipReport(path, warn);
   if (found.files.length * channels * imageSize ** 2 <= memoryBudget) {
-    const { watch = () => {} } = options;
     return await decodeAll(path, found, imageSize, channels, skips, watch);
   }
-  const fingerprint = await fingerprintOf(path, found.files, `${imageSize} ${channels}`);
+  const fingerprint = await fingerprintOf(path, found.files, `${imageSize} ${channels}`, watch);
   return new DecodingDataset(path, found, imageSize, channels, skips, fingerprint);
 }

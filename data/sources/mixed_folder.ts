@@ -115,7 +115,7 @@ export async function openMixedFolder(
   const found = classifyPictures(scanned);
   const { classNames } = found;
   const files = await readSizes(folder, found, warn, watch);
-  const fingerprint = await fingerprintOf(folder, files, `mixed sizes ${channels}`);
+  const fingerprint = await fingerprintOf(folder, files, `mixed sizes ${channels}`, watch);
   const texts = captions ? await readCaptions(folder, files, classNames, warn, watch) : undefined;
   return {
     name: folder,

@@ -12,7 +12,7 @@ import { join, relative } from "@std/path";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { labelOf } from "../class_names.ts";
-import { describeUnreadable, foldersFrom, type ScannedFolder } from "./scan.ts";
+import { describeUnreadable, foldersFrom, type OpeningWatch, type ScannedFolder } from "./scan.ts";
 
 /** A picture file and its class. */
 export interface PictureFile {
@@ -157,16 +157,20 @@ const concurrency = 32;
  * The SHA-256 of names and lengths in bytes: contents would take too long to read.
  *
  * @param how what else tells one way of reading the pictures from another
+ * @param watch hears how far it is
  */
 export async function fingerprintOf(
   folder: string,
   files: readonly PictureFile[],
   how: string,
+  watch: OpeningWatch,
 ): Promise<string> {
+  let done = 0;
   const lines: string[] = new Array(files.length);
   await forEachIndex(files.length, concurrency, async (index) => {
     const { path } = files[index];
     lines[index] = `\n${(await Deno.stat(path)).size} ${relative(folder, path)}`;
+    watch("lengths read", ++done, files.length);
   });
   const hash = createHash("sha256").update(how);
   for (const line of lines) hash.update(line);

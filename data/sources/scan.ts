@@ -69,7 +69,8 @@ export type OpeningStage =
   | "pictures decoded"
   | "pictures fitted"
   | "heads read"
-  | "captions read";
+  | "captions read"
+  | "lengths read";
 
 /** Lists a folder. */
 export async function listFolder(path: string): Promise<FolderListing> {

@@ -148,6 +148,7 @@ Deno.test("find: the test part comes before others, a lone one is not trained on
     for (const name of ["val", "extra", "train", "loose.png"]) {
       await Deno.remove(join(folder, name), { recursive: true });
     }
+    assert.equal((await open(folder, { split: "test" })).dataset.length, 2);
     await assertInputError(
       openDataset(folder, { imageSize: 2 }),
       folder,
@@ -267,6 +268,8 @@ Deno.test("find: opening tells how far it is", async () => {
     heard.length = 0;
     await openPictureSet(folder, { watch, captions: true, warn() {} });
     assert.deepEqual(heard.at(3), ["heads read", 0, 3]);
+    const stages = new Set(heard.map((stage) => (stage as unknown[])[0]));
+    assert.deepEqual([...stages], ["files seen", "heads read", "lengths read", "captions read"]);
     assert.deepEqual(heard.at(-1), ["captions read", 3, 3]);
   });
 });

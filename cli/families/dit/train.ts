@@ -16,7 +16,7 @@ import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
-import { Opening } from "../../terminal/opening.ts";
+import { describePictures, Opening } from "../../terminal/opening.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
 import { baseConfig } from "../../flags/model_config.ts";
 import type { trainDitFlags, TrainDitOptions } from "./train_flags.ts";
@@ -90,7 +90,7 @@ export function prepared({ plan, dataset, notes }: DiTPlan, title: string): Prep
     plan,
     notes,
     parameters: describeDiT(config).parameters,
-    data: `${dataset.name}, ${dataset.length} pictures, ${dataset.classNames.length} classes`,
+    data: describePictures(dataset),
     batch: `batch ${run.batchSize}`,
     columns: {},
     next: { what: "draw pictures with", command: (folder) => `sample dit --ckpt ${folder}` },

@@ -4,6 +4,7 @@
  * @module
  */
 import { basename, resolve } from "@std/path";
+import { withClassNames } from "../../../data/class_names.ts";
 import { checkChannels, openPictureSet, type OpenPictureSetOptions } from "../../../data/open.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import type { Resolution } from "../../../data/packing/resolution.ts";
@@ -25,7 +26,7 @@ import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
-import { Opening } from "../../terminal/opening.ts";
+import { describePictures, Opening } from "../../terminal/opening.ts";
 import { navitFamily } from "../../../models/navit/family.ts";
 import { baseConfig } from "../../flags/model_config.ts";
 import { navitOverrides } from "./model_flags.ts";
@@ -127,7 +128,7 @@ export function prepared(
     plan,
     notes,
     parameters: countParameters(navitParameters(config)).parameters,
-    data: `${pictures.name}, ${pictures.length} pictures, ${pictures.classNames.length} classes`,
+    data: describePictures(pictures),
     batch: `${run.sequences} sequences of ${run.length} tokens`,
     columns: { ...measure, fillRate: fixed("fill", 3) },
     next: { what: "evaluate with", command: (folder) => `eval navit --checkpoint ${folder}` },
@@ -308,13 +309,13 @@ async function prepareResume(
   const description = descriptionOf<NaViTRun>(manifest);
   const { config, run } = manifest;
   const path = values.dataPath ?? manifest.dataPath;
-  const pictures = await openShownPictures(io, values.quiet, path, {
+  const opened = await openShownPictures(io, values.quiet, path, {
     channels: config.channels,
     holdout: run.holdout,
     captions: run.loss === "contrastive",
-    classNames: manifest.classNames,
   });
-  requireSameData(pictures, manifest);
+  requireSameData(opened, manifest);
+  const pictures = withClassNames(opened, manifest.classNames);
   return {
     plan: {
       ...schedule(values, given, stepsPerEpoch(pictures, config, run), before),

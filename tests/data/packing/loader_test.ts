@@ -335,7 +335,10 @@ Deno.test("packed loader: nothing but damage is an error", async () => {
 
 Deno.test("packed loader: pictures that vanish or change in a run are named, a lost class is said", async () => {
   await withFolder(async (folder) => {
-    const paths = await makeFolder(folder);
+    const [first, ...others] = await makeFolder(folder);
+    for (const path of others.splice(3)) await Deno.remove(path); // reports name five
+    await paint(join(folder, "b/0.png"), 1);
+    others.push(join(folder, "b/0.png"));
     const pictures = await openPictureSet(folder);
     const warnings: string[] = [];
     const skips = new SkipReport("pictures", (line) => warnings.push(line));
@@ -343,8 +346,8 @@ Deno.test("packed loader: pictures that vanish or change in a run are named, a l
     const loader = createPackedLoader(pictures, options);
     try {
       assert.equal((await loader.next()).counts.unreadable, 0);
-      await paint(paths[0], 1, 33, 5);
-      for (const path of paths.slice(1)) await Deno.remove(path);
+      await paint(first, 1, 33, 5);
+      for (const path of others) await Deno.remove(path);
       await assert.rejects(async () => {
         while (true) await loader.next();
       }, (error: Error) => {

@@ -90,10 +90,19 @@ Deno.test("pictures: the reason is that of the picture, whatever else is decoded
       );
     };
     await Promise.all(names.slice(0, 16).map(decode));
+    // The same from threads that share their turns.
+    const pool = new PicturePool(3);
+    const damaged = Object.entries(reasons);
+    const jobs = Array.from({ length: 24 }, async (_, index) => {
+      const [name, reason] = damaged[index % damaged.length];
+      const path = join(folder, name);
+      await assertInputError(pool.crop({ path, imageSize: 4, channels: 3 }), path, reason);
+    });
+    await Promise.all(jobs).finally(() => pool.close());
   });
 });
 
-Deno.test("pictures: a picture that takes too long is named, others go on, programs end", async () => {
+Deno.test("pictures: a picture that takes too long is named, others go on", async () => {
   await withFolder(async (folder) => {
     const path = join(folder, "slow.svg");
     const filters = '<feTurbulence numOctaves="900"/><feMorphology radius="99"/>'.repeat(9);

@@ -203,7 +203,6 @@ Deno.test("picture sets: labels count in given classes", async () => {
   await withFolder(async (folder) => {
     await paint(join(folder, "cats/a.png"), 1, 5, 9);
     await paint(join(folder, "dogs/b.png"), 2, 9, 5);
-    await Deno.mkdir(join(folder, "empty"));
     const classNames = ["birds", "cats", "crows", "dogs"];
     const set = await openPictureSet(folder, { classNames, captions: true });
     assert.deepEqual([set.label(0), set.label(1)], [1, 3]);
