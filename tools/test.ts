@@ -49,7 +49,8 @@ function permissions(): string[] {
     "--allow-env",
     "--allow-sys",
     "--allow-ffi",
-    `--allow-run=${Deno.execPath()}`,
+    // Terminals for tests are made by `script`, which every Linux has.
+    `--allow-run=${Deno.execPath()},script`,
   ];
 }
 

@@ -7,7 +7,7 @@ import type { CommanderError } from "commander";
 import { oneLine } from "../../base/control_characters.ts";
 import { InputError, nearestNames } from "../../base/errors.ts";
 
-/** Exit codes. 130 and 143 belong to `Interrupted` in `signals.ts`. */
+/** Exit codes. 129, 130 and 143 belong to `Interrupted` in `signals.ts`. */
 export const ExitCode = {
   success: 0,
   /** The run was asked for correctly and failed. */

@@ -92,15 +92,23 @@ export class Io {
   }
 }
 
-/** Writes all of `text`; leaves quietly when the reader is gone (`tessera ... | head`). */
-function writeAll(stream: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
-  let bytes = new TextEncoder().encode(text);
-  try {
-    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    if (stream === Deno.stdout) Deno.exit(0);
-  }
+/**
+ * A function that writes all of a text; it leaves quietly when the reader is gone
+ * (`tessera ... | head`), and goes on without a terminal that was closed.
+ */
+function writerTo(stream: typeof Deno.stdout | typeof Deno.stderr): (text: string) => void {
+  // Asked for now: a terminal that is gone is none any more.
+  const isTerminal = stream.isTerminal();
+  return (text) => {
+    let bytes = new TextEncoder().encode(text);
+    try {
+      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+    } catch (error) {
+      if (isTerminal) return;
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      if (stream === Deno.stdout) Deno.exit(0);
+    }
+  };
 }
 
 /** An environment variable; undefined when it is not set or must not be read. */
@@ -117,8 +125,8 @@ export function environment(name: string): string | undefined {
 export function processIo(): Io {
   const live = Deno.stderr.isTerminal() && environment("TERM") !== "dumb";
   return new Io({
-    out: (text) => writeAll(Deno.stdout, text),
-    err: (text) => writeAll(Deno.stderr, text),
+    out: writerTo(Deno.stdout),
+    err: writerTo(Deno.stderr),
     live,
     colour: live && !Deno.noColor,
     columns: () => {

@@ -43,8 +43,8 @@ async function stop(mode: string, signals: Deno.Signal[]) {
 
 const posix = { ignore: Deno.build.os === "windows" };
 
-Deno.test("the first signal lets the run save and exits with 130 or 143", posix, async () => {
-  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+Deno.test("the first signal lets the run save and exits with 129, 130 or 143", posix, async () => {
+  for (const [signal, code] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const) {
     assert.deepEqual(await stop("polite", [signal]), {
       code,
       printed: "ready\nsaved\n",
@@ -57,3 +57,12 @@ Deno.test("the second signal leaves at once", posix, async () => {
   const { code, printed } = await stop("stubborn", ["SIGINT", "SIGINT"]);
   assert.deepEqual({ code, printed }, { code: 130, printed: "ready\n" });
 });
+
+Deno.test(
+  "a second hang-up, which the shell adds to the system's, lets the run save",
+  posix,
+  async () => {
+    const { code, printed } = await stop("polite", ["SIGHUP", "SIGHUP"]);
+    assert.deepEqual({ code, printed }, { code: 129, printed: "ready\nsaved\n" });
+  },
+);
