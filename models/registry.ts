@@ -52,13 +52,27 @@ export const modelConfigs = (): ReadonlyMap<string, FamilyConfig> =>
 export const modelConfigByName = (name: string): FamilyConfig => configByName(modelConfigs(), name);
 
 /**
- * Reads a configuration of any family from JSON text.
+ * Reads a configuration of any family from JSON text: a file of its own, the `config.json` of a run,
+ * or the manifest of a checkpoint.
  *
- * @throws InputError naming the field that is wrong
+ * @param family that of a configuration which does not name its own
+ * @throws InputError naming the field that is missing or wrong
  */
-export function parseModelConfig(text: string, where: string): FamilyConfig {
-  const value = parseJsonConfig(text, where);
-  return familyByName(String(Object(value).family), `${where}: family`).check(value, where);
+export function parseModelConfig(text: string, where: string, family?: string): FamilyConfig {
+  const value = configIn(parseJsonConfig(text, where));
+  const name = Object(value).family ?? family;
+  if (name === undefined) {
+    const names = [...families.keys()].map(quote).join(" or ");
+    throw new InputError(`${where}: the field "family" is missing; it is ${names}`);
+  }
+  const config = value instanceof Object ? { ...value, family: name } : value;
+  return familyByName(String(name), `${where}: family`).check(config, where);
+}
+
+/** The configuration in a document, which may be all of it. */
+function configIn(document: unknown): unknown {
+  const { config, description } = Object(document);
+  return config ?? description?.config ?? document;
 }
 
 /** The parameters of a model. */

@@ -25,7 +25,7 @@ export async function baseConfig<Config extends FamilyConfig>(
 ): Promise<Config> {
   const config = path === undefined
     ? asUsage(() => modelConfigByName(model))
-    : parseModelConfig(await readTextFile(path), path);
+    : parseModelConfig(await readTextFile(path), path, family.name);
   return asUsage(() => ofFamily(family, config, path ?? model));
 }
 

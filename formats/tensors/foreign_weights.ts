@@ -10,7 +10,7 @@ export const startLength = 512;
 
 /** A format that cannot be read as safetensors. */
 interface ForeignFormat {
-  /** Whether a file that starts so is of the format; `text` is the start as Latin-1. */
+  /** Whether a file that starts so is of the format; `text` has a character a byte. */
   readonly matches: (text: string, bytes: Uint8Array) => boolean;
   /** What the file is and what to do about it; gets its name and its length in bytes. */
   readonly describe: (name: string, size: number) => string;
@@ -83,7 +83,7 @@ const isSafetensors = (bytes: Uint8Array): boolean =>
  */
 export function foreignFormat(path: string, start: Uint8Array, size: number): string | undefined {
   if (isSafetensors(start)) return undefined;
-  const text = new TextDecoder("latin1").decode(start);
+  const text = String.fromCharCode(...start);
   const format = formats.find(({ matches }) => matches(text, start));
   return format?.describe(basename(path), size);
 }

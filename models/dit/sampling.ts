@@ -31,6 +31,8 @@ export interface DiTSource {
   readonly classNames: readonly string[];
   /** Optimizer steps behind the weights, if known. */
   readonly step?: number;
+  /** Says that the weights are not those that were asked for. */
+  readonly note?: string;
 }
 
 /**
@@ -53,7 +55,7 @@ export async function findDiT(
   const manifest = await readManifestOf("dit", checkpoint);
   return {
     config: manifest.config,
-    path: (await findWeights(checkpoint, choice)).path,
+    ...await findWeights(checkpoint, choice),
     classNames: manifest.classNames,
     step: manifest.step,
   };

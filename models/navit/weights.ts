@@ -16,6 +16,8 @@ export interface NaViTSource {
   readonly checkpoint: string;
   /** A safetensors file in it. */
   readonly path: string;
+  /** Says that the weights are not those that were asked for. */
+  readonly note?: string;
   /** Everything else the checkpoint says. */
   readonly manifest: ManifestOf<"navit">;
 }
@@ -28,7 +30,7 @@ export interface NaViTSource {
 export async function findNaViT(path: string, choice: WeightChoice): Promise<NaViTSource> {
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await readManifestOf("navit", checkpoint);
-  return { checkpoint, path: (await findWeights(checkpoint, choice)).path, manifest };
+  return { checkpoint, ...await findWeights(checkpoint, choice), manifest };
 }
 
 /**

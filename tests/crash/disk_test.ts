@@ -12,6 +12,7 @@ import {
   namesIn,
   onWasm,
   run,
+  shellWords,
   start,
   tinyModel,
   train,
@@ -220,5 +221,52 @@ Deno.test("two processes cannot go on with the same run at once", posix, async (
     first.kill("SIGKILL");
     await first.finished();
     assert(await createRunFolder(folder, "next") !== path);
+  });
+});
+
+Deno.test(
+  "when pictures cannot be drawn, the run saves and tells how to go on",
+  posix,
+  async () => {
+    await withFolder(async (folder) => {
+      const data = await writeTinyData(join(folder, "data.npz"));
+      const results = join(folder, "results");
+      const args = ["--ckpt-every", "1000000", "--sample-every", "40", "--sample-steps", "1"];
+      const running = start([...training(data, results), ...args, "--steps", "100000"]);
+      await running.until(/^step 0*10\//m);
+      const [name] = (await namesIn(results)).filter((name) => /^000-[^/\\]*$/.test(name));
+      await Deno.rename(join(results, name, "samples"), join(folder, "moved"));
+      const finished = await running.finished();
+      assertFails(finished, /^tessera: .*samples/);
+      const [, step, command] = /^saved up to step (\d+); go on with: deno task tessera (.*)$/m
+        .exec(finished.err)!;
+      const path = await newestRun(results);
+      assert.equal(Number((await listCheckpoints(path)).at(-1)), Number(step));
+      await Deno.rename(join(folder, "moved"), join(path, "samples"));
+      const more = ["--steps", `${Number(step) + 2}`];
+      const resumed = await run(...shellWords(command), ...more);
+      assert.equal(resumed.code, 0, resumed.err);
+    });
+  },
+);
+
+Deno.test("a run appends to no link that leads out of its folder", posix, async () => {
+  await withFolder(async (folder) => {
+    const data = await writeTinyData(join(folder, "data.npz"));
+    const path = await train(
+      join(folder, "results"),
+      ...["--patch", "4", "--data-path", data, ...onWasm, "--steps", "2"],
+    );
+    const outside = join(folder, "outside");
+    await Deno.writeTextFile(outside, "mine\n");
+    for (const name of ["log.txt", "metrics.jsonl"]) {
+      await Deno.rename(join(path, name), join(folder, name));
+      await Deno.symlink(outside, join(path, name));
+      const resumed = await run("train", "dit", "--resume", path, ...onWasm, "--steps", "3");
+      assertFails(resumed, new RegExp(`${name}: is a symbolic link, and only a regular file`));
+      await Deno.remove(join(path, name));
+      await Deno.rename(join(folder, name), join(path, name));
+    }
+    assert.equal(await Deno.readTextFile(outside), "mine\n");
   });
 });

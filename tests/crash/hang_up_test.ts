@@ -1,7 +1,6 @@
 /** A terminal that is closed while a run writes to it: the run saves, or goes on under `nohup`. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { logPath } from "../../training/runs/run_log.ts";
 import { verifyCheckpoint } from "../../training/runs/checkpoint.ts";
 import { exists, listCheckpoints, newestRun } from "../../training/runs/run_folder.ts";
 import {
@@ -75,7 +74,7 @@ async function closeTerminal(
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const log = logPath(join(results, "000-DiT-XS-4"));
+  const log = join(results, "000-DiT-XS-4", "log.txt");
   await until(
     "trained",
     async () => /step 0*20\//.test(await Deno.readTextFile(log).catch(() => "")),
@@ -91,7 +90,7 @@ async function closeTerminal(
 Deno.test("a run saves when its terminal is closed", { ignore: !canOpenTerminal }, async () => {
   await withFolder(async (folder) => {
     const { code, path } = await closeTerminal(folder, 1_000_000);
-    const log = await Deno.readTextFile(logPath(path));
+    const log = await Deno.readTextFile(join(path, "log.txt"));
     assert.equal(code, 129, log);
     const last = Number((await listCheckpoints(path)).at(-1));
     assert(last >= 20 && last < 1_000_000);
@@ -103,7 +102,7 @@ Deno.test("a run saves when its terminal is closed", { ignore: !canOpenTerminal 
 Deno.test("under nohup it goes on to its end", { ignore: !canOpenTerminal }, async () => {
   await withFolder(async (folder) => {
     const { code, path } = await closeTerminal(folder, 2000, "nohup");
-    assert.equal(code, 0, await Deno.readTextFile(logPath(path)));
+    assert.equal(code, 0, await Deno.readTextFile(join(path, "log.txt")));
     assert.equal(Number((await listCheckpoints(path)).at(-1)), 2000);
   });
 });

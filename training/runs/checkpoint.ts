@@ -57,18 +57,23 @@ export async function isWeightsFile(path: string): Promise<boolean> {
   );
 }
 
+/** A weights file, and what is to be told about it. */
+export interface FoundWeights {
+  readonly path: string;
+  /** Says that these are not the weights that were asked for. */
+  readonly note?: string;
+}
+
 /**
- * Path of the weights of a checkpoint: the chosen ones, or, in a checkpoint that holds only the
- * others (as an exported one does), those.
+ * The weights of a checkpoint: the chosen ones, or, in a checkpoint that holds only the others (as an
+ * exported one does), those.
  */
-export async function findWeights(
-  folder: string,
-  choice: WeightChoice,
-): Promise<{ readonly path: string; readonly choice: WeightChoice }> {
+export async function findWeights(folder: string, choice: WeightChoice): Promise<FoundWeights> {
   const other = choice === "raw" ? "ema" : "raw";
-  const isThere = (each: WeightChoice) => exists(weightsPath(folder, each));
-  const found = !await isThere(choice) && await isThere(other) ? other : choice;
-  return { path: weightsPath(folder, found), choice: found };
+  const [wanted, instead] = [weightsPath(folder, choice), weightsPath(folder, other)];
+  if (await exists(wanted) || !await exists(instead)) return { path: wanted };
+  const held = choice === "raw" ? "averages only" : "no averages";
+  return { path: instead, note: `${folder}: holds ${held}, so ${basename(instead)} is taken` };
 }
 
 /** Path of the weights of a checkpoint. */
@@ -225,9 +230,11 @@ export async function checkWeights(
   return matchWeights(file, specifications, options);
 }
 
-/** What to tell about names that a wrapper has put a prefix before. */
-export function prefixNote(path: string, prefix: string): string {
-  return `${path}: all names start with ${quote(prefix)}, which is left out`;
+/** What to tell about weights: which they are, and the prefix that a wrapper has put before names. */
+export function weightsNotes({ path, note }: FoundWeights, prefix: string): string[] {
+  const notes = note === undefined ? [] : [note];
+  if (prefix === "") return notes;
+  return [...notes, `${path}: all names start with ${quote(prefix)}, which is left out`];
 }
 
 /**

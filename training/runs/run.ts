@@ -14,11 +14,12 @@ import type { BatchSource } from "./batch_source.ts";
 import {
   checkWeights,
   findWeights,
+  type FoundWeights,
   isWeightsFile,
-  prefixNote,
   readState,
   readWeights,
   verifyCheckpoint,
+  weightsNotes,
 } from "./checkpoint.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import { type Manifest, readManifest, type RunDescription, type RunSchedule } from "./manifest.ts";
@@ -250,17 +251,13 @@ export async function startFromWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
-  const weights = await isWeightsFile(path)
-    ? { path, choice: "raw" }
+  const weights: FoundWeights = await isWeightsFile(path)
+    ? { path }
     : await findWeights(await resolveCheckpoint(path), "raw");
   const { prefix, otherClasses } = await checkWeights(weights.path, specifications, {
     allowOtherClasses: true,
   });
-  const notes: string[] = [];
-  if (weights.choice === "ema") {
-    notes.push(`${weights.path}: starting from the averages, the checkpoint holds nothing else`);
-  }
-  if (prefix !== "") notes.push(prefixNote(weights.path, prefix));
+  const notes = weightsNotes(weights, prefix);
   if (otherClasses) notes.push(classesNote(weights.path, otherClasses));
   const allowOtherClasses = otherClasses === undefined ? undefined : true;
   return { start: { from: "weights", path: weights.path, allowOtherClasses }, notes };

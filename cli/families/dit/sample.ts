@@ -24,7 +24,7 @@ import {
   findDiT,
   loadDiT,
 } from "../../../models/dit/sampling.ts";
-import { checkWeights, isWeightsFile } from "../../../training/runs/checkpoint.ts";
+import { checkWeights, isWeightsFile, weightsNotes } from "../../../training/runs/checkpoint.ts";
 import {
   findEarlierSamples,
   gridPath,
@@ -57,7 +57,7 @@ export async function runSampleDit(
   const noiseCount = noise && countNoise(noise, source.config);
   const labels = asUsage(() => chooseLabels(source, values.classes, noiseCount ?? values.count));
   checkOutput(source.config, values);
-  await checkWeights(source.path, ditParameters(source.config));
+  const { prefix } = await checkWeights(source.path, ditParameters(source.config));
   const chosen = await selectDevice({ ...values, batchInvariant: true });
   try {
     const output: Output = {
@@ -65,6 +65,7 @@ export async function runSampleDit(
       guidance: values.cfgScale ?? (isPicture(source.config) ? 2 : 4),
       clipDenoised: values.clipDenoised ?? isPicture(source.config),
       labels,
+      notes: weightsNotes(source, prefix),
       device: chosen.device.description,
       // A file for a program need not become thousands of files for people.
       wantsPngs: isPicture(source.config) && (values.npz === undefined || given.has("out")),
@@ -84,7 +85,7 @@ async function draw(
   noise: TensorReader | undefined,
 ): Promise<void> {
   const earlier = await prepareOutput(values, output);
-  const { labels, config } = output;
+  const { labels, config, notes } = output;
   const progress = new Progress(io, {
     noun: "evaluation",
     total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
@@ -94,6 +95,7 @@ async function draw(
   });
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`weights: ${output.path}`);
+  notes.forEach((note) => progress.note(note));
   progress.note(describeLabels(output, labels) + previewHint(values, output));
   const parameters = await loadDiT(device, output, values.dtype);
   const program = await createProgram(device, values, output, parameters);
@@ -232,6 +234,8 @@ type Output = DiTSource & {
   readonly guidance: number;
   readonly clipDenoised: boolean;
   readonly labels: readonly number[];
+  /** What is to be told about the weights. */
+  readonly notes: readonly string[];
   readonly device: string;
   readonly wantsPngs: boolean;
 };

@@ -38,6 +38,7 @@ export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<vo
   const checkpoint = values.checkpoint ?? "results";
   const sources = await findSources(checkpoint, values.weights);
   requireAlike(sources);
+  for (const { source: { note } } of sources) if (note !== undefined) io.tell(note);
   for (const line of holdoutWarnings(sources)) io.tell(line);
   const [{ source: { manifest } }] = sources;
   const models = sources.map(evaluatedModel);

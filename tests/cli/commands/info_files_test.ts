@@ -2,6 +2,7 @@
  * `tessera info` about models, checkpoints and pictures.
  */
 import assert from "node:assert/strict";
+import { cpuUsage } from "node:process";
 import { join } from "@std/path";
 import { main } from "../../../cli/main.ts";
 import { setPngMetadata, setPngText } from "../../../formats/pictures/png.ts";
@@ -274,6 +275,33 @@ Deno.test("info answers about the 2.7 GB of DiT-XL/2 in 0.3 s: it reads headers 
     console.log(`the command took ${seconds.map((time) => time.toFixed(3)).join(", ")} s`);
     // The best of several, because other processes slow some of them down.
     assert(Math.min(...seconds) < 0.3);
+  });
+});
+
+Deno.test("info lists a thousand of a million tensors, in seconds", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "million.safetensors");
+    const count = 1_000_000;
+    const entries = Array.from({ length: count }, (_, index) => {
+      const name = index === 0 ? "long".repeat(1000) : `t${index}`;
+      return `"${name}":{"dtype":"U8","shape":[1],"data_offsets":[${index},${index + 1}]}`;
+    });
+    const header = new TextEncoder().encode(`{${entries}}`);
+    const length = new Uint8Array(BigUint64Array.of(BigInt(header.length)).buffer);
+    await Deno.writeFile(path, length);
+    await Deno.writeFile(path, header, { append: true });
+    await Deno.truncate(path, length.length + header.length + count);
+    // Time of the processor, because other processes make the clock's much longer.
+    const start = cpuUsage();
+    const { code, out, err } = await info(path);
+    const seconds = cpuUsage(start).user / 1e6;
+    assert.equal(code, 0, err);
+    console.log(`the command took ${seconds.toFixed(1)} s of the processor`);
+    assert(seconds < 30);
+    assert.match(out, /1,000,000 tensors, 1,000,000 elements, U8, /);
+    assert.match(out, /^(?:long){24}l\.\.\. {2}U8 {2}\(1\)$/m);
+    assert.match(out, /^and 999,000 more, which --json lists$/m);
+    assert(out.length < 200_000);
   });
 });
 

@@ -1,6 +1,7 @@
 /** The training loop where something goes wrong or ends early, and over many steps. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
+import { InputError } from "../../../base/errors.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { createWasmDevice } from "../../../kernels/wasm/device.ts";
 import { NonFiniteLossError } from "../../../training/runs/loop.ts";
@@ -50,6 +51,60 @@ eachDevice(
     });
   },
 );
+
+/** The small data set, the first batches of which can be read; everything after is gone. */
+function vanishingDataset(batches: number): ImageDataset {
+  const dataset = smallDataset();
+  let read = 0;
+  return {
+    ...dataset,
+    label: (index) => dataset.label(index),
+    async read(indices, out) {
+      if (read++ >= batches) throw new InputError("the pictures are gone");
+      await dataset.read(indices, out);
+    },
+  };
+}
+
+Deno.test("when the data are gone, the steps made are saved and the run goes on from them", async () => {
+  await withFolder(async (folder) => {
+    const device = await createWasmDevice({ threads: 1 });
+    const plan = smallPlan({ steps: 12, checkpointEvery: 100 });
+    const whole = await trainDiT(device, smallDataset(), { ...plan, folder: `${folder}/whole` });
+    const path = `${folder}/stopped`;
+    const stopped = trainDiT(device, vanishingDataset(7), { ...plan, folder: path });
+    await assert.rejects(stopped, /^InputError: the pictures are gone$/);
+    const [checkpoint] = await listCheckpoints(path);
+    assert(Number(checkpoint) >= 5, checkpoint);
+    const start: Start = {
+      from: "resume",
+      checkpoint: join(path, "checkpoints", checkpoint),
+    };
+    const resumed = await trainDiT(device, smallDataset(), { ...plan, folder: path, start });
+    assert.deepEqual(await readTrainer(resumed), await readTrainer(whole));
+    device.close();
+  });
+});
+
+Deno.test("when anything else fails between steps, the steps made are saved", async () => {
+  for (const event of ["step", "metrics", "draw"] as const) {
+    await withFolder(async (folder) => {
+      const device = await createWasmDevice({ threads: 1 });
+      const samples = { every: 3, steps: 1 };
+      const plan = smallPlan({ steps: 9, logEvery: 3, checkpointEvery: 100, folder });
+      let calls = 0;
+      const failing = () => {
+        calls++;
+        if (event !== "step" || calls === 3) throw new Error(`no ${event}`);
+      };
+      const events = { [event]: event === "draw" ? () => Promise.try(failing) : failing };
+      const stopped = trainDiT(device, smallDataset(), { ...plan, samples }, events);
+      await assert.rejects(stopped, new RegExp(`no ${event}`));
+      assert.deepEqual(await listCheckpoints(folder), ["0000003"]);
+      device.close();
+    });
+  }
+});
 
 /** Runs until the loss is given up; returns the error. */
 async function failingRun(

@@ -203,7 +203,7 @@ Deno.test("--init-from takes the weights and nothing else", async () => {
   });
 });
 
-for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+for (const [signal, exitCode] of [["SIGHUP", 129], ["SIGINT", 130], ["SIGTERM", 143]] as const) {
   Deno.test(`${signal} saves, and the printed command goes on exactly`, posix, async () => {
     await withFolder(async (results) => {
       const running = start([
