@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
 import { nativeFolder } from "../../tools/native_folder.ts";
 import { toolPermissions } from "../../tools/permissions.ts";
-import { taskPermissions } from "../cli/support.ts";
+import { main } from "../../cli/main.ts";
+import { recordedIo, taskPermissions } from "../cli/support.ts";
 import { parseSummary } from "../../tools/test.ts";
 
 const tasks: Record<string, { command: string; dependencies?: string[] }> = config.tasks;
@@ -47,6 +48,36 @@ Deno.test("packages are pinned, and nothing comes from elsewhere than npm and No
   for (const [name, target] of Object.entries(config.imports)) {
     assert.match(target, /^(?:npm:.+@\d+\.\d+\.\d+|node:\w+)$/, name);
   }
+});
+
+Deno.test("the README explains every package, and no other", async () => {
+  const readme = await Deno.readTextFile("README.md");
+  const [, table] = /^## Dependencies$(.*?)^`@std\/path`/ms.exec(readme) ?? assert.fail("no table");
+  const cells = [...table.matchAll(/^\| (`[^|]*`) +\|/gm)].map(([, cell]) => cell);
+  const explained = cells.flatMap((cell) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+  );
+  const packages = Object.keys(config.imports).filter((name) => name !== "@std/path");
+  assert.deepEqual(explained.sort(), packages.sort());
+});
+
+Deno.test("what the tool leaves in a checkout unless told otherwise is ignored by git", async () => {
+  const ignored = (await Deno.readTextFile(".gitignore")).split("\n");
+  const commands = ["train dit", "train navit", "demo", "sample dit", "plot", "export tensorboard"];
+  const found = new Set<string>();
+  for (const command of commands) {
+    const args = command === "demo" ? ["demo", "dit"] : command.split(" ");
+    const io = recordedIo({ columns: () => 400 });
+    assert.equal(await main([...args, "--help"], io), 0);
+    const [, place] = /--(?:out|results-dir) <.*\(default: ([\w.]+)\)/.exec(io.written.out) ??
+      assert.fail(io.written.out);
+    assert(
+      ignored.includes(`/${place}`) || ignored.includes(`/${place}/`),
+      `${place} of ${command}`,
+    );
+    found.add(place);
+  }
+  assert.deepEqual([...found].sort(), ["loss.svg", "results", "samples", "tensorboard"]);
 });
 
 Deno.test("the lock file names no registry but npm's", async () => {
