@@ -156,6 +156,7 @@ export type {
   DeviceReport,
   Executable,
   MemoryLimits,
+  VectorWidth,
 } from "./kernels/device.ts";
 export type { DeviceName } from "./kernels/devices.ts";
 export { type ChosenDevice, type DeviceRequest, selectDevice } from "./kernels/select_device.ts";

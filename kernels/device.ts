@@ -46,6 +46,8 @@ export interface Device {
   readonly kind: DeviceKind;
   /** One line for people: adapter or processor, threads, instruction set. */
   readonly description: string;
+  /** Vectors of the processor that it computes with; absent where there is no choice. */
+  readonly vectors?: VectorWidth;
   /** Bytes allocated on the device at this moment, by this library. */
   readonly allocatedBytes: number;
   /** Highest value of `allocatedBytes` so far. */
@@ -63,6 +65,19 @@ export interface Device {
   finish(): Promise<void>;
   /** Ends worker threads, frees everything. */
   close(): void;
+}
+
+/** How wide the vectors are that a device on the processor computes with. Results do not depend on it. */
+export interface VectorWidth {
+  /** 128 or 256. */
+  readonly bits: number;
+  /** Why it is that: a clause without a full stop. */
+  readonly reason: string;
+}
+
+/** The width and its reason in one clause: `256-bit: ...`. */
+export function describeVectors({ bits, reason }: VectorWidth): string {
+  return `${bits}-bit: ${reason}`;
 }
 
 /** A kind of device: what can be said without opening one. */

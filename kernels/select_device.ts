@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Device, DeviceKind, DeviceOptions } from "./device.ts";
+import { describeVectors, type Device, type DeviceKind, type DeviceOptions } from "./device.ts";
 import { deviceKind, type DeviceName, deviceNames, openDevice } from "./devices.ts";
 
 /** What the user asked for. */
@@ -16,7 +16,7 @@ export interface DeviceRequest extends DeviceOptions {
 export interface ChosenDevice {
   /** Open: close it after use. */
   readonly device: Device;
-  /** A clause without a full stop, such as `a hardware GPU was found`. */
+  /** Clauses without a full stop, such as `a hardware GPU was found`; with the width of vectors. */
   readonly reason: string;
 }
 
@@ -56,5 +56,9 @@ export async function chooseDevice({ device }: DeviceRequest): Promise<DeviceCho
  */
 export async function selectDevice(request: DeviceRequest): Promise<ChosenDevice> {
   const { name, reason } = await chooseDevice(request);
-  return { device: await openDevice(name, request), reason };
+  const device = await openDevice(name, request);
+  return {
+    device,
+    reason: device.vectors ? `${reason}; ${describeVectors(device.vectors)}` : reason,
+  };
 }

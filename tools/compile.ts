@@ -10,6 +10,7 @@ import { embeddedFiles, workerModules } from "../cli/terminal/assets.ts";
 import { parseArgs } from "node:util";
 import { join } from "@std/path";
 import { toolPermissions } from "./permissions.ts";
+import { fastFlags } from "./v8_flags.ts";
 
 /** Packages of sharp for a C library that no official Deno runs on: 18 MB that nobody loads. */
 const unusedPackages = /^@img\/sharp-(?:libvips-)?linuxmusl-/;
@@ -39,6 +40,7 @@ async function unusedFolders(): Promise<string[]> {
 export async function compileArguments(output: string): Promise<string[]> {
   return [
     "compile",
+    `--v8-flags=${fastFlags}`,
     // A binary may do what the tool may from source; where it unpacks its libraries is not known yet.
     ...toolPermissions(),
     // sharp's native library is loaded by the system, which cannot read inside of the binary.

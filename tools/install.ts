@@ -1,5 +1,5 @@
 /**
- * Puts the tool of this checkout on the path, as `tessera`, with the permissions of its task.
+ * Puts the tool of this checkout on the path, as `tessera`, with the permissions and flags of its task.
  *
  * `deno task install [options of deno install, such as --root or --force]`
  *
@@ -8,12 +8,14 @@
 import { join, resolve } from "@std/path";
 import { nativeFolder } from "./native_folder.ts";
 import { toolPermissions } from "./permissions.ts";
+import { fastFlags } from "./v8_flags.ts";
 
 /** The arguments of `deno` that install the tool. */
 export function installArguments(): string[] {
   const repository = resolve(import.meta.dirname!, "..");
   return [
     ...["install", "--global", "--name", "tessera", "--config", join(repository, "deno.json")],
+    `--v8-flags=${fastFlags}`,
     ...toolPermissions(nativeFolder()),
     join(repository, "cli", "main.ts"),
   ];

@@ -1,11 +1,15 @@
 /**
  * Runs every documented example and every test, and ends with one line `N passed, N failed`.
  *
+ * Tests and everything they start run with V8's flags of `deno task tessera`; at the end numbers are
+ * checked once more without them, as `deno task tessera:safe` computes them.
+ *
  * With arguments, hands them to one `deno test` instead: `deno task test tests/cli --filter help`.
  *
  * @module
  */
 import { stripVTControlCharacters } from "node:util";
+import { fastFlags, safeFlags } from "./v8_flags.ts";
 
 /** How many tests passed and failed. */
 export interface Counts {
@@ -28,6 +32,21 @@ const documented = [
   "models",
   "bench",
   "cli",
+];
+
+/** One run of `deno test`. */
+interface TestRun {
+  readonly args: readonly string[];
+  /** Flags of V8, separated by commas; those of the tool when absent. */
+  readonly flags?: string;
+}
+
+/** Tests of numbers on one form of the CPU device: enough to see that no other code is generated. */
+const numericTests = [
+  "--filter",
+  "/\\[wasm, 2 threads\\]/",
+  "--ignore=tests/training/runs",
+  ...["kernels", "models", "training", "diffusion"].map((folder) => `tests/${folder}`),
 ];
 
 /** Reads the counts from one line of output; undefined when it is not `deno test`'s last line. */
@@ -54,11 +73,15 @@ function permissions(): string[] {
   ];
 }
 
-/** Runs `deno test` once, passing its output on line by line. */
-async function runTests(args: readonly string[]): Promise<Counts> {
+/** Runs `deno test` once with flags of V8, passing its output on line by line. */
+async function runTests({ args, flags = fastFlags }: TestRun): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--frozen", ...permissions(), ...args],
-    env: Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
+    env: {
+      // Processes that tests start inherit it.
+      DENO_V8_FLAGS: flags,
+      ...Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
+    },
     stdin: "null",
     stdout: "piped",
   }).spawn();
@@ -83,12 +106,14 @@ async function exists(path: string): Promise<boolean> {
 if (import.meta.main) {
   const existing = await Promise.all(documented.map(exists));
   const examples = documented.filter((_, index) => existing[index]);
-  const runs = Deno.args.length > 0
-    ? [Deno.args]
-    : [["--doc", "--permit-no-files", "--ignore=bench/peers", ...examples], ["tests"]];
+  const runs: TestRun[] = Deno.args.length > 0 ? [{ args: Deno.args }] : [
+    { args: ["--doc", "--permit-no-files", "--ignore=bench/peers", ...examples] },
+    { args: ["tests"] },
+    { args: numericTests, flags: safeFlags },
+  ];
   let total: Counts = { passed: 0, failed: 0 };
-  for (const args of runs) {
-    const { passed, failed } = await runTests(args);
+  for (const run of runs) {
+    const { passed, failed } = await runTests(run);
     total = { passed: total.passed + passed, failed: total.failed + failed };
   }
   console.log(`${total.passed} passed, ${total.failed} failed`);

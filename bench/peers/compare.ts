@@ -15,6 +15,7 @@ import { Readable } from "node:stream";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { fastFlags } from "../../tools/v8_flags.ts";
 
 const HELP = `Times Tessera beside other frameworks, taking turns round by round.
 
@@ -108,6 +109,7 @@ function start(name: string, python: string): Contestant {
       return new Contestant(name, Deno.execPath(), [
         "run",
         "--no-prompt",
+        `--v8-flags=${fastFlags}`, // as its users start it
         ...PERMISSIONS,
         "cli/main.ts",
         "bench",

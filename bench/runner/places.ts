@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Device } from "../../kernels/device.ts";
+import { describeVectors, type Device, type VectorWidth } from "../../kernels/device.ts";
 import type { DeviceName } from "../../kernels/devices.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
 
@@ -28,6 +28,8 @@ export interface MeasuredPlace {
   readonly threads?: number;
   /** The device's own words. */
   readonly description: string;
+  /** Vectors of the processor that it computes with, and why. */
+  readonly vectors?: VectorWidth;
   /** Whether it emulates a GPU on the processor. */
   readonly software: boolean;
 }
@@ -63,7 +65,7 @@ export async function measureAt<Numbers>(
 }
 
 async function measuredPlace(
-  { kind, description }: Device,
+  { kind, description, vectors }: Device,
   { threads }: Place,
 ): Promise<MeasuredPlace> {
   return {
@@ -71,6 +73,7 @@ async function measuredPlace(
     device: kind.name,
     threads: kind.threads && (threads ?? navigator.hardwareConcurrency),
     description,
+    vectors,
     software: (await kind.probe()).software,
   };
 }
@@ -85,10 +88,15 @@ export function isMeasured<Row extends { readonly status: string }>(
 /** A place in a cell of a table. */
 export function describePlace(row: MeasuredPlace | FailedPlace): string {
   const threads = row.threads === undefined ? "" : ` ${row.threads}t`;
-  return `${row.device}${threads}${isMeasured(row) && row.software ? " (software)" : ""}`;
+  if (!isMeasured(row)) return `${row.device}${threads}`;
+  const bits = row.vectors ? ` ${row.vectors.bits}-bit` : "";
+  return `${row.device}${threads}${bits}${row.software ? " (software)" : ""}`;
 }
 
 /** One line for each device that was measured: what it is. */
 export function deviceNotes(rows: readonly (MeasuredPlace | FailedPlace)[]): string[] {
-  return [...new Set(rows.filter(isMeasured).map(({ description }) => description))];
+  const notes = rows.filter(isMeasured).map(({ description, vectors }) =>
+    vectors ? `${description}; ${describeVectors(vectors)}` : description
+  );
+  return [...new Set(notes)];
 }

@@ -8,7 +8,7 @@
  * @module
  */
 import os from "node:os";
-import type { Device, DeviceBuffer, Executable } from "../device.ts";
+import type { Device, DeviceBuffer, Executable, VectorWidth } from "../device.ts";
 import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
 import { type Lanes, ModuleBuilder } from "./assembler.ts";
@@ -17,7 +17,7 @@ import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
 import { scratchBytes, SharedMemory } from "./memory.ts";
 import { type PooledProgram, ThreadPool } from "./pool.ts";
-import { fasterLanes, type LanesChoice, supportsRelaxedSimd } from "./probe.ts";
+import { fasterLanes, type LanesChoice, supportsRelaxedSimd, vectorWidth } from "./probe.ts";
 import { ProgramMemory, WasmBuffer } from "./program_memory.ts";
 import { controlBytes } from "./team.ts";
 
@@ -91,6 +91,10 @@ class WasmDevice implements Device {
     const instructions = relaxed ? "SIMD with relaxed multiply-add" : "strict SIMD";
     const count = `${threads} thread${threads === 1 ? "" : "s"}`;
     this.description = `${processorName()}, ${count}, WebAssembly ${instructions}`;
+  }
+
+  get vectors(): VectorWidth {
+    return vectorWidth({ lanes: this.lanes, reason: this.lanesReason });
   }
 
   get allocatedBytes(): number {

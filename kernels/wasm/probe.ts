@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { VectorWidth } from "../device.ts";
 import { defineTile, tileColumns, tileRows } from "../ops/matmul/wasm_micro.ts";
 import { type Lanes, ModuleBuilder, vectorElements } from "./assembler.ts";
 
@@ -16,6 +17,11 @@ export interface LanesChoice {
   readonly lanes: Lanes;
   /** A clause without a full stop. */
   readonly reason: string;
+}
+
+/** The choice as a width of vectors. */
+export function vectorWidth({ lanes, reason }: LanesChoice): VectorWidth {
+  return { bits: 32 * lanes, reason };
 }
 
 /** Pairs are chosen when they are faster by this factor: in V8's first code they are by less. */

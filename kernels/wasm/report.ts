@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { DeviceReport } from "../device.ts";
+import { describeVectors, type DeviceReport, type VectorWidth } from "../device.ts";
+import { fasterLanes, vectorWidth } from "./probe.ts";
 
 /** What WebAssembly offers. */
 export interface WasmFeatures {
@@ -14,17 +15,20 @@ export interface WasmFeatures {
   readonly relaxedSimd: boolean;
   /** Whether memory can be shared between threads. */
   readonly sharedMemory: boolean;
+  /** The vectors that kernels compute with, and why. */
+  readonly vectors: VectorWidth;
 }
 
 /** Tries what WebAssembly can do. */
-export function report(): DeviceReport {
-  const features = findFeatures();
-  return { devices: [[describeFeatures(features)]], facts: features };
+export async function report(): Promise<DeviceReport> {
+  const features = await findFeatures();
+  const lines = [describeFeatures(features), describeVectors(features.vectors)];
+  return { devices: [lines], facts: features };
 }
 
 /** The features in one line. */
 export function describeFeatures(
-  { threads, simd, relaxedSimd, sharedMemory }: WasmFeatures,
+  { threads, simd, relaxedSimd, sharedMemory }: Omit<WasmFeatures, "vectors">,
 ): string {
   const instructions = relaxedSimd ? "relaxed SIMD" : simd ? "SIMD" : "no SIMD";
   const memory = sharedMemory ? "shared memory" : "no shared memory";
@@ -44,7 +48,7 @@ function validates(code: readonly number[]): boolean {
   );
 }
 
-function findFeatures(): WasmFeatures {
+async function findFeatures(): Promise<WasmFeatures> {
   const vector = [0x41, 0, 0xfd, 0x11]; // i32.const 0, i32x4.splat
   const relaxedMultiplyAdd = [0xfd, 0x85, 0x02];
   return {
@@ -52,5 +56,6 @@ function findFeatures(): WasmFeatures {
     simd: validates(vector),
     relaxedSimd: validates([...vector, ...vector, ...vector, ...relaxedMultiplyAdd]),
     sharedMemory: typeof SharedArrayBuffer === "function",
+    vectors: vectorWidth(await fasterLanes()),
   };
 }

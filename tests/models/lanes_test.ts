@@ -1,64 +1,15 @@
 /** Every golden model, forward and backward, has the same bits on four and on eight lanes. */
 import assert from "node:assert/strict";
-import { openSafetensors } from "../../formats/tensors/safetensors.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import type { HostArray } from "../../kernels/shape.ts";
-import { createWasmDevice, type WasmDeviceOptions } from "../../kernels/wasm/device.ts";
-import type { VerificationCase } from "../../evaluation/verify/verification.ts";
-import { readDiTCase } from "../../models/dit/case.ts";
-import { readNaViTCase } from "../../models/navit/case.ts";
-import type { NaViTConfig } from "../../models/navit/model.ts";
-import { loadConfig } from "../golden.ts";
+import { goldenBits, goldenModels } from "./golden_bits.ts";
 
-const folder = `${import.meta.dirname}/../fixtures/`;
-
-/** The output and all gradients of a case, as bits. */
-async function results(
-  options: WasmDeviceOptions,
-  { graph, inputs, expected }: VerificationCase,
-  weights: ReadonlyMap<string, HostArray>,
-): Promise<Map<string, Int32Array>> {
-  const device = await createWasmDevice(options);
-  try {
-    const executable = await device.load(compile(graph));
-    for (const [name, data] of [...weights, ...inputs]) executable.buffer(name).write(data);
-    executable.run();
-    const read = async ({ name }: { readonly name: string }) => {
-      const { buffer } = await executable.buffer(name).read();
-      return [name, new Int32Array(buffer)] as const;
-    };
-    return new Map(await Promise.all(expected.map(read)));
-  } finally {
-    device.close();
-  }
-}
-
-async function weightsOf(name: string): Promise<Map<string, HostArray>> {
-  using reader = await openSafetensors(`${folder}${name}.weights.safetensors`);
-  return new Map([...reader.tensors.keys()].map((tensor) => [tensor, reader.readFloat32(tensor)]));
-}
-
-const readers: Readonly<Record<string, (path: string, name: string) => Promise<VerificationCase>>> =
-  {
-    dit: async (path, name) => await readDiTCase(path, await loadConfig(name)),
-    navit: async (path, name) => await readNaViTCase(path, await loadConfig<NaViTConfig>(name)),
-  };
-
-const goldenModels = {
-  dit: ["dit-latent", "dit-pixel", "dit-rgb-plain"],
-  navit: ["navit_factorized", "navit_biased"],
-};
-
-for (const [family, names] of Object.entries(goldenModels)) {
-  for (const name of names) {
-    Deno.test(`${name}: the same bits on four and on eight lanes`, async () => {
-      const loaded = await readers[family](`${folder}${name}.case.safetensors`, name);
-      const weights = await weightsOf(name);
-      for (const strictMath of [false, true]) {
-        const four = await results({ threads: 1, lanes: 4, strictMath }, loaded, weights);
-        const eight = await results({ threads: 2, lanes: 8, strictMath }, loaded, weights);
-        assert.deepEqual(eight, four);
-      }
-    });
-  }
+for (const name of goldenModels) {
+  Deno.test(`${name}: the same bits on four and on eight lanes`, async () => {
+    for (const strictMath of [false, true]) {
+      const [four, eight] = await goldenBits(name, [
+        { threads: 1, lanes: 4, strictMath },
+        { threads: 2, lanes: 8, strictMath },
+      ]);
+      assert.deepEqual(eight, four);
+    }
+  });
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join, relative, resolve } from "@std/path";
 import { installArguments } from "../../tools/install.ts";
+import { fastFlags } from "../../tools/v8_flags.ts";
 import { taskPermissions } from "../cli/support.ts";
 
 const repository = resolve(import.meta.dirname!, "..", "..");
@@ -76,6 +77,7 @@ Deno.test("the installed tool works in any folder, with paths of that folder", a
     const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) =>
       quoted ?? plain
     );
+    assert(words.includes(`--v8-flags=${fastFlags}`), command);
     const args = words.slice(0, -1);
     const tool = (...rest: string[]) => deno(folder, ...args, ...rest);
     const small = ["--patch", "7", "--hidden", "16", "--heads", "2", "--depth", "1"];

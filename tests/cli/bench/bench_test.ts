@@ -118,11 +118,14 @@ Deno.test("bench throughput --json: one document, whole rows, with the task's pe
     ...["--device=wasm", "--threads=1", "-r", "2", "--json"],
   ]);
   assert.deepEqual({ code, err }, { code: 0, err: "" });
-  const { machine, rows } = JSON.parse(out);
+  const { machine, rows, notes } = JSON.parse(out);
+  assert.match(notes.at(-1), /; (?:128|256)-bit: .* times the speed/);
   assert.notEqual(machine.cpu, "unknown processor");
   assert.equal(rows.length, 6);
   for (const row of rows) {
     assert.equal(row.status, "ok");
+    assert([128, 256].includes(row.vectors.bits));
+    assert.match(row.vectors.reason, /times the speed/);
     assert.equal(row.samples.length, 2);
     assert.equal(row.dtype, "f32");
     assert(row.gflopsPerSecond > 0 && row.imagesPerSecond > 0 && row.peakBytes > 0);

@@ -12,6 +12,8 @@ Deno.test("info devices --json is one document with every limit", async () => {
   assert.equal(wasm.threads, navigator.hardwareConcurrency);
   assert.equal(wasm.simd, true);
   assert.equal(wasm.sharedMemory, true);
+  assert([128, 256].includes(wasm.vectors.bits));
+  assert.match(wasm.vectors.reason, /times the speed/);
   for (const { description, software, features, limits } of webgpu) {
     assert(description.length > 0);
     assert.equal(typeof software, "boolean");

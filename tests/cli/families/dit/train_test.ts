@@ -33,7 +33,7 @@ Deno.test("train dit learns the shipped pictures with the permissions of its tas
     assert.equal(code, 0, err);
     const folder = join(results, "000-DiT-XS-4");
     assert.equal(out, `${folder}\n`);
-    assert.match(err, /^device: wasm, .*1 thread.*\(asked for\)$/m);
+    assert.match(err, /^device: wasm, .*1 thread.*\(asked for; (?:128|256)-bit: .* times .*\)$/m);
     assert.match(err, /^data: fashion, 4000 pictures, 10 classes$/m);
     assert.match(
       err,

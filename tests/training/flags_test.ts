@@ -1,0 +1,24 @@
+/** With V8's flags for 256-bit vectors and without them the CPU device computes the same bits. */
+import assert from "node:assert/strict";
+import { fastFlags, safeFlags } from "../../tools/v8_flags.ts";
+
+/** Hashes of results by what was computed. */
+async function hashes(flags: string, lanes: 4 | 8): Promise<Record<string, string>> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", `--v8-flags=${flags}`, "--allow-all", "tests/training/bits.ts", `${lanes}`],
+    env: { XDG_RUNTIME_DIR: "/tmp" },
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+Deno.test("golden models and twenty steps have the same bits with V8's flags and without", async () => {
+  const fast = await hashes(fastFlags, 8);
+  const safe = await hashes(safeFlags, 4);
+  assert.deepEqual(fast, safe);
+  // Five golden models and two runs, each on 1, 2 and 3 threads.
+  assert.equal(Object.keys(fast).length, 21);
+  const what = (name: string) => name.replace(/, \d threads$/, "");
+  const results = new Set(Object.entries(fast).map(([name, hash]) => `${what(name)} ${hash}`));
+  assert.equal(results.size, 7, "threads change bits");
+});
