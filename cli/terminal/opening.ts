@@ -40,7 +40,10 @@ export function describePictures(
 /** Shows the opening of one data set, or of several parts of one. Ends with its block (`using`). */
 export class Opening implements Disposable {
   readonly #io: Io;
-  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #quiet: boolean;
+  /** For where nothing is heard in a while; timers alone starve while decoded pictures come in. */
+  readonly #timer = setInterval(() => this.#show(), moment / 2);
+  #due = performance.now() + moment;
   readonly #said = new Set<string>();
   #latest: { stage: OpeningStage; done: number; total?: number } | undefined;
   #shown: { stage: OpeningStage; progress: Progress<never> } | undefined;
@@ -48,7 +51,7 @@ export class Opening implements Disposable {
   /** @param quiet whether only warnings are shown */
   constructor(io: Io, quiet: boolean) {
     this.#io = io;
-    this.#timer = quiet ? undefined : setInterval(() => this.#show(), moment);
+    this.#quiet = quiet;
   }
 
   /** Says what is left out; what two parts have in common is said once. */
@@ -61,10 +64,13 @@ export class Opening implements Disposable {
   /** Hears how far it is. */
   readonly watch = (stage: OpeningStage, done: number, total?: number): void => {
     this.#latest = { stage, done, total };
+    this.#show();
   };
 
   #show(): void {
-    if (!this.#latest) return;
+    const now = performance.now();
+    if (this.#quiet || !this.#latest || now < this.#due) return;
+    this.#due = now + moment;
     const { stage, done, total } = this.#latest;
     if (this.#shown?.stage !== stage) {
       const { title, noun } = stages[stage];

@@ -163,6 +163,18 @@ export function fromPlanar(
 }
 
 /**
+ * Crops a picture to a square of `imageSize` pixels with `channels` channels, see {@link centerCrop}.
+ */
+export function toSquare(
+  picture: Picture,
+  imageSize: number,
+  channels: number,
+  where: string,
+): Picture {
+  return withChannels(centerCrop(picture, imageSize, where), channels);
+}
+
+/**
  * Decodes a file and crops it to a square of `imageSize` pixels with `channels` channels.
  *
  * @throws {InputError} when it cannot be decoded or is too elongated
@@ -172,6 +184,5 @@ export async function decodeSquare(
   imageSize: number,
   channels: number,
 ): Promise<Picture> {
-  const picture = centerCrop(await decodePicture(path, path), imageSize, path);
-  return withChannels(picture, channels);
+  return toSquare(await decodePicture(path, path), imageSize, channels, path);
 }

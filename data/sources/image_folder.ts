@@ -9,7 +9,7 @@ import { InputError, quote } from "../../base/errors.ts";
 import { checkRead, type ImageDataset, pictureLength, scaleBytes } from "../dataset.ts";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { MemoryDataset } from "../memory_dataset.ts";
-import { copyPlanar, decodeSquare } from "../pictures/picture.ts";
+import { copyPlanar, decodePicture, toSquare } from "../pictures/picture.ts";
 import {
   classifyPictures,
   describeLeftOut,
@@ -22,8 +22,8 @@ import type { OpeningWatch, ScannedFolder } from "./scan.ts";
 import { defaultWorkers, PicturePool } from "../pictures/pool.ts";
 import { SkipReport } from "../pictures/skip_report.ts";
 
-/** How many pictures are decoded at once. */
-const concurrency = 32;
+/** How many pictures are decoded at once: enough to wait for files, not to stall the main thread. */
+const concurrency = Math.min(32, 8 * navigator.hardwareConcurrency);
 
 /** How a folder is read. */
 export interface ImageFolderOptions {
@@ -61,10 +61,15 @@ async function decodeAll(
   watch("pictures decoded", done, files.length);
   await forEachIndex(files.length, concurrency, async (index) => {
     const { path } = files[index];
-    await decodeSquare(path, imageSize, channels).then((picture) => {
-      copyPlanar(picture, pixels, index * length);
+    try {
+      const picture = await decodePicture(path, path);
+      // Timers and signals get their turn: many decoded pictures may be waiting to be cropped.
+      await new Promise((resolve) => setTimeout(resolve));
+      copyPlanar(toSquare(picture, imageSize, channels, path), pixels, index * length);
       isDecoded[index] = 1;
-    }, (error) => skips.add(path, error));
+    } catch (error) {
+      skips.add(path, error);
+    }
     watch("pictures decoded", ++done, files.length);
   });
   skips.summarize(files.length);
