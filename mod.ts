@@ -87,6 +87,7 @@ export { compile } from "./kernels/graph/compile.ts";
 export type * from "./kernels/program.ts";
 export type { View } from "./kernels/view.ts";
 export type * from "./kernels/ops/attention/step.ts";
+export type * from "./kernels/ops/convolution/step.ts";
 export type * from "./kernels/ops/elementwise/step.ts";
 export type * from "./kernels/ops/embedding/step.ts";
 export type * from "./kernels/ops/layer_norm/step.ts";
@@ -128,6 +129,7 @@ export {
 } from "./kernels/ops/elementwise/op.ts";
 export { mean, reduceMaximum, reduceSum } from "./kernels/ops/reduce/op.ts";
 export { linear, matmul } from "./kernels/ops/matmul/op.ts";
+export { convolution, type ConvolutionOptions } from "./kernels/ops/convolution/op.ts";
 export { attention, type Segments } from "./kernels/ops/attention/op.ts";
 export { scoreLogSumExp } from "./kernels/ops/attention/score_log_sum_exp.ts";
 export { affineLayerNorm, layerNorm } from "./kernels/ops/layer_norm/op.ts";

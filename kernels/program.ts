@@ -15,6 +15,7 @@
  * @module
  */
 import type { AttentionGradientStep, AttentionStep } from "./ops/attention/step.ts";
+import type { ConvolutionStep, ConvolutionWeightGradientStep } from "./ops/convolution/step.ts";
 import type { ElementwiseStep } from "./ops/elementwise/step.ts";
 import type { GatherStep, ScatterAddStep } from "./ops/embedding/step.ts";
 import type { LayerNormGradientStep, LayerNormStep } from "./ops/layer_norm/step.ts";
@@ -62,6 +63,8 @@ export type Step =
   | WidenStep
   | ReduceStep
   | MatmulStep
+  | ConvolutionStep
+  | ConvolutionWeightGradientStep
   | AttentionStep
   | AttentionGradientStep
   | LayerNormStep

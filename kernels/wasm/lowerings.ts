@@ -4,6 +4,7 @@
  * @module
  */
 import { lowerAttention, lowerAttentionGradient } from "../ops/attention/wasm.ts";
+import { lowerConvolution, lowerConvolutionWeightGradient } from "../ops/convolution/wasm.ts";
 import { lowerElementwise } from "../ops/elementwise/wasm.ts";
 import { lowerGather, lowerScatterAdd } from "../ops/embedding/wasm.ts";
 import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wasm.ts";
@@ -25,6 +26,8 @@ const lowerings: LoweringTable = {
   widen: lowerWiden,
   reduce: lowerReduce,
   matmul: lowerMatmul,
+  convolution: lowerConvolution,
+  convolutionWeightGradient: lowerConvolutionWeightGradient,
   attention: lowerAttention,
   attentionGradient: lowerAttentionGradient,
   layerNorm: lowerLayerNorm,

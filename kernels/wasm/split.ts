@@ -39,6 +39,53 @@ export function chunks(range: Range, size: number): Range[] {
   return result;
 }
 
+/** A rectangle of a grid. */
+export interface Rectangle {
+  readonly rows: Range;
+  readonly columns: Range;
+}
+
+/** An axis of a grid, and the unit of its parts. */
+export interface GridAxis {
+  readonly size: number;
+  readonly unit: number;
+}
+
+/**
+ * Cuts a grid into at most `parts` rectangles, row by row, so that the largest of them costs least.
+ * Rectangles may be empty.
+ *
+ * @param cost of a rectangle with so many rows and columns
+ */
+export function splitGrid(
+  rows: GridAxis,
+  columns: GridAxis,
+  parts: number,
+  cost: (rows: number, columns: number) => number,
+): Rectangle[] {
+  const grids = Array.from({ length: parts }, (_, index) => {
+    const rowRanges = splitEvenly(rows.size, index + 1, rows.unit);
+    const columnRanges = splitEvenly(columns.size, Math.floor(parts / (index + 1)), columns.unit);
+    const largestCost = cost(largestSize(rowRanges), largestSize(columnRanges));
+    return { cost: largestCost, rowRanges, columnRanges };
+  });
+  const best = grids.reduce((a, b) => b.cost < a.cost ? b : a);
+  return best.rowRanges.flatMap((rowRange) =>
+    best.columnRanges.map((columnRange) => ({ rows: rowRange, columns: columnRange }))
+  );
+}
+
+/** Size of the largest range. */
+export function largestSize(ranges: readonly Range[]): number {
+  return Math.max(...ranges.map(({ start, end }) => end - start));
+}
+
+/** Blocks of equal size, a multiple of `unit`, not larger than `maximum` but for one unit. */
+export function blockSize(size: number, maximum: number, unit: number): number {
+  const blocks = Math.ceil(size / Math.max(maximum, 1));
+  return Math.ceil(size / blocks / unit) * unit;
+}
+
 /** A phase in which every thread makes the calls that `calls` gives for its range of the work. */
 export function splitPhase(
   ranges: readonly Range[],

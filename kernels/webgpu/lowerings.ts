@@ -4,6 +4,7 @@
  * @module
  */
 import { lowerAttention, lowerAttentionGradient } from "../ops/attention/wgsl.ts";
+import { lowerConvolution, lowerConvolutionWeightGradient } from "../ops/convolution/wgsl.ts";
 import { lowerElementwise } from "../ops/elementwise/wgsl.ts";
 import { lowerGather, lowerScatterAdd } from "../ops/embedding/wgsl.ts";
 import { lowerLayerNorm, lowerLayerNormGradient } from "../ops/layer_norm/wgsl.ts";
@@ -23,6 +24,8 @@ export const lowerings: Lowerings = {
   widen: lowerWiden,
   reduce: lowerReduce,
   matmul: lowerMatmul,
+  convolution: lowerConvolution,
+  convolutionWeightGradient: lowerConvolutionWeightGradient,
   attention: lowerAttention,
   attentionGradient: lowerAttentionGradient,
   layerNorm: lowerLayerNorm,

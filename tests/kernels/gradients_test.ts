@@ -8,10 +8,11 @@
 import assert from "node:assert/strict";
 import { binary, constant, select } from "../../kernels/expression.ts";
 import { compile } from "../../kernels/graph/compile.ts";
-import { gradients } from "../../kernels/graph/gradients.ts";
+import { filled, gradients } from "../../kernels/graph/gradients.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
 import { attention } from "../../kernels/ops/attention/op.ts";
 import { scoreLogSumExp } from "../../kernels/ops/attention/score_log_sum_exp.ts";
+import { convolution } from "../../kernels/ops/convolution/op.ts";
 import {
   add,
   cosine,
@@ -60,6 +61,9 @@ interface Case {
 }
 
 const segments = (ids: number[], shape: Shape) => constantTensor(Int32Array.from(ids), shape);
+
+const strided = (x: Tensor, w: Tensor): Tensor =>
+  convolution(x, w, undefined, { strides: [2, 2], padding: [[1, 0], [1, 1]] });
 
 const cases: Case[] = [
   { name: "add, broadcast", shapes: [[3, 1, 5], [4, 1]], body: add },
@@ -146,6 +150,66 @@ const cases: Case[] = [
       });
       return where(segments([1, 0, 1], [3]), sums, 0);
     },
+  },
+  {
+    name: "convolution along one axis",
+    shapes: [[2, 5, 3], [2, 3, 3], [2]],
+    body: (x, w, b) => convolution(x, w, b, { padding: [[1, 1]] }),
+  },
+  {
+    name: "convolution with strides, padding after only",
+    shapes: [[2, 6, 5, 2], [3, 2, 3, 3]],
+    body: (x, w) => convolution(x, w, undefined, { strides: [2, 2], padding: [[0, 1], [0, 1]] }),
+  },
+  {
+    name: "causal convolution with strides",
+    shapes: [[1, 5, 4, 3, 2], [2, 2, 3, 3, 2], [2]],
+    body: (x, w, b) =>
+      silu(convolution(x, w, b, { strides: [2, 1, 3], padding: [[2, 0], [1, 1], [0, 1]] })),
+  },
+  {
+    name: "convolution with strides beyond its kernel",
+    shapes: [[1, 7, 8, 1], [2, 1, 2, 1]],
+    body: (x, w) => convolution(x, w, undefined, { strides: [3, 2] }),
+  },
+  {
+    name: "convolution padded beyond its kernel",
+    shapes: [[1, 3, 2], [1, 2, 2]],
+    body: (x, w) => convolution(x, w, undefined, { strides: [2], padding: [[3, 4]] }),
+  },
+  {
+    name: "the gradient of a convolution's input",
+    shapes: [[3, 2, 3, 3], [1, 2, 3, 3]],
+    body: (w, g) => {
+      const x = filled(0, [1, 4, 5, 2]);
+      return gradients(strided(x, w), [x], g)[0];
+    },
+  },
+  {
+    name: "the gradient of a convolution's weight",
+    shapes: [[1, 4, 5, 2], [1, 2, 3, 3]],
+    body: (x, g) => {
+      const w = filled(0, [3, 2, 3, 3]);
+      return gradients(strided(x, w), [w], g)[0];
+    },
+  },
+  {
+    name: "the squared gradient of a network's input (R1)",
+    shapes: [[1, 5, 4, 2], [3, 2, 3, 3], [3], [2, 3, 2, 2]],
+    body: (x, w, b, v) => {
+      const y = convolution(silu(convolution(x, w, b, { padding: [[1, 1], [1, 1]] })), v);
+      return reduceSum(square(gradients(reduceSum(square(y)), [x])[0]));
+    },
+  },
+  {
+    name: "pointwise convolution",
+    shapes: [[2, 3, 2, 3], [4, 3, 1, 1], [4]],
+    body: (x, w, b) => convolution(x, w, b),
+  },
+  {
+    name: "convolution with a residual",
+    shapes: [[1, 4, 4, 2], [2, 2, 3, 3], [2]],
+    body: (x, w, b) => add(x, silu(convolution(x, w, b, { padding: [[1, 1], [1, 1]] }))),
   },
   { name: "layer norm", shapes: [[3, 5]], body: (x) => layerNorm(x, 1e-6) },
   {

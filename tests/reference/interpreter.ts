@@ -11,6 +11,7 @@
  */
 import type { Program, Step, StepKind } from "../../kernels/program.ts";
 import { attention, attentionGradient } from "./attention.ts";
+import { convolution, convolutionWeightGradient } from "./convolution.ts";
 import { layerNorm, layerNormGradient } from "./layer_norm.ts";
 import type { Memory } from "./memory.ts";
 import { elementwise, matmul, reduce, widen } from "./tensor.ts";
@@ -31,6 +32,8 @@ const interpreters: Interpreters = {
   widen,
   reduce,
   matmul,
+  convolution,
+  convolutionWeightGradient,
   attention,
   attentionGradient,
   layerNorm,

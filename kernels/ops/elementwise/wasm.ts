@@ -11,6 +11,7 @@
  */
 import type { Expression } from "../../expression.ts";
 import { loadedInputs } from "../../expression.ts";
+import type { Shape } from "../../shape.ts";
 import type { View } from "../../view.ts";
 import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
 import {
@@ -135,6 +136,26 @@ function kernelOf(operands: readonly View[], expression: Expression): Elementwis
   const nest = collapseAxes(shape, operands.map((view) => view.strides));
   const innermost = nest.strides[operands.length - 1].at(-1) ?? 1;
   return { nest: innermost === 1 ? nest : withUnitAxis(nest), expression };
+}
+
+/**
+ * The kernel of an expression on operands (output last) with the given strides, whose rows are all
+ * axes of `shape` but the last: it can be called for a rectangle of rows and columns.
+ */
+export function rowsKernel(
+  expression: Expression,
+  shape: Shape,
+  strides: readonly (readonly number[])[],
+): ElementwiseKernel {
+  const rows = collapseAxes(shape.slice(0, -1), strides.map((of) => of.slice(0, -1)));
+  const columns = shape[shape.length - 1];
+  return {
+    expression,
+    nest: {
+      sizes: [...rows.sizes, columns],
+      strides: rows.strides.map((of, i) => [...of, columns === 1 ? 1 : strides[i].at(-1)!]),
+    },
+  };
 }
 
 /** A nest with a last axis of one element: vectors are only stored side by side. */

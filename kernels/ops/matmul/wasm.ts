@@ -10,10 +10,9 @@
  */
 import { contiguousStrides, elementCount, formatShape, type Shape } from "../../shape.ts";
 import type { View } from "../../view.ts";
-import { collapseAxes } from "../../wasm/collapse.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
-import { type Range, splitEvenly } from "../../wasm/split.ts";
-import type { ElementwiseKernel } from "../elementwise/wasm.ts";
+import { blockSize, largestSize, type Range, splitEvenly, splitGrid } from "../../wasm/split.ts";
+import { type ElementwiseKernel, rowsKernel } from "../elementwise/wasm.ts";
 import type { MatmulStep, MatrixView } from "./step.ts";
 import { dotColumns } from "./wasm_dot.ts";
 import {
@@ -108,12 +107,6 @@ function chooseMethod({ m, k, b }: MatmulStep, scratchBytes: number): Method {
   return m <= rowsByDotProducts && fits ? "dot" : "packed";
 }
 
-/** Blocks of equal size, a multiple of `unit`, not larger than `maximum`. */
-function blockSize(size: number, maximum: number, unit: number): number {
-  const blocks = Math.ceil(size / maximum);
-  return Math.ceil(size / blocks / unit) * unit;
-}
-
 /** Chooses block sizes for the largest box. */
 function planBlocks(
   step: MatmulStep,
@@ -123,8 +116,8 @@ function planBlocks(
 ): MatmulKernel {
   const { m, n, k } = step;
   // Boxes of small products may be empty.
-  const rows = largest(boxes.map((box) => box.rows));
-  const columns = largest(boxes.map((box) => box.columns));
+  const rows = largestSize(boxes.map((box) => box.rows));
+  const columns = largestSize(boxes.map((box) => box.columns));
   const maximumDepth = method === "direct" ? maximumDirectDepthBlock : maximumDepthBlock;
   const layout = ({ batchStride, rowStride, columnStride, dtype }: MatrixLayout) => ({
     batchStride,
@@ -167,21 +160,11 @@ function planBlocks(
 function epilogueKernel(step: MatmulStep, productRow: number): ElementwiseKernel | undefined {
   if (!step.epilogue) return undefined;
   const { shape } = step.output;
-  const product = contiguousStrides([...shape.slice(0, -1), productRow]);
-  const operands = [
-    product,
+  return rowsKernel(step.epilogue, shape, [
+    contiguousStrides([...shape.slice(0, -1), productRow]),
     ...step.epilogueInputs.map((view) => view.strides),
     contiguousStrides(shape),
-  ];
-  const rows = collapseAxes(shape.slice(0, -1), operands.map((strides) => strides.slice(0, -1)));
-  const columnStrides = operands.map((strides) => step.n === 1 ? 1 : strides.at(-1)!);
-  return {
-    expression: step.epilogue,
-    nest: {
-      sizes: [...rows.sizes, step.n],
-      strides: rows.strides.map((strides, i) => [...strides, columnStrides[i]]),
-    },
-  };
+  ]);
 }
 
 /** Divides the result into at most one box a thread. */
@@ -194,21 +177,12 @@ function divide(step: MatmulStep, method: Method, { threads, lanes }: WasmContex
       .map((batches) => ({ batches, rows: whole(m), columns: whole(n) }));
   }
   const unit = method === "dot" ? dotColumns(lanes) : tileColumns(lanes);
-  let best: { cost: number; rows: Range[]; columns: Range[] } | undefined;
-  for (let rowParts = 1; rowParts <= workers; rowParts++) {
-    const rows = splitEvenly(m, rowParts, tileRows);
-    const columns = splitEvenly(n, Math.floor(workers / rowParts), unit);
-    const cost = boxCost(step, method, largest(rows), largest(columns));
-    if (!best || cost < best.cost) best = { cost, rows, columns };
-  }
-  const { rows, columns } = best!;
-  return rows.flatMap((rowRange) =>
-    columns.map((columnRange) => ({ batches: whole(batch), rows: rowRange, columns: columnRange }))
-  );
-}
-
-function largest(ranges: readonly Range[]): number {
-  return Math.max(...ranges.map(({ start, end }) => end - start));
+  return splitGrid(
+    { size: m, unit: tileRows },
+    { size: n, unit },
+    workers,
+    (rows, columns) => boxCost(step, method, rows, columns),
+  ).map((box) => ({ ...box, batches: whole(batch) }));
 }
 
 /** Estimated time of a box, in multiply-adds per unit of depth. */

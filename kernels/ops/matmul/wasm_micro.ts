@@ -50,16 +50,65 @@ export function panelElements(columns: number, depth: number, lanes: Lanes): num
 
 const depthUnroll = 8;
 
-/** How tiles read b. */
+/** How tiles read their operands. */
 export interface TileSource {
   /** Distance of b's rows in bytes when b is read directly; absent when it is packed. */
   readonly rowBytes?: number;
   /** Columns of the last vector of the matrix: 1 to 3, or 0 when it is whole. */
   readonly lastLanes: number;
+  /** How the depth of a packed b is walked where it is not one run of neighbours. */
+  readonly runs?: DepthRuns;
 }
 
-const sourceName = ({ rowBytes }: TileSource): string =>
-  rowBytes === undefined ? "packed" : `direct${rowBytes}`;
+/**
+ * A depth in runs of equal length: in place of the depth, functions take the address of a
+ * `runsTable`.
+ */
+export interface DepthRuns {
+  /**
+   * Whether rows are listed: in place of a there is a list of pairs, one a row (so `rowBytesA` is 8),
+   * of the addresses of the row in a and in c (so `rowBytesC` is 0, and c the place in the row).
+   */
+  readonly listed: boolean;
+  /** Rows of a panel from one step of the depth to the next. */
+  readonly panelStep: number;
+}
+
+/** Runs that are walked in two loops, sizes and distances in locals or constants. */
+export interface RunLoops {
+  /** Steps of a run. */
+  readonly length: Local | number;
+  /** Distance of b's panels in bytes. */
+  readonly panelBytes: Local | number;
+  /** The loop around the runs, and the loop around that one. */
+  readonly loops: readonly [RunLoop, RunLoop];
+}
+
+/** How often something is walked, and how far a and b lie, in bytes, from the end of one time to the
+ * start of the next. */
+export interface RunLoop {
+  readonly count: Local | number;
+  readonly moveA: Local | number;
+  readonly moveB: Local | number;
+}
+
+/** Places of the numbers of a table of runs, in bytes. */
+const runsFields = { length: 0, panelBytes: 4, loops: [8, 20], count: 0, moveA: 4, moveB: 8 };
+
+/** Bytes of a table of runs. */
+export const runsTableBytes = 32;
+
+/** Stores the table that functions read runs from. */
+export function storeRunsTable(f: FunctionBuilder, table: Local, runs: RunLoops): void {
+  const { length, panelBytes, loops } = runs;
+  const numbers = [length, panelBytes, ...loops.flatMap((l) => [l.count, l.moveA, l.moveB])];
+  numbers.forEach((number, i) => f.get(table).value(number).i32Store(4 * i));
+}
+
+function sourceName({ rowBytes, runs }: TileSource): string {
+  if (runs) return `runs${runs.listed ? "_listed" : ""}_${runs.panelStep}`;
+  return rowBytes === undefined ? "packed" : `direct${rowBytes}`;
+}
 
 /**
  * Emits `(a, rowBytesA, b, c, rowBytesC, depth, accumulate)`: one tile of `c = a b` or `c += a b`.
@@ -81,7 +130,7 @@ export function defineTile(
       const tile = new Tile(f, rows, vectors, lanes, source);
       tile.start(a, rowBytesA, b, depth);
       tile.multiply(depth);
-      tile.store(c, rowBytesC, accumulate);
+      tile.store(c, a, rowBytesC, accumulate);
       return f;
     },
   );
@@ -110,21 +159,56 @@ class Tile {
   }
 
   start(a: Local, rowBytesA: Local, b: Local, depth: Local): void {
-    const { f } = this;
+    const { f, source: { runs } } = this;
     this.#rows.forEach((row, i) => {
-      if (i === 0) f.get(a).set(row);
+      if (runs?.listed) f.get(a).i32Load(8 * i).set(row);
+      else if (i === 0) f.get(a).set(row);
       else f.get(this.#rows[i - 1]).get(rowBytesA).i32Add().set(row);
     });
     this.#panels.forEach((panel, j) => {
       if (j === 0) f.get(b).set(panel);
       else {
-        f.get(this.#panels[j - 1]).get(depth).i32Const(panelShift(f.module.lanes)).i32Shl();
+        f.get(this.#panels[j - 1]);
+        if (runs) f.get(depth).i32Load(runsFields.panelBytes);
+        else f.get(depth).i32Const(panelShift(f.module.lanes)).i32Shl();
         f.i32Add().set(panel);
       }
     });
   }
 
   multiply(depth: Local): void {
+    if (!this.source.runs) {
+      this.#run(depth);
+      return;
+    }
+    const { f } = this;
+    this.#loop(depth, 1, () =>
+      this.#loop(depth, 0, () => {
+        f.withLocals(["i32"], (length) => {
+          f.get(depth).i32Load(runsFields.length).set(length);
+          this.#run(length);
+        });
+      }));
+  }
+
+  /** A loop of a table of runs; the pointers move on after each turn. */
+  #loop(table: Local, level: 0 | 1, body: () => void): void {
+    const { f } = this;
+    const { count, moveA, moveB, loops } = runsFields;
+    f.withLocals(["i32", "i32"], (counter, move) => {
+      f.get(table).i32Load(loops[level] + count).set(counter);
+      f.repeat(counter, () => {
+        body();
+        const pointers = [[moveA, this.#rows], [moveB, this.#panels]] as const;
+        for (const [field, moved] of pointers) {
+          f.get(table).i32Load(loops[level] + field).set(move);
+          for (const pointer of moved) f.get(pointer).get(move).i32Add().set(pointer);
+        }
+      });
+    });
+  }
+
+  #run(depth: Local): void {
     this.f.withLocals(["i32"], (counter) => {
       this.f.get(depth).i32Const(depthUnroll).i32DivU().set(counter);
       this.f.repeat(counter, () => this.#steps(depthUnroll));
@@ -136,7 +220,8 @@ class Tile {
   #steps(count: number): void {
     const { f, vectors } = this;
     const panelVectors = this.#panelVectors;
-    const stepBytes = this.source.rowBytes ?? vectorBytes * panelVectors;
+    const { rowBytes, runs } = this.source;
+    const stepBytes = rowBytes ?? vectorBytes * panelVectors * (runs?.panelStep ?? 1);
     f.withLocals(new Array(vectors + 1).fill("v128"), (element, ...columns) => {
       for (let step = 0; step < count; step++) {
         columns.forEach((column, j) => {
@@ -156,25 +241,33 @@ class Tile {
     for (const panel of this.#panels) f.increment(panel, stepBytes * count);
   }
 
-  store(c: Local, rowBytesC: Local, accumulate: Local): void {
+  store(c: Local, a: Local, rowBytesC: Local, accumulate: Local): void {
     const { f } = this;
-    f.get(accumulate).if(() =>
-      f.withLocals(["i32"], (row) => {
-        f.get(c).set(row);
-        this.#forEachSum((sum, { offset }) => {
+    f.withLocals(["i32"], (row) => {
+      f.get(accumulate).if(() =>
+        this.#forEachSum(c, a, rowBytesC, row, (sum, { offset }) => {
           f.get(row).v128Load(offset).get(sum).f32x4Add().set(sum);
-        }, () => f.get(row).get(rowBytesC).i32Add().set(row));
-      })
-    );
-    this.#forEachSum((sum, vector) => {
-      storeRow(f, c, vector, () => f.get(sum));
-    }, () => f.get(c).get(rowBytesC).i32Add().set(c));
+        })
+      );
+      this.#forEachSum(c, a, rowBytesC, row, (sum, vector) => {
+        storeRow(f, row, vector, () => f.get(sum));
+      });
+    });
   }
 
-  #forEachSum(visit: (sum: Local, vector: RowVector) => void, nextRow: () => void): void {
-    const { f, vectors } = this;
+  /** Visits the sums, with `row` at their rows of c. */
+  #forEachSum(
+    c: Local,
+    a: Local,
+    rowBytesC: Local,
+    row: Local,
+    visit: (sum: Local, vector: RowVector) => void,
+  ): void {
+    const { f, vectors, source: { runs } } = this;
     for (let i = 0; i < this.rows; i++) {
-      if (i > 0) nextRow();
+      if (runs?.listed) f.get(a).i32Load(8 * i + 4).get(c).i32Add().set(row);
+      else if (i === 0) f.get(c).set(row);
+      else f.get(row).get(rowBytesC).i32Add().set(row);
       f.forVectors(vectors, (slot) => {
         const lanes = slot === vectors - 1 ? this.lanes : vectorElements;
         visit(this.#sums[i * vectors + slot], { lanes, offset: vectorBytes * slot, slot });
@@ -236,9 +329,11 @@ class BlockLoop {
     });
     const bytes = vectorBytes * vectors;
     f.get(c).i32Const(bytes).i32Add().set(c);
-    const withinPanel = vectorElements * vectors < panelColumns(f.module.lanes);
-    if (this.source.rowBytes !== undefined || withinPanel) f.increment(b, bytes);
-    else f.get(b).get(depth).i32Const(bytes).i32Mul().i32Add().set(b);
+    const panels = vectorElements * vectors / panelColumns(f.module.lanes);
+    if (this.source.rowBytes !== undefined || panels < 1) f.increment(b, bytes);
+    else if (this.source.runs) {
+      f.get(b).get(depth).i32Load(runsFields.panelBytes).i32Const(panels).i32Mul().i32Add().set(b);
+    } else f.get(b).get(depth).i32Const(bytes).i32Mul().i32Add().set(b);
   }
 
   /** Whole tiles and remaining rows; 7 and 8 remain rather than 1 and 2, which are slow alone. */

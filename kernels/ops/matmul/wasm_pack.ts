@@ -21,7 +21,7 @@ import { panelColumns, panelShift } from "./wasm_micro.ts";
 export const packingSlack = 256;
 
 /** `pointers[i] = base + min(first + i, count - 1) * bytes`: never past the last row. */
-function setClampedRows(
+export function setClampedRows(
   f: FunctionBuilder,
   pointers: readonly Local[],
   base: Local,
@@ -177,7 +177,12 @@ export function definePackColumns(
 }
 
 /** Moves a pointer into packed panels on from `column` by as many columns as there are lanes. */
-function nextColumnsOfPanel(f: FunctionBuilder, target: Local, column: Local, depth: Local): void {
+export function nextColumnsOfPanel(
+  f: FunctionBuilder,
+  target: Local,
+  column: Local,
+  depth: Local,
+): void {
   const { lanes } = f.module;
   const nextPanel = (): void => {
     f.get(target).get(depth).i32Const(panelShift(lanes)).i32Shl().i32Add().set(target);

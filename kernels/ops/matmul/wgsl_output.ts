@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { load } from "../../expression.ts";
+import { type Expression, load } from "../../expression.ts";
 import type { View } from "../../view.ts";
 import type { ElementwiseStep } from "../elementwise/step.ts";
 import { formatShape } from "../../shape.ts";
@@ -58,17 +58,28 @@ export function finishApart(
   return [...lower(plain), ...lowerElementwise(finish, context)];
 }
 
+/** A result and what is done to it before it is stored. */
+export interface FinishedOutput {
+  readonly output: View;
+  /** `load(0)` is the result, `load(i + 1)` is `epilogueInputs[i]`. */
+  readonly epilogue?: Expression;
+  readonly epilogueInputs: readonly View[];
+}
+
 /** How a kernel writes its results. */
 export class MatmulOutput {
   /** Elements written at once along a row. */
   readonly width: Width;
-  readonly #step: MatmulStep;
+  readonly #step: FinishedOutput;
   readonly #space: IterationSpace;
 
-  /** @param widest 1 when the kernel has scalars to store */
-  constructor(step: MatmulStep, widest: Width) {
+  /**
+   * @param widest 1 when the kernel has scalars to store, or binds the buffer of an operand for
+   * another purpose too
+   */
+  constructor(step: FinishedOutput, widest: Width) {
     this.#step = step;
-    const allowed = step.n % 4 === 0 && !isShared(step) ? widest : 1;
+    const allowed = step.output.shape[step.output.shape.length - 1] % 4 === 0 ? widest : 1;
     this.#space = iterationSpace(step.output.shape, this.#operands(), { widest: allowed });
     this.width = this.#space.width;
   }

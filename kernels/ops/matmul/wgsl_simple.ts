@@ -25,7 +25,7 @@ export function lowerSimple(step: MatmulStep, { limits }: WebGPUContext): Dispat
   const table = new BindingTable();
   const a = operandCode(table, step.a, "a", fetchA, depth, tileRows, m);
   const b = operandCode(table, flipped(step.b), "b", fetchB, depth, tileColumns, n);
-  const output = new MatmulOutput(step, 4);
+  const output = new MatmulOutput(step, isShared(step) ? 1 : 4);
   const rowTiles = Math.ceil(m / tileRows);
   const columnTiles = Math.ceil(n / tileColumns);
   const rows = Array.from({ length: tileRows }, (_, r) => r);

@@ -7,6 +7,7 @@ import type { Device } from "../../../kernels/device.ts";
 import type { StepKind } from "../../../kernels/program.ts";
 import type { HostArray } from "../../../kernels/shape.ts";
 import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
+import { convolutionCases, convolutionWeightGradientCases } from "./convolution_cases.ts";
 import { matmulCases } from "./matmul_cases.ts";
 import {
   adamwCases,
@@ -25,6 +26,8 @@ export const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
   widen: widenCases,
   reduce: reduceCases,
   matmul: matmulCases,
+  convolution: convolutionCases,
+  convolutionWeightGradient: convolutionWeightGradientCases,
   attention: attentionCases,
   attentionGradient: attentionGradientCases,
   layerNorm: layerNormCases,

@@ -39,6 +39,12 @@ const vectorAccesses: Readonly<Record<number, Access>> = {
   0x5d: { bytes: 8, writes: false },
 };
 
+/** Whether an instruction on two addresses, a length on top, reads from the second one. */
+const bulkAccesses: Readonly<Record<number, { readonly reads: boolean }>> = {
+  10: { reads: true },
+  11: { reads: false },
+};
+
 /** Reads a module front to back. */
 class Reader {
   constructor(readonly bytes: Uint8Array, public position = 0) {}
@@ -139,20 +145,39 @@ export function watchModule(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 function watchBody(body: Reader, parameters: number): number[] {
   const groups = body.items(() => ({ count: body.number(), type: body.byte() }));
   const first = groups.reduce((sum, { count }) => sum + count, parameters);
-  const locals = { address: first, i32: first + 1, f32: first + 2, v128: first + 3 };
+  const locals = {
+    address: first,
+    i32: first + 1,
+    length: first + 2,
+    f32: first + 3,
+    v128: first + 4,
+  };
   const declared = [
     ...groups,
-    ...[typeCodes.i32, typeCodes.i32, typeCodes.f32, typeCodes.v128]
+    ...[typeCodes.i32, typeCodes.i32, typeCodes.i32, typeCodes.f32, typeCodes.v128]
       .map((type) => ({ count: 1, type })),
   ];
   const result = vector(declared.map(({ count, type }) => [...unsignedLeb(count), type]));
   const append = (codes: readonly number[]): void => codes.forEach((byte) => result.push(byte));
   const get = (local: number): void => append([0x20, ...unsignedLeb(local)]);
   const set = (local: number): void => append([0x21, ...unsignedLeb(local)]);
+  const watchBulk = (reads: boolean): void => {
+    const operands = [locals.address, locals.i32, locals.length];
+    operands.toReversed().forEach(set);
+    const touched = reads ? [[locals.address, 1], [locals.i32, 0]] : [[locals.address, 1]];
+    for (const [address, writes] of touched) {
+      get(address);
+      append([0x41, ...signedLeb(0)]);
+      get(locals.length);
+      append([0x41, ...signedLeb(writes), 0x10, 0]);
+    }
+    operands.forEach(get);
+  };
   while (body.position < body.bytes.length) {
     const start = body.position;
-    const { access, offset, callee } = readInstruction(body);
+    const { access, bulk, offset, callee } = readInstruction(body);
     const instruction = body.bytes.subarray(start, body.position);
+    if (bulk) watchBulk(bulk.reads);
     if (callee !== undefined) append([0x10, ...unsignedLeb(callee + 1)]);
     if (!access) {
       if (callee === undefined) instruction.forEach((byte) => result.push(byte));
@@ -174,6 +199,7 @@ function watchBody(body: Reader, parameters: number): number[] {
 
 interface Instruction {
   readonly access?: Access;
+  readonly bulk?: (typeof bulkAccesses)[number];
   readonly offset: number;
   /** The function that a call names. */
   readonly callee?: number;
@@ -187,7 +213,12 @@ function readInstruction(body: Reader): Instruction {
   if (opcode === 0xfd) return readVectorInstruction(body);
   if (opcode === 0xfc) {
     const operation = body.number();
-    if (operation > 7) throw new Error(`memory instruction 0xfc ${operation} is not watched`);
+    const bulk = bulkAccesses[operation];
+    if (bulk) body.take(bulk.reads ? 2 : 1);
+    else if (operation > 7) {
+      throw new Error(`memory instruction 0xfc ${operation} is not watched`);
+    }
+    return { bulk, offset: 0 };
   } else if (opcode === 0xfe || opcode === 0x3f || opcode === 0x40) {
     throw new Error(`memory instruction 0x${opcode.toString(16)} is not watched`);
   } else {
