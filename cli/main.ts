@@ -12,7 +12,7 @@ import {
   fromCommander,
   UsageError,
 } from "./terminal/errors.ts";
-import { type Io, type LogFormat, processIo } from "./terminal/io.ts";
+import { enterUsersFolder, type Io, type LogFormat, processIo } from "./terminal/io.ts";
 import { denoProblem, describeVersions, versions } from "./terminal/version.ts";
 
 /**
@@ -102,5 +102,8 @@ function commandPath(command: Command): string {
   return command.parent ? `${commandPath(command.parent)} ${command.name()}` : command.name();
 }
 
-// Explicit, because a worker that waits for work would keep the process alive.
-if (import.meta.main) Deno.exit(await main(Deno.args, processIo()));
+if (import.meta.main) {
+  enterUsersFolder();
+  // Explicit, because a worker that waits for work would keep the process alive.
+  Deno.exit(await main(Deno.args, processIo()));
+}

@@ -157,6 +157,9 @@ function describeNothing(folder: ScannedFolder): string {
     `looked for ${lookedFor}`;
 }
 
+/** There is nothing where a data set should be. */
+export class MissingDataError extends InputError {}
+
 /**
  * Finds what a path leads to and enters the part.
  *
@@ -165,7 +168,7 @@ function describeNothing(folder: ScannedFolder): string {
 export async function findPictures(path: string, options: FindOptions): Promise<Found> {
   const info = await Deno.stat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) {
-      throw new InputError(`${path}: no such file or folder`);
+      throw new MissingDataError(`${path}: no such file or folder`);
     }
     throw error;
   });

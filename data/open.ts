@@ -59,9 +59,12 @@ function checkImageSize(imageSize: number | undefined): void {
   }
 }
 
+/** A part is asked for of a set that is not divided into parts. */
+export class MissingPartError extends InputError {}
+
 /** Refuses the test part of something that is not divided. */
 function requirePart(path: string, { isPart }: Found, split: Split): void {
-  if (split === "test" && !isPart) throw new InputError(`${path}: has no separate test part`);
+  if (split === "test" && !isPart) throw new MissingPartError(`${path}: has no separate test part`);
 }
 
 /**

@@ -121,6 +121,15 @@ export function environment(name: string): string | undefined {
   }
 }
 
+/**
+ * Goes to the folder that the user stands in, which relative paths mean: `deno task` starts the tool
+ * in the folder of `deno.json`, and hands the user's on in this variable.
+ */
+export function enterUsersFolder(): void {
+  const folder = environment("TESSERA_CWD");
+  if (folder) Deno.chdir(folder);
+}
+
 /** The terminal of this process. */
 export function processIo(): Io {
   const live = Deno.stderr.isTerminal() && environment("TERM") !== "dumb";

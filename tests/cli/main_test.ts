@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join, resolve } from "@std/path";
 import { commands } from "../../cli/commands.ts";
 import { main } from "../../cli/main.ts";
 import { recordedIo, runTessera } from "./support.ts";
@@ -124,4 +125,45 @@ Deno.test("a classifier's help speaks of no latents and no null class, a DiT's d
     assert.doesNotMatch(await help(...command), /latent|null class/, command.join(" "));
   }
   assert.match(await help("train", "dit"), /4 latent[^]*without the null class/);
+});
+
+Deno.test("through deno task relative paths are those of the folder the user stands in", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "tessera stands here " });
+  try {
+    const args = ["task", "--quiet", "--config", resolve("deno.json"), "sample", "dit"];
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...args, "--num-sampling-steps", "1", "--count", "1", "--quiet", "--device", "wasm"],
+      cwd: folder,
+      env: { INIT_CWD: folder, NO_COLOR: "1" },
+    }).output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.deepEqual([code, out], [0, `${join("samples", "grid.png")}\n`], err);
+    assert((await Deno.stat(join(folder, "samples", "grid.png"))).isFile);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "what Deno keeps closed is refused in the tool's own words, before the work",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const places: string[][] = [
+      ["train", "dit", "--data-path", "/dev/shm/set"],
+      ["train", "dit", "--results-dir", "/dev/shm/results"],
+      ["sample", "dit", "--out", "/dev/shm/out"],
+      ["sample", "dit", "--npz", "/proc/self/fd/1"],
+      ["info", "/dev/shm/run"],
+      ["eval", "navit", "--checkpoint", "/dev/shm/run"],
+    ];
+    for (const args of places) {
+      const { code, out, err } = await runTessera(args);
+      assert.deepEqual([code, out], [1, ""], err);
+      assert.match(
+        err,
+        /^tessera: \/(?:dev|proc)\/.*: files under \/dev, \/proc and \/sys are closed/m,
+      );
+      assert.doesNotMatch(err, /allow/);
+    }
+  },
 });

@@ -10,9 +10,11 @@ import type { ImageDataset } from "../../../data/dataset.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
 import { descriptionOf, type DiTRun } from "../../../training/runs/manifest.ts";
+import { runSampling } from "../../../models/dit/run_samples.ts";
 import { type RunPlan, type Start, startFromWeights } from "../../../training/runs/run.ts";
 import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
 import { assetPath } from "../../terminal/assets.ts";
+import { recordedData } from "../recorded_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -81,6 +83,17 @@ export function titleOf({ config, model }: TrainDitOptions): string {
   return config === undefined ? model : basename(config, ".json");
 }
 
+/** The flags of `sample dit`, where they are not its defaults, that draw the grids of a run again. */
+function gridFlags({ samples, description: { config, run } }: RunPlan<DiTRun>): string[] {
+  if (samples === undefined) return [];
+  const { sampler, steps, batchSize } = runSampling(config, samples);
+  return [
+    `--sampler ${sampler} --num-sampling-steps ${steps}`,
+    ...(run.seed === 0 ? [] : [`--seed ${run.seed}`]),
+    ...(batchSize > config.classes ? [`--count ${batchSize}`] : []),
+  ];
+}
+
 /** The run as {@link startRun} takes it. */
 export function prepared({ plan, dataset, notes }: DiTPlan, title: string): PreparedRun<DiTRun> {
   const { config, run } = plan.description;
@@ -93,7 +106,10 @@ export function prepared({ plan, dataset, notes }: DiTPlan, title: string): Prep
     data: describePictures(dataset),
     batch: `batch ${run.batchSize}`,
     columns: {},
-    next: { what: "draw pictures with", command: (folder) => `sample dit --ckpt ${folder}` },
+    next: {
+      what: "draw pictures with",
+      command: (folder) => ["sample dit --ckpt", folder, ...gridFlags(plan)].join(" "),
+    },
     train: (device, withFolder, events) => trainDiT(device, dataset, withFolder, events),
   };
 }
@@ -174,11 +190,14 @@ async function prepareResume(
   const description = descriptionOf<DiTRun>(manifest);
   const { inputSize, channels } = manifest.config;
   const path = values.dataPath ?? manifest.dataPath;
-  const dataset = await openTrainingData(io, values.quiet, path, {
-    imageSize: inputSize,
-    channels,
-    classNames: manifest.classNames,
-  });
+  const dataset = await recordedData(
+    values.dataPath,
+    openTrainingData(io, values.quiet, path, {
+      imageSize: inputSize,
+      channels,
+      classNames: manifest.classNames,
+    }),
+  );
   requireSameData(dataset, manifest);
   return {
     plan: {

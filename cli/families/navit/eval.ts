@@ -4,6 +4,7 @@
  * @module
  */
 import { basename, join } from "@std/path";
+import { MissingPartError } from "../../../data/open.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import { SkipReport } from "../../../data/pictures/skip_report.ts";
 import {
@@ -24,6 +25,7 @@ import { selectDevice } from "../../../kernels/select_device.ts";
 import { type ManifestOf, readManifest } from "../../../training/runs/manifest.ts";
 import { findNaViT, loadNaViT, type NaViTSource } from "../../../models/navit/weights.ts";
 import { latestCheckpoint, listRuns } from "../../../training/runs/run_folder.ts";
+import { recordedData } from "../recorded_data.ts";
 import { asUsage } from "../../terminal/errors.ts";
 import type { EvalNaViTOptions } from "./eval_flags.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -136,8 +138,8 @@ async function openData(
       classNames,
     });
   const split = values.split ?? "test";
-  const pictures = await open(split).catch((error) => {
-    if (values.split !== undefined || !(error instanceof InputError)) throw error;
+  const pictures = await recordedData(values.dataPath, open(split)).catch((error) => {
+    if (values.split !== undefined || !(error instanceof MissingPartError)) throw error;
     throw new InputError(
       `${error.message}; --split train evaluates on the training part, and a run that was ` +
         "trained with --holdout has kept a part for this",

@@ -23,6 +23,7 @@ import { previewPacking } from "../../../models/navit/preview.ts";
 import { type RunPlan, type Start, startFromWeights } from "../../../training/runs/run.ts";
 import { trainNaViT } from "../../../models/navit/run.ts";
 import { assetPath } from "../../terminal/assets.ts";
+import { recordedData } from "../recorded_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -309,11 +310,14 @@ async function prepareResume(
   const description = descriptionOf<NaViTRun>(manifest);
   const { config, run } = manifest;
   const path = values.dataPath ?? manifest.dataPath;
-  const opened = await openShownPictures(io, values.quiet, path, {
-    channels: config.channels,
-    holdout: run.holdout,
-    captions: run.loss === "contrastive",
-  });
+  const opened = await recordedData(
+    values.dataPath,
+    openShownPictures(io, values.quiet, path, {
+      channels: config.channels,
+      holdout: run.holdout,
+      captions: run.loss === "contrastive",
+    }),
+  );
   requireSameData(opened, manifest);
   const pictures = withClassNames(opened, manifest.classNames);
   return {

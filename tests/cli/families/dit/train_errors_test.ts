@@ -149,6 +149,13 @@ Deno.test("checkpoints that cannot be resumed stay as they are", async () => {
 
     await writeTinyData(data, 1);
     await refuse(1, /data\.npz: not the pictures this run was trained on/, folder, "--steps", "4");
+    await Deno.remove(data);
+    before.splice(before.indexOf("data.npz"), 1);
+    await refuse(
+      1,
+      /data\.npz: no such file or folder; the run was trained on what was there, --data-path says/,
+      folder,
+    );
     const moved = await writeTinyData(join(results, "moved.npz"));
     before.push("moved.npz");
     before.sort();
@@ -185,7 +192,7 @@ Deno.test("a results folder that cannot be made", async () => {
     assert.deepEqual(await namesIn(folder), ["file"]);
     const allowed = taskPermissions.filter((flag) => !flag.startsWith("--allow-write"));
     const denied = await runTessera([...args, join(folder, "results")], allowed);
-    assertFails(denied, 1, /^tessera: Requires write access to "/);
+    assertFails(denied, 1, /results: Tessera was started without the permission for this$/m);
   });
 });
 

@@ -4,6 +4,10 @@ import { basename, join } from "@std/path";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { assertClose } from "../../../golden.ts";
 import { paint } from "../../../data/helpers.ts";
+import type { SampleRecord } from "../../../../diffusion/sample_files.ts";
+import { loadSharp } from "../../../../formats/pictures/bitmap.ts";
+import { layOutGrid } from "../../../../formats/pictures/picture_grid.ts";
+import { readPngMetadata } from "../../../../formats/pictures/png.ts";
 import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import {
   assertSameCheckpoint,
@@ -20,6 +24,7 @@ import {
   tinyModel,
   train,
   withFolder,
+  writeTinyData,
 } from "../../runs.ts";
 
 const posix = { ignore: Deno.build.os === "windows" };
@@ -178,6 +183,93 @@ Deno.test("--sample-every draws grids, also after a resume, and the end says whe
     );
     assert.equal((await grids()).at(-1), "0000006.png");
     assert.match(await succeed("info", join(folder, "samples", "0000006.png")), /"step": 6/);
+  });
+});
+
+Deno.test("the command that a run prints at its end draws what its own grids show", async () => {
+  await withFolder(async (results) => {
+    const data = await writeTinyData(join(results, "data.npz"));
+    const { err, out } = await run(
+      ...["train", "dit", ...tinyModel, "--patch", "4", "--data-path", data, ...onWasm],
+      ...["--results-dir", results, "--steps", "20", "--seed", "3", "--ema-decay", "0.5"],
+      ...["--sample-every", "20", "--sample-steps", "4"],
+    );
+    const command = /^draw pictures with: deno task tessera (.*)$/m.exec(err)?.[1];
+    assert(command, err);
+    const again = join(results, "again");
+    await succeed(...shellWords(command), "--out", again, ...onWasm, "--quiet");
+    const grids = await Promise.all(
+      [join(out.trim(), "samples", "0000020.png"), join(again, "grid.png")].map((path) =>
+        Deno.readFile(path)
+      ),
+    );
+    const [own, drawn] = grids.map((png) => readPngMetadata(png) as SampleRecord);
+    const { weights: _, spacing: __, dtype: ___, ...shared } = own;
+    assert.deepEqual({ ...drawn, ...shared, device: own.device }, { ...drawn, device: own.device });
+    assert.equal(drawn.labels.length, 10);
+    const [a, b] = await Promise.all(grids.map(picturesOnGrid));
+    assert(a.length > 10_000 && a.some((level) => level !== a[0]));
+    assert.deepEqual(b, a);
+  });
+});
+
+/** Pixels of a grid of ten pictures in two columns, without its heading. */
+async function picturesOnGrid(png: Uint8Array): Promise<Uint8Array> {
+  const pictures = Array.from({ length: 10 }, () => (
+    { height: 8, width: 8, channels: 1, data: new Uint8Array(64) }
+  ));
+  const layout = layOutGrid(pictures, { title: "t", subtitle: "s", columnLabels: ["0", "1"] });
+  const { x, y } = layout.cells[0];
+  const sharp = await loadSharp();
+  const { cellHeight, cellWidth, cells } = layout;
+  return await sharp(png).extract({
+    left: x,
+    top: y,
+    width: cells[1].x + cellWidth - x,
+    height: cells[9].y + cellHeight - y,
+  }).raw().toBuffer();
+}
+
+Deno.test("with --log-format json every line of stderr is an object, in every way to end", async () => {
+  await withFolder(async (results) => {
+    const photos = join(results, "photos");
+    for (const name of ["cat", "dog"]) {
+      await Deno.mkdir(join(photos, name), { recursive: true });
+      await paint(join(photos, name, "good.png"), 128, 8, 8);
+      await Deno.writeTextFile(join(photos, name, "bad\x1b[2J.png"), "no picture");
+    }
+    const json = (err: string) => err.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const args = ["--results-dir", results, ...onWasm, "--log-format", "json"];
+    const model = ["--depth", "1", "--hidden", "16", "--heads", "2", "--steps", "1"];
+    const dit = [...model, "--image-size", "8", "--patch", "4", "--global-batch-size", "2"];
+    const navit = [...model, "--patch", "4", "--sequences", "1", "--resolution", "8"];
+    const trained: string[] = [];
+    for (const [family, flags] of [["dit", dit], ["navit", navit]] as const) {
+      const { code, out, err } = await start([
+        ...["train", family, "--data-path", photos, ...flags, ...args],
+      ]).finished();
+      assert.equal(code, 0, err);
+      trained.push(out.trim());
+      const lines = json(err);
+      const messages = lines.map(({ message }) => message ?? "");
+      assert(lines.some(({ step, loss }) => step === 1 && Number.isFinite(loss)), err);
+      const has = (text: string) => messages.some((message) => message.includes(text));
+      assert(has("bad\x1b[2J.png") && (has("draw pictures with: ") || has("evaluate with: ")), err);
+      assert.doesNotMatch(err, /\p{Cc}(?<!\n)/u);
+    }
+    const after: [number, ...string[]][] = [
+      [0, "sample", "dit", "--ckpt", trained[0], "--num-sampling-steps", "1"],
+      [1, "train", "dit", "--data-path", join(results, "none")],
+      [2, "train", "dit", "--lr", "fast"],
+    ];
+    for (const [expected, ...words] of after) {
+      const format = ["--log-format", "json", "--out", join(results, "out")];
+      const { code, err } = await start([...words, ...format.slice(0, expected === 0 ? 4 : 2)])
+        .finished();
+      assert.equal(code, expected, err);
+      const last = json(err).at(-1);
+      if (expected > 0) assert.equal(last.exitCode, expected, err);
+    }
   });
 });
 

@@ -332,13 +332,25 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
       const checkpoint = args.includes("--checkpoint") ? [] : ["--checkpoint", trained];
       await assertRefuses(folder, [...command, ...checkpoint, ...args], code, message);
     }
+    // Advice belongs to its own error: there is a test part, and a path was given.
+    await Deno.mkdir(path("parts"));
+    await Deno.rename(path("zebras"), join(path("parts"), "test"));
+    await Deno.rename(path("whole"), join(path("parts"), "train"));
+    const plain = { missing: /missing: no such file or folder$/m, parts: /is none of the 3 known/ };
+    for (const [name, message] of Object.entries(plain)) {
+      const { err } = await run(...command, "--checkpoint", trained, "--data-path", path(name));
+      assert.match(err, message);
+      assert.doesNotMatch(err, /--split|--holdout|--data-path/);
+    }
     const newest = checkpointOf(trained, 40);
     const refuse = (message: RegExp) =>
       assertRefuses(folder, [...command, "--checkpoint", trained], 1, message);
     const weights = await Deno.readFile(join(newest, "ema.safetensors"));
     await Deno.writeFile(join(newest, "ema.safetensors"), weights.subarray(0, -10));
     await refuse(/ema\.safetensors: damaged: its length/);
-    await Deno.remove(join(newest, "ema.safetensors"));
+    for (const name of ["ema", "model"]) {
+      await Deno.remove(join(newest, `${name}.safetensors`));
+    }
     await refuse(/ema\.safetensors: no such file$/m);
     const manifest = join(newest, "state.json");
     const text = await Deno.readTextFile(manifest);
