@@ -65,15 +65,18 @@ export interface FoundWeights {
 }
 
 /**
- * The weights of a checkpoint: the chosen ones, or, in a checkpoint that holds only the others (as an
- * exported one does), those.
+ * The chosen weights of a checkpoint, or the averages of one that was written without others, as an
+ * exported one is. A file that has disappeared since is not replaced.
  */
 export async function findWeights(folder: string, choice: WeightChoice): Promise<FoundWeights> {
-  const other = choice === "raw" ? "ema" : "raw";
-  const [wanted, instead] = [weightsPath(folder, choice), weightsPath(folder, other)];
-  if (await exists(wanted) || !await exists(instead)) return { path: wanted };
-  const held = choice === "raw" ? "averages only" : "no averages";
-  return { path: instead, note: `${folder}: holds ${held}, so ${basename(instead)} is taken` };
+  const [wanted, averages] = [weightsPath(folder, choice), weightsPath(folder, "ema")];
+  const { files } = await readManifest(folder);
+  const isMissing = !Object.hasOwn(files ?? {}, basename(wanted)) && !await exists(wanted);
+  if (choice === "ema" || !isMissing || !await exists(averages)) return { path: wanted };
+  return {
+    path: averages,
+    note: `${folder}: holds averages only, so ${basename(averages)} is taken`,
+  };
 }
 
 /** Path of the weights of a checkpoint. */

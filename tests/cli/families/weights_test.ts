@@ -133,6 +133,9 @@ Deno.test("--init-from takes a checkpoint that holds averages only", async () =>
     const started = await valuesOf(join(checkpointOf(out.trim(), 1), "model.safetensors"));
     const error = started.get(name)!.map((value, i) => Math.abs(value - averages.get(name)![i]));
     assert(Math.max(...error) < 1e-6);
+    await Deno.remove(join(checkpointOf(source, 3), "model.safetensors"));
+    const removed = ["train", "dit", ...tinyModel, "--dry-run", "--init-from", source, ...onWasm];
+    assertFails(await run(...removed), 1, /model\.safetensors: no such file$/m);
     const shipped = await run(
       ...["train", "dit", "--init-from", "models/checkpoints/fashion", "--dry-run", ...onWasm],
     );

@@ -181,7 +181,6 @@ Deno.test("train navit: weights that cannot be started from", async () => {
       [[join(folder, "missing")], /checkpoint .*missing: does not exist; give a run folder/],
       [[damaged], /damaged\.safetensors: tensor ".*\(truncated\?\)$/m],
       [[good, "--depth", "2"], /blocks\.1\.norm1\.weight is missing/],
-      [[good, "--num-classes", "4"], /head\.weight has the shape \(3, 16\), not \(4, 16\)$/m],
       [
         [good, "--position-length", "16"],
         /pos_embed\.columns has the shape \(32, 16\), not \(16, /,
@@ -216,13 +215,22 @@ Deno.test("train navit: checkpoints that cannot be resumed stay as they are", as
       await Deno.writeFile(path, bytes.subarray(0, -10));
       await refuse(1, new RegExp(`${name}: damaged: its length`), good, "--steps", "4");
       await Deno.remove(path);
-      await refuse(1, new RegExp(`${name}: no such file$`, "m"), good, "--steps", "4");
+      await refuse(
+        1,
+        new RegExp(`${name}: no such file; the newest whole checkpoint is .*0000001;`),
+        good,
+        "--steps",
+        "4",
+      );
       await Deno.writeFile(path, bytes);
     }
     const path = join(newest, "state.json");
     const text = await Deno.readTextFile(path);
     const damages: [(manifest: string) => string, RegExp][] = [
-      [(manifest) => manifest.slice(0, -10), /not valid JSON, the file is damaged$/m],
+      [
+        (manifest) => manifest.slice(0, -10),
+        /not valid JSON, the file is damaged; the newest whole checkpoint/,
+      ],
       [(manifest) => manifest.replace('"slots": 4', '"slots": 0'), /run\.slots: /],
       [(manifest) => manifest.replace('"sampled"', '"simpled"'), /run\.resolution\.kind: /],
       [
