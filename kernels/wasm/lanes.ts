@@ -62,6 +62,8 @@ export function maskRow(f: FunctionBuilder, { lanes }: RowVector): void {
 /**
  * Walks `width` elements. `starts` are the addresses of the row in every operand (left alone);
  * the body gets pointers that go along, to be used with the offset of the vector.
+ *
+ * @param afterPairs Emitted once, where vectors no longer come in pairs.
  */
 export function forEachVector(
   f: FunctionBuilder,
@@ -69,12 +71,14 @@ export function forEachVector(
   starts: readonly Local[],
   unroll: number,
   body: (vector: RowVector, pointers: readonly Local[]) => void,
+  afterPairs: () => void = () => {},
 ): void {
   f.withLocals(starts.map(() => "i32"), (...pointers) => {
     starts.forEach((start, i) => f.get(start).set(pointers[i]));
     const groups = Math.floor(width / (vectorElements * unroll));
-    const vectors = (count: number, base: number): void => {
-      f.forVectors(count, (slot) => {
+    const vectors = (first: number, count: number, base: number): void => {
+      f.forVectors(count, (vector) => {
+        const slot = first + vector;
         body({ lanes: vectorElements, offset: base + slot * vectorBytes, slot }, pointers);
       });
     };
@@ -82,22 +86,43 @@ export function forEachVector(
       f.withLocals(["i32"], (end) => {
         f.get(pointers[0]).i32Const(groups * unroll * vectorBytes).i32Add().set(end);
         f.loop((again) => {
-          vectors(unroll, 0);
+          vectors(0, unroll, 0);
           for (const pointer of pointers) f.increment(pointer, unroll * vectorBytes);
           f.get(pointers[0]).get(end).i32Ne().branchIf(again);
         });
       });
     } else if (groups === 1) {
-      vectors(unroll, 0);
+      vectors(0, unroll, 0);
     }
     // After the loop the pointers stand behind the groups; after a single group they do not.
     const base = groups === 1 ? unroll * vectorBytes : 0;
     const rest = width - groups * vectorElements * unroll;
-    const slot = Math.floor(rest / vectorElements);
-    vectors(slot, base);
+    const whole = Math.floor(rest / vectorElements);
+    const paired = whole - whole % (f.module.lanes / vectorElements);
+    vectors(0, paired, base);
+    afterPairs();
+    vectors(paired, whole - paired, base);
     const lanes = rest % vectorElements;
-    if (lanes > 0) body({ lanes, offset: base + slot * vectorBytes, slot }, pointers);
+    if (lanes > 0) body({ lanes, offset: base + whole * vectorBytes, slot: whole }, pointers);
   });
+}
+
+/**
+ * Lets V8 fuse accumulators in pairs, which it only does for what ends in stores side by side: with
+ * eight lanes they go through memory, `offset` bytes from a pointer. Nothing is emitted for four.
+ */
+export function throughMemory(
+  f: FunctionBuilder,
+  accumulators: readonly Local[],
+  pointer: Local,
+  offset: number,
+): void {
+  if (f.module.lanes === vectorElements) return;
+  const place = (i: number): number => offset + vectorBytes * i;
+  f.forVectors(accumulators.length, (i) => {
+    f.storeVector(pointer, place(i), () => f.get(accumulators[i]));
+  });
+  accumulators.forEach((vector, i) => f.get(pointer).v128Load(place(i)).set(vector));
 }
 
 /** Some vector accumulators for one row, set to a start value. */

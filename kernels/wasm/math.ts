@@ -49,6 +49,23 @@ const exponentialMinimum = -87.33654;
  * the result would be a (slow) denormal number.
  */
 export function exponential(f: FunctionBuilder): FunctionBuilder {
+  return exponentialWithin(f, (x, r) => {
+    f.set(r);
+    f.f32x4Const(Infinity).get(r).get(x).f32x4Const(exponentialMaximum).f32x4Gt()
+      .v128LaneSelect();
+  });
+}
+
+/** As `exponential` for numbers that are not above 88.7228; meaningless for others. */
+export function boundedExponential(f: FunctionBuilder): FunctionBuilder {
+  return exponentialWithin(f, () => {});
+}
+
+/** @param limit Replaces the result on the stack where `x` is too large. */
+function exponentialWithin(
+  f: FunctionBuilder,
+  limit: (x: Local, temporary: Local) => void,
+): FunctionBuilder {
   return f.withLocals(["v128", "v128", "v128"], (x, shifted, r) => {
     f.set(x);
     f.get(x).f32x4Const(Math.LOG2E).f32x4Const(roundingMagic).f32x4MultiplyAdd().set(shifted);
@@ -60,9 +77,8 @@ export function exponential(f: FunctionBuilder): FunctionBuilder {
     polynomial(f, r, exponentialCoefficients);
     f.get(r).get(r).f32x4Mul().get(r).f32x4MultiplyAdd().f32x4Const(1).f32x4Add();
     // Times 2^n: n sits in the low bits of `shifted` and is added to the exponent field.
-    f.get(shifted).i32Const(23).i32x4Shl().i32x4Add().set(r);
-    f.f32x4Const(Infinity).get(r).get(x).f32x4Const(exponentialMaximum).f32x4Gt()
-      .v128LaneSelect();
+    f.get(shifted).i32Const(23).i32x4Shl().i32x4Add();
+    limit(x, r);
     f.get(x).f32x4Const(exponentialMinimum).f32x4Lt().v128AndNot();
   });
 }

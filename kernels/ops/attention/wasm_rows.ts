@@ -5,8 +5,14 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
-import { exponential, horizontalMaximum, horizontalSum, logarithm } from "../../wasm/math.ts";
+import { forEachVector, loadRow, storeRow, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
+import {
+  boundedExponential,
+  exponential,
+  horizontalMaximum,
+  horizontalSum,
+  logarithm,
+} from "../../wasm/math.ts";
 
 /** A vector of a score row: `tail` when only the lanes of the tail mask belong to it. */
 interface ScoreVector {
@@ -18,12 +24,15 @@ interface ScoreVector {
 /**
  * Walks a row of `count` scores (a run-time number). The pointers are moved along; the last vector
  * may be partial.
+ *
+ * @param afterPairs Emitted once, where vectors no longer come in pairs.
  */
 function walkScores(
   f: FunctionBuilder,
   count: Local,
   pointers: readonly Local[],
   body: (vector: ScoreVector) => void,
+  afterPairs: () => void = () => {},
 ): void {
   const advance = (bytes: number): void => {
     for (const pointer of pointers) f.increment(pointer, bytes);
@@ -34,6 +43,7 @@ function walkScores(
       f.forVectors(4, (slot) => body({ offset: 16 * slot, tail: false, slot }));
       advance(64);
     });
+    afterPairs();
     f.get(count).i32Const(2).i32ShrU().i32Const(3).i32And().set(left);
     f.repeat(left, () => {
       body({ offset: 0, tail: false, slot: 0 });
@@ -101,6 +111,9 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
     const [pointer, others] = f.locals("i32", 2);
     const [maximum, sum, keep, gain] = f.locals("f32", 4);
     const mask = scoreMask(f, tailMask, segmented ? { own, others } : undefined);
+    // The padding at the end of the row has room for two vectors.
+    const fuseLanes = (): void =>
+      throughMemory(f, lanes, scores, stride - lanes.length * vectorBytes);
     const restart = (): readonly Local[] => {
       f.get(scores).set(pointer);
       if (!segmented) return [pointer];
@@ -120,7 +133,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
           f.v128LaneSelect();
         }
         f.f32x4Pmax().set(lane);
-      });
+      }, fuseLanes);
       f.get(lanes[0]).get(lanes[1]).f32x4Pmax();
       horizontalMaximum(f).set(maximum);
       if (!single) {
@@ -136,7 +149,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
       walkScores(f, keys, restart(), (vector) => {
         const total = lanes[vector.slot % 2];
         f.get(pointer).v128Load(vector.offset).f32x4Const(scale).get(negatedMaximum);
-        exponential(f.f32x4MultiplyAdd());
+        boundedExponential(f.f32x4MultiplyAdd());
         if (mask.applies(vector)) {
           mask.push(vector);
           f.v128And();
@@ -145,7 +158,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
           f.set(weight).storeVector(pointer, vector.offset, () => f.get(weight));
           f.get(total).get(weight).f32x4Add().set(total);
         });
-      });
+      }, fuseLanes);
       f.get(lanes[0]).get(lanes[1]).f32x4Add();
       horizontalSum(f).set(sum);
 
@@ -293,7 +306,7 @@ export function scoreGradientRows(
       walkScores(f, queries, walked.map(([, pointer]) => pointer), ({ offset }) => {
         f.get(score).v128Load(offset).f32x4Const(scale);
         f.get(normalizer).v128Load(offset).f32x4Neg().f32x4MultiplyAdd();
-        exponential(f);
+        boundedExponential(f);
         if (segmented) f.get(others).v128Load(offset).get(own).i32x4Eq().v128And();
         f.set(weight).storeVector(score, offset, () => f.get(weight));
         f.storeVector(gradient, offset, () => {

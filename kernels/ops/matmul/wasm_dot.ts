@@ -12,7 +12,7 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow, vectorBytes } from "../../wasm/lanes.ts";
+import { forEachVector, loadRow, storeRow, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
 
 /**
  * Columns of the widest tile of two rows: six accumulators of eight lanes, or twelve. The lanes are
@@ -62,37 +62,16 @@ function defineDotTile(
           });
         });
       });
+    }, () => throughMemory(f, sums.flat(), scratch, 0));
+    const totals = sums.map(([even, odd]) => {
+      f.get(even).get(odd).f32x4Add().set(even);
+      return even;
     });
-    const totals = addParts(f, sums, scratch);
     for (let i = 0; i < rows; i++) {
       storeSums(f, c, totals.slice(i * columns, (i + 1) * columns));
       f.get(c).get(rowBytesC).i32Add().set(c);
     }
     return f;
-  });
-}
-
-/**
- * Adds the two parts of every sum. With eight lanes they go through scratch memory: V8 fuses what
- * ends in stores side by side.
- */
-function addParts(f: FunctionBuilder, sums: readonly Local[][], scratch: Local): Local[] {
-  const wide = f.module.lanes > vectorElements;
-  const offset = (sum: number, part: number): number => vectorBytes * (parts * sum + part);
-  if (wide) {
-    sums.forEach((vectors, sum) => {
-      f.forVectors(parts, (part) => {
-        f.storeVector(scratch, offset(sum, part), () => f.get(vectors[part]));
-      });
-    });
-  }
-  return sums.map((vectors, sum) => {
-    vectors.forEach((vector, part) => {
-      if (wide) f.get(scratch).v128Load(offset(sum, part));
-      else f.get(vector);
-    });
-    f.f32x4Add().set(vectors[0]);
-    return vectors[0];
   });
 }
 
