@@ -6,6 +6,7 @@
  */
 import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
+import { oneLine } from "../../base/control_characters.ts";
 import { quoteName } from "../../base/names.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
 import { formatShape } from "../../kernels/shape.ts";
@@ -132,7 +133,7 @@ function describeManifest(
     ...(savedAt === undefined ? [] : [`saved       ${savedAt}`]),
     `config      ${JSON.stringify(config)}`,
     `classes     ${classNames.map(quoteName).join(", ")}`,
-    `data        ${dataPath}`,
+    `data        ${oneLine(dataPath)}`,
     `run         ${JSON.stringify(run)}`,
   ];
 }
@@ -155,8 +156,9 @@ function describeFile({ metadata, tensors }: FileReport): string[] {
   ];
 }
 
+/** A text from a file on one line of its own, which none of its line ends can make look like two. */
 const shortened = (text: string, length: number): string =>
-  text.length > length ? `${text.slice(0, length - 3)}...` : text;
+  oneLine(text.length > length ? `${text.slice(0, length - 3)}...` : text);
 
 /** The texts inside a PNG file by keyword; Tessera's own as the JSON it is. */
 export async function inspectPicture(path: string): Promise<Record<string, unknown>> {

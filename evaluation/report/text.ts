@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { oneLine } from "../../base/control_characters.ts";
 import { machineLine } from "../../base/machine.ts";
 import { alignedTable, type Column, constantColumns, csvTable } from "../../formats/text/table.ts";
 import { settingColumns } from "./columns.ts";
@@ -22,9 +23,9 @@ export function reportFacts(report: EvaluationReport): [name: string, value: str
 
 /** The report for a terminal, without the last line end. */
 export function reportText(report: EvaluationReport): string {
-  const facts = reportFacts(report).map(([name, value]) => `${name.padEnd(12)}${value}`);
+  const facts = reportFacts(report).map(([name, value]) => `${name.padEnd(12)}${oneLine(value)}`);
   const tables = reportTables(report, alignedTable).map(({ title, table }) => `${title}\n${table}`);
-  return [facts.join("\n"), ...tables, reportNotes(report).join("\n")].join("\n\n");
+  return [facts.join("\n"), ...tables, reportNotes(report).map(oneLine).join("\n")].join("\n\n");
 }
 
 /**

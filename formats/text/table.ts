@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { escapeControls, oneLine } from "../../base/control_characters.ts";
 import { escapeXml } from "./xml.ts";
 
 /** A value in a cell; undefined is an empty one. */
@@ -49,17 +50,23 @@ function textTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): 
 
 function formatCell(value: Cell, digits: number | undefined): string {
   if (value === undefined) return "-";
-  if (typeof value !== "number") return String(value);
+  if (typeof value !== "number") return oneLine(String(value));
   return value.toLocaleString("en-US", {
     minimumFractionDigits: digits ?? 0,
     maximumFractionDigits: digits ?? 0,
   });
 }
 
-/** A table for a terminal: columns aligned, numbers flush right. */
+/** Characters of a cell that a terminal shows: a class may have a name of any length. */
+const widestCell = 48;
+
+const shortened = (text: string): string =>
+  text.length > widestCell ? `${text.slice(0, widestCell - 3)}...` : text;
+
+/** A table for a terminal: columns aligned, numbers flush right, long names cut. */
 export function alignedTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const { headings, lines, numeric } = textTable(columns, rows);
-  const all = [headings, ...lines];
+  const all = [headings, ...lines.map((line) => line.map(shortened))];
   const widths = numeric.map((_, index) => Math.max(...all.map((line) => line[index].length)));
   const pad = (text: string, index: number): string =>
     numeric[index] ? text.padStart(widths[index]) : text.padEnd(widths[index]);
@@ -86,7 +93,7 @@ export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Ro
 }
 
 function csvCell(value: Cell): string {
-  const text = value === undefined ? "" : String(value);
+  const text = value === undefined ? "" : escapeControls(String(value));
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

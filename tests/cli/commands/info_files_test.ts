@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { cpuUsage } from "node:process";
 import { join } from "@std/path";
 import { main } from "../../../cli/main.ts";
+import { writeSafetensors } from "../../../formats/tensors/safetensors.ts";
 import { setPngMetadata, setPngText } from "../../../formats/pictures/png.ts";
 import { elementCount } from "../../../kernels/shape.ts";
 import { ditConfigs, ditParameters } from "../../../models/dit/model.ts";
@@ -354,5 +355,19 @@ Deno.test("info FILE.png prints the parameters that the picture carries", async 
     const missing = await info(join(folder, "none.png"));
     assert.equal(missing.code, 1);
     assert.match(missing.err, /none\.png: no such file/);
+  });
+});
+
+Deno.test("names and metadata of a file stay on their lines, and drive no terminal", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "hostile.safetensors");
+    const name = "w\x1b[2J\nstep        9";
+    const tensors = [{ name, type: "F32", shape: [1], data: Float32Array.of(0) }] as const;
+    await writeSafetensors(path, tensors, { "k\r": "v\x9b1m\nclasses     none" });
+    const { code, out } = await info(path);
+    assert.equal(code, 0);
+    assert.doesNotMatch(out, /[^\P{Cc}\n]/u);
+    assert.doesNotMatch(out, /^(?:step|classes)/m);
+    assert(out.includes("w\\u001b[2J step        9"), out);
   });
 });

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { alignedTable, type Column, csvTable, htmlTable } from "../../../formats/text/table.ts";
+import {
+  alignedTable,
+  type Column,
+  csvTable,
+  htmlTable,
+  markdownTable,
+} from "../../../formats/text/table.ts";
 
 interface Row {
   readonly name: string;
@@ -25,4 +31,16 @@ Deno.test("html: text is escaped, columns of numbers are marked", () => {
 Deno.test("a table without rows is its headings", () => {
   assert.equal(alignedTable(columns, []), "name  share (%)");
   assert.equal(csvTable(columns, []), "name,share (%)");
+});
+
+Deno.test("names from files are harmless in every form of a table, and cut on a terminal", () => {
+  const columns: Column<{ name: string }>[] = [{ title: "class", value: ({ name }) => name }];
+  const rows = [{ name: "a\x1b[2J\x9b1m\nb" }, { name: "n".repeat(200) }];
+  for (const render of [alignedTable, markdownTable, csvTable, htmlTable]) {
+    const text = render(columns, rows);
+    assert.doesNotMatch(text, /[^\P{Cc}\r\n]/u, render.name);
+  }
+  const lines = alignedTable(columns, rows).split("\n");
+  assert.deepEqual(lines, ["class", "a\\u001b[2J\\u009b1m b", `${"n".repeat(45)}...`]);
+  assert(markdownTable(columns, rows).includes("n".repeat(200)));
 });
