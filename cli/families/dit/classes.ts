@@ -61,5 +61,6 @@ export function describeLabels(
       : `each of ${formatCount(names.length)}`;
     return `${formatCount(count)} of ${which}`;
   });
-  return `${formatCount(labels.length)} pictures of ${drawn}: ${parts.join("; ")}`;
+  const pictures = labels.length === 1 ? "1 picture" : `${formatCount(labels.length)} pictures`;
+  return `${pictures} of ${drawn}: ${parts.join("; ")}`;
 }

@@ -50,4 +50,5 @@ Deno.test("the numbers of a thousand classes are one short line", () => {
     describeLabels(source, chooseLabels(source, undefined, 64)),
     "64 pictures of 64 of 1,000 classes: 1 of each",
   );
+  assert.equal(describeLabels(source, [7]), "1 picture of 1 of 1,000 classes: 1 of each");
 });
