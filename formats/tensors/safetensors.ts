@@ -138,7 +138,12 @@ class SafetensorsFile implements TensorReader {
 
   checkContents(): void {
     if (this.record) {
-      requireSame(this.path, "its contents", this.bytes.finish(), this.record.contents);
+      requireSame(
+        this.path,
+        "the checksum of its contents",
+        this.bytes.finish(),
+        this.record.contents,
+      );
     }
   }
 
@@ -313,7 +318,7 @@ function findTensor(reader: TensorReader, name: string): TensorInfo {
 function requireSame<T>(path: string, what: string, found: T, recorded: T): void {
   if (found === recorded) return;
   throw new InputError(
-    `${path}: damaged: ${what} (${found}) differs from what was written (${recorded})`,
+    `${path}: damaged: ${what} (${found}) is not what was written (${recorded})`,
   );
 }
 
@@ -329,7 +334,7 @@ async function openFile(path: string, record?: FileRecord): Promise<TensorReader
     const bytes = new ChecksumReader(file);
     const length = parseHeaderLength(path, bytes.read(0, 8), file.size);
     const json = bytes.read(8, length);
-    if (record) requireSame(path, "its header", bytes.checksum, record.header);
+    if (record) requireSame(path, "the checksum of its header", bytes.checksum, record.header);
     const { metadata, tensors } = parseHeader(path, json, file.size);
     return new SafetensorsFile(file, bytes, metadata, tensors, record);
   } catch (error) {

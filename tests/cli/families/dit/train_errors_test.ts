@@ -131,7 +131,7 @@ Deno.test("checkpoints that cannot be resumed stay as they are", async () => {
       await Deno.writeFile(path, bytes.subarray(0, -10));
       await refuse(
         1,
-        new RegExp(`${name}: damaged: its length .* differs from what was written`),
+        new RegExp(`${name}: damaged: its length .* is not what was written`),
         folder,
         "--steps",
         "4",
