@@ -67,7 +67,8 @@ async function closeTerminal(
     `trap : HUP\n${wrapper} ${words.map(quoted).join(" ")}\necho $? > ${quoted(codeFile)}\n`,
   );
   const terminal = new Deno.Command("script", {
-    args: ["-qec", `sh ${quoted(job)}`, "/dev/null"],
+    // The shell around it leads the session, and ends with the terminal.
+    args: ["-qec", `sh ${quoted(job)}; exit`, "/dev/null"],
     env: { XDG_RUNTIME_DIR: "/tmp", TERM: "xterm", SHELL: "/bin/sh" },
     cwd: folder, // where nohup writes
     stdin: "piped",
