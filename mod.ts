@@ -130,6 +130,14 @@ export {
 export { mean, reduceMaximum, reduceSum } from "./kernels/ops/reduce/op.ts";
 export { linear, matmul } from "./kernels/ops/matmul/op.ts";
 export { convolution, type ConvolutionOptions } from "./kernels/ops/convolution/op.ts";
+export { groupNorm, type GroupNormOptions } from "./kernels/ops/group_norm/op.ts";
+export {
+  blurPool,
+  depthToSpace,
+  downsampleNearest,
+  spaceToDepth,
+  upsampleNearest,
+} from "./kernels/ops/resample/op.ts";
 export { attention, type Segments } from "./kernels/ops/attention/op.ts";
 export { scoreLogSumExp } from "./kernels/ops/attention/score_log_sum_exp.ts";
 export { affineLayerNorm, layerNorm } from "./kernels/ops/layer_norm/op.ts";

@@ -35,6 +35,7 @@ import {
   where,
 } from "../../kernels/ops/elementwise/op.ts";
 import { gather } from "../../kernels/ops/embedding/op.ts";
+import { groupNorm } from "../../kernels/ops/group_norm/op.ts";
 import { affineLayerNorm, layerNorm } from "../../kernels/ops/layer_norm/op.ts";
 import { linear, matmul } from "../../kernels/ops/matmul/op.ts";
 import {
@@ -47,6 +48,13 @@ import {
   split,
   transpose,
 } from "../../kernels/ops/movement/op.ts";
+import {
+  blurPool,
+  depthToSpace,
+  downsampleNearest,
+  spaceToDepth,
+  upsampleNearest,
+} from "../../kernels/ops/resample/op.ts";
 import { mean, reduceMaximum, reduceSum } from "../../kernels/ops/reduce/op.ts";
 import { elementCount, type Shape } from "../../kernels/shape.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
@@ -201,6 +209,32 @@ const cases: Case[] = [
       return reduceSum(square(gradients(reduceSum(square(y)), [x])[0]));
     },
   },
+  {
+    name: "group norm",
+    shapes: [[2, 3, 2, 6], [6], [6]],
+    body: (x, weight, bias) => silu(groupNorm(x, 3, 1e-5, { weight, bias })),
+  },
+  {
+    name: "group norm of frames, one factor for each",
+    shapes: [[1, 2, 3, 1, 4], [1, 2, 4]],
+    body: (x, weight) => groupNorm(x, 2, 1e-5, { weight }),
+  },
+  {
+    name: "the gradient of group norm",
+    shapes: [[1, 3, 2, 4], [4], [1, 3, 2, 4]],
+    body: (x, weight, g) => gradients(square(groupNorm(x, 2, 1e-3, { weight })), [x], g)[0],
+  },
+  {
+    name: "up- and down-sampling",
+    shapes: [[1, 2, 3, 2]],
+    body: (x) => downsampleNearest(square(upsampleNearest(x, [3, 2])), [2, 3]),
+  },
+  {
+    name: "depth to space and back",
+    shapes: [[1, 2, 1, 2, 24]],
+    body: (x) => spaceToDepth(square(depthToSpace(x, [2, 2, 3])), [1, 2, 2]),
+  },
+  { name: "blur pooling", shapes: [[1, 3, 4, 1, 2]], body: (x) => square(blurPool(x)) },
   {
     name: "pointwise convolution",
     shapes: [[2, 3, 2, 3], [4, 3, 1, 1], [4]],

@@ -1,0 +1,92 @@
+/**
+ * Group norm on every device, against its definition in double precision. (`gradients_test.ts` holds
+ * its derivatives to finite differences.)
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { compile } from "../../kernels/graph/compile.ts";
+import { makeGraph } from "../../kernels/graph/graph.ts";
+import { silu } from "../../kernels/ops/elementwise/op.ts";
+import { groupNorm } from "../../kernels/ops/group_norm/op.ts";
+import { elementCount } from "../../kernels/shape.ts";
+import { input } from "../../kernels/tensor.ts";
+import { ripple } from "../../base/ripple.ts";
+import { eachDevice } from "../devices.ts";
+
+interface Form {
+  readonly shape: readonly number[];
+  readonly groups: number;
+  readonly axes?: number;
+  /** Distance of the mean from zero. */
+  readonly mean?: number;
+}
+
+const forms: Form[] = [
+  { shape: [1, 1, 1, 1], groups: 1 },
+  { shape: [1, 3, 5, 3], groups: 1 },
+  { shape: [2, 7, 3, 3], groups: 3 },
+  { shape: [1, 4, 3, 5], groups: 5 },
+  { shape: [2, 5, 4, 72], groups: 8, mean: 30 },
+  { shape: [2, 3, 5, 3, 12], groups: 4 },
+  { shape: [3, 130, 6], groups: 2, axes: 1 },
+];
+
+const epsilon = 1e-6;
+
+/** The definition, with SiLU behind it. */
+function normalized(
+  { shape, groups, axes = 2 }: Form,
+  x: Float32Array,
+  weight: Float32Array,
+  bias: Float32Array,
+): number[] {
+  const channels = shape[shape.length - 1];
+  const positions = elementCount(shape.slice(-1 - axes, -1));
+  const groupOf = (i: number): number =>
+    Math.floor(i / (positions * channels)) * groups +
+    Math.floor(i % channels * groups / channels);
+  const members = Map.groupBy(x.keys(), groupOf);
+  const statistics = new Map([...members].map(([group, places]) => {
+    const mean = places.reduce((sum, i) => sum + x[i], 0) / places.length;
+    const variance = places.reduce((sum, i) => sum + (x[i] - mean) ** 2, 0) / places.length;
+    return [group, { mean, deviation: Math.sqrt(variance + epsilon) }];
+  }));
+  return Array.from(x, (value, i) => {
+    const { mean, deviation } = statistics.get(groupOf(i))!;
+    const y = (value - mean) / deviation * weight[i % channels] + bias[i % channels];
+    return y / (1 + Math.exp(-y));
+  });
+}
+
+for (const form of forms) {
+  const { shape, groups, axes, mean = 0 } = form;
+  eachDevice(`group norm of (${shape}), ${groups} groups`, async (device) => {
+    const channels = shape[shape.length - 1];
+    const x = input("x", shape);
+    const [weight, bias] = ["weight", "bias"].map((name) => input(name, [channels]));
+    const output = silu(groupNorm(x, groups, epsilon, { weight, bias, axes }));
+    const executable = await device.load(compile(makeGraph("group norm", { outputs: { output } })));
+    const values = ripple(elementCount(shape), 1).map((value) => value + mean);
+    const parameters = [ripple(channels, 2), ripple(channels, 3)];
+    executable.buffer("x").write(values);
+    executable.buffer("weight").write(parameters[0]);
+    executable.buffer("bias").write(parameters[1]);
+    executable.run();
+    const actual = await executable.buffer("output").read();
+    const tolerance = (16 + 8 * mean) * 2 ** -24 * 4;
+    normalized(form, values, parameters[0], parameters[1]).forEach((expected, i) => {
+      assert(Math.abs(actual[i] - expected) <= tolerance, `${i}: ${actual[i]}, not ${expected}`);
+    });
+  });
+}
+
+Deno.test("group norm refuses what does not fit, naming it", () => {
+  const x = input("x", [2, 3, 3, 6]);
+  assert.throws(() => groupNorm(x, 4, epsilon), /4 groups of \(2, 3, 3, 6\)/);
+  assert.throws(() => groupNorm(input("y", [3, 6]), 2, epsilon), /over 2 sizes/);
+  assert.throws(
+    () => groupNorm(x, 2, epsilon, { bias: input("b", [2, 5]) }),
+    /a weight or bias \(2, 5\); it must be \(6\) or \(2, 6\)/,
+  );
+});
