@@ -172,6 +172,25 @@ export type { DeviceName } from "./kernels/devices.ts";
 export { type ChosenDevice, type DeviceRequest, selectDevice } from "./kernels/select_device.ts";
 export { NoAdapterError } from "./kernels/webgpu/adapter.ts";
 
+// Families of models
+export type {
+  CaseFace,
+  Family,
+  PublishedCounts,
+  TracedModel,
+  TrainingFace,
+  TrainingWorkload,
+  Workload,
+  WorkSize,
+} from "./models/family.ts";
+export { allFamilies, familyByName, registerFamily } from "./models/registry.ts";
+export type { FamilyConfig, Schema } from "./nn/config.ts";
+export type { RunFamily, RunSchemas } from "./training/runs/families.ts";
+export type { DataPosition } from "./training/runs/batch_source.ts";
+export type { VerificationCase } from "./evaluation/verify/verification.ts";
+export type { Expected } from "./evaluation/verify/case_file.ts";
+export type { Cell, Column } from "./formats/text/table.ts";
+
 // Models
 export { dit, type DiTConfig, ditConfigs, ditParameters } from "./models/dit/model.ts";
 export {
@@ -335,20 +354,17 @@ export {
 } from "./training/runs/checkpoint.ts";
 export {
   type CheckpointRecord,
-  type CommonSettings,
   type Description,
-  type DiTRun,
-  type DiTSettings,
   type Manifest,
-  type ManifestOf,
-  type NaViTRun,
-  type NaViTSettings,
   readManifest,
   type RunDescription,
   type RunProgress,
   type RunSchedule,
   type SampleSchedule,
 } from "./training/runs/manifest.ts";
+export type { CommonSettings } from "./training/runs/settings.ts";
+export type { DiTRun, DiTSettings } from "./models/dit/settings.ts";
+export type { NaViTRun, NaViTSettings } from "./models/navit/settings.ts";
 export {
   type FileRecord,
   openSafetensors,

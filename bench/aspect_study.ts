@@ -19,7 +19,7 @@ import { summarize } from "../base/statistics.ts";
 import type { Column } from "../formats/text/table.ts";
 import type { Device } from "../kernels/device.ts";
 import { graphCost } from "../kernels/graph/graph.ts";
-import type { NaViTRun, NaViTSettings } from "../training/runs/manifest.ts";
+import type { NaViTRun, NaViTSettings } from "../models/navit/settings.ts";
 import { findNaViT, loadNaViT } from "../models/navit/weights.ts";
 import { navitTrainingGraphs } from "../models/navit/step.ts";
 import type { RunPlan } from "../training/runs/run.ts";

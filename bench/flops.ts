@@ -8,7 +8,7 @@ import type { Column } from "../formats/text/table.ts";
 import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
 import { fuse } from "../kernels/graph/fusion.ts";
 import { mergeEqualNodes } from "../kernels/graph/rewrite.ts";
-import type { FamilyConfig } from "../models/family.ts";
+import type { FamilyConfig } from "../nn/config.ts";
 import { familyOf, parametersOf } from "../models/registry.ts";
 import { countParameters } from "../nn/parameters.ts";
 import { costByPart, type PartCost } from "./parts.ts";

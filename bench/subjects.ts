@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FamilyConfig } from "../models/family.ts";
+import type { FamilyConfig } from "../nn/config.ts";
 
 /** A model and the sample that it is counted or timed on. */
 export interface Subject {

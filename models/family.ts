@@ -6,19 +6,15 @@
  *
  * @module
  */
-import type { z } from "zod";
 import type { VerificationCase } from "../evaluation/verify/verification.ts";
 import type { Column } from "../formats/text/table.ts";
 import type { HostArray } from "../kernels/shape.ts";
 import type { Tensor } from "../kernels/tensor.ts";
+import type { FamilyConfig } from "../nn/config.ts";
 import type { ParameterSpecification, WeightType } from "../nn/parameters.ts";
+import type { RunFamily, RunSchemas } from "../training/runs/families.ts";
+import type { CommonSettings } from "../training/runs/settings.ts";
 import type { StepGraphs } from "../training/step/step_graphs.ts";
-
-/** Size and shape of a model of any family. */
-export interface FamilyConfig {
-  /** Name of the family, which tells configurations apart. */
-  readonly family: string;
-}
 
 /** What a model is counted and timed on. */
 export interface WorkSize {
@@ -84,26 +80,24 @@ export interface CaseFace<Config extends FamilyConfig> {
   read(path: string, config: Config): Promise<VerificationCase>;
 }
 
+/** How models of a family are trained. */
+export interface TrainingFace<Config extends FamilyConfig, Settings extends CommonSettings>
+  extends RunSchemas<Settings> {
+  /** The programs of a step. */
+  graphs(config: Config, settings: Settings): StepGraphs;
+}
+
 /** A family of models. */
-export interface Family<Config extends FamilyConfig = FamilyConfig> {
-  /** Name on the command line and in manifests. */
-  readonly name: Config["family"];
+export interface Family<
+  Config extends FamilyConfig = FamilyConfig,
+  Settings extends CommonSettings = CommonSettings,
+> extends RunFamily<Config, Settings> {
   /** Name in messages and tables. */
   readonly title: string;
   /** The models that have a name. */
   readonly configs: ReadonlyMap<string, Config>;
-  /** The JSON form of a configuration. */
-  readonly schema: z.ZodType<Config>;
-  /**
-   * Checks the fields of a configuration, and that they fit each other.
-   *
-   * @throws InputError naming the field, or with the nearest valid values
-   */
-  check(value: unknown, where: string): Config;
   /** The parameters in declaration order. */
   parameters(config: Config): ParameterSpecification[];
-  /** How many labels a model tells apart; undefined: it has none. */
-  classes(config: Config): number | undefined;
   /**
    * Tokens of a sample. Where they do not follow from the configuration: those of a square picture of
    * `side` pixels, undefined without a side.
@@ -119,6 +113,8 @@ export interface Family<Config extends FamilyConfig = FamilyConfig> {
    * @throws InputError where made-up samples cannot train the model
    */
   trainingWorkload(config: Config, size: WorkSize): TrainingWorkload;
+  /** Its runs. */
+  readonly training: TrainingFace<Config, Settings>;
   /** Counts by others. */
   readonly published?: PublishedCounts<Config>;
   /** Cases of other frameworks. */

@@ -4,22 +4,23 @@
  * @module
  */
 import { InputError, quote } from "../base/errors.ts";
-import { configByName, parseJsonConfig } from "../nn/config.ts";
+import { configByName, type FamilyConfig, parseJsonConfig } from "../nn/config.ts";
 import type { ParameterSpecification } from "../nn/parameters.ts";
 import { ditFamily } from "./dit/family.ts";
-import type { Family, FamilyConfig } from "./family.ts";
+import { checkManifest, type Manifest, readManifest } from "../training/runs/manifest.ts";
+import type { Family } from "./family.ts";
 import { navitFamily } from "./navit/family.ts";
 
 /** Families by name. */
 const families = new Map<string, Family>();
 
-const shipped: readonly Family[] = [ditFamily, navitFamily];
-for (const family of shipped) registerFamily(family);
-
-/** Adds a family from outside; one of the same name is replaced. */
+/** Adds a family, also from outside; one of the same name is replaced. */
 export function registerFamily(family: Family): void {
   families.set(family.name, family);
 }
+
+const shipped: readonly Family[] = [ditFamily, navitFamily];
+shipped.forEach(registerFamily);
 
 /** All families, in the order of the table. */
 export const allFamilies = (): readonly Family[] => [...families.values()];
@@ -27,6 +28,7 @@ export const allFamilies = (): readonly Family[] => [...families.values()];
 /**
  * A family by its name.
  *
+ * @param where what the message starts with
  * @throws InputError naming those there are
  */
 export function familyByName(name: string, where = "family"): Family {
@@ -92,4 +94,15 @@ export function ofFamily<Config extends FamilyConfig>(
 ): Config {
   if (config.family === family.name) return config as Config;
   throw new InputError(`${name} is a ${config.family}, not a ${family.name}`);
+}
+
+/**
+ * The manifest of a checkpoint of any family.
+ *
+ * @throws InputError when there is none, when it is damaged, or naming the field that is wrong
+ */
+export async function readAnyManifest(folder: string): Promise<Manifest> {
+  const manifest = await readManifest(folder);
+  const family = familyByName(manifest.config.family, `${folder}: config.family`);
+  return checkManifest(family, manifest, folder);
 }

@@ -3,24 +3,49 @@
  *
  * @module
  */
-import type { z } from "zod";
 import { InputError, nearestNames, quote } from "../base/errors.ts";
 import { findDuplicateKey } from "../formats/text/json.ts";
 
+/** Size and shape of a model of any family. */
+export interface FamilyConfig {
+  /** Name of the family, which tells configurations apart. */
+  readonly family: string;
+}
+
+/** What checks a value and gives it a type; zod's schemas are such. */
+export interface Schema<T> {
+  /** The checked value, or where it is wrong and why. */
+  safeParse(value: unknown):
+    | { readonly success: true; readonly data: T }
+    | {
+      readonly success: false;
+      readonly error: {
+        readonly issues: readonly {
+          readonly path: readonly PropertyKey[];
+          readonly message: string;
+        }[];
+      };
+    };
+}
+
 /**
- * Checks the fields of a configuration one by one.
+ * Checks the fields of a document one by one.
  *
+ * @param where what the message starts with
+ * @param what the document, or the field of a larger one that it is
  * @throws InputError naming the field that is wrong
  */
-export function checkFields<Config>(
-  schema: z.ZodType<Config>,
+export function checkFields<T>(
+  schema: Schema<T>,
   value: unknown,
   where: string,
-): Config {
+  what: { readonly document: string } | { readonly field: string } = { document: "config" },
+): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new InputError(`${where}: ${issue.path.join(".") || "config"}: ${issue.message}`);
+  const [{ path, message }] = parsed.error.issues;
+  const name = "field" in what ? [what.field, ...path].join(".") : path.join(".") || what.document;
+  throw new InputError(`${where}: ${name}: ${message}`);
 }
 
 /** Requires that one field is a multiple of another, and says which values are. */

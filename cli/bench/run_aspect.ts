@@ -21,7 +21,9 @@ import type { AspectOptions } from "./aspect_flags.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { watchSignals } from "../terminal/signals.ts";
-import { openShownPictures, prepareNewRun, titleOf } from "../families/navit/train.ts";
+import { openPictureSet } from "../../data/open.ts";
+import { opened, placeOf, planNewRun, titleOf } from "../commands/train_prepare.ts";
+import { navitTraining } from "../families/navit/train.ts";
 import { versions } from "../terminal/version.ts";
 
 /** Sequences of a batch of the evaluation. */
@@ -33,7 +35,8 @@ export async function runAspect(
   values: AspectOptions,
   given: ReadonlySet<string>,
 ): Promise<void> {
-  const { plan, pictures } = await prepareNewRun(io, { values, given });
+  const { plan, data: pictures, notes } = await planNewRun(io, navitTraining, { values, given });
+  notes.forEach((note) => io.tell(note));
   if (plan.steps % values.points !== 0) {
     const nearest = Math.max(1, Math.round(plan.steps / values.points)) * values.points;
     throw new UsageError(
@@ -41,13 +44,18 @@ export async function runAspect(
     );
   }
   const { config, classNames, run, dataPath } = plan.description;
-  const test = await openShownPictures(io, values.quiet, dataPath, {
-    channels: config.channels,
-    holdout: run.holdout,
-    captions: false,
-    split: "test",
-    classNames,
-  });
+  const test = await opened(
+    io,
+    values.quiet,
+    (events) =>
+      openPictureSet(placeOf(navitTraining, dataPath), {
+        channels: config.channels,
+        holdout: run.holdout,
+        split: "test",
+        classNames,
+        ...events,
+      }),
+  );
   const { resolution } = run;
   if (resolution.kind !== "sampled") {
     throw new UsageError("bench aspect needs a range of resolutions: --resolution MIN:MAX");

@@ -15,7 +15,7 @@ import {
   listTensorFiles,
   openCheckpointFile,
 } from "../../training/runs/checkpoint.ts";
-import { type Manifest, manifestFile, readManifest } from "../../training/runs/manifest.ts";
+import { type Manifest, manifestFile } from "../../training/runs/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { formatBytes, formatCount } from "../terminal/numbers.ts";
 
@@ -64,7 +64,9 @@ export async function inspectCheckpoint(
     return verify ? { path, files, verified: { files: 0, bytes: 0 } } : { path, files };
   }
   const folder = await resolveCheckpoint(path);
-  const manifest = await readManifest(folder);
+  // Loaded here, because a single file needs no family.
+  const { readAnyManifest } = await import("../../models/registry.ts");
+  const manifest = await readAnyManifest(folder);
   const recorded = Object.keys(manifest.files ?? {});
   const names = [...new Set([...recorded, ...await listTensorFiles(folder)])].sort();
   if (names.length === 0) throw new InputError(`${folder}: there are no safetensors files in it`);

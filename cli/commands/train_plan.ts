@@ -3,32 +3,26 @@
  *
  * @module
  */
-import type { ImageDataset } from "../../data/dataset.ts";
-import type { PictureSet } from "../../data/picture_set.ts";
 import type { MemoryLimits } from "../../kernels/device.ts";
-import { chooseDevice } from "../../kernels/select_device.ts";
 import type { Program } from "../../kernels/program.ts";
-import { samplingPrograms } from "../../diffusion/sampling.ts";
-import { type DiTConfig, ditParameters } from "../../models/dit/model.ts";
-import { navitParameters } from "../../models/navit/model.ts";
-import { describeNaViT } from "../../models/navit/graph.ts";
-import type { ParameterSpecification } from "../../nn/parameters.ts";
-import { ditSampling } from "../../models/dit/sampling.ts";
-import type { DiTRun, NaViTRun, SampleSchedule } from "../../training/runs/manifest.ts";
-import { navitTrainingGraphs } from "../../models/navit/step.ts";
-import { previewPacking } from "../../models/navit/preview.ts";
-import type { RunPlan } from "../../training/runs/run.ts";
-import { runSampling } from "../../models/dit/run_samples.ts";
-import { describeDiT } from "../../models/dit/graph.ts";
-import { ditTrainingGraphs } from "../../models/dit/step.ts";
+import { chooseDevice } from "../../kernels/select_device.ts";
+import type { FamilyConfig } from "../../nn/config.ts";
+import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
+import type { CommonSettings } from "../../training/runs/settings.ts";
 import {
   forecastMemory,
   type MemoryForecast,
   type MemoryParts,
 } from "../../training/runs/forecast.ts";
 import type { StepGraphs } from "../../training/step/step_graphs.ts";
+import type {
+  PlannedRun,
+  TrainingCommand,
+  TrainingData,
+  TrainValues,
+} from "../families/training.ts";
 import type { Values } from "../flags/flags.ts";
-import { formatBytes, formatCount, formatPercent } from "../terminal/numbers.ts";
+import { formatBytes, formatCount } from "../terminal/numbers.ts";
 import type { CommonTrainFlags } from "../flags/train_flags.ts";
 
 type DeviceOptions = Pick<Values<CommonTrainFlags>, "device" | "threads">;
@@ -46,59 +40,32 @@ const partNames: Readonly<Record<keyof MemoryParts, string>> = {
   scratch: "thread scratch",
 };
 
-/** Describes the run of a DiT without starting it. */
-export async function describeDiTPlan(
-  plan: RunPlan<DiTRun>,
-  dataset: ImageDataset,
+/** Describes a run without starting it. */
+export async function describePlan<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  command: TrainingCommand<V, Config, Settings, Data>,
+  { plan, data }: PlannedRun<Config, Settings, Data>,
   options: DeviceOptions,
 ): Promise<string> {
   const { config, run } = plan.description;
-  const { parameters, trainableParameters, tokens, multiplyAdds } = describeDiT(config);
-  const { accumulate = 1, batchSize } = run;
-  const batches = dataset.length / batchSize;
+  const { family } = command;
+  const specifications = family.parameters(config);
+  const { parameters, trainableParameters } = countParameters(specifications);
   return [
     line("parameters", `${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`),
-    line("tokens", `${tokens}`),
-    line("multiply-adds", `${formatCount(multiplyAdds)} a picture, forward`),
-    line("batch", `${batchSize} pictures${inParts(accumulate)}`),
-    line("epoch", `${batches.toFixed(1)} batches, ${formatCount(dataset.length)} pictures`),
-    line("steps", `${plan.steps}, ${(plan.steps / batches).toFixed(1)} epochs`),
+    ...command.describePlan(plan, data).map(([title, text]) => line(title, text)),
     ...await describeMemory(
-      ditParameters(config),
-      ditTrainingGraphs(config, run),
+      specifications,
+      family.training.graphs(config, run),
       options,
-      plan.samples && samplerPrograms(config, plan.samples),
+      plan.samples && command.samplerPrograms?.(config, plan.samples),
     ),
   ].join("\n");
 }
-
-/** Describes the run of a NaViT without starting it. */
-export async function describeNaViTPlan(
-  plan: RunPlan<NaViTRun>,
-  pictures: PictureSet,
-  options: DeviceOptions,
-): Promise<string> {
-  const { config, run } = plan.description;
-  const { sequences, length, slots, accumulate = 1 } = run;
-  const { parameters, trainableParameters, multiplyAdds } = describeNaViT(config, length);
-  const { picturesPerSequence, fillRate, shrunkShare } = previewPacking(pictures, config, run);
-  return [
-    line("parameters", `${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`),
-    line("multiply-adds", `${formatCount(multiplyAdds)} a picture of ${length} tokens, forward`),
-    line("batch", `${sequences} sequences${inParts(accumulate)}`),
-    line("sequence", `${length} tokens, at most ${slots} pictures`),
-    line(
-      "packing",
-      `${picturesPerSequence.toFixed(1)} pictures a sequence, ` +
-        `${formatPercent(fillRate)} of the tokens; ${formatPercent(shrunkShare)} shrunk to fit`,
-    ),
-    line("data", `${formatCount(pictures.length)} pictures`),
-    line("steps", `${plan.steps}`),
-    ...await describeMemory(navitParameters(config), navitTrainingGraphs(config, run), options),
-  ].join("\n");
-}
-
-const inParts = (parts: number): string => parts === 1 ? "" : ` in ${parts} parts`;
 
 /** The device that would be taken, and the memory that the run would take on it. */
 async function describeMemory(
@@ -120,11 +87,6 @@ async function describeMemory(
     line("largest buffer", `${formatBytes(memory.largest.bytes)}, ${memory.largest.name}`),
     line("limits", describeFit(memory, await kind.limits())),
   ];
-}
-/** The programs that draw during a run. */
-function samplerPrograms(config: DiTConfig, schedule: SampleSchedule): Program[] {
-  const { network, settings } = ditSampling(config, runSampling(config, schedule));
-  return Object.values(samplingPrograms(network, settings));
 }
 
 const line = (title: string, text: string): string => `${title.padEnd(17)} ${text}`;

@@ -9,13 +9,8 @@ import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../kernels/select_device.ts";
 import { constantRate, stepOfZeroRate } from "../../training/step/learning_rate.ts";
-import { type LoopEvents, NonFiniteLossError } from "../../training/runs/loop.ts";
-import {
-  type Manifest,
-  type ManifestOf,
-  readManifest,
-  type RunDescription,
-} from "../../training/runs/manifest.ts";
+import { NonFiniteLossError } from "../../training/runs/loop.ts";
+import { type Manifest, readManifest, type RunDescription } from "../../training/runs/manifest.ts";
 import type { Metrics } from "../../training/runs/metrics.ts";
 import {
   DamagedCheckpointError,
@@ -27,6 +22,7 @@ import { latestCheckpoint, newestRun, removeRunFolder } from "../../training/run
 import { appendLog } from "../../training/runs/run_log.ts";
 import type { RunTime } from "../../training/runs/run_time.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
+import type { TrainEvents } from "../families/training.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
@@ -40,7 +36,7 @@ type CommonTrainOptions = Values<CommonTrainFlags>;
 /** A run ready to start. */
 export interface PreparedRun<Run extends RunDescription = RunDescription> {
   /** Name of the model family on the command line. */
-  readonly command: "dit" | "navit";
+  readonly command: string;
   /** What the run folder is called after. */
   readonly title: string;
   readonly plan: RunPlan<Run>;
@@ -60,7 +56,7 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
   train(
     device: Device,
     plan: RunPlan<Run>,
-    events: LoopEvents & { ready?(trainer: Trainer): void },
+    events: TrainEvents,
   ): Promise<Trainer>;
 }
 
@@ -118,15 +114,11 @@ async function withWayOn(error: unknown): Promise<unknown> {
 }
 
 /** Refuses to go on with a run of another family than the command's. */
-export function requireFamily<Family extends Manifest["config"]["family"]>(
-  family: Family,
-  manifest: Manifest,
-  folder: string,
-): asserts manifest is ManifestOf<Family> {
+export function requireFamily(name: string, manifest: Manifest, folder: string): void {
   const found = manifest.config.family;
-  if (found === family) return;
+  if (found === name) return;
   throw new UsageError(
-    `${folder}: this run trains a ${found}, not a ${family}; use train ${found} --resume`,
+    `${folder}: this run trains a ${found}, not a ${name}; use train ${found} --resume`,
   );
 }
 

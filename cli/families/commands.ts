@@ -3,8 +3,13 @@
  *
  * @module
  */
-import type { Flags, Values } from "../flags/flags.ts";
+import { Command } from "commander";
+import type { FamilyConfig } from "../../nn/config.ts";
+import type { CommonSettings } from "../../training/runs/settings.ts";
+import { define, type Definition, type Flags, type Parsed, type Values } from "../flags/flags.ts";
 import type { modelFlags } from "../flags/options.ts";
+import type { Io } from "../terminal/io.ts";
+import type { ParsedTrain, TrainingCommand, TrainingData, TrainValues } from "./training.ts";
 
 /** Values of the flags that change a model: those of every family, and its own. */
 export type ModelValues =
@@ -23,6 +28,13 @@ export interface ModelFields<Config> {
    * @throws InputError with the nearest valid values when they do not fit
    */
   override(base: Config, overrides: Partial<Config>, where: string): Config;
+}
+
+/** A command of a family, without its name, which is the family's. */
+export interface FamilyCommand<F extends Flags = Flags>
+  extends Omit<Definition<F>, "name" | "run"> {
+  /** What it does. */
+  run(io: Io, parsed: Parsed<F>): Promise<void>;
 }
 
 /** What `verify` says about the cases of a family. */
@@ -45,4 +57,61 @@ export interface FamilyCommands<Config = object> {
   readonly fields: ModelFields<Config>;
   /** Cases of other frameworks. */
   readonly verify: CaseHelp;
+  /** `tessera train`. */
+  readonly train: FamilyCommand;
+  /** `tessera sample`. */
+  readonly sample?: FamilyCommand;
+  /** `tessera eval`. */
+  readonly eval?: FamilyCommand;
+  /** `tessera demo`. */
+  readonly demo?: FamilyCommand;
+}
+
+/** Names of the commands that a family may have. */
+export type FamilyCommandName = "train" | "sample" | "eval" | "demo";
+
+/**
+ * Builds the command that holds those of the families.
+ *
+ * @param hasDefault whether it is the first one's when no family is named
+ */
+export function familyCommands(
+  io: Io,
+  name: FamilyCommandName,
+  description: string,
+  families: readonly FamilyCommands[],
+  hasDefault = false,
+): Command {
+  const parent = new Command(name).description(description);
+  for (const family of families) {
+    const command = family[name];
+    if (!command) continue;
+    const { run, ...definition } = command;
+    const isDefault = hasDefault && parent.commands.length === 0;
+    parent.addCommand(
+      define({ ...definition, name: family.name, run: (parsed) => run(io, parsed) }),
+      { isDefault },
+    );
+  }
+  return parent;
+}
+
+/** `tessera train` of a family, whose own part is loaded when it runs. */
+export function trainCommand<
+  F extends Flags,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  { load, ...definition }: Omit<FamilyCommand<F>, "run"> & {
+    load(): Promise<TrainingCommand<Values<F> & TrainValues, Config, Settings, Data>>;
+  },
+): FamilyCommand<F> {
+  return {
+    ...definition,
+    run: async (io, parsed) => {
+      const { runTrain } = await import("../commands/train_prepare.ts");
+      await runTrain(io, await load(), parsed as ParsedTrain<Values<F> & TrainValues>);
+    },
+  };
 }

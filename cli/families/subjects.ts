@@ -4,7 +4,7 @@
  * @module
  */
 import type { Subject } from "../../bench/subjects.ts";
-import type { FamilyConfig } from "../../models/family.ts";
+import type { FamilyConfig } from "../../nn/config.ts";
 import {
   familyOf,
   modelConfigByName,

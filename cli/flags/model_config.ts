@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Family, FamilyConfig } from "../../models/family.ts";
+import type { Family } from "../../models/family.ts";
+import type { FamilyConfig } from "../../nn/config.ts";
 import { modelConfigByName, ofFamily, parseModelConfig } from "../../models/registry.ts";
 import { asUsage } from "../terminal/errors.ts";
 import { readTextFile } from "../terminal/files.ts";

@@ -18,3 +18,6 @@ export function formatBytes(bytes: number): string {
 export function formatPercent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
+
+/** How a batch is worked through, at the end of a sentence. */
+export const inParts = (parts = 1): string => parts === 1 ? "" : ` in ${parts} parts`;

@@ -10,7 +10,7 @@ import type { DiTConfig } from "./model.ts";
 const count = z.int().min(1).max(65536);
 
 /** The JSON form of a configuration. */
-export const ditConfigSchema: z.ZodType<DiTConfig> = z.strictObject({
+const ditConfigSchema: z.ZodType<DiTConfig> = z.strictObject({
   family: z.literal("dit"),
   inputSize: count,
   patch: count,

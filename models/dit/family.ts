@@ -5,18 +5,19 @@
  */
 import type { Family } from "../family.ts";
 import { readDiTCase } from "./case.ts";
-import { checkDiTConfig, ditConfigSchema } from "./config.ts";
+import { checkDiTConfig } from "./config.ts";
 import { ditTokens, traceDiT } from "./graph.ts";
 import { type DiTConfig, ditConfigs, ditParameters } from "./model.ts";
 import { publishedDiT } from "./published.ts";
+import { type DiTSettings, ditSettingsSchema } from "./settings.ts";
+import { ditTrainingGraphs } from "./step.ts";
 import { ditTrainingWorkload, ditWorkload } from "./workload.ts";
 
 /** Diffusion transformers. */
-export const ditFamily: Family<DiTConfig> = {
+export const ditFamily: Family<DiTConfig, DiTSettings> = {
   name: "dit",
   title: "DiT",
   configs: ditConfigs,
-  schema: ditConfigSchema,
   check: checkDiTConfig,
   parameters: ditParameters,
   classes: ({ classes }) => classes,
@@ -24,6 +25,7 @@ export const ditFamily: Family<DiTConfig> = {
   trace: (config, { batch, weights }) => traceDiT(config, batch, weights),
   workload: ditWorkload,
   trainingWorkload: ditTrainingWorkload,
+  training: { settings: ditSettingsSchema, graphs: ditTrainingGraphs },
   published: publishedDiT,
   case: { read: readDiTCase },
 };

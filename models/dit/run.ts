@@ -12,7 +12,7 @@ import { type DiTOverrides, overrideDiTConfig } from "./config.ts";
 import { pictureBatches } from "../../training/runs/batch_source.ts";
 import { ditTrainingGraphs } from "./step.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
-import type { DiTRun } from "../../training/runs/manifest.ts";
+import type { DiTRun } from "./settings.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import { RunSamples } from "./run_samples.ts";
 import type { Trainer } from "../../training/step/trainer.ts";

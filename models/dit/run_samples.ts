@@ -14,7 +14,8 @@ import type { Device } from "../../kernels/device.ts";
 import type { DiTConfig } from "./model.ts";
 
 import { createDiTSampler } from "./sampling.ts";
-import type { DiTRun, SampleSchedule } from "../../training/runs/manifest.ts";
+import type { SampleSchedule } from "../../training/runs/manifest.ts";
+import type { DiTRun } from "./settings.ts";
 import { sampleGrid, samplesToBitmaps } from "../../diffusion/sample_files.ts";
 import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
 import type { ParameterBuffers } from "../../training/step/trainer.ts";

@@ -18,6 +18,7 @@ import {
   readWeights,
   type WeightChoice,
 } from "../../training/runs/checkpoint.ts";
+import { ditFamily } from "./family.ts";
 import { readManifestOf } from "../../training/runs/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
@@ -52,7 +53,7 @@ export async function findDiT(
     return { config, path, classNames: numberedClasses(config.classes) };
   }
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await readManifestOf("dit", checkpoint);
+  const manifest = await readManifestOf(ditFamily, checkpoint);
   return {
     config: manifest.config,
     ...await findWeights(checkpoint, choice),

@@ -23,7 +23,7 @@ const textConfigSchema: z.ZodType<TextConfig> = z.strictObject({
 });
 
 /** The JSON form of a configuration. */
-export const navitConfigSchema: z.ZodType<NaViTConfig> = z.strictObject({
+const navitConfigSchema: z.ZodType<NaViTConfig> = z.strictObject({
   family: z.literal("navit"),
   patch: count,
   channels: z.literal([1, 3]),

@@ -6,18 +6,19 @@
 import { gridAtSide, gridTokens } from "../../data/packing/patch_grid.ts";
 import type { Family } from "../family.ts";
 import { readNaViTCase } from "./case.ts";
-import { checkNaViTConfig, navitConfigSchema } from "./config.ts";
+import { checkNaViTConfig } from "./config.ts";
 import { traceNaViT } from "./graph.ts";
 import { type NaViTConfig, navitConfigs, navitParameters } from "./model.ts";
 import { publishedNaViT } from "./published.ts";
+import { type NaViTSettings, navitSettingsSchema, packingPositionSchema } from "./settings.ts";
+import { navitTrainingGraphs } from "./step.ts";
 import { navitTrainingWorkload, navitWorkload } from "./workload.ts";
 
 /** Vision transformers for pictures of any size. */
-export const navitFamily: Family<NaViTConfig> = {
+export const navitFamily: Family<NaViTConfig, NaViTSettings> = {
   name: "navit",
   title: "NaViT",
   configs: navitConfigs,
-  schema: navitConfigSchema,
   check: checkNaViTConfig,
   parameters: navitParameters,
   classes: ({ classes, text }) => text ? undefined : classes,
@@ -32,6 +33,11 @@ export const navitFamily: Family<NaViTConfig> = {
     ),
   workload: navitWorkload,
   trainingWorkload: navitTrainingWorkload,
+  training: {
+    settings: navitSettingsSchema,
+    position: packingPositionSchema,
+    graphs: navitTrainingGraphs,
+  },
   published: publishedNaViT,
   case: { read: readNaViTCase },
 };

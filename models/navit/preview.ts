@@ -8,7 +8,7 @@ import { packingStart } from "../../data/packing/batch.ts";
 import { type PackingOptions, type PlannedStep, planTraining } from "../../data/packing/plan.ts";
 import type { PictureSet } from "../../data/picture_set.ts";
 import type { NaViTConfig } from "./model.ts";
-import type { NaViTSettings } from "../../training/runs/manifest.ts";
+import type { NaViTSettings } from "./settings.ts";
 import { packingOptions } from "./run.ts";
 
 /** Means over the first group of sequences. */

@@ -15,7 +15,7 @@ import { type NaViTConfig, navitParameters } from "./model.ts";
 import { longestGridSide } from "./positions.ts";
 import type { BatchSource } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
-import type { NaViTRun, NaViTSettings } from "../../training/runs/manifest.ts";
+import type { NaViTRun, NaViTSettings } from "./settings.ts";
 import { navitTrainingGraphs } from "./step.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import type { StepGraphs } from "../../training/step/step_graphs.ts";
@@ -53,7 +53,14 @@ export async function trainNaViT(
       specifications: navitParameters(config),
       graphs,
       batches: (_, position) =>
-        packedBatches(pictures, config, run, graphs, position, events.warning),
+        packedBatches(
+          pictures,
+          config,
+          run,
+          graphs,
+          position as PackingPosition | undefined,
+          events.warning,
+        ),
     },
     plan,
     events,

@@ -7,7 +7,9 @@ import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { type NaViTConfig, navitParameters } from "./model.ts";
 import { findWeights, readWeights, type WeightChoice } from "../../training/runs/checkpoint.ts";
-import { type ManifestOf, readManifestOf } from "../../training/runs/manifest.ts";
+import { navitFamily } from "./family.ts";
+import type { NaViTRun } from "./settings.ts";
+import { type Manifest, readManifestOf } from "../../training/runs/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
 /** Where weights are and what they are weights of. */
@@ -19,7 +21,7 @@ export interface NaViTSource {
   /** Says that the weights are not those that were asked for. */
   readonly note?: string;
   /** Everything else the checkpoint says. */
-  readonly manifest: ManifestOf<"navit">;
+  readonly manifest: Manifest<NaViTRun>;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface NaViTSource {
  */
 export async function findNaViT(path: string, choice: WeightChoice): Promise<NaViTSource> {
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await readManifestOf("navit", checkpoint);
+  const manifest = await readManifestOf(navitFamily, checkpoint);
   return { checkpoint, ...await findWeights(checkpoint, choice), manifest };
 }
 

@@ -4,6 +4,7 @@ import { basename, join } from "@std/path";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { loadDiT } from "../../models/dit/sampling.ts";
 import { readState, verifyCheckpoint } from "../../training/runs/checkpoint.ts";
+import { ditFamily } from "../../models/dit/family.ts";
 import { readManifestOf } from "../../training/runs/manifest.ts";
 import { allocateState } from "../../training/step/trainer.ts";
 import { ditParameters } from "../../models/dit/model.ts";
@@ -83,7 +84,7 @@ Deno.test("no changed byte of a checkpoint is taken for what was written", async
 Deno.test("what is read to go on or to sample is checked as it is read", async () => {
   await withFolder(async (folder) => {
     const checkpoint = checkpointOf(await trainTwice(folder), 2);
-    const { config } = await readManifestOf("dit", checkpoint);
+    const { config } = await readManifestOf(ditFamily, checkpoint);
     const device = await createWasmDevice({ threads: 1 });
     const state = allocateState(device, ditParameters(config));
     const some = (bytes: Uint8Array) => places(bytes).filter((_, index) => index % 10 === 0);

@@ -5,8 +5,10 @@
  */
 import { createLoader, type LoaderOptions } from "../../data/order/loader.ts";
 import type { ImageDataset } from "../../data/dataset.ts";
-import type { PackingPosition } from "../../data/packing/batch.ts";
 import type { HostArray } from "../../kernels/shape.ts";
+
+/** Where the data of a step starts, as a checkpoint keeps it; the family knows what it means. */
+export type DataPosition = object;
 
 /** What one training step is made on. */
 export interface TrainingBatch {
@@ -17,7 +19,7 @@ export interface TrainingBatch {
   /** What the host knows about the batch; the metrics show means over steps. */
   readonly measures?: Readonly<Record<string, number>>;
   /** Where the batch after this one starts, if the number of the step does not tell. */
-  readonly next?: PackingPosition;
+  readonly next?: DataPosition;
 }
 
 /** An endless source of batches. */

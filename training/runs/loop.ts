@@ -4,8 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
-import type { PackingPosition } from "../../data/packing/batch.ts";
-import type { BatchSource, TrainingBatch } from "./batch_source.ts";
+import type { BatchSource, DataPosition, TrainingBatch } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { learningRateAt } from "../step/learning_rate.ts";
 import type { RunDescription, RunSchedule } from "./manifest.ts";
@@ -76,7 +75,7 @@ export async function trainLoop(
   const clock = new RunClock();
   const firstStep = trainer.step;
   const log = new Log(trainer, source, settings, clock);
-  let position: PackingPosition | undefined;
+  let position: DataPosition | undefined;
   // Within a step some states may be new and others old, which no checkpoint must hold.
   let isBetweenSteps = true;
   const pace = new Pace(trainer.device);
@@ -140,7 +139,7 @@ async function saveCheckpoint(
   { state, step }: Trainer,
   folder: string,
   { manifest, steps, logEvery, checkpointEvery, keep, samples }: LoopSettings,
-  position: PackingPosition | undefined,
+  position: DataPosition | undefined,
 ): Promise<string> {
   const [parent, name] = [checkpointsFolder(folder), checkpointName(step)];
   const schedule = { steps, logEvery, checkpointEvery, keep, samples };

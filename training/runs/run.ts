@@ -4,13 +4,12 @@
  * @module
  */
 import { basename, join, resolve } from "@std/path";
-import type { PackingPosition } from "../../data/packing/batch.ts";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
 import type { OtherClasses } from "../../nn/weights_file.ts";
-import type { BatchSource } from "./batch_source.ts";
+import type { BatchSource, DataPosition } from "./batch_source.ts";
 import {
   checkWeights,
   findWeights,
@@ -79,7 +78,7 @@ export interface TrainingTask {
   /** The programs of a step. */
   readonly graphs: StepGraphs;
   /** Batches from a step on; `position` is what the checkpoint of that step says. */
-  batches(step: number, position: PackingPosition | undefined): BatchSource | Promise<BatchSource>;
+  batches(step: number, position: DataPosition | undefined): BatchSource | Promise<BatchSource>;
   /** Writes inputs that stay the same for all steps. */
   prepare?(trainer: Trainer): void;
   /** Draws pictures from the states during the run; absent or undefined: none are drawn. */
@@ -219,7 +218,7 @@ async function fillState(
   device: Device,
   state: TrainingState,
   { start, folder, description }: RunPlan,
-): Promise<{ step: number; position?: PackingPosition }> {
+): Promise<{ step: number; position?: DataPosition }> {
   switch (start.from) {
     case "resume": {
       const { checkpoint } = start;

@@ -4,8 +4,70 @@
  * @module
  */
 import type { DiTConfig } from "../../../models/dit/model.ts";
-import type { FamilyCommands } from "../commands.ts";
+import { demoFlags } from "../../commands/demo_flags.ts";
+import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
 import { ditFields } from "./model_flags.ts";
+import { checkSampleOptions, sampleDitFlags } from "./sample_flags.ts";
+import { trainDitFlags } from "./train_flags.ts";
+
+const train = trainCommand({
+  summary: "train a diffusion transformer on pictures",
+  description: "Train a diffusion transformer on labelled pictures.\n\n" +
+    "Without flags it trains a small model on the Fashion-MNIST pictures that come with the " +
+    "tool. A run can be stopped with Ctrl-C at any time and resumed.",
+  flags: trainDitFlags,
+  examples: [
+    ["tessera train dit --steps 300", "a first run on the shipped pictures"],
+    ["tessera train dit --data-path /usr/share/datasets/fashion-mnist", "all of Fashion-MNIST"],
+    [
+      "tessera train dit --data-path photos --image-size 64 --model DiT-S/8",
+      "your own folders",
+    ],
+    ["tessera train dit --resume auto --steps 5000", "go on with the newest run"],
+    ["tessera train dit --lr-schedule cosine --warmup 200", "warm-up and decay of the rate"],
+    ["tessera train dit --model DiT-XL/2 --dry-run", "what a run would need"],
+  ],
+  load: async () => (await import("./train.ts")).ditTraining,
+});
+
+const sample: FamilyCommand<typeof sampleDitFlags> = {
+  summary: "draw pictures with a diffusion transformer",
+  description: "Draw pictures with a diffusion transformer.\n\n" +
+    "Without flags it draws one picture of each of the first ten classes from the checkpoint that " +
+    "comes with the tool. " +
+    "Picture i depends on the seed and i only, not on the batch size.",
+  flags: sampleDitFlags,
+  examples: [
+    ["tessera sample dit", "one picture of each of ten classes, shipped checkpoint"],
+    ["tessera sample dit --ckpt results/000-DiT-XS-4 --seed 7", "from a run of yours"],
+    ["tessera sample dit --classes sneaker,bag --count 8", "two classes in turn"],
+    ["tessera sample dit --sampler dpm++ --num-sampling-steps 20", "fast"],
+    [
+      "tessera sample dit --npz samples.npz --count 50_000",
+      "for an evaluation: all classes in turn",
+    ],
+  ],
+  run: async (io, parsed) => {
+    checkSampleOptions(parsed);
+    const { runSampleDit } = await import("./sample.ts");
+    await runSampleDit(io, parsed);
+  },
+};
+
+const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
+  summary: "train, sample and compare devices, in about three minutes",
+  description: "Train a small diffusion transformer on real pictures, draw pictures from it and " +
+    "from the checkpoint that comes with the tool, plot the loss, and compare the devices.",
+  flags: demoFlags(100),
+  examples: [
+    ["tessera demo", "about three minutes on two CPU cores"],
+    ["tessera demo dit --seconds 600", "train longer, for better pictures"],
+  ],
+  run: async (io, { values }) => {
+    const { runDemo } = await import("./demo.ts");
+    await runDemo(io, values);
+  },
+};
 
 /** The commands of DiT. */
 export const ditCommands: FamilyCommands<DiTConfig> = {
@@ -17,4 +79,7 @@ export const ditCommands: FamilyCommands<DiTConfig> = {
     contents: "input.x, input.t, input.y, output.out; and cotangent.out",
     hint: "exit code 1 when an output or gradient is beyond the tolerance",
   },
+  train,
+  sample,
+  demo,
 };

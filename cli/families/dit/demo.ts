@@ -32,7 +32,8 @@ import {
 } from "../../commands/demo_training.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatCount } from "../../terminal/numbers.ts";
-import { prepared, prepareNewRun, titleOf } from "./train.ts";
+import { planNewRun, preparedRun, titleOf } from "../../commands/train_prepare.ts";
+import { ditTraining } from "./train.ts";
 import { parseTrainOptions } from "./train_flags.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { shippedCheckpoint } from "./sample.ts";
@@ -81,14 +82,14 @@ const trainingFlags = ["--global-batch-size", "32", "--lr", "2e-3", "--log-every
 async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
   const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
   const parsed = parseTrainOptions(flags);
-  const run = await prepareNewRun(io, parsed);
+  const run = await planNewRun(io, ditTraining, parsed);
   const title = titleOf(parsed.values);
   say(
     io,
-    `2. Training ${title} on ${formatCount(run.dataset.length)} real pictures for ` +
+    `2. Training ${title} on ${formatCount(run.data.length)} real pictures for ` +
       `${options.seconds} s`,
   );
-  return await trainFor(io, options, prepared(run, title), device);
+  return await trainFor(io, options, preparedRun(ditTraining, run, title), device);
 }
 
 /** Draws two pictures a class from a checkpoint; returns the path of the grid. */

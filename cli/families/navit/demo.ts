@@ -31,7 +31,9 @@ import { evaluatedModel } from "./eval.ts";
 import { parseFlags } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatCount } from "../../terminal/numbers.ts";
-import { openRunPictures, prepared, prepareNewRun, titleOf } from "./train.ts";
+import { openPictureSet } from "../../../data/open.ts";
+import { placeOf, planNewRun, preparedRun, titleOf } from "../../commands/train_prepare.ts";
+import { navitTraining } from "./train.ts";
 import { navitTrainFlags } from "./train_flags.ts";
 import { versions } from "../../terminal/version.ts";
 
@@ -78,14 +80,14 @@ export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> 
 async function train(io: Io, options: DemoOptions, device: Device): Promise<string> {
   const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
   const parsed = parseFlags(navitTrainFlags, flags);
-  const run = await prepareNewRun(io, parsed);
+  const run = await planNewRun(io, navitTraining, parsed);
   const title = titleOf(parsed.values);
   say(
     io,
-    `2. Training ${title} on ${formatCount(run.pictures.length)} pictures of mixed sizes for ` +
+    `2. Training ${title} on ${formatCount(run.data.length)} pictures of mixed sizes for ` +
       `${options.seconds} s`,
   );
-  return await trainFor(io, options, prepared(run, title), device);
+  return await trainFor(io, options, preparedRun(navitTraining, run, title), device);
 }
 
 /** Evaluates what was trained on the test part of the shipped pictures. */
@@ -97,8 +99,8 @@ async function evaluate(
 ): Promise<EvaluationReport> {
   const source = await findNaViT(folder, "ema");
   const { config, classNames, dataPath, run } = source.manifest;
-  const opening = { warn: (line: string) => say(io, line) };
-  const pictures = await openRunPictures(opening, dataPath, {
+  const pictures = await openPictureSet(placeOf(navitTraining, dataPath), {
+    warn: (line) => say(io, line),
     channels: config.channels,
     captions: false,
     split: "test",

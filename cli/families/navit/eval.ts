@@ -22,7 +22,8 @@ import { InputError } from "../../../base/errors.ts";
 import { quoteName } from "../../../base/names.ts";
 import { describeMachine } from "../../../base/machine.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
-import { type ManifestOf, readManifest } from "../../../training/runs/manifest.ts";
+import { type Manifest as ManifestOf, readManifest } from "../../../training/runs/manifest.ts";
+import type { NaViTRun } from "../../../models/navit/settings.ts";
 import { findNaViT, loadNaViT, type NaViTSource } from "../../../models/navit/weights.ts";
 import { latestCheckpoint, listRuns } from "../../../training/runs/run_folder.ts";
 import { recordedData } from "../recorded_data.ts";
@@ -30,10 +31,12 @@ import { asUsage } from "../../terminal/errors.ts";
 import type { EvalNaViTOptions } from "./eval_flags.ts";
 import type { Io } from "../../terminal/io.ts";
 import { Opening } from "../../terminal/opening.ts";
-import { openRunPictures } from "./train.ts";
+import { openPictureSet } from "../../../data/open.ts";
+import { placeOf } from "../../commands/train_prepare.ts";
+import { navitTraining } from "./train.ts";
 import { versions } from "../../terminal/version.ts";
 
-type Manifest = ManifestOf<"navit">;
+type Manifest = ManifestOf<NaViTRun>;
 
 /** Evaluates one checkpoint, or those of all runs in a folder. */
 export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<void> {
@@ -93,7 +96,9 @@ async function findSources(
   for (const name of runs) {
     const run = join(path, name);
     const { config } = await readManifest((await latestCheckpoint(run))!);
-    if (config.family === "navit") sources.push({ name, source: await findNaViT(run, weights) });
+    if (config.family === navitTraining.family.name) {
+      sources.push({ name, source: await findNaViT(run, weights) });
+    }
   }
   if (sources.length > 0) return sources;
   throw new InputError(`${path}: none of its ${runs.length} runs trains a navit`);
@@ -130,7 +135,9 @@ async function openData(
   const path = values.dataPath ?? manifest.dataPath;
   using opening = new Opening(io, values.quiet);
   const open = (split: "train" | "test") =>
-    openRunPictures(opening, path, {
+    openPictureSet(placeOf(navitTraining, path), {
+      warn: opening.warn,
+      watch: opening.watch,
       channels: config.channels,
       holdout: run.holdout,
       captions: false,

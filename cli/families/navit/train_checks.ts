@@ -9,7 +9,7 @@ import { largestFittingSide } from "../../../data/packing/plan.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import { smallestSide } from "../../../data/packing/resolution.ts";
 import type { NaViTConfig } from "../../../models/navit/model.ts";
-import type { NaViTSettings } from "../../../training/runs/manifest.ts";
+import type { NaViTSettings } from "../../../models/navit/settings.ts";
 import { previewPacking, slotsWanted } from "../../../models/navit/preview.ts";
 import { packingOptions } from "../../../models/navit/run.ts";
 import { UsageError } from "../../terminal/errors.ts";

@@ -171,7 +171,10 @@ Deno.test("info model refuses what is no model", async () => {
       ["DiT-S/4", "--config", "x.json"],
       /takes a name, such as DiT-S\/4, or --config FILE, not both/,
     ],
-    [["DiT-S/4", "--tokens", "9"], /--tokens is for NaViT, and DiT-S\/4 is a DiT: give --image/],
+    [
+      ["DiT-S/4", "--tokens", "9"],
+      /--tokens is for models of any size, and DiT-S\/4 is a DiT: give --image/,
+    ],
     [["DiT-S/4", "--positions", "fourier"], /--positions: for NaViT only, and DiT-S\/4 is a DiT/],
     [["NaViT-B/15"], /unknown model NaViT-B\/15; did you mean NaViT-B\/16/],
     [["NaViT-S/16", "--channels", "4"], /channels/],

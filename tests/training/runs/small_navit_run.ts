@@ -8,7 +8,7 @@ import type { PictureSet } from "../../../data/picture_set.ts";
 import type { Device } from "../../../kernels/device.ts";
 import type { NaViTConfig } from "../../../models/navit/model.ts";
 import type { LoopEvents } from "../../../training/runs/loop.ts";
-import type { NaViTRun, NaViTSettings } from "../../../training/runs/manifest.ts";
+import type { NaViTRun, NaViTSettings } from "../../../models/navit/settings.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { trainNaViT } from "../../../models/navit/run.ts";
 import { trainDiT } from "../../../models/dit/run.ts";

@@ -6,7 +6,7 @@
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { MemoryDataset } from "../../../data/memory_dataset.ts";
 import type { Device } from "../../../kernels/device.ts";
-import type { DiTRun, DiTSettings } from "../../../training/runs/manifest.ts";
+import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { destroyState, type Trainer } from "../../../training/step/trainer.ts";
 import { trainDiT } from "../../../models/dit/run.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { readMetrics } from "../../../training/runs/metrics.ts";
-import type { DiTRun } from "../../../training/runs/manifest.ts";
+import type { DiTRun } from "../../../models/dit/settings.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { trainDiT } from "../../../models/dit/run.ts";
 import { destroyState } from "../../../training/step/trainer.ts";

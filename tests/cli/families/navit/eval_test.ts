@@ -5,6 +5,7 @@ import { openPictureSet } from "../../../../data/open.ts";
 import type { EvaluationReport } from "../../../../evaluation/report/report.ts";
 import { gridOf } from "../../../../models/navit/image_grids.ts";
 import { createWasmDevice } from "../../../../kernels/wasm/device.ts";
+import { navitFamily } from "../../../../models/navit/family.ts";
 import { readManifestOf } from "../../../../training/runs/manifest.ts";
 import { damagePixels } from "../../../data/helpers.ts";
 import { logitsOneByOne, readFileWeights } from "../../../models/navit/images.ts";
@@ -59,7 +60,7 @@ for (const { name, flags, available } of devices) {
           ...["--native", "--padded", "--batch-size", "2", ...flags],
         );
         const checkpoint = checkpointOf(run, 40);
-        const { config } = await readManifestOf("navit", checkpoint);
+        const { config } = await readManifestOf(navitFamily, checkpoint);
         const weights = await readFileWeights(join(checkpoint, "ema.safetensors"));
         const pictures = await openPictureSet(data, { split: "test" });
         const device = await createWasmDevice({ threads: 1 });

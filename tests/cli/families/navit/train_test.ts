@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
+import type { PackingPosition } from "../../../../data/packing/batch.ts";
 import { readManifest } from "../../../../training/runs/manifest.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { damagePixels } from "../../../data/helpers.ts";
@@ -94,12 +95,11 @@ for (const { name, flags, available } of devices) {
         ];
         const whole = await trainNaViT(folder, data, "--steps", "10", ...settings);
         const parts = await trainNaViT(folder, data, "--steps", "5", ...settings);
-        const [{ position: at4 }, { position: at5 }] = [
-          await readManifest(checkpointOf(parts, 4)),
-          await readManifest(checkpointOf(parts, 5)),
-        ];
-        assert(at4!.groupStart > 0, "a group has ended before");
-        assert.deepEqual(at5, { step: 5, groupStart: at4!.groupStart }, "in the middle of a group");
+        const positionOf = async (step: number) =>
+          (await readManifest(checkpointOf(parts, step))).position as PackingPosition;
+        const { groupStart } = await positionOf(4);
+        assert(groupStart > 0, "a group has ended before");
+        assert.deepEqual(await positionOf(5), { step: 5, groupStart }, "in the middle of a group");
         const resume = ["train", "navit", "--resume", parts, ...flags];
         assert.equal(await succeed(...resume, "--steps", "10"), parts);
         await assertSameCheckpoint(checkpointOf(parts, 10), checkpointOf(whole, 10));

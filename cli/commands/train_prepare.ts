@@ -1,0 +1,225 @@
+/**
+ * From the flags of `tessera train` to a run of any family: new, resumed, or only described.
+ *
+ * @module
+ */
+import { basename, resolve } from "@std/path";
+import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
+import { checkFields, type FamilyConfig } from "../../nn/config.ts";
+import { checkManifest, type Description, descriptionOf } from "../../training/runs/manifest.ts";
+import { type Start, startFromWeights } from "../../training/runs/run.ts";
+import type { CommonSettings } from "../../training/runs/settings.ts";
+import type {
+  OpeningEvents,
+  ParsedTrain,
+  PlannedRun,
+  TrainingCommand,
+  TrainingData,
+  TrainValues,
+} from "../families/training.ts";
+import { baseConfig } from "../flags/model_config.ts";
+import { parts, rateSchedule, schedule } from "../flags/train_settings.ts";
+import { assetPath } from "../terminal/assets.ts";
+import { asUsage } from "../terminal/errors.ts";
+import type { Io } from "../terminal/io.ts";
+import { recordedData } from "../families/recorded_data.ts";
+import { describePictures, Opening } from "../terminal/opening.ts";
+import {
+  findResumedRun,
+  type PreparedRun,
+  requireFamily,
+  requireSameData,
+  startRun,
+} from "./train_run.ts";
+
+/** Starts, resumes or only describes a run. */
+export async function runTrain<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  io: Io,
+  command: TrainingCommand<V, Config, Settings, Data>,
+  parsed: ParsedTrain<V>,
+): Promise<void> {
+  const { values } = parsed;
+  const planned = values.resume === undefined
+    ? await planNewRun(io, command, parsed)
+    : await planResumedRun(io, command, parsed);
+  if (values.dryRun) {
+    planned.notes.forEach((note) => io.tell(note));
+    const { describePlan } = await import("./train_plan.ts");
+    io.out(await describePlan(command, planned, values));
+    return;
+  }
+  await startRun(io, parsed, preparedRun(command, planned, titleOf(values)));
+}
+
+/** What the run folder is called after. */
+export function titleOf({ config, model }: Pick<TrainValues, "config" | "model">): string {
+  return config === undefined ? model : basename(config, ".json");
+}
+
+/** The run as {@link startRun} takes it. */
+export function preparedRun<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  command: TrainingCommand<V, Config, Settings, Data>,
+  { plan, data, notes }: PlannedRun<Config, Settings, Data>,
+  title: string,
+): PreparedRun<Description<Config, Settings>> {
+  const { config, run } = plan.description;
+  const { family } = command;
+  return {
+    command: family.name,
+    title,
+    plan,
+    notes,
+    parameters: countParameters(family.parameters(config)).parameters,
+    data: describePictures(data),
+    batch: command.describeBatch(run),
+    columns: command.columns(run),
+    next: command.next(plan),
+    train: (device, withFolder, events) => command.train(device, data, withFolder, events),
+  };
+}
+
+/** A new run from flags: data, configuration, description. */
+export async function planNewRun<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  io: Io,
+  command: TrainingCommand<V, Config, Settings, Data>,
+  parsed: ParsedTrain<V>,
+): Promise<PlannedRun<Config, Settings, Data>> {
+  const { values, given } = parsed;
+  const { family, shipped } = command;
+  const base = await baseConfig(family, values);
+  const data = await opened(
+    io,
+    values.quiet,
+    (events) => command.open(placeOf(command, values.dataPath), values, base, events),
+  );
+  const config = asUsage(() => command.configure(base, data, values));
+  const common = commonSettings(command, values, config);
+  const unscheduled = command.settings(parsed, config, common);
+  command.check?.(config, unscheduled, data);
+  const stepsPerEpoch = asUsage(() => command.stepsPerEpoch(data, config, unscheduled));
+  const runSchedule = schedule(values, given, stepsPerEpoch);
+  // Fields in the order of the schema, as those of a resumed run.
+  const run = checkFields(family.training.settings, {
+    ...unscheduled,
+    rateSchedule: rateSchedule(values, given, common.learningRate, runSchedule.steps),
+  }, "settings");
+  const description: Description<Config, Settings> = {
+    format: "tessera-checkpoint",
+    version: 2,
+    config,
+    classNames: [...data.classNames],
+    run,
+    dataFingerprint: data.fingerprint,
+    dataPath: values.dataPath === undefined ? shipped.name : resolve(values.dataPath),
+  };
+  const samples = command.samples?.(parsed, config, undefined);
+  const { start, notes } = await startOf(values.initFrom, family.parameters(config));
+  return {
+    plan: { ...runSchedule, samples, description, start },
+    data,
+    notes: [...notes, ...command.warnings?.(config, run, data) ?? []],
+  };
+}
+
+/** Settings that every family has, without the schedule of the learning rate. */
+function commonSettings<V extends TrainValues, Config extends FamilyConfig>(
+  command: Pick<
+    TrainingCommand<V, Config, CommonSettings, TrainingData>,
+    "batch" | "learningRate"
+  >,
+  values: V,
+  config: Config,
+): CommonSettings {
+  const { size, what } = command.batch(values);
+  return {
+    seed: values.seed,
+    flip: values.flip,
+    clipNorm: values.clipGrad,
+    learningRate: values.lr ?? command.learningRate(config),
+    weightDecay: values.weightDecay,
+    averageDecay: values.emaDecay,
+    accumulate: parts(values.accumulate, size, what),
+  };
+}
+
+/** Where the weights of a new run come from; what is wrong with them shows before it is made. */
+async function startOf(
+  initFrom: string | undefined,
+  specifications: readonly ParameterSpecification[],
+): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
+  if (initFrom === undefined) return { start: { from: "seed" }, notes: [] };
+  return await startFromWeights(initFrom, specifications);
+}
+
+/** The run that `--resume` means. */
+async function planResumedRun<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  io: Io,
+  command: TrainingCommand<V, Config, Settings, Data>,
+  parsed: ParsedTrain<V>,
+): Promise<PlannedRun<Config, Settings, Data>> {
+  const { values, given } = parsed;
+  const { checkpoint, folder, manifest: found } = await findResumedRun(values, given);
+  requireFamily(command.family.name, found, folder);
+  const manifest = checkManifest(command.family, found, checkpoint);
+  const { schedule: before, config, run } = manifest;
+  const description = descriptionOf<Description<Config, Settings>>(manifest);
+  const place = placeOf(command, values.dataPath ?? manifest.dataPath);
+  const reopened = await recordedData(
+    values.dataPath,
+    opened(io, values.quiet, (events) => command.reopen(place, description, events)),
+  );
+  requireSameData(reopened, manifest);
+  const data = command.relabel?.(reopened, manifest.classNames) ?? reopened;
+  return {
+    plan: {
+      ...schedule(values, given, command.stepsPerEpoch(data, config, run), before),
+      samples: command.samples?.(parsed, config, before?.samples),
+      description: values.dataPath === undefined
+        ? description
+        : { ...description, dataPath: resolve(values.dataPath) },
+      start: { from: "resume", checkpoint },
+      folder,
+    },
+    data,
+    notes: [],
+  };
+}
+
+/** Where the data is: a path, or what comes with the tool. */
+export function placeOf(
+  { shipped }: { readonly shipped: { readonly name: string; readonly folder: string } },
+  path: string | undefined,
+): string {
+  return path === undefined || path === shipped.name ? assetPath(shipped.folder) : path;
+}
+
+/** Opens data and shows how far that is. */
+export async function opened<Data>(
+  io: Io,
+  quiet: boolean,
+  open: (events: OpeningEvents) => Promise<Data>,
+): Promise<Data> {
+  using opening = new Opening(io, quiet);
+  const { warn, watch } = opening;
+  return await open({ warn, watch });
+}

@@ -1,0 +1,28 @@
+/**
+ * What a DiT's runs have of their own.
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { Description } from "../../training/runs/manifest.ts";
+import {
+  type CommonSettings,
+  commonSettings,
+  positive,
+  share,
+} from "../../training/runs/settings.ts";
+import type { DiTConfig } from "./model.ts";
+import type { DiTStepSettings } from "./step.ts";
+
+/** Everything that decides how the run of a DiT goes on. */
+export interface DiTSettings extends CommonSettings, DiTStepSettings {}
+
+/** The run of a DiT. */
+export type DiTRun = Description<DiTConfig, DiTSettings>;
+
+/** The JSON form of the settings. */
+export const ditSettingsSchema: z.ZodType<DiTSettings> = z.strictObject({
+  ...commonSettings,
+  batchSize: positive,
+  labelDropout: share,
+});
