@@ -356,7 +356,7 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
     const manifest = join(newest, "state.json");
     const text = await Deno.readTextFile(manifest);
     await Deno.writeTextFile(manifest, resealed(text.replace('"patch": 8', '"patch": 0')));
-    await refuse(/state\.json: config\.patch: /);
+    await refuse(/state\.json: config: patch: /);
     await Deno.writeTextFile(manifest, text.slice(0, 100));
     await refuse(/state\.json: not valid JSON, the file is damaged$/m);
     assert((await namesIn(data)).length > 0);
