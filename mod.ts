@@ -59,7 +59,6 @@
 export {
   type Arithmetic,
   constantTensor,
-  type Cost,
   type ElementWork,
   input,
   type Node,
@@ -168,6 +167,16 @@ export type {
   MemoryLimits,
   VectorWidth,
 } from "./kernels/device.ts";
+export type {
+  KindTime,
+  Profile,
+  ProfiledRun,
+  ProfiledSpan,
+  Profiler,
+  Stretch,
+} from "./kernels/profile.ts";
+export { timeByKind } from "./kernels/profile.ts";
+export type { Cost } from "./kernels/cost.ts";
 export type { DeviceName } from "./kernels/devices.ts";
 export { type ChosenDevice, type DeviceRequest, selectDevice } from "./kernels/select_device.ts";
 export { NoAdapterError } from "./kernels/webgpu/adapter.ts";

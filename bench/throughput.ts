@@ -142,10 +142,22 @@ export function attentionTasks(
   );
 }
 
-/** Measures one task; never throws because of it. */
-export async function measureTask(task: Task, repetitions: number): Promise<ThroughputRow> {
+/**
+ * Measures one task; never throws because of it.
+ *
+ * @param afterwards is done with the device and the work once they have been timed
+ */
+export async function measureTask(
+  task: Task,
+  repetitions: number,
+  afterwards?: (device: Device, job: Job) => Promise<void>,
+): Promise<ThroughputRow> {
   const { place, load: _, ...head } = task;
-  const outcome = await measureAt(place, (device) => measureOn(device, task, repetitions));
+  const outcome = await measureAt(place, async (device) => {
+    const { job, ...measurement } = await measureOn(device, task, repetitions);
+    await afterwards?.(device, job);
+    return measurement;
+  });
   return { ...head, ...outcome };
 }
 
@@ -153,7 +165,7 @@ async function measureOn(
   device: Device,
   { batch, tokens, load }: Task,
   repetitions: number,
-): Promise<Measurement> {
+): Promise<Measurement & { readonly job: Job }> {
   const start = performance.now();
   const job = await load(device);
   await device.finish();
@@ -162,6 +174,7 @@ async function measureOn(
   const summary = summarize(samples);
   const perSecond = (count: number): number => count / (summary.median / 1000);
   return {
+    job,
     ...summary,
     imagesPerSecond: batch && perSecond(batch),
     tokensPerSecond: tokens && perSecond((batch ?? 1) * tokens),

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Profiler } from "./profile.ts";
 import type { Program } from "./program.ts";
 import type { DType, HostArray, StoredArray } from "./shape.ts";
 
@@ -61,6 +62,8 @@ export interface Device {
    * the others are allocated (filled with zeros) and owned by the executable.
    */
   load(program: Program, bindings?: ReadonlyMap<string, DeviceBuffer>): Promise<Executable>;
+  /** Records what is run from now on, until the result is asked for; absent where it cannot. */
+  profile?(): Profiler;
   /** Waits until all submitted work is done and reports what went wrong, naming kernel or buffer. */
   finish(): Promise<void>;
   /** Ends worker threads, frees everything. */

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import type { Cost } from "./cost.ts";
 import type { AttentionGradientStep, AttentionStep } from "./ops/attention/step.ts";
 import type { ConvolutionStep, ConvolutionWeightGradientStep } from "./ops/convolution/step.ts";
 import type { ElementwiseStep } from "./ops/elementwise/step.ts";
@@ -85,6 +86,8 @@ export interface Program {
   readonly buffers: readonly BufferSpecification[];
   /** In the order they run. */
   readonly steps: readonly Step[];
+  /** What each step costs; absent in programs that no graph was lowered to. */
+  readonly costs?: readonly Cost[];
   /** Bytes of the arena that holds all temporaries. */
   readonly arenaBytes: number;
   /** Sizes in bytes of the buffers that temporaries share in turn. */

@@ -21,6 +21,7 @@ import {
 } from "./sweep.ts";
 import { UsageError } from "../terminal/errors.ts";
 import { define, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
+import { profileFlags } from "../flags/options.ts";
 import type { Io } from "../terminal/io.ts";
 import { anyModelFlags } from "../families/registry.ts";
 import { choice, integer, list, type Parser, text } from "../flags/parsers.ts";
@@ -145,6 +146,7 @@ function throughputCommand(io: Io): Command {
         ),
       }),
       ...timingFlags,
+      ...profileFlags,
       ...reportFlags,
       ...group("Peers:", {
         serve: toggle("--serve", "answer JSON requests on stdin, for bench/peers/compare.ts"),
@@ -202,6 +204,7 @@ function attentionCommand(io: Io): Command {
         width: flag("--width <n>", "width of a head", count, 64),
       }),
       ...timingFlags,
+      ...profileFlags,
       ...reportFlags,
     },
     examples: [
@@ -248,6 +251,7 @@ function productCommand(io: Io): Command {
         ),
       }),
       ...timingFlags,
+      ...profileFlags,
       ...reportFlags,
     },
     examples: [["tessera bench product --size 512 --device wasm,webgpu", "on both devices"]],
@@ -262,22 +266,32 @@ function productCommand(io: Io): Command {
 async function runTasks(
   io: Io,
   tasks: readonly Task[],
-  values: TimingValues & Values<typeof reportFlags>,
+  values: TimingValues & Values<typeof reportFlags> & Values<typeof profileFlags>,
   subject: string,
 ): Promise<void> {
   const { measureTask, throughputColumns, throughputNotes } = await import(
     "../../bench/throughput.ts"
   );
+  const { RowProfiles } = await import("../terminal/profiling.ts");
+  const profiles = values.profile === undefined ? undefined : new RowProfiles();
+  const describe = ({ operation, subject, batch, dtype, place }: Task): string => {
+    const pictures = batch === undefined ? "" : `, batch ${batch}`;
+    return `${operation} ${subject}${pictures}, ${dtype}, ${place.device}`;
+  };
   await runSweep(io, {
     total: tasks.length,
     tasks,
-    describe: ({ operation, subject, batch, dtype, place }) => {
-      const pictures = batch === undefined ? "" : `, batch ${batch}`;
-      return `${operation} ${subject}${pictures}, ${dtype}, ${place.device}`;
-    },
-    measure: measureTask,
+    describe,
+    measure: (task, repetitions) =>
+      measureTask(
+        task,
+        repetitions,
+        profiles &&
+          ((device, { run }) => profiles.record(describe(task), device, run, repetitions)),
+      ),
     report: (rows) => ({ columns: throughputColumns(subject, rows), notes: throughputNotes }),
   }, values);
+  if (values.profile !== undefined) await profiles?.report(io, values.profile);
 }
 
 async function serveRequests(io: Io): Promise<void> {

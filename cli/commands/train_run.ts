@@ -27,6 +27,7 @@ import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { formatCount } from "../terminal/numbers.ts";
+import { StepProfile } from "../terminal/profiling.ts";
 import { amount, type Column, describeSeconds, fixed, Progress } from "../terminal/progress.ts";
 import { watchSignals } from "../terminal/signals.ts";
 import type { CommonTrainFlags } from "../flags/train_flags.ts";
@@ -76,6 +77,7 @@ const resumeFlags: ReadonlySet<string> = new Set([
   "threads",
   "strictMath",
   "dryRun",
+  "profile",
   "quiet",
   "logFormat",
 ]);
@@ -172,17 +174,22 @@ async function train<Run extends RunDescription>(
   const shown = (metrics: Metrics) => readings(metrics, prepared.columns);
   let latest: Metrics | undefined;
   let hasStepped = false;
+  let profile: StepProfile | undefined;
   const running = prepared.train(device, { ...plan, folder }, {
     signal: watch.signal,
     ready: ({ step }) => {
       const seconds = (performance.now() - started) / 1000;
       progress.note(`compiled in ${seconds.toFixed(1)} s`);
+      if (values.profile !== undefined && step < plan.steps) {
+        profile = new StepProfile(device, plan.steps - step);
+      }
       if (step >= plan.steps) {
         progress.note(`step ${step} of ${plan.steps}: nothing to do; --steps sets a later end`);
       }
     },
     step: (step) => {
       hasStepped = true;
+      profile?.afterStep();
       progress.update(step, latest && shown(latest));
     },
     metrics: (metrics) => {
@@ -214,6 +221,7 @@ async function train<Run extends RunDescription>(
     throw await withWayOn(error);
   });
   progress.end();
+  if (values.profile !== undefined) await profile?.report(io, values.profile);
   if (watch.signal.aborted) {
     io.tell(`stopped at step ${trainer.step}; go on with: ${wayOn()}`);
     throw watch.signal.reason;

@@ -51,6 +51,15 @@ export const progressFlags = group("Output:", {
   ),
 });
 
+/** Where the time goes. */
+export const profileFlags = group("Profile:", {
+  profile: optional(
+    "--profile <file>",
+    "write when each thread worked on which step, as a trace for Perfetto, and print a table",
+    text,
+  ),
+});
+
 /** One JSON document on stdout in place of text. */
 export const jsonFlags = group("Output:", {
   json: toggle("--json", "print one JSON document on stdout and nothing else there"),

@@ -4,7 +4,7 @@
  * @module
  */
 import { flag, group, optional, toggle } from "./flags.ts";
-import { deviceFlags, progressFlags, seedFlags } from "./options.ts";
+import { deviceFlags, profileFlags, progressFlags, seedFlags } from "./options.ts";
 import { choice, integer, number, text } from "./parsers.ts";
 
 const count = integer({ min: 1 });
@@ -107,6 +107,7 @@ export function trainFlags(defaults: TrainDefaults) {
       dryRun: toggle("--dry-run", "print parameters, operations and memory, and stop"),
     }),
     ...deviceFlags,
+    ...profileFlags,
     ...progressFlags,
   };
 }

@@ -4,7 +4,8 @@
  * @module
  */
 import { arithmeticType, formatShape, sameShape } from "../shape.ts";
-import { type Cost, InputNode, type Node, reachableNodes, type Tensor } from "../tensor.ts";
+import type { Cost } from "../cost.ts";
+import { InputNode, type Node, reachableNodes, type Tensor } from "../tensor.ts";
 
 /** New contents of a state, written after everything else has read the old ones. */
 export interface Update {

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { Cost } from "../cost.ts";
 import type { BufferSpecification, Program, Step } from "../program.ts";
 import { arithmeticType, type DType, elementCount, type Shape } from "../shape.ts";
 import { ConstantNode, InputNode, JoinNode, type Node, type Tensor, ViewNode } from "../tensor.ts";
@@ -21,13 +22,14 @@ import { planMemory } from "./memory.ts";
 /** Turns a graph into steps and plans the memory of its temporaries. */
 export function lower(graph: Graph): Program {
   const lowering = new Lowering(graph);
-  const { buffers, steps } = lowering.run();
-  return { name: graph.name, ...planMemory(buffers, steps) };
+  const { buffers, steps, costs } = lowering.run();
+  return { name: graph.name, ...planMemory(buffers, steps), costs };
 }
 
 class Lowering {
   private readonly buffers: BufferSpecification[] = [];
   private readonly steps: Step[] = [];
+  private readonly costs: Cost[] = [];
   /** Where each tensor that has been computed can be read. */
   private readonly views = new Map<Tensor, View>();
   /** Contiguous copies of tensors whose view some consumer could not read. */
@@ -49,7 +51,7 @@ class Lowering {
     this.nodes = moveForward(graphNodes(graph), new Set(this.running.keys()));
   }
 
-  run(): { buffers: BufferSpecification[]; steps: Step[] } {
+  run(): { buffers: BufferSpecification[]; steps: Step[]; costs: Cost[] } {
     this.bindSources();
     const late = this.placeUpdates();
     this.placeOutputs();
@@ -62,7 +64,7 @@ class Lowering {
     const sources = this.saveUpdateSources(late);
     for (const node of this.graph.effects) this.lowerNode(node);
     this.finishUpdates(sources);
-    return { buffers: this.buffers, steps: this.steps };
+    return { buffers: this.buffers, steps: this.steps, costs: this.costs };
   }
 
   private addBuffer(specification: BufferSpecification): number {
@@ -175,7 +177,14 @@ class Lowering {
     );
     node.outputs.forEach((tensor, index) => this.views.set(tensor, outputs[index]));
     const used = node.outputs.map((tensor) => this.uses.has(tensor));
-    this.steps.push(...node.lower(inputs, outputs, used));
+    const steps = node.lower(inputs, outputs, used);
+    steps.forEach((step, index) => this.addStep(step, index === 0 ? node.cost() : undefined));
+  }
+
+  /** Adds a step; the first one of a node has all of its cost, copies have none. */
+  private addStep(step: Step, cost: Cost = { multiplyAdds: 0, flops: 0, bytes: 0 }): void {
+    this.steps.push(step);
+    this.costs.push(cost);
   }
 
   /** A contiguous copy of a tensor, made once. */
@@ -183,7 +192,7 @@ class Lowering {
     let copy = this.copies.get(tensor);
     if (!copy) {
       copy = this.allocate("copy", tensor.shape, arithmeticType(tensor.dtype));
-      this.steps.push(copyStep(this.widened(this.views.get(tensor)!), copy));
+      this.addStep(copyStep(this.widened(this.views.get(tensor)!), copy));
       this.copies.set(tensor, copy);
     }
     return copy;
@@ -195,7 +204,7 @@ class Lowering {
     let buffer = this.widenings.get(view.buffer);
     if (buffer === undefined) {
       const output = this.allocate("widened", [this.buffers[view.buffer].elements], "f32");
-      this.steps.push(widenStep(view.buffer, output));
+      this.addStep(widenStep(view.buffer, output));
       buffer = output.buffer;
       this.widenings.set(view.buffer, buffer);
     }
@@ -206,7 +215,7 @@ class Lowering {
     for (const [name, tensor] of this.graph.outputs) {
       const wanted = this.outputViews.get(name)!;
       const actual = this.widened(this.views.get(tensor)!);
-      if (actual.buffer !== wanted.buffer) this.steps.push(copyStep(actual, wanted));
+      if (actual.buffer !== wanted.buffer) this.addStep(copyStep(actual, wanted));
     }
   }
 
@@ -224,7 +233,7 @@ class Lowering {
   private finishUpdates(sources: readonly (View | undefined)[]): void {
     this.graph.updates.forEach(({ state, value }, index) => {
       const from = sources[index];
-      if (from) this.steps.push(copyStep(from, this.views.get(state)!));
+      if (from) this.addStep(copyStep(from, this.views.get(state)!));
       else if (!this.running.has(value.node)) this.lowerNode(value.node);
     });
   }

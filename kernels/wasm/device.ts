@@ -9,6 +9,7 @@
  */
 import os from "node:os";
 import type { Device, DeviceBuffer, Executable, VectorWidth } from "../device.ts";
+import type { Profile, Profiler } from "../profile.ts";
 import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
 import { type Lanes, ModuleBuilder } from "./assembler.ts";
@@ -19,7 +20,8 @@ import { scratchBytes, SharedMemory } from "./memory.ts";
 import { type PooledProgram, ThreadPool } from "./pool.ts";
 import { fasterLanes, type LanesChoice, supportsRelaxedSimd, vectorWidth } from "./probe.ts";
 import { ProgramMemory, WasmBuffer } from "./program_memory.ts";
-import { controlBytes } from "./team.ts";
+import { Recorder } from "./recorder.ts";
+import { clock, controlBytes } from "./team.ts";
 
 /** Choices for the CPU device. */
 export interface WasmDeviceOptions {
@@ -73,16 +75,19 @@ class WasmDevice implements Device {
   readonly #pool: ThreadPool;
   readonly #scratch: readonly number[];
   readonly #batchInvariant: boolean;
+  readonly #peakGflops: number | undefined;
+  #recorder: Recorder | undefined;
 
   constructor(
     readonly threads: number,
     readonly relaxed: boolean,
-    { lanes, reason }: LanesChoice,
+    { lanes, reason, gflops }: LanesChoice,
     { batchInvariant = false, stallSeconds }: WasmDeviceOptions,
   ) {
     this.lanes = lanes;
     this.lanesReason = reason;
     this.#batchInvariant = batchInvariant;
+    this.#peakGflops = gflops && threads * gflops;
     this.#pool = new ThreadPool(this.#memory.memory, threads, stallSeconds);
     this.#scratch = Array.from(
       { length: threads },
@@ -122,7 +127,7 @@ class WasmDevice implements Device {
       const { phases, describePhase } = lowerProgram(program, this.#context(module, memory));
       const compiled = await WebAssembly.compile(module.bytes());
       const pooled = await this.#pool.load(compiled, phases, describePhase);
-      return new WasmExecutable(this.#pool, pooled, memory);
+      return new WasmExecutable(this, pooled, memory);
     } catch (error) {
       memory.release();
       throw error;
@@ -151,6 +156,38 @@ class WasmDevice implements Device {
     return this.#scratch[thread];
   }
 
+  /**
+   * Records when the threads work on which step, until the result is asked for.
+   *
+   * @throws Error while another recording goes on
+   */
+  profile(): Profiler {
+    if (this.#recorder) throw new Error("the device is profiled already");
+    const recorder = new Recorder(this.#memory, this.threads);
+    this.#recorder = recorder;
+    this.#pool.record(recorder.address);
+    const stop = (): Profile => {
+      this.#pool.record(0);
+      this.#recorder = undefined;
+      return { threads: this.threads, peakGflops: this.#peakGflops, ...recorder.stop() };
+    };
+    return { stop: () => Promise.resolve(stop()) };
+  }
+
+  /** Runs a program for its executable. */
+  run(program: Program, pooled: PooledProgram): void {
+    const recorder = this.#recorder;
+    if (!recorder) return this.#pool.run(pooled);
+    const start = clock();
+    this.#pool.run(pooled);
+    recorder.collect(program, pooled.steps, start);
+  }
+
+  /** Lets go of a program. */
+  forget(pooled: PooledProgram): void {
+    this.#pool.forget(pooled);
+  }
+
   finish(): Promise<void> {
     return Promise.resolve();
   }
@@ -161,19 +198,20 @@ class WasmDevice implements Device {
 }
 
 class WasmExecutable implements Executable {
-  readonly #pool: ThreadPool;
+  readonly #device: WasmDevice;
   readonly #memory: ProgramMemory;
   #pooled: PooledProgram | undefined;
 
-  constructor(pool: ThreadPool, pooled: PooledProgram, memory: ProgramMemory) {
-    this.#pool = pool;
+  constructor(device: WasmDevice, pooled: PooledProgram, memory: ProgramMemory) {
+    this.#device = device;
     this.#pooled = pooled;
     this.#memory = memory;
   }
 
   run(): void {
-    if (!this.#pooled) throw new Error(`program ${this.#memory.program.name} has been destroyed`);
-    this.#pool.run(this.#pooled);
+    const { program } = this.#memory;
+    if (!this.#pooled) throw new Error(`program ${program.name} has been destroyed`);
+    this.#device.run(program, this.#pooled);
   }
 
   buffer(name: string): DeviceBuffer {
@@ -182,7 +220,7 @@ class WasmExecutable implements Executable {
 
   destroy(): void {
     if (!this.#pooled) return;
-    this.#pool.forget(this.#pooled);
+    this.#device.forget(this.#pooled);
     this.#pooled = undefined;
     this.#memory.release();
   }
@@ -196,7 +234,8 @@ function lowerProgram(
   const phases: Phase[] = [];
   const firstSteps: number[] = [];
   program.steps.forEach((step, index) => {
-    for (const phase of lowerStep(step, context)) {
+    for (const lowered of lowerStep(step, context)) {
+      const phase = lowered.map((calls) => calls.map((call) => ({ ...call, step: index })));
       const last = phases.at(-1);
       if (last && onlyFirstThread(last) && onlyFirstThread(phase)) {
         // One thread sees its own writes: no barrier needed in between.

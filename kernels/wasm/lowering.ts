@@ -16,6 +16,8 @@ import type { OperandForm } from "./operand.ts";
 export interface Call {
   readonly function: string;
   readonly arguments: readonly number[];
+  /** Position of the step in its program; set when lowered steps become a program. */
+  readonly step?: number;
 }
 
 /** What all threads do between two barriers: `phase[thread]` is the list of calls of a thread. */

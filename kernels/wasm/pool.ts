@@ -11,6 +11,7 @@
 import { Worker } from "node:worker_threads";
 import type { Phase } from "./lowering.ts";
 import { controlWord, link, type LinkedPhases, maximumThreads, TeamMember } from "./team.ts";
+import { type StepsOfPhases, stepsOfPhases } from "./recorder.ts";
 import type { WorkerMessage, WorkerReply, WorkerStart } from "./worker.ts";
 
 /** A program as the pool keeps it. */
@@ -19,6 +20,8 @@ export interface PooledProgram {
   readonly phases: LinkedPhases;
   /** Names the step that a phase belongs to, for messages. */
   readonly describePhase: (phase: number) => string;
+  /** The steps that each thread works on, for profiles. */
+  readonly steps: StepsOfPhases;
 }
 
 /** Seconds without any progress of any thread after which a run is given up. */
@@ -82,7 +85,7 @@ export class ThreadPool {
         load: { program: id, module, phases: callsOf(thread) },
       }));
       const linked = link(module, this.#member.memory, callsOf(0));
-      return { id, phases: linked, describePhase };
+      return { id, phases: linked, describePhase, steps: stepsOfPhases(phases) };
     });
     this.#queue = loading.catch(() => {});
     return loading;
@@ -161,6 +164,11 @@ export class ThreadPool {
 
   #check(): void {
     if (this.#failure) throw this.#failure;
+  }
+
+  /** Has all threads record times from the next run on, at a byte address; 0 ends it. */
+  record(address: number): void {
+    this.#member.words[controlWord.recording] = address / 64;
   }
 
   /** Lets the workers drop a program with their next message. */

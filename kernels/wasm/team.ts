@@ -31,6 +31,8 @@ export const controlWord = {
   arrived: 80,
   /** Number of barriers passed so far. */
   barriers: 96,
+  /** Where times are recorded, in units of 64 bytes; 0 when they are not. */
+  recording: 104,
   /** 1 after an error: the run is over. */
   aborted: 112,
   /** Thread, phase and bytes of text of the error. */
@@ -54,6 +56,14 @@ const spins = 20000;
 /** A sleeping thread looks around this often. */
 const sleepMilliseconds = 100;
 
+/** Times that a thread can record in one run. */
+export const recordedMarks = 2 ** 16;
+
+/** Milliseconds on a clock that all threads share. */
+export function clock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 type Kernel = (...args: number[]) => void;
 
 /** A call with its function looked up. */
@@ -61,6 +71,7 @@ interface LinkedCall {
   readonly name: string;
   readonly kernel: Kernel;
   readonly arguments: readonly number[];
+  readonly step?: number;
 }
 
 /** The lists of calls of one thread, one list a phase. */
@@ -78,6 +89,7 @@ export function link(
       name: call.function,
       kernel: kernels[call.function] as Kernel,
       arguments: call.arguments,
+      step: call.step,
     }))
   );
 }
@@ -139,12 +151,37 @@ export class TeamMember {
 
   /** Makes all calls of this thread, with a barrier after every phase; stops early after an abort. */
   walk(phases: LinkedPhases, onSleep?: (phase: number) => void): void {
+    const mark = this.#recording();
     for (let phase = 0; phase < phases.length; phase++) {
-      if (!this.#callAll(phases[phase], phase)) return;
+      const calls = phases[phase];
+      if (!(mark ? this.#callRecorded(calls, phase, mark) : this.#callAll(calls, phase))) return;
       if (this.threads === 1) continue;
       this.barrier(onSleep && (() => onSleep(phase)));
       if (this.aborted) return;
     }
+  }
+
+  /** What records the time, where that is wanted. */
+  #recording(): (() => void) | undefined {
+    const line = this.words[controlWord.recording];
+    if (line === 0) return undefined;
+    const address = 64 * line + 8 * recordedMarks * this.thread;
+    const marks = new Float64Array(this.memory.buffer, address, recordedMarks);
+    let count = 0;
+    return () => void (marks[count++] = clock());
+  }
+
+  /** Records the beginning of the phase and the end of every step. */
+  #callRecorded(calls: readonly LinkedCall[], phase: number, mark: () => void): boolean {
+    mark();
+    for (let first = 0; first < calls.length;) {
+      const other = calls.findIndex(({ step }, i) => i > first && step !== calls[first].step);
+      const next = other < 0 ? calls.length : other;
+      if (!this.#callAll(calls.slice(first, next), phase)) return false;
+      mark();
+      first = next;
+    }
+    return true;
   }
 
   #callAll(calls: readonly LinkedCall[], phase: number): boolean {

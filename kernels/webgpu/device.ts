@@ -7,6 +7,7 @@
  * @module
  */
 import type { Device, DeviceBuffer, Executable } from "../device.ts";
+import type { Profiler } from "../profile.ts";
 import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
 import {
@@ -23,9 +24,13 @@ import { type DeviceParts, loadProgram } from "./executable.ts";
 import { webgpu } from "./kind.ts";
 import { Memory, WebGPUBuffer } from "./memory.ts";
 import { PipelineCache } from "./pipelines.ts";
+import { Recorder } from "./recorder.ts";
 import { Tuner, type TunerOptions } from "./tuner.ts";
 
 export { type AdapterInformation, probeAdapter };
+
+/** What profiles need of an adapter. */
+const timestamps: GPUFeatureName = "timestamp-query";
 
 /** Settings of a WebGPU device. */
 export interface WebGPUOptions extends TunerOptions {
@@ -52,7 +57,13 @@ export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<W
   if (!options.specFloor) {
     for (const name of limitNames) requiredLimits[name] = adapter.limits[name];
   }
-  const device = await adapter.requestDevice({ label: "tessera", requiredLimits });
+  // For profiles only.
+  const requiredFeatures = [timestamps].filter((name) => adapter.features.has(name));
+  const device = await adapter.requestDevice({
+    label: "tessera",
+    requiredLimits,
+    requiredFeatures: options.specFloor ? [] : requiredFeatures,
+  });
   return new WebGPUDevice(device, information, options);
 }
 
@@ -68,6 +79,7 @@ export class WebGPUDevice implements Device {
   readonly #memory: Memory;
   readonly #parts: DeviceParts;
   readonly #tuner: Tuner;
+  #recorder: Recorder | undefined;
 
   constructor(gpu: GPUDevice, adapter: AdapterInformation, options: WebGPUOptions) {
     this.gpu = gpu;
@@ -88,6 +100,7 @@ export class WebGPUDevice implements Device {
         variant: (family) => this.#tuner.variant(family),
       },
       createBuffer: (name, dtype, elements) => this.createBuffer(name, dtype, elements),
+      recorder: () => this.#recorder,
     };
   }
 
@@ -113,6 +126,27 @@ export class WebGPUDevice implements Device {
     this.#watch.check();
     await this.#tuner.prepare(program, this.#parts);
     return await loadProgram(this.#parts, program, bindings);
+  }
+
+  /**
+   * Records when the GPU begins and ends each step, which makes a pass of its own of every step.
+   *
+   * @throws Error while another recording goes on, and where the adapter writes down no times
+   */
+  profile(): Profiler {
+    if (this.#recorder) throw new Error("the device is profiled already");
+    if (!this.gpu.features.has(timestamps)) {
+      throw new Error(`no profile: the adapter lacks ${timestamps}`);
+    }
+    const recorder = new Recorder(this.gpu);
+    this.#recorder = recorder;
+    return {
+      stop: async () => {
+        this.#recorder = undefined;
+        await this.finish();
+        return await recorder.stop();
+      },
+    };
   }
 
   async finish(): Promise<void> {

@@ -10,6 +10,7 @@ import type { ErrorWatch } from "./errors.ts";
 import type { Binding, Dispatch, WebGPUContext } from "./lowering.ts";
 import { loweringOf } from "./lowerings.ts";
 import type { PipelineCache } from "./pipelines.ts";
+import type { Recorder } from "./recorder.ts";
 import { type Allocator, ProgramTensors } from "./tensors.ts";
 
 /** What an executable needs of its device. */
@@ -19,10 +20,14 @@ export interface DeviceParts extends Allocator {
   readonly pipelines: PipelineCache;
   /** Everything of a lowering's context that does not depend on the program. */
   readonly context: Pick<WebGPUContext, "limits" | "software" | "variant">;
+  /** The recording that goes on, if any. */
+  recorder(): Recorder | undefined;
 }
 
 /** A dispatch, ready to be recorded. */
 interface Recorded {
+  /** Position of its step in the program. */
+  readonly step: number;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   /** First bytes of the uniform windows. */
@@ -39,11 +44,14 @@ export async function loadProgram(
   const tensors = new ProgramTensors(parts, program);
   try {
     tensors.allocate(bindings);
-    const dispatches = lowerSteps(parts, program, tensors);
+    const steps = lowerSteps(parts, program, tensors);
+    const dispatches = steps.flat();
+    const stepOf = steps.flatMap((own, step) => own.map(() => step));
     tensors.finish();
     const pipelines = await Promise.all(dispatches.map((d) => parts.pipelines.pipeline(d)));
     const groups = new BindGroups(parts, tensors);
     const recorded = dispatches.map((dispatch, index): Recorded => ({
+      step: stepOf[index],
       pipeline: pipelines[index],
       bindGroup: groups.of(dispatch),
       offsets: dispatch.bindings.flatMap(({ access, offset = 0 }) =>
@@ -52,20 +60,21 @@ export async function loadProgram(
       workgroups: dispatch.workgroups,
     }));
     await parts.watch.settle();
-    return new WebGPUExecutable(parts, program.name, tensors, recorded);
+    return new WebGPUExecutable(parts, program, tensors, recorded);
   } catch (error) {
     tensors.destroy();
     throw error;
   }
 }
 
-function lowerSteps(parts: DeviceParts, program: Program, tensors: ProgramTensors): Dispatch[] {
+/** The dispatches of every step. */
+function lowerSteps(parts: DeviceParts, program: Program, tensors: ProgramTensors): Dispatch[][] {
   const context: WebGPUContext = {
     ...parts.context,
     scratch: (bytes) => tensors.scratch(bytes),
     constant: (data) => tensors.constant(data),
   };
-  return program.steps.flatMap((step) => {
+  return program.steps.map((step) => {
     tensors.beginStep();
     const dispatches = loweringOf(step)(step, context);
     for (const dispatch of dispatches) checkGrid(dispatch, parts.context.limits);
@@ -140,45 +149,47 @@ class BindGroups {
 
 class WebGPUExecutable implements Executable {
   readonly #parts: DeviceParts;
-  readonly #name: string;
+  readonly #program: Program;
   readonly #tensors: ProgramTensors;
   readonly #dispatches: readonly Recorded[];
   #state: "fresh" | "warm" | "destroyed" = "fresh";
 
   constructor(
     parts: DeviceParts,
-    name: string,
+    program: Program,
     tensors: ProgramTensors,
     dispatches: readonly Recorded[],
   ) {
     this.#parts = parts;
-    this.#name = name;
+    this.#program = program;
     this.#tensors = tensors;
     this.#dispatches = dispatches;
   }
 
   run(): void {
-    if (this.#state === "destroyed") throw new Error(`program "${this.#name}" was destroyed`);
+    const { name } = this.#program;
+    if (this.#state === "destroyed") throw new Error(`program "${name}" was destroyed`);
     this.#parts.watch.check();
     this.#tensors.check();
     if (this.#state === "warm") return this.#submit();
     // Later runs repeat this one exactly: what they break is caught as an uncaptured error.
-    this.#parts.watch.guard(`program "${this.#name}"`, () => this.#submit());
+    this.#parts.watch.guard(`program "${name}"`, () => this.#submit());
     this.#state = "warm";
   }
 
   #submit(): void {
     const { device } = this.#parts;
-    const encoder = device.createCommandEncoder({ label: this.#name });
-    const pass = encoder.beginComputePass({ label: this.#name });
-    let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, offsets, workgroups } of this.#dispatches) {
-      if (pipeline !== current) pass.setPipeline(pipeline);
-      current = pipeline;
-      pass.setBindGroup(0, bindGroup, offsets as number[]);
-      pass.dispatchWorkgroups(...workgroups);
+    const label = this.#program.name;
+    const encoder = device.createCommandEncoder({ label });
+    const recorder = this.#parts.recorder();
+    if (recorder) {
+      const byStep = Map.groupBy(this.#dispatches, ({ step }) => step);
+      recorder.encode(encoder, this.#program, (pass, step) => encode(pass, byStep.get(step) ?? []));
+    } else {
+      const pass = encoder.beginComputePass({ label });
+      encode(pass, this.#dispatches);
+      pass.end();
     }
-    pass.end();
     device.queue.submit([encoder.finish()]);
   }
 
@@ -189,5 +200,16 @@ class WebGPUExecutable implements Executable {
   destroy(): void {
     this.#state = "destroyed";
     this.#tensors.destroy();
+  }
+}
+
+/** Puts dispatches into a pass. */
+function encode(pass: GPUComputePassEncoder, dispatches: readonly Recorded[]): void {
+  let current: GPUComputePipeline | undefined;
+  for (const { pipeline, bindGroup, offsets, workgroups } of dispatches) {
+    if (pipeline !== current) pass.setPipeline(pipeline);
+    current = pipeline;
+    pass.setBindGroup(0, bindGroup, offsets as number[]);
+    pass.dispatchWorkgroups(...workgroups);
   }
 }
