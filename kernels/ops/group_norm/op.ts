@@ -7,9 +7,10 @@
  *
  * @module
  */
-import { elementCount, formatShape, type Shape } from "../../shape.ts";
+import { binary, type Expression } from "../../expression.ts";
+import { elementCount, formatShape, sameShape, type Shape } from "../../shape.ts";
 import { requireFloats, type Tensor } from "../../tensor.ts";
-import { add, divide, multiply, square, squareRoot, subtract } from "../elementwise/op.ts";
+import { add, divide, map, multiply, square, squareRoot, subtract } from "../elementwise/op.ts";
 import { broadcastTo, detach, reshape } from "../movement/op.ts";
 import { mean } from "../reduce/op.ts";
 
@@ -50,57 +51,75 @@ export function groupNorm(
         `sizes, C) and groups that divide C`,
     );
   }
-  const positions = elementCount(x.shape) / elementCount(frames) / channels;
-  const norm = new Grouping(elementCount(frames), channels, groups);
-  const rows = reshape(x, [norm.frames, positions, channels]);
-  const average = norm.groupMean(mean(rows, [1]));
+  const norm = new Grouping(frames, axes, channels, groups);
+  const average = norm.groupMean(x);
   // Every pass over x is taken about a constant, which happens to be the mean: derivatives are exact
   // whatever it is, and what is left of the mean's own derivative is small work on rows of channels.
+  // Each pass is one expression: its derivatives read x again, and no difference is stored.
   const center = detach(average);
-  const shifted = subtract(rows, norm.row(center));
   const variance = subtract(
-    norm.groupMean(mean(square(shifted), [1])),
+    norm.groupMean(map((a, m) => squared(binary("subtract", a, m)), x, norm.row(center))),
     square(subtract(average, center)),
   );
   const inverse = divide(1, squareRoot(add(variance, epsilon)));
-  const scale = weight ? multiply(inverse, norm.affine(weight, frames)) : inverse;
+  const scale = weight ? multiply(inverse, norm.affine(weight)) : inverse;
   const centered = multiply(subtract(center, average), scale);
-  const offset = bias ? add(centered, norm.affine(bias, frames)) : centered;
-  return reshape(add(multiply(shifted, norm.row(scale)), norm.row(offset)), x.shape);
+  const offset = bias ? add(centered, norm.affine(bias)) : centered;
+  return map(
+    (a, m, s, o) => binary("add", binary("multiply", binary("subtract", a, m), s), o),
+    ...[x, norm.row(center), norm.row(scale), norm.row(offset)],
+  );
 }
+
+const squared = (e: Expression): Expression => binary("multiply", e, e);
 
 /** Shapes of a group norm: statistics are (frames, groups, 1), parameters (frames, groups, width). */
 class Grouping {
-  readonly width: number;
-  constructor(readonly frames: number, readonly channels: number, readonly groups: number) {
-    this.width = channels / groups;
+  /** Numbers of a channel, for each frame. */
+  readonly #rows: Shape;
+  readonly #axes: readonly number[];
+  readonly #width: number;
+
+  constructor(
+    readonly frames: Shape,
+    axes: number,
+    readonly channels: number,
+    readonly groups: number,
+  ) {
+    this.#axes = Array.from({ length: axes }, (_, i) => frames.length + i);
+    this.#rows = [...frames, ...this.#axes.map(() => 1), channels];
+    this.#width = channels / groups;
   }
 
-  /** Means of channels (frames, channels) over their groups. */
-  groupMean(channelMeans: Tensor): Tensor {
-    const means = mean(reshape(channelMeans, [this.frames, this.groups, this.width]), [2]);
-    return reshape(means, [this.frames, this.groups, 1]);
+  #count(): number {
+    return elementCount(this.frames);
+  }
+
+  /** Means over the positions and the channels of groups. */
+  groupMean(x: Tensor): Tensor {
+    const ofChannels = reshape(mean(x, this.#axes), [this.#count(), this.groups, this.#width]);
+    return reshape(mean(ofChannels, [2]), [this.#count(), this.groups, 1]);
   }
 
   /** A weight or bias as a factor of statistics. */
-  affine(parameter: Tensor, frames: Shape): Tensor {
-    const own = elementCount(parameter.shape) === this.channels ? 1 : this.frames;
+  affine(parameter: Tensor): Tensor {
     const { shape } = parameter;
-    const fits = shape[shape.length - 1] === this.channels &&
-      elementCount(shape) === own * this.channels;
-    if (!fits) {
+    const whole = [...this.frames, this.channels];
+    if (!sameShape(shape, [this.channels]) && !sameShape(shape, whole)) {
       throw new RangeError(
         `groupNorm: a weight or bias ${formatShape(shape)}; it must be ${
           formatShape([this.channels])
-        } or ${formatShape([...frames, this.channels])}`,
+        } or ${formatShape(whole)}`,
       );
     }
-    return reshape(parameter, [own, this.groups, this.width]);
+    return reshape(parameter, [-1, this.groups, this.#width]);
   }
 
   /** A number for each channel, to be combined with all positions of a frame. */
   row(ofGroups: Tensor): Tensor {
-    const full = broadcastTo(ofGroups, [this.frames, this.groups, this.width]);
-    return reshape(full, [this.frames, 1, this.channels]);
+    return reshape(
+      broadcastTo(ofGroups, [this.#count(), this.groups, this.#width]),
+      this.#rows,
+    );
   }
 }
