@@ -34,6 +34,12 @@ const documented = [
   "cli",
 ];
 
+/** Tests that only compute: their files run side by side, one a core. */
+const sideBySide = ["tests/kernels", "tests/models", "tests/diffusion"];
+
+/** Among them those that change what a process shares, its environment. */
+const alone = ["tests/kernels/webgpu"];
+
 /** One run of `deno test`. */
 interface TestRun {
   readonly args: readonly string[];
@@ -43,6 +49,7 @@ interface TestRun {
 
 /** Tests of numbers on one form of the CPU device: enough to see that no other code is generated. */
 const numericTests = [
+  "--parallel",
   "--filter",
   "/\\[wasm, 2 threads\\]/",
   "--ignore=tests/training/runs",
@@ -80,6 +87,8 @@ async function runTests({ args, flags = fastFlags }: TestRun): Promise<Counts> {
     env: {
       // Processes that tests start inherit it.
       DENO_V8_FLAGS: flags,
+      // Mesa's emulated GPU spends longer on optimising the small kernels of tests than on running them.
+      GALLIVM_PERF: "nopt",
       ...Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
     },
     stdin: "null",
@@ -108,7 +117,9 @@ if (import.meta.main) {
   const examples = documented.filter((_, index) => existing[index]);
   const runs: TestRun[] = Deno.args.length > 0 ? [{ args: Deno.args }] : [
     { args: ["--doc", "--permit-no-files", "--ignore=bench/peers", ...examples] },
-    { args: ["tests"] },
+    { args: ["--parallel", `--ignore=${alone}`, ...sideBySide] },
+    { args: alone },
+    { args: [`--ignore=${sideBySide}`, "tests"] },
     { args: numericTests, flags: safeFlags },
   ];
   let total: Counts = { passed: 0, failed: 0 };

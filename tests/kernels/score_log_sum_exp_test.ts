@@ -13,6 +13,7 @@ import { scoreLogSumExp } from "../../kernels/ops/attention/score_log_sum_exp.ts
 import { elementCount } from "../../kernels/shape.ts";
 import { constantTensor, input } from "../../kernels/tensor.ts";
 import { eachDevice } from "../devices.ts";
+import { takesFewerCases } from "../scale.ts";
 
 interface Form {
   readonly batch?: number;
@@ -127,7 +128,9 @@ eachDevice("log-sum-exp of scores and its gradients", async (device, { name }) =
   // Means of hundreds of unit vectors nearly cancel: errors are those of the terms.
   const tolerance = 4e-6;
   let worst = 0;
-  for (const form of forms) {
+  // An emulated GPU compiles the gradients of the widest heads for ten seconds.
+  const widest = await takesFewerCases(device.kind) ? 130 : Infinity;
+  for (const form of forms.filter(({ width }) => width <= widest)) {
     const error = await largestError(device, form);
     worst = Math.max(worst, error);
     assert(error <= tolerance, `${JSON.stringify(form)}: off by ${error}`);

@@ -39,7 +39,23 @@ export const casesOf: Record<StepKind, (padding: number) => StepCase[]> = {
 };
 
 /** Aligned operands, and operands that start 3 elements into their buffers. */
-export const paddings = [0, 3];
+const paddings = [0, 3];
+
+/** All cases of a kind: each form with each padding. */
+export function everyCase(make: (padding: number) => StepCase[]): StepCase[] {
+  return paddings.flatMap((padding) =>
+    make(padding).map((test) =>
+      padding ? { ...test, name: `${test.name}, padding ${padding}` } : test
+    )
+  );
+}
+
+/** Of all cases of a kind one form in `every`, once, its operands aligned and not in turns. */
+export function oneInForms<Case>(cases: readonly Case[], every: number): Case[] {
+  const forms = cases.length / paddings.length;
+  const chosen = Array.from({ length: Math.ceil(forms / every) }, (_, index) => index);
+  return chosen.map((index) => cases[every * index + forms * (index % paddings.length)]);
+}
 
 /** Results of a case on a device, by the name of the state. */
 export async function runCase(

@@ -9,7 +9,7 @@ import type { Step } from "../../../kernels/program.ts";
 import type { StoredArray } from "../../../kernels/shape.ts";
 import type { View } from "../../../kernels/view.ts";
 import type { StepCase } from "../steps/builder.ts";
-import { casesOf, paddings } from "../steps/cases.ts";
+import { casesOf, everyCase } from "../steps/cases.ts";
 import { WatchedMemory } from "./watched_memory.ts";
 
 /** Cases with larger buffers would take long, and so would every one of the others. */
@@ -86,7 +86,7 @@ function wildIntegers(test: StepCase): [string, StoredArray][] {
 
 /** Some small cases of a kind. */
 function smallCases(make: (padding: number) => StepCase[]): StepCase[] {
-  return paddings.flatMap(make)
+  return everyCase(make)
     .filter(({ program }) => program.buffers.every(({ elements }) => elements <= largestBuffer))
     .filter((_, index) => index % oneOf === 0);
 }

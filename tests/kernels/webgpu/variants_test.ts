@@ -8,7 +8,9 @@ import assert from "node:assert/strict";
 import { load } from "../../../kernels/expression.ts";
 import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
 import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
+import { takesFewerCases } from "../../scale.ts";
 import { StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
+import { everyCase, oneInForms } from "../steps/cases.ts";
 import { matmulCases } from "../steps/matmul_cases.ts";
 import { elementwiseCases, reduceCases } from "../steps/tensor_cases.ts";
 import { failuresOf, gpuTest, runCase } from "./cases.ts";
@@ -77,16 +79,20 @@ const large = [
   product(0, "NN", { batch: 1, m: 130, n: 140, k: 12 }, "f16"),
 ];
 
-/** On software adapters each shape of the "tiles" variant takes 0.3 s to compile. */
-const casesOf = (variant: string): StepCase[] =>
-  variant === "tiles"
-    ? matmulCases(3).filter((_, index) => index % 2 === 0)
-    : [...matmulCases(0), ...matmulCases(3)];
+/** All cases of a kind; on an emulated GPU one form in `every`, once. */
+async function chooseCases(
+  make: (padding: number) => StepCase[],
+  every = 1,
+): Promise<StepCase[]> {
+  const cases = everyCase(make);
+  return await takesFewerCases() ? oneInForms(cases, every) : cases;
+}
 
 for (const variant of matmulVariants) {
   const options = { specFloor: true, variants: { matmul: variant } };
   gpuTest(`matmul variant ${variant} at the spec floor`, options, async (device) => {
-    const cases = [...casesOf(variant), ...large];
+    // Tiles take longest to compile.
+    const cases = [...await chooseCases(matmulCases, variant === "tiles" ? 2 : 1), ...large];
     const failures = await failuresOf(`matmul ${variant}`, device, cases);
     assert.deepEqual(failures, []);
   });
@@ -95,7 +101,7 @@ for (const variant of matmulVariants) {
 for (const variant of ["threads", "groups"]) {
   const options = { specFloor: true, variants: { reduce: variant } };
   gpuTest(`reduce variant ${variant} at the spec floor`, options, async (device) => {
-    const cases = [...reduceCases(0), ...reduceCases(3)];
+    const cases = await chooseCases(reduceCases);
     const failures = await failuresOf(`reduce ${variant}`, device, cases);
     assert.deepEqual(failures, []);
   });
@@ -120,7 +126,7 @@ for (const variant of ["threads", "groups"]) {
 }
 
 gpuTest("element-wise steps at the spec floor", { specFloor: true }, async (device) => {
-  const cases = [...elementwiseCases(0), ...elementwiseCases(3)];
+  const cases = await chooseCases(elementwiseCases);
   assert.deepEqual(await failuresOf("element-wise", device, cases), []);
 });
 
