@@ -90,9 +90,10 @@ export function supportsRelaxedSimd(): boolean {
 
 /** Compiles the largest tile. */
 async function prepareTile(lanes: Lanes): Promise<Tile> {
-  const module = new ModuleBuilder({ relaxed: supportsRelaxedSimd(), lanes });
-  const columns = tileColumns(lanes);
-  const { name } = defineTile(module, tileRows, columns / vectorElements, vectorElements, {
+  const relaxed = supportsRelaxedSimd();
+  const module = new ModuleBuilder({ relaxed, lanes });
+  const [rows, columns] = [tileRows(relaxed), tileColumns(lanes)];
+  const { name } = defineTile(module, rows, columns / vectorElements, vectorElements, {
     lastLanes: 0,
   });
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
@@ -103,7 +104,7 @@ async function prepareTile(lanes: Lanes): Promise<Tile> {
     for (let i = 0; i < tilesPerTiming; i++) {
       compute(0, 4 * depth, 8192, 16384, 4 * columns, depth, 0);
     }
-    return tilesPerTiming * tileRows * columns * depth / (performance.now() - start);
+    return tilesPerTiming * rows * columns * depth / (performance.now() - start);
   };
   const first = Math.max(...Array.from({ length: firstTimings }, time));
   return { time, first, best: first };

@@ -9,13 +9,12 @@
  * @module
  */
 import type { FunctionBuilder, Label, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { tileRows } from "../matmul/wasm_micro.ts";
 
 /**
  * A block of queries goes on beyond its segment until it fills a tile of the matrix product: where
  * ids change with every query, all keys would otherwise be packed for each row.
  */
-const shortestBlock = tileRows;
+const shortestBlock = 6;
 
 /** Ids that are looked at together. */
 const idsAtOnce = 16;

@@ -205,18 +205,19 @@ export const lowerConvolutionWeightGradient: WasmLowering<ConvolutionWeightGradi
 ) => {
   const { input, outputGradient, output } = step;
   const { lanes, threads } = context;
+  const rowUnit = tileRows(context.relaxed);
   const [rows, columns, ...kernelSizes] = output.shape;
   const [images, ...windows] = outputGradient.shape.slice(0, 4);
   const places = elementCount(kernelSizes);
   const columnBlock = blockSize(columns, maximumColumns, panelColumns(lanes));
-  const fitting = Math.max(tileRows, maximumSums / places / columnBlock);
+  const fitting = Math.max(rowUnit, maximumSums / places / columnBlock);
   const blocks = windowBlocks(step, input, outputGradient, triple(kernelSizes), maximumColumns);
   const kernel: WeightGradientKernel = {
     blocks,
     blockCount: images * blocksOfImage(blocks),
     gradientStrides: outputGradient.strides.slice(0, 4),
     columns,
-    rowBlock: blockSize(rows, Math.min(maximumRows, fitting), tileRows),
+    rowBlock: blockSize(rows, Math.min(maximumRows, fitting), rowUnit),
     columnBlock,
   };
   const name = weightGradientName(kernel);
@@ -232,7 +233,7 @@ export const lowerConvolutionWeightGradient: WasmLowering<ConvolutionWeightGradi
   ];
   const multiplyAdds = elementCount(outputGradient.shape) * columns * places;
   const boxes = splitGrid(
-    { size: rows, unit: tileRows },
+    { size: rows, unit: rowUnit },
     { size: columns, unit: tileColumns(lanes) },
     Math.min(threads, Math.ceil(multiplyAdds / multiplyAddsPerThread)),
     (boxRows, boxColumns) => places * boxRows * boxColumns + packingCost * (boxRows + boxColumns),

@@ -27,9 +27,8 @@ import {
 import { tileColumns, tileRows } from "./wasm_micro.ts";
 import { widenedColumnBytes } from "./wasm_pack.ts";
 
-/** Up to this many rows b is read in place, by how it is stored. */
-const rowsByDotProducts = 64;
-const rowsReadDirectly = 40;
+/** Up to this many rows b is read in place. */
+const rowsReadInPlace = 40;
 
 /** Sizes of blocks: six rows of a and a pair of panels fill the first-level cache. */
 const maximumDepthBlock = 768;
@@ -102,9 +101,9 @@ function factorView(factor: MatrixView, shape: Shape): View {
 
 function chooseMethod({ m, k, b }: MatmulStep, scratchBytes: number): Method {
   const inPlace = b.dtype === "f32";
-  if (b.columnStride === 1) return inPlace && m <= rowsReadDirectly ? "direct" : "packed";
+  if (b.columnStride === 1) return inPlace && m <= rowsReadInPlace ? "direct" : "packed";
   const fits = inPlace || dotColumns(8) * widenedColumnBytes(k) <= scratchBytes / 2;
-  return m <= rowsByDotProducts && fits ? "dot" : "packed";
+  return m <= rowsReadInPlace && fits ? "dot" : "packed";
 }
 
 /** Chooses block sizes for the largest box. */
@@ -112,7 +111,7 @@ function planBlocks(
   step: MatmulStep,
   method: Method,
   boxes: readonly Box[],
-  { scratchBytes, lanes }: WasmContext,
+  { scratchBytes, lanes, relaxed }: WasmContext,
 ): MatmulKernel {
   const { m, n, k } = step;
   // Boxes of small products may be empty.
@@ -133,7 +132,7 @@ function planBlocks(
     Math.max(unit, Math.floor(scratchBytes / share / (4 * depthBlock) / unit) * unit);
   const widens = method === "dot" && step.b.dtype === "f16";
   const maximumColumns = widens ? widenedElements / k : maximumColumnBlock;
-  const unit = tileColumns(lanes);
+  const [rowUnit, unit] = [tileRows(relaxed), tileColumns(lanes)];
   const columnBlock = method === "packed" || widens || keepsOutput
     ? blockSize(columns, Math.min(maximumColumns, fitting(2, unit)), unit)
     : columns;
@@ -144,7 +143,7 @@ function planBlocks(
     a: layout(step.a),
     b: layout(step.b),
     method,
-    rowBlock: blockSize(rows, Math.min(maximumRowBlock, fitting(4, tileRows)), tileRows),
+    rowBlock: blockSize(rows, Math.min(maximumRowBlock, fitting(4, rowUnit)), rowUnit),
     columnBlock,
     depthBlock,
     keepsOutput,
@@ -168,7 +167,11 @@ function epilogueKernel(step: MatmulStep, productRow: number): ElementwiseKernel
 }
 
 /** Divides the result into at most one box a thread. */
-function divide(step: MatmulStep, method: Method, { threads, lanes }: WasmContext): Box[] {
+function divide(
+  step: MatmulStep,
+  method: Method,
+  { threads, lanes, relaxed }: WasmContext,
+): Box[] {
   const { batch, m, n, k } = step;
   const whole = (end: number): Range => ({ start: 0, end });
   const workers = Math.min(threads, Math.ceil(batch * m * n * k / multiplyAddsPerThread));
@@ -178,7 +181,7 @@ function divide(step: MatmulStep, method: Method, { threads, lanes }: WasmContex
   }
   const unit = method === "dot" ? dotColumns(lanes) : tileColumns(lanes);
   return splitGrid(
-    { size: m, unit: tileRows },
+    { size: m, unit: tileRows(relaxed) },
     { size: n, unit },
     workers,
     (rows, columns) => boxCost(step, method, rows, columns),

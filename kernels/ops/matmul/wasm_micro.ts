@@ -3,7 +3,7 @@
  *
  * A tile is up to 6 rows by 8 columns, or by 16 in modules for eight lanes: twelve accumulators (of
  * 256 bits in the latter), two vectors of b and one broadcast element of a fill the fifteen vector
- * registers that V8 hands out. The rows of a are read through one pointer each at a common constant
+ * registers that V8 hands out. Without fused multiply-adds it has 5 rows. The rows of a are read through one pointer each at a common constant
  * offset, since V8 checks the bounds of every load and can share the computed bound only between
  * loads with the same offset. The depth is unrolled 8 times.
  *
@@ -22,8 +22,14 @@ import {
 } from "../../wasm/assembler.ts";
 import { type RowVector, storeRow, vectorBytes } from "../../wasm/lanes.ts";
 
-/** Rows of the largest tile. */
-export const tileRows = 6;
+/**
+ * Rows of the largest tile.
+ *
+ * @param relaxed Whether sums and products are one instruction; apart, products need a register.
+ */
+export function tileRows(relaxed: boolean): number {
+  return relaxed ? 6 : 5;
+}
 
 /** Columns of the largest tile. */
 export function tileColumns(lanes: Lanes): number {
@@ -321,10 +327,14 @@ class BlockLoop {
       };
       f.get(a).set(rowA).get(c).set(rowC);
       this.#divideRows(rows, whole, rest);
-      f.repeat(whole, () => tile(tileRows));
-      for (const heights of [[1], [2], [3], [4], [5], [4, 3], [4, 4]]) {
-        const sum = heights.reduce((x, y) => x + y);
-        f.get(rest).i32Const(sum).i32Eq().if(() => heights.forEach(tile));
+      const largest = tileRows(f.module.relaxed);
+      f.repeat(whole, () => tile(largest));
+      for (let height = 1; height <= largest + 2; height++) {
+        if (height === largest) continue;
+        const heights = height < largest
+          ? [height]
+          : [Math.ceil(height / 2), Math.floor(height / 2)];
+        f.get(rest).i32Const(height).i32Eq().if(() => heights.forEach(tile));
       }
     });
     const bytes = vectorBytes * vectors;
@@ -336,14 +346,15 @@ class BlockLoop {
     } else f.get(b).get(depth).i32Const(bytes).i32Mul().i32Add().set(b);
   }
 
-  /** Whole tiles and remaining rows; 7 and 8 remain rather than 1 and 2, which are slow alone. */
+  /** Whole tiles and remaining rows: rather a tile and one or two rows than these alone. */
   #divideRows(rows: Local, whole: Local, rest: Local): void {
     const { f } = this;
-    f.get(rows).i32Const(tileRows).i32DivU().set(whole);
-    f.get(rows).i32Const(tileRows).i32RemU().set(rest);
+    const largest = tileRows(f.module.relaxed);
+    f.get(rows).i32Const(largest).i32DivU().set(whole);
+    f.get(rows).i32Const(largest).i32RemU().set(rest);
     f.get(rest).i32Const(1).i32Sub().i32Const(2).i32LtU();
     f.get(whole).i32Const(0).i32GtU().i32And().if(() => {
-      f.increment(whole, -1).increment(rest, tileRows);
+      f.increment(whole, -1).increment(rest, largest);
     });
   }
 }
