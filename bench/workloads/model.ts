@@ -97,17 +97,15 @@ export async function loadPlainStep(
   return { run, macs: macsOf(graph) };
 }
 
-type Inputs = Readonly<Record<string, HostArray>>;
-
-/** The inputs that a graph reads: not every model of a family reads all. */
-function readBy(graph: Graph, inputs: Inputs): Inputs {
-  const wanted = graphInputs(graph);
-  return Object.fromEntries(Object.entries(inputs).filter(([name]) => wanted.has(name)));
-}
-
-function writeInputs(executable: Executable, graph: Graph, inputs: Inputs): void {
-  for (const [name, data] of Object.entries(readBy(graph, inputs))) {
-    executable.buffer(name).write(data);
+/** Writes the inputs that a graph reads: not every model of a family reads all. */
+function writeInputs(
+  executable: Executable,
+  graph: Graph,
+  inputs: Readonly<Record<string, HostArray>>,
+): void {
+  const reads = graphInputs(graph);
+  for (const [name, data] of Object.entries(inputs)) {
+    if (reads.has(name)) executable.buffer(name).write(data);
   }
 }
 
@@ -141,6 +139,5 @@ async function loadTrainingStep(
     .trainingWorkload(config, { batch, tokens });
   const trainer = await loadTrainer(device, specifications, graphs);
   for (const [name, data] of Object.entries(constants)) trainer.writeInput(name, data);
-  const run = () => trainer.runStep(readBy(graphs.update, inputs(trainer.step)));
-  return { run, macs: macsOf(graphs.update) };
+  return { run: () => trainer.runStep(inputs(trainer.step)), macs: macsOf(graphs.update) };
 }

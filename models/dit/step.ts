@@ -17,8 +17,8 @@ import { lookup, parameterStates } from "../../nn/parameters.ts";
 import { streams } from "../../diffusion/streams.ts";
 import {
   type StepGraphs,
-  stepInParts,
   type StepLosses,
+  stepOf,
   wholeStep,
 } from "../../training/step/step_graphs.ts";
 
@@ -60,13 +60,11 @@ export function ditTrainingGraph(
 
 /** The graphs of a step, whole or in parts. The inputs of a part are those of its pictures. */
 export function ditTrainingGraphs(config: DiTConfig, settings: DiTStepSettings): StepGraphs {
-  const { batchSize, accumulate = 1, clipNorm } = settings;
-  if (accumulate === 1) return wholeStep(trainingLosses(config, settings), clipNorm);
-  if (batchSize % accumulate !== 0) {
-    throw new RangeError(`a batch of ${batchSize} cannot be divided into ${accumulate} parts`);
-  }
-  const part = { ...settings, batchSize: batchSize / accumulate };
-  return stepInParts(trainingLosses(config, part), clipNorm, accumulate);
+  return stepOf(
+    settings.batchSize,
+    settings,
+    (batchSize) => trainingLosses(config, { ...settings, batchSize }),
+  );
 }
 
 function trainingLosses(config: DiTConfig, settings: DiTStepSettings): StepLosses {

@@ -24,9 +24,8 @@ import { contrastiveLoss } from "../../training/losses/contrastive.ts";
 import {
   type Measured,
   type StepGraphs,
-  stepInParts,
   type StepLosses,
-  wholeStep,
+  stepOf,
 } from "../../training/step/step_graphs.ts";
 
 /** What is minimised. */
@@ -52,16 +51,14 @@ export interface NaViTStepSettings extends PackShape {
  * those of the whole batch times the number of parts.
  */
 export function navitTrainingGraphs(config: NaViTConfig, settings: NaViTStepSettings): StepGraphs {
-  const { sequences, accumulate = 1, clipNorm } = settings;
-  if (accumulate === 1) return wholeStep(navitLosses(config, settings), clipNorm);
-  if (settings.loss === "contrastive") {
+  if (settings.loss === "contrastive" && (settings.accumulate ?? 1) > 1) {
     throw new RangeError("a contrastive batch cannot be divided: all its images are negatives");
   }
-  if (sequences % accumulate !== 0) {
-    throw new RangeError(`${sequences} sequences cannot be divided into ${accumulate} parts`);
-  }
-  const part = { ...settings, sequences: sequences / accumulate };
-  return stepInParts(navitLosses(config, part), clipNorm, accumulate);
+  return stepOf(
+    settings.sequences,
+    settings,
+    (sequences) => navitLosses(config, { ...settings, sequences }),
+  );
 }
 
 /** The losses of a batch that is an input. */

@@ -166,9 +166,13 @@ export interface Running {
 }
 
 /** Starts the tool with the permissions of its task. */
-export function start(args: readonly string[], env: Record<string, string> = {}): Running {
+export function start(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  program = "cli/main.ts",
+): Running {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...taskPermissions, "cli/main.ts", ...args],
+    args: ["run", ...taskPermissions, program, ...args],
     env: { XDG_RUNTIME_DIR: "/tmp", NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",

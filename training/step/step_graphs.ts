@@ -86,6 +86,25 @@ export function stepInParts(losses: StepLosses, clipNorm: number, parts: number)
   };
 }
 
+/**
+ * The step of a batch, whole or in as many equal parts as the settings say.
+ *
+ * @param size of the batch, such as its pictures
+ * @param losses those of so many of them
+ */
+export function stepOf(
+  size: number,
+  { accumulate = 1, clipNorm }: { readonly accumulate?: number; readonly clipNorm: number },
+  losses: (size: number) => StepLosses,
+): StepGraphs {
+  if (size % accumulate !== 0) {
+    throw new RangeError(`a batch of ${size} cannot be divided into ${accumulate} parts`);
+  }
+  return accumulate === 1
+    ? wholeStep(losses(size), clipNorm)
+    : stepInParts(losses(size / accumulate), clipNorm, accumulate);
+}
+
 function accumulationGraph(
   { specifications, states, loss, terms }: StepLosses,
   parts: number,

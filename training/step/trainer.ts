@@ -105,6 +105,8 @@ interface LoadedStep {
   readonly accumulate?: Executable;
   readonly update: Executable;
   readonly columns: readonly string[];
+  /** Inputs that a batch is read from. */
+  readonly reads: ReadonlySet<string>;
   /** Parts of the model whose update has numbers of its own. */
   readonly scheduled: readonly (keyof typeof scheduleInputs)[];
 }
@@ -118,7 +120,8 @@ async function loadStep(
   const { parts, columns } = graphs;
   const inputs = graphInputs(graphs.update);
   const scheduled = (["body", "head"] as const).filter((part) => inputs.has(scheduleInputs[part]));
-  const about = { parts, columns, scheduled };
+  const reads = graphInputs(graphs.accumulate ?? graphs.update);
+  const about = { parts, columns, reads, scheduled };
   if (!graphs.accumulate) {
     return { ...about, update: await device.load(compile(graphs.update), bindings) };
   }
@@ -170,12 +173,14 @@ export class Trainer {
   /**
    * Makes one step. On WebGPU the work is only queued.
    *
-   * @param inputs of the whole batch, the samples along the first axis
+   * @param inputs of the whole batch, the samples along the first axis; what the step does not read
+   * is passed over
    */
   runStep(inputs: Readonly<Record<string, HostArray>>): void {
-    const { parts, accumulate, update } = this.programs;
+    const { parts, accumulate, update, reads } = this.programs;
+    const batch = Object.entries(inputs).filter(([name]) => reads.has(name));
     for (let part = 0; part < parts; part++) {
-      for (const [name, data] of Object.entries(inputs)) {
+      for (const [name, data] of batch) {
         const length = data.length / parts;
         this.writeInput(name, data.subarray(part * length, (part + 1) * length));
       }
