@@ -93,10 +93,14 @@ export function describePlace(row: MeasuredPlace | FailedPlace): string {
   return `${row.device}${threads}${bits}${row.software ? " (software)" : ""}`;
 }
 
+/** The device's own words, with the width of its vectors. */
+export function describeDevice(
+  { description, vectors }: Pick<Device, "description" | "vectors">,
+): string {
+  return vectors ? `${description}; ${describeVectors(vectors)}` : description;
+}
+
 /** One line for each device that was measured: what it is. */
 export function deviceNotes(rows: readonly (MeasuredPlace | FailedPlace)[]): string[] {
-  const notes = rows.filter(isMeasured).map(({ description, vectors }) =>
-    vectors ? `${description}; ${describeVectors(vectors)}` : description
-  );
-  return [...new Set(notes)];
+  return [...new Set(rows.filter(isMeasured).map(describeDevice))];
 }

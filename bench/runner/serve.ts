@@ -12,6 +12,7 @@ import { deviceKind, deviceNames, everywhere, openDevice } from "../../kernels/d
 import { familyOf, modelConfigByName } from "../../models/registry.ts";
 import type { Build } from "../../base/machine.ts";
 import { loadForward, loadPlainStep, workloadOf } from "../workloads/model.ts";
+import { describeDevice } from "./places.ts";
 import { timeRuns, warmUp } from "./timing.ts";
 import {
   createParameters,
@@ -93,7 +94,7 @@ class Server {
 
   async #describe() {
     const devices = await this.#devices.all();
-    const detail = devices.map(({ description }) => description).join("; ") ||
+    const detail = devices.map(describeDevice).join("; ") ||
       `Deno ${Deno.version.deno}, V8 ${Deno.version.v8}`;
     return { name: "Tessera", version: this.build.tessera, commit: this.build.commit, detail };
   }

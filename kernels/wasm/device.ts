@@ -211,6 +211,7 @@ class WasmExecutable implements Executable {
   run(): void {
     const { program } = this.#memory;
     if (!this.#pooled) throw new Error(`program ${program.name} has been destroyed`);
+    this.#memory.check();
     this.#device.run(program, this.#pooled);
   }
 

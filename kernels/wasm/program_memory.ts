@@ -57,6 +57,8 @@ export class WasmBuffer implements DeviceBuffer {
 /** The addresses of a program's buffers, and the memory it owns. */
 export class ProgramMemory {
   readonly #owned: WasmBuffer[] = [];
+  /** Buffers that were handed in, which others may destroy. */
+  readonly #bound: WasmBuffer[] = [];
   readonly #addresses: number[] = [];
   readonly #named = new Map<string, WasmBuffer>();
 
@@ -128,7 +130,18 @@ export class ProgramMemory {
           `needs ${elements} of ${dtype}`,
       );
     }
+    this.#bound.push(bound);
     return bound;
+  }
+
+  /**
+   * Makes sure that everything the program touches is still there: what a destroyed buffer held may
+   * belong to another one by now.
+   *
+   * @throws Error naming a destroyed buffer
+   */
+  check(): void {
+    for (const buffer of this.#bound) void buffer.address;
   }
 
   /** As `WasmContext.address`. */

@@ -55,14 +55,21 @@ const families: Readonly<Record<string, readonly string[]>> = {
 /** Names of the golden models. */
 export const goldenModels = Object.values(families).flat();
 
+/** A golden model's graph, its inputs, and its weights. */
+export async function goldenCase(
+  name: string,
+): Promise<{ loaded: VerificationCase; weights: Map<string, HostArray> }> {
+  const family = Object.keys(families).find((family) => families[family].includes(name))!;
+  const loaded = await readers[family](`${folder}${name}.case.safetensors`, name);
+  return { loaded, weights: await weightsOf(name) };
+}
+
 /** The output and all gradients of a golden model on one device after another. */
 export async function goldenBits(
   name: string,
   devices: readonly WasmDeviceOptions[],
 ): Promise<Map<string, Int32Array>[]> {
-  const family = Object.keys(families).find((family) => families[family].includes(name))!;
-  const loaded = await readers[family](`${folder}${name}.case.safetensors`, name);
-  const weights = await weightsOf(name);
+  const { loaded, weights } = await goldenCase(name);
   const found = [];
   for (const options of devices) found.push(await results(options, loaded, weights));
   return found;

@@ -199,7 +199,10 @@ Deno.test("states are shared between programs and outlive them", async () => {
       executable.destroy();
     }
     assert.deepEqual([...await count.read()], [3]);
+    const executable = await device.load(exampleProgram(), new Map([["count", count]]));
     count.destroy();
+    // Otherwise it would write to whatever has the memory now.
+    assert.throws(() => executable.run(), /buffer count has been destroyed/);
     await assert.rejects(async () => await count.read(), /count has been destroyed/);
   });
 });

@@ -5,6 +5,8 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { goldenCase } from "../../models/golden_bits.ts";
 import { casesOf } from "../steps/cases.ts";
 import { WatchedMemory } from "./watched_memory.ts";
 
@@ -28,4 +30,14 @@ for (const { threads, padding, lanes } of choices) {
       }
     });
   }
+}
+
+for (const name of ["dit-pixel", "navit_factorized"]) {
+  Deno.test(`${name}, forward and backward, touches its operands only`, async () => {
+    const { loaded: { graph, inputs, expected }, weights } = await goldenCase(name);
+    const memory = new WatchedMemory(2, 8);
+    const names = expected.map(({ name }) => name);
+    const results = await memory.run(compile(graph), [...weights, ...inputs], names);
+    assert.equal(results.size, names.length);
+  });
 }
