@@ -6,8 +6,11 @@
  *
  * @module
  */
+import { elementCount } from "../../shape.ts";
 import type { View } from "../../view.ts";
+import { setRowPointers } from "../../wasm/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
 import {
   accumulators,
   combine,
@@ -19,7 +22,6 @@ import {
 } from "../../wasm/lanes.ts";
 import type { Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
 import { horizontalSum } from "../../wasm/math.ts";
-import { rowRuns, rowStretches } from "../../wasm/row_runs.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 import type { LayerNormGradientStep, LayerNormStep } from "./step.ts";
 
@@ -28,23 +30,29 @@ const unroll = 4;
 /** What a function is specialised to. */
 interface RowKernel {
   readonly width: number;
-  /** Operands by role; the value is the distance of rows in bytes. */
-  readonly strides: ReadonlyMap<string, number>;
+  /** Names of the operands. */
+  readonly roles: readonly string[];
+  /** The rows, with the strides of every operand. */
+  readonly rows: LoopNest;
 }
 
-/** Emits the loop over rows; `row` gets the address of the current row in every operand. */
+/**
+ * Emits `(row, rowEnd, ...operand addresses)`: the loop over rows; `body` gets the address of the
+ * current row in every operand.
+ */
 function rowFunction(
   module: ModuleBuilder,
   name: string,
-  kernel: RowKernel,
-  row: (f: FunctionBuilder, operand: ReadonlyMap<string, Local>) => void,
+  { roles, rows }: RowKernel,
+  body: (f: FunctionBuilder, operand: ReadonlyMap<string, Local>) => void,
 ): FunctionBuilder {
-  const roles = [...kernel.strides.keys()];
-  const f = module.function(name, [...roles.map(() => "i32" as const), "i32"], []);
-  const operands = new Map(roles.map((role, i) => [role, f.parameters[i]]));
-  f.repeat(f.parameters[roles.length], () => {
-    row(f, operands);
-    for (const [role, stride] of kernel.strides) f.increment(operands.get(role)!, stride);
+  const f = module.function(name, new Array(2 + roles.length).fill("i32"), []);
+  const [row, rowEnd, ...bases] = f.parameters;
+  const pointers = f.locals("i32", roles.length);
+  const operands = new Map(roles.map((role, i) => [role, pointers[i]]));
+  f.forRange(row, rowEnd, 1, () => {
+    setRowPointers(f, row, rows.sizes, rows.strides, bases, pointers);
+    body(f, operands);
   });
   return f;
 }
@@ -182,7 +190,7 @@ function emitLayerNormGradient(
   });
 }
 
-/** Divides the rows of the operands over the threads and calls the kernel on each stretch. */
+/** Divides the rows of the operands over the threads. */
 function lowerRows(
   operands: ReadonlyMap<string, View>,
   context: WasmContext,
@@ -190,28 +198,24 @@ function lowerRows(
   results: readonly string[],
   emit: (module: ModuleBuilder, name: string, kernel: RowKernel) => FunctionBuilder,
 ): Phase[] {
-  const views = [...operands.values()];
+  const [roles, views] = [[...operands.keys()], [...operands.values()]];
   const { shape } = views[0];
-  const bases = [...operands].map(([role, view]) =>
+  const leading = shape.slice(0, -1);
+  const width = shape.at(-1)!;
+  const addresses = [...operands].map(([role, view]) =>
     context.address(view, {
-      shape: [...shape.slice(0, -1), role === "statistics" ? 2 : shape.at(-1)!],
+      shape: [...leading, role === "statistics" ? 2 : width],
       layout: "rows",
       written: results.includes(role),
     })
   );
-  const runs = rowRuns(views);
-  const width = shape.at(-1)!;
-  const roles = [...operands.keys()];
-  const strides = new Map(roles.map((role, i) => [role, 4 * runs.strides[i]]));
-  const name = `${kind} ${width} ${[...strides].map(([role, s]) => `${role} ${s}`).join(" ")}`;
-  context.define(name, (module) => emit(module, name, { width, strides }));
-  const ranges = splitEvenly(runs.length * runs.count, context.threads);
+  const rows = collapseAxes(leading, views.map(({ strides }) => strides.slice(0, -1)));
+  const name = `${kind} ${width} ${roles.join(" ")} ${nestName(rows)}`;
+  context.define(name, (module) => emit(module, name, { width, roles, rows }));
   return [
-    splitPhase(ranges, (range) =>
-      rowStretches(runs, bases, range).map(({ addresses, rows }) => ({
-        function: name,
-        arguments: [...addresses, rows],
-      }))),
+    splitPhase(splitEvenly(elementCount(leading), context.threads), ({ start, end }) => [
+      { function: name, arguments: [start, end, ...addresses] },
+    ]),
   ];
 }
 
