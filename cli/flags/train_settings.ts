@@ -7,7 +7,6 @@ import type { RunSchedule, SampleSchedule } from "../../training/runs/manifest.t
 import type { RateSchedule } from "../../training/step/learning_rate.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "./flags.ts";
-import type { TrainDitOptions } from "../families/dit/train_flags.ts";
 import type { CommonTrainFlags } from "./train_flags.ts";
 
 type CommonTrainOptions = Values<CommonTrainFlags>;
@@ -37,9 +36,15 @@ export function schedule(
   };
 }
 
+/** Values of the flags of families that draw during a run. */
+interface SampleValues {
+  readonly sampleEvery: number | undefined;
+  readonly sampleSteps: number;
+}
+
 /** When the flags want pictures drawn; where they say nothing, as in the run so far. */
 export function sampleSchedule(
-  { sampleEvery, sampleSteps }: TrainDitOptions,
+  { sampleEvery, sampleSteps }: SampleValues,
   given: ReadonlySet<string>,
   before?: SampleSchedule,
 ): SampleSchedule | undefined {
