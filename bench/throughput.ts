@@ -13,6 +13,8 @@ import {
   type AttentionSize,
   loadAttention,
 } from "./workloads/attention.ts";
+import type { Layer, LayerPass } from "./layers.ts";
+import { loadLayer } from "./workloads/layer.ts";
 import { loadModelJob } from "./workloads/model.ts";
 import { describePlace, isMeasured, measureAt, type Outcome, type Place } from "./runner/places.ts";
 import type { ModelOperation, Subject } from "./subjects.ts";
@@ -137,6 +139,25 @@ export function attentionTasks(
         dtype: "f32",
         place,
         load: (device) => loadAttention(device, operation, size),
+      }))
+    )
+  );
+}
+
+/** The product of all lists for layers of autoencoders. */
+export function layerTasks(
+  passes: readonly LayerPass[],
+  layers: readonly Layer[],
+  places: readonly Place[],
+): Task[] {
+  return layers.flatMap((layer) =>
+    passes.flatMap((pass) =>
+      places.map((place): Task => ({
+        operation: pass,
+        subject: layer.name,
+        dtype: "f32",
+        place,
+        load: (device) => loadLayer(device, pass, layer),
       }))
     )
   );

@@ -15,6 +15,7 @@ import { Readable } from "node:stream";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { layerPasses, usualLayers } from "../layers.ts";
 import { fastFlags } from "../../tools/v8_flags.ts";
 
 const HELP = `Times Tessera beside other frameworks, taking turns round by round.
@@ -22,14 +23,15 @@ const HELP = `Times Tessera beside other frameworks, taking turns round by round
   deno run -A bench/peers/compare.ts [options]
 
   --models A,B    DiT models (default DiT-S/8)
-  --ops A,B       forward, train, product (default forward,train)
+  --ops A,B       forward, train, product, layer (default forward,train)
   --batch N       images per execution (default 8)
   --size N        side of the square matrices of "product" (default 512)
+  --layers A,B    layers of "layer", as bench convolution names them (default its own)
   --rounds N      rounds in which everyone has a turn (default 5)
   --repeat N      timed executions a turn (default 3)
   --device D      wasm or webgpu, for Tessera and jax-js (default wasm)
   --threads N     CPU threads (default: all ${navigator.hardwareConcurrency})
-  --peers A,B     pytorch, jax-js (default pytorch)
+  --peers A,B     pytorch, pytorch-channels-last, jax-js (default pytorch)
   --no-tessera    time the peers only
   --python P      Python interpreter (default python3)
   --json          one JSON document with every sample
@@ -118,6 +120,8 @@ function start(name: string, python: string): Contestant {
       ]);
     case "pytorch":
       return new Contestant(name, python, ["bench/peers/pytorch_dit.py"]);
+    case "pytorch-channels-last":
+      return new Contestant(name, python, ["bench/peers/pytorch_dit.py", "--channels-last"]);
     case "jax-js":
       return new Contestant(name, Deno.execPath(), [
         "run",
@@ -128,7 +132,7 @@ function start(name: string, python: string): Contestant {
         "bench/peers/jax_js_dit.ts",
       ]);
     default:
-      throw new Error(`unknown peer ${name}: pytorch or jax-js`);
+      throw new Error(`unknown peer ${name}: pytorch, pytorch-channels-last or jax-js`);
   }
 }
 
@@ -249,6 +253,7 @@ async function main(): Promise<number> {
       ops: { type: "string", default: "forward,train" },
       batch: { type: "string", default: "8" },
       size: { type: "string", default: "512" },
+      layers: { type: "string", default: usualLayers.join() },
       rounds: { type: "string", default: "5" },
       repeat: { type: "string", default: "3" },
       device: { type: "string", default: "wasm" },
@@ -273,13 +278,15 @@ async function main(): Promise<number> {
   const ops = values.ops.split(",");
   const names = [...(values["no-tessera"] ? [] : ["tessera"]), ...values.peers.split(",")];
   for (const op of ops) {
-    if (!["forward", "train", "product"].includes(op)) {
-      throw new UsageError(`--ops: unknown op ${op}: forward, train or product`);
+    if (!["forward", "train", "product", "layer"].includes(op)) {
+      throw new UsageError(`--ops: unknown op ${op}: forward, train, product or layer`);
     }
   }
   for (const name of names) {
-    if (!["tessera", "pytorch", "jax-js"].includes(name)) {
-      throw new UsageError(`--peers: unknown peer ${name}: pytorch or jax-js`);
+    if (!["tessera", "pytorch", "pytorch-channels-last", "jax-js"].includes(name)) {
+      throw new UsageError(
+        `--peers: unknown peer ${name}: pytorch, pytorch-channels-last or jax-js`,
+      );
     }
   }
 
@@ -287,6 +294,13 @@ async function main(): Promise<number> {
   const runs: Run[] = ops.flatMap((op): Run[] =>
     op === "product"
       ? [{ row: `product ${size}`, request: { op, size, ...common } }]
+      : op === "layer"
+      ? values.layers.split(",").flatMap((layer) =>
+        layerPasses.map((pass) => ({
+          row: `${layer} ${pass}`,
+          request: { op, layer, pass, ...common },
+        }))
+      )
       : models.map((model) => ({
         row: `${model} ${op}, batch ${batch}`,
         request: { op, model, batch, ...common },

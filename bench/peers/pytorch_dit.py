@@ -3,6 +3,7 @@
     {"op": "forward", "model": "DiT-S/8", "batch": 8, "threads": 2}   -> {"milliseconds": 61.2}
     {"op": "train",   "model": "DiT-S/8", "batch": 8, "threads": 2}   -> {"milliseconds": 190.5}
     {"op": "product", "size": 512, "threads": 2}                      -> {"milliseconds": 2.1}
+    {"op": "layer", "layer": "3x3:128-128@64x64", "pass": "forward"}  -> {"milliseconds": 4.9}
     {"op": "memory"}                                                  -> {"bytes": 812646400}
     {"op": "info"}                                                    -> {"name": ..., "version": ...}
 
@@ -12,7 +13,7 @@ runs a few untimed executions first. A request that fails is answered with {"err
 The model is the reference of tests/fixtures with PyTorch's own attention kernel, in float32, at
 256-pixel latents (32x32x4, 1000 classes). A forward runs without gradients. A training step is
 forward, mean squared error against a fixed target over all output channels, backward, and AdamW
-(the fused kernel where PyTorch has it).
+(the fused kernel where PyTorch has it). With `--channels-last` layers keep their channels last.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "fixtures"))
 
 from dit_reference import DiT, DiTConfig  # noqa: E402
+from pytorch_layers import make_layer  # noqa: E402
 
 WARM_UP = 3
 
@@ -91,7 +93,7 @@ def inputs(model: DiT, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 
 
 @functools.cache
-def job(op: str, model: str, batch: int, size: int, threads: int) -> Callable[[], None]:
+def job(op: str, model: str, batch: int, size: int, layer: str, gradient: bool, threads: int) -> Callable[[], None]:
     """The warm job for a request; `threads` is part of the key so that each count is warmed."""
     if op == "forward":
         run = make_forward(model, batch)
@@ -99,8 +101,10 @@ def job(op: str, model: str, batch: int, size: int, threads: int) -> Callable[[]
         run = make_train(model, batch)
     elif op == "product":
         run = make_product(size)
+    elif op == "layer":
+        run = make_layer(layer, gradient, "--channels-last" in sys.argv)
     else:
-        raise ValueError(f"unknown op {op!r}: forward, train, product, memory or info")
+        raise ValueError(f"unknown op {op!r}: forward, train, product, layer, memory or info")
     for _ in range(WARM_UP):
         run()
     return run
@@ -120,7 +124,8 @@ def answer(request: dict) -> dict[str, object]:
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     model, batch = request.get("model", "DiT-S/8"), int(request.get("batch", 8))
-    run = job(op, model, batch, int(request.get("size", 512)), threads)
+    layer, gradient = request.get("layer", ""), request.get("pass") == "gradient"
+    run = job(op, model, batch, int(request.get("size", 512)), layer, gradient, threads)
     start = time.perf_counter()
     run()
     return {"milliseconds": (time.perf_counter() - start) * 1e3}

@@ -11,6 +11,8 @@ import type { Device } from "../../kernels/device.ts";
 import { deviceKind, deviceNames, everywhere, openDevice } from "../../kernels/devices.ts";
 import { familyOf, modelConfigByName } from "../../models/registry.ts";
 import type { Build } from "../../base/machine.ts";
+import { layerPasses, parseLayer, usualLayers } from "../layers.ts";
+import { loadLayer } from "../workloads/layer.ts";
 import { loadForward, loadPlainStep, workloadOf } from "../workloads/model.ts";
 import { describeDevice } from "./places.ts";
 import { timeRuns, warmUp } from "./timing.ts";
@@ -30,6 +32,8 @@ interface Request {
   readonly model?: unknown;
   readonly batch?: unknown;
   readonly size?: unknown;
+  readonly layer?: unknown;
+  readonly pass?: unknown;
   readonly threads?: unknown;
   readonly device?: unknown;
 }
@@ -80,10 +84,13 @@ class Server {
       case "forward":
       case "train":
       case "product":
+      case "layer":
         return await this.#time(request.op, request);
       default:
         throw new Error(
-          `unknown op ${JSON.stringify(request.op)}: forward, train, product, memory or info`,
+          `unknown op ${
+            JSON.stringify(request.op)
+          }: forward, train, product, layer, memory or info`,
         );
     }
   }
@@ -105,7 +112,7 @@ class Server {
     return { bytes: 1024 * process.resourceUsage().maxRSS, deviceBytes };
   }
 
-  async #time(op: "forward" | "train" | "product", request: Request) {
+  async #time(op: "forward" | "train" | "product" | "layer", request: Request) {
     const threads = field(request.threads, navigator.hardwareConcurrency, "threads");
     const asked = field<string>(request.device, everywhere, "device");
     const name = deviceNames.find((known) => known === asked);
@@ -115,15 +122,27 @@ class Server {
     const size = field(request.size, 512, "size");
     const model = field(request.model, "DiT-S/8" as string, "model");
     const batch = field(request.batch, 8, "batch");
-    const shape = op === "product" ? size : `${model} ${batch}`;
+    const layer = field<string>(request.layer, usualLayers[0], "layer");
+    const pass = field<string>(request.pass, "forward", "pass");
+    const shapes = { product: `${size}`, layer: `${layer} ${pass}` };
+    const shape = op in shapes ? shapes[op as keyof typeof shapes] : `${model} ${batch}`;
     const job = await this.#jobs.get(`${place} ${op} ${shape}`, async () => {
       const made = op === "product"
         ? await loadProduct(device, size, size, size)
+        : op === "layer"
+        ? await this.#loadLayer(device, layer, pass)
         : await this.#loadModel(device, place, op, model, batch);
       await warmUp(device, made.run);
       return made;
     });
     return { milliseconds: await timeRuns(device, job.run, 1) };
+  }
+
+  async #loadLayer(device: Device, name: string, pass: string): Promise<Job> {
+    const layer = parseLayer(name);
+    const known = layerPasses.find((one) => one === pass);
+    if (!layer || !known) throw new Error(`no layer ${name} ${pass}`);
+    return await loadLayer(device, known, layer);
   }
 
   async #loadModel(

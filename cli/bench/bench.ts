@@ -5,6 +5,13 @@
  */
 import { Command } from "commander";
 import type { AttentionOperation } from "../../bench/workloads/attention.ts";
+import {
+  type Layer,
+  type LayerPass,
+  layerPasses,
+  parseLayer,
+  usualLayers,
+} from "../../bench/layers.ts";
 import type { Subject } from "../../bench/subjects.ts";
 import type { ProductSize, Task } from "../../bench/throughput.ts";
 import { aspectCommand } from "./aspect.ts";
@@ -35,6 +42,7 @@ export function command(io: Io): Command {
     .addCommand(throughputCommand(io))
     .addCommand(packingCommand(io))
     .addCommand(attentionCommand(io))
+    .addCommand(convolutionCommand(io))
     .addCommand(productCommand(io))
     .addCommand(aspectCommand(io));
 }
@@ -234,6 +242,51 @@ const productSize: Parser<ProductSize> = (value, name) => {
     throw new UsageError(`${name} ${value}: give one side, or m, n and k as 512x384x64`);
   }
   return sizes.length === 1 ? [sizes[0], sizes[0], sizes[0]] : [sizes[0], sizes[1], sizes[2]];
+};
+
+function convolutionCommand(io: Io): Command {
+  return define({
+    name: "convolution",
+    summary: "time convolutions and group norms as autoencoders have them",
+    flags: {
+      ...group("Work:", {
+        ops: flag(
+          "--ops <list>",
+          "forward, gradient (of input and weight; of a group norm with the forward pass)",
+          list(choice(...layerPasses)),
+          layerPasses as readonly LayerPass[],
+        ),
+        layers: flag(
+          "--layers <list>",
+          "KERNEL:INPUTS-OUTPUTS@SIZES, causal along time; norm for a kernel is group norm and SiLU",
+          list(layer),
+          usualLayers.map((name) => parseLayer(name)!) as readonly Layer[],
+          usualLayers.join(),
+        ),
+      }),
+      ...timingFlags,
+      ...profileFlags,
+      ...reportFlags,
+    },
+    examples: [
+      ["tessera bench convolution --layers 3x3:128-128@256x256,norm:128-128@256x256", "two layers"],
+    ],
+    run: async ({ values }) => {
+      const { layerTasks } = await import("../../bench/throughput.ts");
+      const tasks = layerTasks(values.ops, values.layers, await placesOf(values));
+      await runTasks(io, tasks, values, "layer");
+    },
+  });
+}
+
+/** A layer as `--layers` names it. */
+const layer: Parser<Layer> = (value, name) => {
+  const parsed = parseLayer(value);
+  if (parsed) return parsed;
+  throw new UsageError(
+    `${name} ${value}: give KERNEL:INPUTS-OUTPUTS@SIZES, such as 3x3:128-128@64x64, ` +
+      "3x3x3:64-64@9x32x32 or, in 32 groups, norm:256-256@32x32",
+  );
 };
 
 function productCommand(io: Io): Command {

@@ -150,24 +150,29 @@ async function ask(...requests: string[]): Promise<Record<string, unknown>[]> {
 
 Deno.test("requests are answered line by line, whatever they are", async () => {
   const product = '{"op":"product","size":16,"threads":1,"device":"wasm"}';
-  const [info, first, second, memory, ...errors] = await ask(
+  const layer = '{"op":"layer","layer":"3:2-2@5","pass":"gradient","threads":1,"device":"wasm"}';
+  const [info, first, second, memory, third, ...errors] = await ask(
     '{"op":"info"}',
     "",
     product,
     product,
     '{"op":"memory"}',
+    layer,
     "nonsense",
     "null",
     '{"op":"nope"}',
     '{"op":"forward","model":"DiT-Q/8"}',
     '{"op":"forward","batch":0}',
     '{"op":"product","device":"tpu"}',
+    '{"op":"layer","layer":"3:2@5"}',
+    '{"op":"layer","pass":"sideways"}',
   );
   assert.equal(info.name, "Tessera");
   assert.equal(info.version, "1.2.3");
   assert.deepEqual(Object.keys(first), ["milliseconds"]);
   assert(second.milliseconds as number > 0);
   assert((memory.bytes as number) > (memory.deviceBytes as number));
-  assert.equal(errors.length, 6);
+  assert.deepEqual(Object.keys(third), ["milliseconds"]);
+  assert.equal(errors.length, 8);
   for (const { error } of errors) assert.equal(typeof error, "string");
 });

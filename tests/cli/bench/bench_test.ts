@@ -221,6 +221,25 @@ Deno.test("bench product measures lists of sizes", async () => {
   );
 });
 
+Deno.test("bench convolution measures layers, causal along time", async () => {
+  const { code, out } = await run(
+    ...["convolution", "--layers=3x1x2:2-3@4x5x6,norm:64-64@3x2", "--device=wasm"],
+    ...["--threads=1", "-r", "1", "--json"],
+  );
+  assert.equal(code, 0);
+  const rows: Row[] = JSON.parse(out).rows;
+  const macs = 3 * 1 * 2 * 2 * 3 * 4 * 5 * 6;
+  assert.deepEqual(
+    rows.map(({ operation, subject, macs }) => [operation, subject, macs]),
+    [
+      ["forward", "3x1x2:2-3@4x5x6", macs],
+      ["gradient", "3x1x2:2-3@4x5x6", 2 * macs],
+      ["forward", "norm:64-64@3x2", 0],
+      ["gradient", "norm:64-64@3x2", 0],
+    ],
+  );
+});
+
 Deno.test("bench attention counts the pairs that see each other", async () => {
   const { code, out } = await run(
     ...["attention", "--tokens=10", "--images=1,3", "--heads=2", "--width=8", "--device=wasm"],
@@ -282,6 +301,8 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
     [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
     [["attention", "--tokens=9,8", "--images=9"], /--images 9: 8 tokens are at most 8 images/],
     [["product", "--size", "4x4"], /give one side, or m, n and k/],
+    [["convolution", "--layers", "3x3:8-8@4"], /3x3:8-8@4: give KERNEL:INPUTS-OUTPUTS@SIZES/],
+    [["convolution", "--layers", "norm:8-8@4x4"], /in 32 groups, norm:256-256@32x32/],
     [
       ["flops", "--model=DiT-S/8", "--tokens=9"],
       /--tokens is for models of any size, and DiT-S\/8 is a DiT/,
