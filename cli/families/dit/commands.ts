@@ -64,8 +64,9 @@ const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
     ["tessera demo dit --seconds 600", "train longer, for better pictures"],
   ],
   run: async (io, { values }) => {
-    const { runDemo } = await import("./demo.ts");
-    await runDemo(io, values);
+    const { runDemo } = await import("../../commands/demo_run.ts");
+    const { ditDemo } = await import("./demo.ts");
+    await runDemo(io, values, ditDemo);
   },
 };
 

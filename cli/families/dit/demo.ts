@@ -8,7 +8,9 @@ import { writeBytesAtomically } from "../../../formats/files/atomic_file.ts";
 import { toByte } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { deviceKind, type DeviceName, deviceNames, openDevice } from "../../../kernels/devices.ts";
-import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
+import type { ImageDataset } from "../../../data/dataset.ts";
+import type { DiTConfig } from "../../../models/dit/model.ts";
+import type { DiTSettings } from "../../../models/dit/settings.ts";
 import {
   createDiTSampler,
   type DiTSource,
@@ -22,19 +24,11 @@ import {
 } from "../../../diffusion/sample_files.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import type { DemoOptions } from "../../commands/demo_flags.ts";
-import {
-  listResults,
-  lossCurve,
-  say,
-  sayApart,
-  stepsWithoutEnd,
-  trainFor,
-} from "../../commands/demo_training.ts";
+import { type Demo, say } from "../../commands/demo_run.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatCount } from "../../terminal/numbers.ts";
-import { planNewRun, preparedRun, titleOf } from "../../commands/train_prepare.ts";
 import { ditTraining } from "./train.ts";
-import { parseTrainOptions } from "./train_flags.ts";
+import { parseTrainOptions, type TrainDitOptions } from "./train_flags.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { shippedCheckpoint } from "./sample.ts";
 
@@ -44,53 +38,31 @@ const drawing = { sampler: "ddim", steps: 50, cfgScale: 2, clipDenoised: true } 
 /** Pictures and steps of the comparison: few, because a software WebGPU device is slow. */
 const comparison = { pictures: 4, steps: 10 } as const;
 
-/** Runs the demo. */
-export async function runDemo(io: Io, options: DemoOptions): Promise<void> {
-  const chosen = await selectDevice(options);
-  try {
-    say(io, `1. Device: ${chosen.device.kind.name}, ${chosen.device.description}`);
-    say(io, `   (${chosen.reason})`);
-    const folder = await train(io, options, chosen);
+/** The demo: small batches, so that many steps fit into little time. */
+export const ditDemo: Demo<TrainDitOptions, DiTConfig, DiTSettings, ImageDataset> = {
+  training: ditTraining,
+  parse: parseTrainOptions,
+  trainingFlags: ["--global-batch-size", "32", "--lr", "2e-3", "--log-every", "20"],
+  data: "real pictures",
+  async show(io, options, device, folder) {
     say(io, "3. Drawing from the model you have just trained");
-    const own = await draw(io, options, chosen.device, folder, join(folder, "own.png"));
+    const own = await draw(io, options, device, folder, join(folder, "own.png"));
     say(io, "4. Drawing from the checkpoint that comes with Tessera");
-    const shipped = await draw(
-      io,
-      options,
-      chosen.device,
-      assetPath(shippedCheckpoint),
-      join(folder, "shipped.png"),
-    );
-    await compareDevices(io, options, chosen.device);
-    listResults(io, [
+    const checkpoint = assetPath(shippedCheckpoint);
+    const shipped = await draw(io, options, device, checkpoint, join(folder, "shipped.png"));
+    await compareDevices(io, options, device);
+    return [
       ["pictures of the model you have just trained", own],
       ["pictures of the shipped checkpoint", shipped],
-      ...await lossCurve(folder),
-      ["run folder", folder],
-    ]);
-    sayApart(io, "What to try next:");
-    for (const line of nextSteps(folder)) say(io, `   ${line}`);
-  } finally {
-    chosen.device.close();
-  }
-}
-
-/** The demo's own training: small batches, so that many steps fit into little time. */
-const trainingFlags = ["--global-batch-size", "32", "--lr", "2e-3", "--log-every", "20"];
-
-/** Trains on the shipped pictures for the given time; returns the run folder. */
-async function train(io: Io, options: DemoOptions, { device }: ChosenDevice): Promise<string> {
-  const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
-  const parsed = parseTrainOptions(flags);
-  const run = await planNewRun(io, ditTraining, parsed);
-  const title = titleOf(parsed.values);
-  say(
-    io,
-    `2. Training ${title} on ${formatCount(run.data.length)} real pictures for ` +
-      `${options.seconds} s`,
-  );
-  return await trainFor(io, options, preparedRun(ditTraining, run, title), device);
-}
+    ];
+  },
+  nextSteps: (folder) => [
+    `deno task train dit --resume ${folder} --steps 5000`,
+    "deno task sample dit --classes sneaker,bag --count 8",
+    "deno task train dit --data-path FOLDER --image-size 32   (one sub-folder a class)",
+    "deno task bench flops",
+  ],
+};
 
 /** Draws two pictures a class from a checkpoint; returns the path of the grid. */
 async function draw(
@@ -209,13 +181,4 @@ function describeDifference(a: Float32Array, b: Float32Array): string {
   }
   return `largest difference of a pixel: ${largest.toExponential(1)} of a range of 2, ` +
     `${levels} of 255 grey levels`;
-}
-
-function nextSteps(folder: string): string[] {
-  return [
-    `deno task train dit --resume ${folder} --steps 5000`,
-    "deno task sample dit --classes sneaker,bag --count 8 --clip-denoised",
-    "deno task train dit --data-path FOLDER --image-size 32   (one sub-folder a class)",
-    "deno task bench flops",
-  ];
 }

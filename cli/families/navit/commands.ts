@@ -62,8 +62,9 @@ const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
     ["tessera demo navit --seconds 600", "train longer, for a better model"],
   ],
   run: async (io, { values }) => {
-    const { runNaViTDemo } = await import("./demo.ts");
-    await runNaViTDemo(io, values);
+    const { runDemo } = await import("../../commands/demo_run.ts");
+    const { navitDemo } = await import("./demo.ts");
+    await runDemo(io, values, navitDemo);
   },
 };
 

@@ -16,45 +16,36 @@ import { describeMachine } from "../../../base/machine.ts";
 import { renderChart } from "../../../formats/plots/render.ts";
 import { alignedTable } from "../../../formats/text/table.ts";
 import type { Device } from "../../../kernels/device.ts";
-import { selectDevice } from "../../../kernels/select_device.ts";
+import type { PictureSet } from "../../../data/picture_set.ts";
+import type { NaViTConfig } from "../../../models/navit/model.ts";
+import type { NaViTSettings } from "../../../models/navit/settings.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
 import type { DemoOptions } from "../../commands/demo_flags.ts";
-import {
-  listResults,
-  lossCurve,
-  say,
-  sayApart,
-  stepsWithoutEnd,
-  trainFor,
-} from "../../commands/demo_training.ts";
+import { type Demo, say } from "../../commands/demo_run.ts";
 import { evaluatedModel } from "./eval.ts";
 import { parseFlags } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
-import { formatCount } from "../../terminal/numbers.ts";
 import { openPictureSet } from "../../../data/open.ts";
-import { placeOf, planNewRun, preparedRun, titleOf } from "../../commands/train_prepare.ts";
+import { placeOf } from "../../commands/train_prepare.ts";
 import { navitTraining } from "./train.ts";
-import { navitTrainFlags } from "./train_flags.ts";
+import { navitTrainFlags, type TrainNaViTOptions } from "./train_flags.ts";
 import { versions } from "../../terminal/version.ts";
-
-/** The demo's own training: pictures a little smaller than they are, so that many are seen. */
-const trainingFlags = [
-  ...["--resolution", "24:64", "--token-drop", "beta:0.2:0.6"],
-  ...["--sequences", "8", "--sequence-length", "128", "--images-per-sequence", "32"],
-  ...["--lr-schedule", "constant", "--lr", "1.5e-3", "--warmup", "30", "--flip"],
-  ...["--head-weight-decay", "0.03", "--ema-decay", "0.99", "--log-every", "20"],
-];
 
 /** Numbers of tokens at which the model is evaluated. */
 const budgets = [4, 9, 16, 25, 36, 64, 100];
 
-/** Runs the demo. */
-export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> {
-  const { device, reason } = await selectDevice({ ...options, batchInvariant: true });
-  try {
-    say(io, `1. Device: ${device.kind.name}, ${device.description}`);
-    say(io, `   (${reason})`);
-    const folder = await train(io, options, device);
+/** The demo: pictures a little smaller than they are, so that many are seen. */
+export const navitDemo: Demo<TrainNaViTOptions, NaViTConfig, NaViTSettings, PictureSet> = {
+  training: navitTraining,
+  parse: (args) => parseFlags(navitTrainFlags, args),
+  trainingFlags: [
+    ...["--resolution", "24:64", "--token-drop", "beta:0.2:0.6"],
+    ...["--sequences", "8", "--sequence-length", "128", "--images-per-sequence", "32"],
+    ...["--lr-schedule", "constant", "--lr", "1.5e-3", "--warmup", "30", "--flip"],
+    ...["--head-weight-decay", "0.03", "--ema-decay", "0.99", "--log-every", "20"],
+  ],
+  data: "pictures of mixed sizes",
+  async show(io, options, device, folder) {
     say(io, "3. Evaluating on pictures it has not seen, at several numbers of tokens");
     const report = await evaluate(io, options, device, folder);
     io.out(alignedTable(settingColumns, report.settings));
@@ -63,32 +54,15 @@ export async function runNaViTDemo(io: Io, options: DemoOptions): Promise<void> 
     const chart = accuracyTokensChart(report.settings.filter(({ kind }) => kind === "tokens"));
     await writeBytesAtomically(plot, await svgToPng(await renderChart(chart)));
     await writeTextAtomically(page, await renderEvaluation(report, "html"));
-    listResults(io, [
-      ["accuracy against tokens", plot],
-      ["report with all plots", page],
-      ...await lossCurve(folder),
-      ["run folder", folder],
-    ]);
-    sayApart(io, "What to try next:");
-    for (const line of nextSteps(folder)) say(io, `   ${line}`);
-  } finally {
-    device.close();
-  }
-}
-
-/** Trains on the shipped pictures for the given time; returns the run folder. */
-async function train(io: Io, options: DemoOptions, device: Device): Promise<string> {
-  const flags = [...trainingFlags, "--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`];
-  const parsed = parseFlags(navitTrainFlags, flags);
-  const run = await planNewRun(io, navitTraining, parsed);
-  const title = titleOf(parsed.values);
-  say(
-    io,
-    `2. Training ${title} on ${formatCount(run.data.length)} pictures of mixed sizes for ` +
-      `${options.seconds} s`,
-  );
-  return await trainFor(io, options, preparedRun(navitTraining, run, title), device);
-}
+    return [["accuracy against tokens", plot], ["report with all plots", page]];
+  },
+  nextSteps: (folder) => [
+    `deno task train navit --resume ${folder} --steps 5000`,
+    `deno task eval navit --checkpoint ${folder} --robustness --probe --results-file report.html`,
+    "deno task train navit --data-path FOLDER --holdout 0.2   (one sub-folder a class)",
+    "deno task bench packing",
+  ],
+};
 
 /** Evaluates what was trained on the test part of the shipped pictures. */
 async function evaluate(
@@ -138,13 +112,4 @@ function packingGain(rows: readonly SettingRow[]): string {
   } ms a picture when they ` +
     `are packed, ${padded.milliseconds.toFixed(2)} ms when each is filled up to the largest: ` +
     `packing is ${ratio.toFixed(1)} times as fast`;
-}
-
-function nextSteps(folder: string): string[] {
-  return [
-    `deno task train navit --resume ${folder} --steps 5000`,
-    `deno task eval navit --checkpoint ${folder} --robustness --probe --results-file report.html`,
-    "deno task train navit --data-path FOLDER --holdout 0.2   (one sub-folder a class)",
-    "deno task bench packing",
-  ];
 }

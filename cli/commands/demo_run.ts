@@ -1,5 +1,6 @@
 /**
- * The training of a demo: a run like any other that ends when its time is up.
+ * A demo of any family: device, a training that ends when its time is up, what the family shows of the
+ * model, and where everything is.
  *
  * @module
  */
@@ -11,7 +12,17 @@ import { curvePath } from "../../training/runs/run_curve.ts";
 import { exists } from "../../training/runs/run_folder.ts";
 import { appendLog } from "../../training/runs/run_log.ts";
 import { destroyState } from "../../training/step/trainer.ts";
+import type { FamilyConfig } from "../../nn/config.ts";
+import type { CommonSettings } from "../../training/runs/settings.ts";
+import { selectDevice } from "../../kernels/select_device.ts";
+import type {
+  ParsedTrain,
+  TrainingCommand,
+  TrainingData,
+  TrainValues,
+} from "../families/training.ts";
 import type { DemoOptions } from "./demo_flags.ts";
+import { planNewRun, preparedRun, titleOf } from "./train_prepare.ts";
 import type { Io } from "../terminal/io.ts";
 import { amount, fixed, Progress } from "../terminal/progress.ts";
 import { formatCount } from "../terminal/numbers.ts";
@@ -22,27 +33,83 @@ import type { PreparedRun } from "./train_run.ts";
 export const say = (io: Io, line: string): void => io.tell(line);
 
 /** The same below an empty line. */
-export function sayApart(io: Io, line: string): void {
+function sayApart(io: Io, line: string): void {
   io.explain(`\n${line}`, { message: line });
 }
 
 /** Results of a demo with what they are, one a line. */
-export function listResults(io: Io, results: readonly (readonly [what: string, path: string])[]) {
+function listResults(io: Io, results: readonly Result[]) {
   sayApart(io, "Where everything is:");
   for (const [what, path] of results) io.out(`${what.padEnd(44)} ${path}`);
 }
 
-/** The entry of a run's loss curve for {@link listResults}; none where nothing was logged in time. */
-export async function lossCurve(folder: string): Promise<[what: string, path: string][]> {
+/** More steps than any demo makes: it ends when its time is up. */
+const stepsWithoutEnd = 1_000_000;
+
+/** What a family shows in its demo. */
+export interface Demo<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+> {
+  /** Its training. */
+  readonly training: TrainingCommand<V, Config, Settings, Data>;
+  /** Reads flags of `train`. */
+  parse(args: readonly string[]): ParsedTrain<V>;
+  /** Flags of `train` under which the model learns much in little time. */
+  readonly trainingFlags: readonly string[];
+  /** What the data is, such as `real pictures`. */
+  readonly data: string;
+  /** Shows the model of a run folder, in steps counted from 3; returns what that has left behind. */
+  show(io: Io, options: DemoOptions, device: Device, folder: string): Promise<readonly Result[]>;
+  /** Commands to try next. */
+  nextSteps(folder: string): readonly string[];
+}
+
+/** Something that a demo has left behind: what it is, and its path. */
+export type Result = readonly [what: string, path: string];
+
+/** Runs a demo. */
+export async function runDemo<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(io: Io, options: DemoOptions, demo: Demo<V, Config, Settings, Data>): Promise<void> {
+  const { device, reason } = await selectDevice({ ...options, batchInvariant: true });
+  try {
+    say(io, `1. Device: ${device.kind.name}, ${device.description}`);
+    say(io, `   (${reason})`);
+    const parsed = demo.parse([
+      ...demo.trainingFlags,
+      ...["--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`],
+    ]);
+    const run = await planNewRun(io, demo.training, parsed);
+    const title = titleOf(parsed.values);
+    say(
+      io,
+      `2. Training ${title} on ${formatCount(run.data.length)} ${demo.data} for ` +
+        `${options.seconds} s`,
+    );
+    const folder = await trainFor(io, options, preparedRun(demo.training, run, title), device);
+    const results = await demo.show(io, options, device, folder);
+    listResults(io, [...results, ...await lossCurve(folder), ["run folder", folder]]);
+    sayApart(io, "What to try next:");
+    for (const line of demo.nextSteps(folder)) say(io, `   ${line}`);
+  } finally {
+    device.close();
+  }
+}
+
+/** The entry of a run's loss curve; none where nothing was logged in time. */
+async function lossCurve(folder: string): Promise<Result[]> {
   const path = curvePath(folder);
   return await exists(path) ? [["loss curve", path]] : [];
 }
 
-/** More steps than any demo makes: it ends when its time is up. */
-export const stepsWithoutEnd = 1_000_000;
-
 /** Trains for the seconds of the options; returns the run folder. */
-export async function trainFor<Run extends RunDescription>(
+async function trainFor<Run extends RunDescription>(
   io: Io,
   options: DemoOptions,
   prepared: PreparedRun<Run>,
