@@ -35,10 +35,10 @@ const documented = [
 ];
 
 /** Tests that only compute: their files run side by side, one a core. */
-const sideBySide = ["tests/kernels", "tests/models", "tests/diffusion"];
+const sideBySide = ["tests/kernels", "tests/models", "tests/diffusion", "tests/training"];
 
-/** Among them those that change what a process shares, its environment. */
-const alone = ["tests/kernels/webgpu"];
+/** Among them those that change or measure what a process shares: its environment, its memory. */
+const alone = ["tests/kernels/webgpu", "tests/training/runs"];
 
 /** One run of `deno test`. */
 interface TestRun {
