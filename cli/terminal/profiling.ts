@@ -4,6 +4,7 @@
  * @module
  */
 import { chromeTrace, describeProfile } from "../../bench/runner/profile.ts";
+import { InputError } from "../../base/errors.ts";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { Profile, Profiler } from "../../kernels/profile.ts";
@@ -15,31 +16,40 @@ const warmUpSteps = 5;
 /** Steps that are profiled. */
 const profiledSteps = 20;
 
-/** Starts a recording. */
-function startProfile(device: Device): Profiler {
-  if (!device.profile) throw new Error(`${device.kind.name} cannot be profiled`);
-  return device.profile();
+/**
+ * What starts a recording.
+ *
+ * @throws InputError where the device cannot make one
+ */
+function profilerOf(device: Device): () => Profiler {
+  if (device.profile) return () => device.profile!();
+  throw new InputError(
+    `--profile: this ${device.kind.name} device does not tell times; --device wasm does`,
+  );
 }
 
 /** Profiles some steps of a training run. */
 export class StepProfile {
-  readonly #device: Device;
+  readonly #start: () => Profiler;
   readonly #first: number;
   #made = 0;
   #profiler: Profiler | undefined;
   #result: Promise<Profile> | undefined;
 
-  /** @param steps how many the run is going to make */
+  /**
+   * @param steps how many the run is going to make
+   * @throws InputError where the device cannot be profiled
+   */
   constructor(device: Device, steps: number) {
-    this.#device = device;
+    this.#start = profilerOf(device);
     this.#first = Math.min(warmUpSteps, steps >> 1);
-    if (this.#first === 0) this.#profiler = startProfile(device);
+    if (this.#first === 0) this.#profiler = this.#start();
   }
 
   /** Call it after every step. */
   afterStep(): void {
     this.#made++;
-    if (this.#made === this.#first) this.#profiler = startProfile(this.#device);
+    if (this.#made === this.#first) this.#profiler = this.#start();
     if (this.#made === this.#first + profiledSteps) this.#result = this.#profiler?.stop();
   }
 
@@ -57,7 +67,7 @@ export class RowProfiles {
 
   /** Records `runs` executions of what a row has timed. */
   async record(name: string, device: Device, run: () => void, runs: number): Promise<void> {
-    const profiler = startProfile(device);
+    const profiler = profilerOf(device)();
     for (let i = 0; i < runs; i++) run();
     this.#profiles.set(name, await profiler.stop());
   }

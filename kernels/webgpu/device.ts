@@ -75,6 +75,8 @@ export class WebGPUDevice implements Device {
   readonly adapter: AdapterInformation;
   /** The device itself, for tests that break it. */
   readonly gpu: GPUDevice;
+  /** Starts a recording; absent where the adapter writes down no times. */
+  readonly profile?: () => Profiler;
   readonly #watch: ErrorWatch;
   readonly #memory: Memory;
   readonly #parts: DeviceParts;
@@ -85,6 +87,7 @@ export class WebGPUDevice implements Device {
     this.gpu = gpu;
     this.adapter = adapter;
     this.description = `WebGPU, ${adapter.description}${adapter.software ? " (software)" : ""}`;
+    if (gpu.features.has(timestamps)) this.profile = () => this.#record();
     this.#watch = new ErrorWatch(gpu);
     this.#memory = new Memory(gpu, this.#watch);
     this.#tuner = new Tuner(adapter, options);
@@ -131,13 +134,10 @@ export class WebGPUDevice implements Device {
   /**
    * Records when the GPU begins and ends each step, which makes a pass of its own of every step.
    *
-   * @throws Error while another recording goes on, and where the adapter writes down no times
+   * @throws Error while another recording goes on
    */
-  profile(): Profiler {
+  #record(): Profiler {
     if (this.#recorder) throw new Error("the device is profiled already");
-    if (!this.gpu.features.has(timestamps)) {
-      throw new Error(`no profile: the adapter lacks ${timestamps}`);
-    }
     const recorder = new Recorder(this.gpu);
     this.#recorder = recorder;
     return {

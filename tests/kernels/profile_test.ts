@@ -9,6 +9,7 @@ import { mean } from "../../kernels/ops/reduce/op.ts";
 import { timeByKind } from "../../kernels/profile.ts";
 import { input } from "../../kernels/tensor.ts";
 import { deviceChoices } from "../devices.ts";
+import { createWebGPUDevice } from "../../kernels/webgpu/device.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 
 const size = 256;
@@ -100,6 +101,10 @@ Deno.test({
     } finally {
       device.close();
     }
+    // Only what the specification guarantees: no times.
+    const plain = await createWebGPUDevice({ specFloor: true });
+    plain.close();
+    assert.equal(plain.profile, undefined);
   },
 });
 

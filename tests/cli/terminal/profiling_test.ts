@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
+import { StepProfile } from "../../../cli/terminal/profiling.ts";
+import type { Device } from "../../../kernels/device.ts";
 import { runTessera } from "../support.ts";
 
 /** Names of the complete events of a trace. */
@@ -46,4 +48,9 @@ Deno.test("bench --profile records every row; JSON on stdout stays whole", async
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("a device that cannot be profiled is refused before the first step", () => {
+  const device = { kind: { name: "webgpu" } } as unknown as Device;
+  assert.throws(() => new StepProfile(device, 30), /--profile: this webgpu device does not tell/);
 });
