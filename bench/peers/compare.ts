@@ -2,7 +2,7 @@
  * Times Tessera beside other frameworks on this machine: all processes stay alive and take turns,
  * round by round, so that a slow moment of the machine hits every one of them.
  *
- *     deno run -A bench/peers/compare.ts --models DiT-S/8,DiT-S/4 --batch 8
+ *     deno run -A bench/peers/compare.ts --models DiT-S/8,DiT-S/4 --batch-size 8
  *
  * A contestant is a child process that reads one JSON request a line and answers with one JSON line;
  * README.md beside this file describes the protocol. Prints a Markdown table, or JSON with `--json`.
@@ -24,7 +24,7 @@ const HELP = `Times Tessera beside other frameworks, taking turns round by round
 
   --models A,B    DiT models (default DiT-S/8)
   --ops A,B       forward, train, product, layer (default forward,train)
-  --batch N       images per execution (default 8)
+  --batch-size N  images per execution (default 8)
   --size N        side of the square matrices of "product" (default 512)
   --layers A,B    layers of "layer", as bench convolution names them (default its own)
   --rounds N      rounds in which everyone has a turn (default 5)
@@ -251,7 +251,7 @@ async function main(): Promise<number> {
     options: {
       models: { type: "string", default: "DiT-S/8" },
       ops: { type: "string", default: "forward,train" },
-      batch: { type: "string", default: "8" },
+      "batch-size": { type: "string", default: "8" },
       size: { type: "string", default: "512" },
       layers: { type: "string", default: usualLayers.join() },
       rounds: { type: "string", default: "5" },
@@ -269,7 +269,7 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const batch = positive(values.batch, "--batch");
+  const batch = positive(values["batch-size"], "--batch-size");
   const size = positive(values.size, "--size");
   const rounds = positive(values.rounds, "--rounds");
   const repeat = positive(values.repeat, "--repeat");

@@ -17,13 +17,13 @@ export function aspectCommand(io: Io): Command {
     flags: aspectFlags,
     examples: [
       [
-        "tessera bench aspect --steps 400 --results-dir study --chart aspect.png",
+        "tessera bench aspect --steps 400 --results-dir study --out aspect.png",
         "three seeds each on the shipped pictures; interrupted, it goes on where it stopped",
       ],
     ],
     run: async ({ values, given }) => {
-      if (values.chart !== undefined && !/\.(?:svg|png)$/.test(values.chart)) {
-        throw new UsageError(`--chart ${values.chart}: the ending must be .svg or .png`);
+      if (values.out !== undefined && !/\.(?:svg|png)$/.test(values.out)) {
+        throw new UsageError(`--out ${values.out}: the ending must be .svg or .png`);
       }
       const { runAspect } = await import("./run_aspect.ts");
       await runAspect(io, { ...studyDefaults, ...values }, given);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { flag, group, optional, type Values } from "../flags/flags.ts";
+import { alias, flag, group, optional, type Values } from "../flags/flags.ts";
 import { integer, text } from "../flags/parsers.ts";
 import { navitTrainFlags } from "../families/navit/train_flags.ts";
 
@@ -20,7 +20,10 @@ export const aspectFlags = {
       integer({ min: 1 }),
       "those of the largest resolution",
     ),
-    chart: optional("--chart <file>", "where to draw accuracy against compute: .svg or .png", text),
+    out: alias(
+      optional("--out <file>", "where to draw accuracy against compute: .svg or .png", text),
+      "--chart",
+    ),
   }),
   ...trainingFlags,
 };

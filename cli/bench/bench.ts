@@ -27,7 +27,7 @@ import {
   writeReport,
 } from "./sweep.ts";
 import { UsageError } from "../terminal/errors.ts";
-import { define, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
+import { alias, define, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
 import { profileFlags } from "../flags/options.ts";
 import type { Io } from "../terminal/io.ts";
 import { anyModelFlags } from "../families/registry.ts";
@@ -94,7 +94,7 @@ function flopsCommand(io: Io): Command {
       ["tessera bench flops", "every model that has a name"],
       ["tessera bench flops --model NaViT-B/16 --tokens 64,256", "pictures of 64 and 256 patches"],
       ["tessera bench flops --model DiT-XL/2 --image-size 64", "as for 512-pixel latents"],
-      ["tessera bench flops --model DiT-S/4 --detail -o md", "where the multiply-adds go"],
+      ["tessera bench flops --model DiT-S/4 --detail --format md", "where the multiply-adds go"],
     ],
     run: async ({ values }) => {
       const flops = await import("../../bench/flops.ts");
@@ -140,11 +140,14 @@ function throughputCommand(io: Io): Command {
           list(choice("forward", "train", "train-plain")),
           ["forward", "train"] as readonly ("forward" | "train" | "train-plain")[],
         ),
-        batch: flag(
-          "--batch <list>",
-          "pictures an execution; NaViT has one a sequence",
-          list(count),
-          [8],
+        batchSize: alias(
+          flag(
+            "--batch-size <list>",
+            "pictures an execution; NaViT has one a sequence",
+            list(count),
+            [8],
+          ),
+          "--batch",
         ),
         dtype: flag(
           "--dtype <list>",
@@ -167,7 +170,7 @@ function throughputCommand(io: Io): Command {
         "sequences of 64 and of 256 tokens",
       ],
       [
-        "tessera bench throughput --model DiT-S/8,DiT-S/4 --batch 1,8 --device wasm,webgpu -o md",
+        "tessera bench throughput --model DiT-S/8,DiT-S/4 --batch-size 1,8 --device wasm,webgpu --format md",
         "every combination, as a table to paste",
       ],
       [
@@ -183,7 +186,7 @@ function throughputCommand(io: Io): Command {
       const { modelTasks } = await import("../../bench/throughput.ts");
       const models = await subjectsFromFlags(values, ["DiT-S/8"]);
       const places = await placesOf(values);
-      const tasks = modelTasks(values.ops, models, values.batch, places, values.dtype);
+      const tasks = modelTasks(values.ops, models, values.batchSize, places, values.dtype);
       await runTasks(io, tasks, values, "model");
     },
   });

@@ -10,7 +10,7 @@ import type { PictureSet } from "../../data/picture_set.ts";
 import type { NaViTConfig } from "../../models/navit/model.ts";
 import { count, placesOf, reportFlags, runSweep, timingFlags } from "./sweep.ts";
 import { asUsage, UsageError } from "../terminal/errors.ts";
-import { define, flag, group, optional, type Values } from "../flags/flags.ts";
+import { alias, define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { seedFlags } from "../flags/options.ts";
 import { navitModelFlags } from "../families/navit/model_flags.ts";
@@ -54,7 +54,10 @@ const packingFlags = {
       list(choice("forward", "train")),
       ["forward", "train"] as readonly ("forward" | "train")[],
     ),
-    sequences: flag("--sequences <n>", "sequences of a packed batch", count, 8),
+    batchSize: alias(
+      flag("--batch-size <n>", "sequences of a packed batch", count, 8),
+      "--sequences",
+    ),
     batches: flag("--batches <n>", "packed batches; all are filled at the same time", count, 2),
     sequenceLength: optional(
       "--sequence-length <tokens>",
@@ -136,7 +139,11 @@ async function* tasksOf(
   for (const spread of dataPath === undefined ? values.spread : [undefined]) {
     for (const { name: model, config } of models) {
       const pictures = await openPictures(io, values, config, spread);
-      const layouts = await layOut(pictures, { ...values, patch: config.patch });
+      const layouts = await layOut(pictures, {
+        ...values,
+        sequences: values.batchSize,
+        patch: config.patch,
+      });
       for (const operation of ops) {
         for (const place of places) {
           yield { operation, model, config, pictures: pictures.name, spread, layouts, place };

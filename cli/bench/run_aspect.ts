@@ -77,13 +77,13 @@ export async function runAspect(
     const note = (line: string) => values.quiet || io.tell(`${line} ...`);
     const rows = await runAspectStudy(device, study, note, watch.signal);
     const runs = studyRuns(rows);
-    if (values.chart !== undefined) {
+    if (values.out !== undefined) {
       const subtitle = `${titleOf(values)} on ${pictures.length} pictures, ` +
         `${test.length} for testing at ${tokens} tokens`;
       const compute = "training multiply-adds (10^12)";
       const svg = await renderChart(accuracyComputeChart(runs, { subtitle, compute }));
-      if (values.chart.endsWith(".svg")) await writeTextAtomically(values.chart, svg);
-      else await writeBytesAtomically(values.chart, await svgToPng(svg));
+      if (values.out.endsWith(".svg")) await writeTextAtomically(values.out, svg);
+      else await writeBytesAtomically(values.out, await svgToPng(svg));
     }
     const report = {
       machine: await describeMachine(versions()),

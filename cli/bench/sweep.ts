@@ -7,7 +7,7 @@ import type { FailedPlace, MeasuredPlace, Place } from "../../bench/runner/place
 import type { Report, ReportFormat } from "../../bench/runner/report.ts";
 import { deviceKind } from "../../kernels/devices.ts";
 import { ExitCode } from "../terminal/errors.ts";
-import { flag, group, optional, toggle, type Values } from "../flags/flags.ts";
+import { alias, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { deviceChoices } from "../flags/options.ts";
 import { choice, integer, list, text } from "../flags/parsers.ts";
@@ -15,13 +15,20 @@ import { versions } from "../terminal/version.ts";
 
 /** How results are written. */
 export const reportFlags = group("Output:", {
-  output: flag(
-    "-o, --output <table|md|csv|json|jsonl>",
-    "format of the results",
-    choice("table", "md", "csv", "json", "jsonl"),
-    "table" as ReportFormat,
+  format: alias(
+    flag(
+      "--format <table|md|csv|json|jsonl>",
+      "how the results are written",
+      choice("table", "md", "csv", "json", "jsonl"),
+      "table" as ReportFormat,
+    ),
+    "--output",
+    "-o",
   ),
-  json: toggle("--json", "the same as -o json: one JSON document on stdout, nothing else there"),
+  json: toggle(
+    "--json",
+    "the same as --format json: one JSON document on stdout, nothing else there",
+  ),
   out: optional("--out <file>", "write the results to a file", text, "stdout"),
 });
 
@@ -54,10 +61,10 @@ export const timingFlags = {
 export async function writeReport<Row>(
   io: Io,
   report: Report<Row>,
-  { output, json, out }: Values<typeof reportFlags>,
+  { format, json, out }: Values<typeof reportFlags>,
 ): Promise<void> {
   const { renderReport } = await import("../../bench/runner/report.ts");
-  const rendered = renderReport(report, json ? "json" : output);
+  const rendered = renderReport(report, json ? "json" : format);
   if (out === undefined) io.out(rendered);
   else await Deno.writeTextFile(out, `${rendered}\n`);
 }

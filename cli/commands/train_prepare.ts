@@ -178,7 +178,7 @@ async function planResumedRun<
   parsed: ParsedTrain<V>,
 ): Promise<PlannedRun<Config, Settings, Data>> {
   const { values, given } = parsed;
-  const { checkpoint, folder, manifest: found } = await findResumedRun(values, given);
+  const { checkpoint, folder, manifest: found } = await findResumedRun(values);
   requireFamily(command.family.name, found, folder);
   const manifest = checkManifest(command.family, found, checkpoint);
   const { schedule: before, config, run } = manifest;

@@ -30,7 +30,7 @@ import { formatCount } from "../terminal/numbers.ts";
 import { StepProfile } from "../terminal/profiling.ts";
 import { amount, type Column, describeSeconds, fixed, Progress } from "../terminal/progress.ts";
 import { watchSignals } from "../terminal/signals.ts";
-import type { CommonTrainFlags } from "../flags/train_flags.ts";
+import { type CommonTrainFlags, flagName } from "../flags/train_flags.ts";
 
 type CommonTrainOptions = Values<CommonTrainFlags>;
 
@@ -61,46 +61,13 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
   ): Promise<Trainer>;
 }
 
-/** Flags that a resumed run may be given; everything else it takes from its checkpoint. */
-const resumeFlags: ReadonlySet<string> = new Set([
-  "resume",
-  "steps",
-  "epochs",
-  "dataPath",
-  "resultsDir",
-  "ckptEvery",
-  "keep",
-  "sampleEvery",
-  "sampleSteps",
-  "logEvery",
-  "device",
-  "threads",
-  "strictMath",
-  "dryRun",
-  "profile",
-  "quiet",
-  "logFormat",
-]);
-
 /** Flags that decide the bits of a run and are not kept in its checkpoints. */
 const arithmeticFlags = ["device", "threads", "strictMath"] as const;
 
-/**
- * The run that `--resume` means.
- *
- * @throws UsageError when a flag is given that a resumed run cannot take
- */
+/** The run that `--resume` means. */
 export async function findResumedRun(
   { resume, resultsDir }: Pick<CommonTrainOptions, "resume" | "resultsDir">,
-  given: ReadonlySet<string>,
 ): Promise<Awaited<ReturnType<typeof findRun>>> {
-  const refused = [...given].find((name) => !resumeFlags.has(name));
-  if (refused !== undefined) {
-    throw new UsageError(
-      `--resume goes on with the settings of the run, so ${flagName(refused)} cannot be given; ` +
-        "use --init-from to start a new run from its weights",
-    );
-  }
   const run = resume === "auto" ? await newestRun(resultsDir) : resume!;
   return await findRun(run).catch(async (error) => {
     throw await withWayOn(error);
@@ -135,9 +102,6 @@ export function requireSameData(
       "a resumed run must see the same data, a new run may start with --init-from",
   );
 }
-
-const flagName = (name: string): string =>
-  `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
 /** Chooses the device and trains. */
 export async function startRun<Run extends RunDescription>(

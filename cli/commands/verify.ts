@@ -9,7 +9,7 @@ import type { VerificationReport } from "../../evaluation/verify/verification.ts
 import type { FamilyCommands } from "../families/commands.ts";
 import { allCommands } from "../families/registry.ts";
 import { ExitCode, UsageError } from "../terminal/errors.ts";
-import { define, flag, group, optional, type Values } from "../flags/flags.ts";
+import { alias, define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { deviceFlags, jsonFlags } from "../flags/options.ts";
 import { number, text } from "../flags/parsers.ts";
@@ -26,7 +26,10 @@ export function command(io: Io): Command {
 const verifyFlags = (contents: string) => ({
   ...group("Case:", {
     config: optional("--config <file|name>", "model config as JSON, or the name of a model", text),
-    weights: optional("--weights <file>", "safetensors with the published parameter names", text),
+    ckpt: alias(
+      optional("--ckpt <file>", "weights: safetensors with the published parameter names", text),
+      "--weights",
+    ),
     case: optional("--case <file>", `safetensors with ${contents}, grad.*`, text),
     tolerance: flag(
       "--tolerance <x>",
@@ -51,7 +54,7 @@ function familyCommand(io: Io, { name, verify: { summary, contents, hint } }: Fa
     summary,
     flags: verifyFlags(contents),
     examples: [[
-      `tessera verify ${name} --config c.json --weights w.safetensors --case case.safetensors`,
+      `tessera verify ${name} --config c.json --ckpt w.safetensors --case case.safetensors`,
       hint,
     ]],
     run: async ({ values }) => {
@@ -66,9 +69,9 @@ async function runVerification(
   name: string,
   values: Values<ReturnType<typeof verifyFlags>>,
 ): Promise<void> {
-  const { config: model, weights, case: path } = values;
+  const { config: model, ckpt: weights, case: path } = values;
   if (model === undefined) throw new UsageError("--config is needed: a file or a model's name");
-  if (weights === undefined) throw new UsageError("--weights is needed: a safetensors file");
+  if (weights === undefined) throw new UsageError("--ckpt is needed: a safetensors file");
   if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
   const { openVerification, verify } = await import("../../evaluation/verify/verification.ts");
   const { selectDevice } = await import("../../kernels/select_device.ts");

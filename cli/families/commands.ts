@@ -8,6 +8,7 @@ import type { FamilyConfig } from "../../nn/config.ts";
 import type { CommonSettings } from "../../training/runs/settings.ts";
 import { define, type Definition, type Flags, type Parsed, type Values } from "../flags/flags.ts";
 import type { modelFlags } from "../flags/options.ts";
+import { requireResumable } from "../flags/train_flags.ts";
 import type { Io } from "../terminal/io.ts";
 import type { ParsedTrain, TrainingCommand, TrainingData, TrainValues } from "./training.ts";
 
@@ -110,8 +111,10 @@ export function trainCommand<
   return {
     ...definition,
     run: async (io, parsed) => {
+      const training = parsed as ParsedTrain<Values<F> & TrainValues>;
+      if (training.given.has("resume")) requireResumable(definition.flags, training.given);
       const { runTrain } = await import("../commands/train_prepare.ts");
-      await runTrain(io, await load(), parsed as ParsedTrain<Values<F> & TrainValues>);
+      await runTrain(io, await load(), training);
     },
   };
 }

@@ -12,6 +12,8 @@ import type { Parser } from "./parsers.ts";
 export interface Flag<T> {
   /** How it is written: `--depth <n>`, or `--json` for a switch. */
   readonly usage: string;
+  /** Names that it had before or has elsewhere, `--width` or `-w`: read, but not shown. */
+  readonly aliases?: readonly string[];
   /** What it means, with the unit. */
   readonly help: string;
   /** Heading that `--help` lists it under. */
@@ -24,6 +26,8 @@ export interface Flag<T> {
   readonly negatable?: boolean;
   /** How `--help` shows a default that depends on the machine or on other flags. */
   readonly defaultText?: string;
+  /** Whether `train --resume` takes it; all else a resumed run has from its checkpoint. */
+  readonly resumable?: boolean;
 }
 
 /** Flags of a command by the names of their values: the flag in camel case. */
@@ -76,9 +80,23 @@ export function negatable(
   return { usage, help, default: undefined, defaultText, negatable: true };
 }
 
+/** A flag that is known by other names too, which the help does not show: `--width`, `-w`. */
+export function alias<T>(flag: Flag<T>, ...aliases: readonly string[]): Flag<T> {
+  return { ...flag, aliases };
+}
+
 /** Puts flags under one heading of the help. */
 export function group<F extends Flags>(heading: string, flags: F): F {
-  const entries = Object.entries(flags).map(([name, flag]) => [name, { ...flag, group: heading }]);
+  return withField(flags, { group: heading });
+}
+
+/** Flags that may be given together with `train --resume`. */
+export function resumable<F extends Flags>(flags: F): F {
+  return withField(flags, { resumable: true });
+}
+
+function withField<F extends Flags>(flags: F, field: Partial<Flag<unknown>>): F {
+  const entries = Object.entries(flags).map(([name, flag]) => [name, { ...flag, ...field }]);
   return Object.fromEntries(entries) as F;
 }
 
@@ -128,10 +146,32 @@ function addFlags(command: Command, flags: Flags): void {
     const option = new Option(flag.usage, describeFlag(flag));
     if (option.attributeName() !== name) throw new Error(`${flag.usage} is listed as ${name}`);
     if (flag.group) option.helpGroup(flag.group);
-    const { parse } = flag;
-    if (parse) option.argParser((text) => parse(text, option.long ?? flag.usage));
-    command.addOption(option);
+    command.addOption(withParser(option, flag));
+    for (const other of flag.aliases ?? []) {
+      command.addOption(withParser(new Alias(other, flag, name), flag));
+    }
     if (flag.negatable) command.addOption(negation(flag));
+  }
+}
+
+/** Messages about a value have the name that the user wrote. */
+function withParser(option: Option, { parse }: Flag<unknown>): Option {
+  return parse ? option.argParser((text) => parse(text, option.long ?? option.short!)) : option;
+}
+
+/** Another name of a flag: not in the help, and its value is the flag's. */
+class Alias extends Option {
+  readonly #name: string;
+
+  constructor(alias: string, { usage, help, group }: Flag<unknown>, name: string) {
+    super(usage.replace(/^(?:-\w, )?--[\w-]+/, alias), help);
+    this.#name = name;
+    this.hideHelp();
+    if (group) this.helpGroup(group);
+  }
+
+  override attributeName(): string {
+    return this.#name;
   }
 }
 

@@ -4,14 +4,14 @@
  * @module
  */
 import { deviceNames } from "../../kernels/devices.ts";
-import { flag, group, optional, toggle } from "./flags.ts";
+import { flag, group, optional, resumable, toggle } from "./flags.ts";
 import { choice, integer, text } from "./parsers.ts";
 
 /** What `--device` takes. */
 export const deviceChoices = ["auto", ...deviceNames] as const;
 
 /** Where the computation runs. */
-export const deviceFlags = group("Device:", {
+export const deviceFlags = resumable(group("Device:", {
   device: flag(
     `--device <${deviceChoices.join("|")}>`,
     "where to compute; auto takes a hardware GPU, else WebAssembly",
@@ -28,7 +28,7 @@ export const deviceFlags = group("Device:", {
     "--strict-math",
     "no relaxed multiply-add on wasm: the same bits on every processor",
   ),
-});
+}));
 
 /** The seed of everything random. */
 export const seedFlags = group("Randomness:", {
@@ -41,7 +41,7 @@ export const seedFlags = group("Randomness:", {
 });
 
 /** What a long run shows while it runs. */
-export const progressFlags = group("Output:", {
+export const progressFlags = resumable(group("Output:", {
   quiet: toggle("-q, --quiet", "no progress, only warnings and errors"),
   logFormat: flag(
     "--log-format <text|json>",
@@ -49,16 +49,16 @@ export const progressFlags = group("Output:", {
     choice("text", "json"),
     "text",
   ),
-});
+}));
 
 /** Where the time goes. */
-export const profileFlags = group("Profile:", {
+export const profileFlags = resumable(group("Profile:", {
   profile: optional(
     "--profile <file>",
     "write when each thread worked on which step, as a trace for Perfetto, and print a table",
     text,
   ),
-});
+}));
 
 /** One JSON document on stdout in place of text. */
 export const jsonFlags = group("Output:", {

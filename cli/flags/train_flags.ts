@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { flag, group, optional, toggle } from "./flags.ts";
+import { UsageError } from "../terminal/errors.ts";
+import { flag, type Flags, group, optional, resumable, toggle } from "./flags.ts";
 import { deviceFlags, profileFlags, progressFlags, seedFlags } from "./options.ts";
 import { choice, integer, number, text } from "./parsers.ts";
 
@@ -23,8 +24,10 @@ interface TrainDefaults {
 export function trainFlags(defaults: TrainDefaults) {
   return {
     ...group("Training:", {
-      steps: optional("--steps <n>", "optimizer steps in all; wins over --epochs", count, "2000"),
-      epochs: optional("--epochs <n>", "passes over the data", count),
+      ...resumable({
+        steps: optional("--steps <n>", "optimizer steps in all; wins over --epochs", count, "2000"),
+        epochs: optional("--epochs <n>", "passes over the data", count),
+      }),
       accumulate: flag(
         "--accumulate <n>",
         "equal parts a batch is worked through in, to save memory",
@@ -94,17 +97,19 @@ export function trainFlags(defaults: TrainDefaults) {
     }),
     ...seedFlags,
     ...group("Run:", {
-      resultsDir: flag("--results-dir <folder>", "where run folders are made", text, "results"),
-      ckptEvery: flag("--ckpt-every <steps>", "steps between checkpoints", count, 500),
-      keep: flag("--keep <n>", "checkpoints to keep", count, 3),
-      logEvery: flag("--log-every <steps>", "steps between read-backs of the loss", count, 20),
-      resume: optional(
-        "--resume <run|auto>",
-        "go on with a run folder, everything included; auto takes the newest",
-        text,
-      ),
+      ...resumable({
+        resultsDir: flag("--results-dir <folder>", "where run folders are made", text, "results"),
+        ckptEvery: flag("--ckpt-every <steps>", "steps between checkpoints", count, 500),
+        keep: flag("--keep <n>", "checkpoints to keep", count, 3),
+        logEvery: flag("--log-every <steps>", "steps between read-backs of the loss", count, 20),
+        resume: optional(
+          "--resume <run|auto>",
+          "go on with a run folder, everything included; auto takes the newest",
+          text,
+        ),
+        dryRun: toggle("--dry-run", "print parameters, operations and memory, and stop"),
+      }),
       initFrom: optional("--init-from <ckpt>", "start from the weights of a checkpoint only", text),
-      dryRun: toggle("--dry-run", "print parameters, operations and memory, and stop"),
     }),
     ...deviceFlags,
     ...profileFlags,
@@ -114,3 +119,22 @@ export function trainFlags(defaults: TrainDefaults) {
 
 /** The flags that every `train` command has, whatever their defaults are. */
 export type CommonTrainFlags = ReturnType<typeof trainFlags>;
+
+/**
+ * Refuses what was given together with `--resume` and is not for a resumed run.
+ *
+ * @throws UsageError that names the first such flag
+ */
+export function requireResumable(flags: Flags, given: ReadonlySet<string>): void {
+  const refused = [...given].find((name) => !flags[name].resumable);
+  if (refused === undefined) return;
+  throw new UsageError(
+    `--resume goes on with the settings of the run, so ${flagName(refused)} cannot be given; ` +
+      "use --init-from to start a new run from its weights",
+  );
+}
+
+/** How the flag of a value is written. */
+export function flagName(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

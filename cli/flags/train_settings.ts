@@ -39,18 +39,21 @@ export function schedule(
 /** Values of the flags of families that draw during a run. */
 interface SampleValues {
   readonly sampleEvery: number | undefined;
-  readonly sampleSteps: number;
+  readonly numSamplingSteps: number;
 }
 
 /** When the flags want pictures drawn; where they say nothing, as in the run so far. */
 export function sampleSchedule(
-  { sampleEvery, sampleSteps }: SampleValues,
+  { sampleEvery, numSamplingSteps }: SampleValues,
   given: ReadonlySet<string>,
   before?: SampleSchedule,
 ): SampleSchedule | undefined {
   const every = sampleEvery ?? before?.every ?? 0;
   if (every === 0) return undefined;
-  return { every, steps: given.has("sampleSteps") ? sampleSteps : before?.steps ?? sampleSteps };
+  return {
+    every,
+    steps: given.has("numSamplingSteps") ? numSamplingSteps : before?.steps ?? numSamplingSteps,
+  };
 }
 
 /**

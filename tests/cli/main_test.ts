@@ -154,7 +154,7 @@ Deno.test({
       ["sample", "dit", "--out", "/dev/shm/out"],
       ["sample", "dit", "--npz", "/proc/self/fd/1"],
       ["info", "/dev/shm/run"],
-      ["eval", "navit", "--checkpoint", "/dev/shm/run"],
+      ["eval", "navit", "--ckpt", "/dev/shm/run"],
     ];
     for (const args of places) {
       const { code, out, err } = await runTessera(args);

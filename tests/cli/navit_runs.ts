@@ -64,7 +64,7 @@ export async function writeMixedParts(folder: string): Promise<string> {
 /** A model of 10,387 parameters; a group of 8 sequences serves 2 steps. */
 export const tinyNaViT: readonly string[] = [
   ...["--patch", "8", "--hidden", "16", "--heads", "2", "--depth", "1", "--position-length", "32"],
-  ...["--sequences", "4", "--sequence-length", "24", "--images-per-sequence", "4"],
+  ...["--batch-size", "4", "--sequence-length", "24", "--images-per-sequence", "4"],
   ...["--open-sequences", "8", "--resolution", "16:32", "--lr", "3e-3"],
 ];
 

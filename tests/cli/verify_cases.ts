@@ -17,7 +17,7 @@ const fixtures = "tests/fixtures";
 export function filesOf(model: string) {
   return {
     config: `${fixtures}/${model}.config.json`,
-    weights: `${fixtures}/${model}.weights.safetensors`,
+    ckpt: `${fixtures}/${model}.weights.safetensors`,
     case: `${fixtures}/${model}.case.safetensors`,
   };
 }

@@ -114,7 +114,7 @@ async function makeTargets(folder: string): Promise<Target[]> {
     ),
   );
   const verify = ["verify", "dit", ...onWasm, "--tolerance", "1e-3"];
-  const verifying = [...verify, "--config", config, "--weights", weights, "--case", verified];
+  const verifying = [...verify, "--config", config, "--ckpt", weights, "--case", verified];
   const resume = ["train", "dit", "--resume", model, "--steps", "1", ...onWasm, "--quiet"];
   const [binary, json] = [binaryDamage, jsonDamage];
   return [

@@ -231,7 +231,7 @@ Deno.test(
     await withFolder(async (folder) => {
       const data = await writeTinyData(join(folder, "data.npz"));
       const results = join(folder, "results");
-      const args = ["--ckpt-every", "1000000", "--sample-every", "40", "--sample-steps", "1"];
+      const args = ["--ckpt-every", "1000000", "--sample-every", "40", "--num-sampling-steps", "1"];
       const running = start([...training(data, results), ...args, "--steps", "100000"]);
       await running.until(/^step 0*10\//m);
       const [name] = (await namesIn(results)).filter((name) => /^000-[^/\\]*$/.test(name));

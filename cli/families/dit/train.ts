@@ -62,10 +62,10 @@ export const ditTraining: TrainingCommand<
   configure: (base, data, values) =>
     configForDataset(base, data, ditFields.overrides(base, values)),
   learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 1e-4,
-  batch: ({ globalBatchSize: size }) => ({ size, what: `the batch of ${size}` }),
+  batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
   settings: ({ values }, _, common) => ({
     ...common,
-    batchSize: values.globalBatchSize,
+    batchSize: values.batchSize,
     labelDropout: values.labelDropout,
   }),
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,

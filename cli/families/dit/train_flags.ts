@@ -4,11 +4,13 @@
  * @module
  */
 import {
+  alias,
   flag,
   group,
   optional,
   type Parsed,
   parseFlags,
+  resumable,
   toggle,
   type Values,
 } from "../../flags/flags.ts";
@@ -23,12 +25,14 @@ export const trainDitFlags = {
   }),
   ...modelFlags,
   ...group("Data:", {
-    dataPath: optional(
-      "--data-path <path>",
-      "pictures: one folder a class, or an IDX file of images",
-      text,
-      "the shipped samples",
-    ),
+    ...resumable({
+      dataPath: optional(
+        "--data-path <path>",
+        "pictures: one folder a class, or an IDX file of images",
+        text,
+        "the shipped samples",
+      ),
+    }),
     labelDropout: flag(
       "--label-dropout <p>",
       "probability that a label becomes the null class, for guidance",
@@ -38,7 +42,10 @@ export const trainDitFlags = {
     flip: toggle("--flip", "mirror half of the pictures, left to right"),
   }),
   ...group("Training:", {
-    globalBatchSize: flag("--global-batch-size <n>", "pictures a step", integer({ min: 1 }), 64),
+    batchSize: alias(
+      flag("--batch-size <n>", "pictures a step", integer({ min: 1 }), 64),
+      "--global-batch-size",
+    ),
   }),
   ...trainFlags({
     learningRate: "1e-3 below width 384, else 1e-4",
@@ -47,20 +54,23 @@ export const trainDitFlags = {
     weightDecay: 0,
     averageDecay: 0.9999,
   }),
-  ...group("Run:", {
+  ...resumable(group("Run:", {
     sampleEvery: optional(
       "--sample-every <steps>",
       "draw a grid from the averaged weights into samples/; 0 is never",
       integer({ min: 0 }),
       "never",
     ),
-    sampleSteps: flag(
-      "--sample-steps <n>",
-      "steps of the sampler for --sample-every",
-      integer({ min: 1, max: 1000 }),
-      20,
+    numSamplingSteps: alias(
+      flag(
+        "--num-sampling-steps <n>",
+        "steps of the sampler for --sample-every",
+        integer({ min: 1, max: 1000 }),
+        20,
+      ),
+      "--sample-steps",
     ),
-  }),
+  })),
 } as const;
 
 /** What `train dit` was asked to do. */

@@ -40,8 +40,8 @@ const evaluation: FamilyCommand<typeof evalNaViTFlags> = {
   examples: [
     ["tessera eval navit", "the runs in results/, on the test part of their data"],
     [
-      "tessera eval navit --checkpoint results/000-NaViT-XS-8 --tokens 16,64,144 " +
-      "--results-file report.html",
+      "tessera eval navit --ckpt results/000-NaViT-XS-8 --tokens 16,64,144 " +
+      "--out report.html",
       "one run, with plots",
     ],
     ["tessera eval navit --square 64 --native --padded --robustness --probe", "everything"],

@@ -40,7 +40,7 @@ export const navitDemo: Demo<TrainNaViTOptions, NaViTConfig, NaViTSettings, Pict
   parse: (args) => parseFlags(navitTrainFlags, args),
   trainingFlags: [
     ...["--resolution", "24:64", "--token-drop", "beta:0.2:0.6"],
-    ...["--sequences", "8", "--sequence-length", "128", "--images-per-sequence", "32"],
+    ...["--batch-size", "8", "--sequence-length", "128", "--images-per-sequence", "32"],
     ...["--lr-schedule", "constant", "--lr", "1.5e-3", "--warmup", "30", "--flip"],
     ...["--head-weight-decay", "0.03", "--ema-decay", "0.99", "--log-every", "20"],
   ],
@@ -58,7 +58,7 @@ export const navitDemo: Demo<TrainNaViTOptions, NaViTConfig, NaViTSettings, Pict
   },
   nextSteps: (folder) => [
     `deno task train navit --resume ${folder} --steps 5000`,
-    `deno task eval navit --checkpoint ${folder} --robustness --probe --results-file report.html`,
+    `deno task eval navit --ckpt ${folder} --robustness --probe --out report.html`,
     "deno task train navit --data-path FOLDER --holdout 0.2   (one sub-folder a class)",
     "deno task bench packing",
   ],

@@ -40,7 +40,7 @@ type Manifest = ManifestOf<NaViTRun>;
 
 /** Evaluates one checkpoint, or those of all runs in a folder. */
 export async function runEvalNaViT(io: Io, values: EvalNaViTOptions): Promise<void> {
-  const checkpoint = values.checkpoint ?? "results";
+  const checkpoint = values.ckpt ?? "results";
   const sources = await findSources(checkpoint, values.weights);
   requireAlike(sources);
   for (const { source: { note } } of sources) if (note !== undefined) io.tell(note);
@@ -211,11 +211,11 @@ function planOf(
 /** Writes the report where the flags say: as a table or JSON on stdout, and into files. */
 async function writeReport(
   io: Io,
-  { json, resultsFile = [] }: EvalNaViTOptions,
+  { json, out = [] }: EvalNaViTOptions,
   report: EvaluationReport,
 ): Promise<void> {
   const { renderEvaluation } = await import("../../../evaluation/report/render.ts");
-  for (const path of resultsFile) {
+  for (const path of out) {
     const format = path.slice(path.lastIndexOf(".") + 1) as EvaluationFormat;
     await writeTextAtomically(path, await renderEvaluation(report, format));
   }

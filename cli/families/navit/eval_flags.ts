@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
+import { alias, flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
 import { deviceFlags, jsonFlags } from "../../flags/options.ts";
 import { choice, integer, list, number, type Parser, text } from "../../flags/parsers.ts";
 import { UsageError } from "../../terminal/errors.ts";
@@ -12,7 +12,7 @@ const count = integer({ min: 1, max: 65536 });
 const side = number({ min: 1, max: 65536 });
 
 /** A file whose ending says its format. */
-const resultsFile: Parser<string> = (value, name) => {
+const reportFile: Parser<string> = (value, name) => {
   if (/\.(?:json|csv|html|txt)$/.test(value)) return value;
   throw new UsageError(`${name} ${value}: the ending must be .html, .csv, .json or .txt`);
 };
@@ -20,11 +20,14 @@ const resultsFile: Parser<string> = (value, name) => {
 /** Every flag of `eval navit`. */
 export const evalNaViTFlags = {
   ...group("Model:", {
-    checkpoint: optional(
-      "--checkpoint <path>",
-      "run, checkpoint, or folder of runs: then all of them",
-      text,
-      "results",
+    ckpt: alias(
+      optional(
+        "--ckpt <path>",
+        "run, checkpoint, or folder of runs: then all of them",
+        text,
+        "results",
+      ),
+      "--checkpoint",
     ),
     weights: flag(
       "--weights <ema|raw>",
@@ -80,11 +83,14 @@ export const evalNaViTFlags = {
     ),
   }),
   ...group("Output:", {
-    resultsFile: optional(
-      "--results-file <list>",
-      "where to write the report: .html with plots, .csv, .json, .txt",
-      list(resultsFile),
-      "a table on stdout",
+    out: alias(
+      optional(
+        "--out <list>",
+        "files to write the report to as well: .html with plots, .csv, .json, .txt",
+        list(reportFile),
+        "a table on stdout",
+      ),
+      "--results-file",
     ),
     quiet: toggle("-q, --quiet", "no progress, only warnings and errors"),
   }),

@@ -56,7 +56,7 @@ export const navitTraining: TrainingCommand<
   relabel: withClassNames,
   configure: configFor,
   learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 8e-4,
-  batch({ sequences: size, loss, accumulate }) {
+  batch({ batchSize: size, loss, accumulate }) {
     if (loss === "contrastive" && accumulate !== 1) {
       throw new UsageError(
         "--accumulate divides a batch, but all pairs of a contrastive one belong together",
@@ -65,11 +65,11 @@ export const navitTraining: TrainingCommand<
     return { size, what: `the ${size} sequences` };
   },
   settings({ values }, config, common) {
-    const { sequences, sequenceLength: length, imagesPerSequence: slots, loss, aspect } = values;
+    const { sequenceLength: length, imagesPerSequence: slots, loss, aspect } = values;
     return {
       ...common,
       headWeightDecay: values.headWeightDecay,
-      sequences,
+      sequences: values.batchSize,
       length,
       slots,
       loss,
@@ -96,7 +96,7 @@ export const navitTraining: TrainingCommand<
   }),
   next: () => ({
     what: "evaluate with",
-    command: (folder) => `eval navit --checkpoint ${folder}`,
+    command: (folder) => `eval navit --ckpt ${folder}`,
   }),
   describePlan({ description: { config, run }, steps }, pictures) {
     const { sequences, length, slots, accumulate } = run;
@@ -155,7 +155,7 @@ function textTower(
 const openSequences = 64;
 
 /** Sequences filled at a time: whole steps. */
-function openGroup({ openSequences: wanted, sequences }: TrainNaViTOptions): number {
+function openGroup({ openSequences: wanted, batchSize: sequences }: TrainNaViTOptions): number {
   if (wanted === undefined) return Math.ceil(openSequences / sequences) * sequences;
   if (wanted % sequences === 0) return wanted;
   const below = Math.floor(wanted / sequences) * sequences;

@@ -6,7 +6,7 @@
 import type { Resolution } from "../../../data/packing/resolution.ts";
 import type { TokenDropping } from "../../../data/packing/token_dropping.ts";
 import { UsageError } from "../../terminal/errors.ts";
-import { flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
+import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { navitModelFlags } from "./model_flags.ts";
 import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { trainFlags } from "../../flags/train_flags.ts";
@@ -101,12 +101,14 @@ export const navitTrainFlags = {
   }),
   ...navitModelFlags,
   ...group("Data:", {
-    dataPath: optional(
-      "--data-path <path>",
-      "pictures of any size: one folder a class, or train/ and test/ with such folders",
-      text,
-      "the shipped samples",
-    ),
+    ...resumable({
+      dataPath: optional(
+        "--data-path <path>",
+        "pictures of any size: one folder a class, or train/ and test/ with such folders",
+        text,
+        "the shipped samples",
+      ),
+    }),
     holdout: flag(
       "--holdout <share>",
       "part of the pictures kept for eval navit, where there is no test folder",
@@ -150,7 +152,10 @@ export const navitTrainFlags = {
     ),
   }),
   ...group("Packing:", {
-    sequences: flag("--sequences <n>", "sequences a step", integer({ min: 1, max: 65536 }), 16),
+    batchSize: alias(
+      flag("--batch-size <n>", "sequences a step", integer({ min: 1, max: 65536 }), 16),
+      "--sequences",
+    ),
     sequenceLength: flag(
       "--sequence-length <tokens>",
       "tokens of a sequence",

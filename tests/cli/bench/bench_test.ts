@@ -33,12 +33,12 @@ type Row = Record<string, unknown>;
 Deno.test("bench flops lists every model, with a line a model in every format", async () => {
   const { ditConfigs } = await import("../../../models/dit/model.ts");
   for (const format of ["table", "md", "csv", "json", "jsonl"]) {
-    const { code, out } = await run("flops", "-o", format);
+    const { code, out } = await run("flops", "--format", format);
     assert.equal(code, 0);
     for (const name of ditConfigs.keys()) assert(out.includes(name), `${format}: ${name}`);
   }
   assert.match(
-    (await run("flops", "-o", "md")).out,
+    (await run("flops", "--format", "md")).out,
     /\| DiT-L\/4 \| 458,053,760 \| 64 \| 19,695,665,152 \|/,
   );
 });
@@ -94,7 +94,7 @@ Deno.test("bench flops --detail --train shows parts and the step", async () => {
 Deno.test("bench flops --out writes the file and nothing on stdout", async () => {
   const path = await Deno.makeTempFile({ suffix: ".csv" });
   try {
-    const { code, out } = await run("flops", "--model=DiT-S/8", "-o", "csv", "--out", path);
+    const { code, out } = await run("flops", "--model=DiT-S/8", "--format", "csv", "--out", path);
     assert.deepEqual({ code, out }, { code: 0, out: "" });
     assert.match(await Deno.readTextFile(path), /^model,parameters,.*\r\nDiT-S\/8,33148160,/);
   } finally {
@@ -114,7 +114,7 @@ Deno.test("bench flops takes a config file", async () => {
 
 Deno.test("bench throughput --json: one document, whole rows, with the task's permissions", async () => {
   const { code, out, err } = await runTessera([
-    ...["bench", "throughput", "--ops=forward,train,train-plain", "--batch=1,2", ...tiny],
+    ...["bench", "throughput", "--ops=forward,train,train-plain", "--batch-size=1,2", ...tiny],
     ...["--device=wasm", "--threads=1", "-r", "2", "--json"],
   ]);
   assert.deepEqual({ code, err }, { code: 0, err: "" });
@@ -137,7 +137,7 @@ Deno.test("bench throughput sweeps how weights are stored, and half of them take
   // One block this wide has 9 MB of weights and next to nothing else.
   const wide = ["--model=DiT-XS/8", "--depth=1", "--hidden=384", "--heads=6", "--num-classes=3"];
   const { code, out } = await run(
-    ...["throughput", "--ops=forward", "--dtype=f32,f16", "--batch=1,2", ...wide],
+    ...["throughput", "--ops=forward", "--dtype=f32,f16", "--batch-size=1,2", ...wide],
     ...["--device=wasm", "--threads=1", "-r", "1", "--json"],
   );
   assert.equal(code, 0);
@@ -155,7 +155,16 @@ Deno.test("bench throughput sweeps how weights are stored, and half of them take
 Deno.test("bench throughput measures NaViT and DiT in one sweep", async () => {
   const navit = ["--model=NaViT-XS/16,DiT-XS/8", ...tiny.slice(1)];
   const { code, out } = await run(
-    ...["throughput", ...navit, "--batch=2", "--device=wasm", "--threads=1", "-r", "1", "--json"],
+    ...[
+      "throughput",
+      ...navit,
+      "--batch-size=2",
+      "--device=wasm",
+      "--threads=1",
+      "-r",
+      "1",
+      "--json",
+    ],
   );
   assert.equal(code, 0);
   const rows: Row[] = JSON.parse(out).rows;
@@ -168,7 +177,7 @@ Deno.test("bench throughput measures NaViT and DiT in one sweep", async () => {
 /** A model and pictures that are laid out and timed in no time. */
 const tinyPacking = [
   ...["packing", "--model=NaViT-XS/4", "--patch=2", "--channels=1", ...tiny.slice(1)],
-  ...["--tokens=16", "--sequences=3", "--device=wasm", "--threads=1", "-r", "2"],
+  ...["--tokens=16", "--batch-size=3", "--device=wasm", "--threads=1", "-r", "2"],
 ];
 
 Deno.test("bench packing --json: packed and padded of every spread and operation", async () => {
@@ -198,7 +207,7 @@ Deno.test("bench packing takes a folder of pictures", async () => {
       await paint(`${folder}/grey/${width}.png`, width, width, height);
     }
     const { code, out } = await run(
-      ...[...tinyPacking, "--data-path", folder, "--ops=forward", "-o", "md"],
+      ...[...tinyPacking, "--data-path", folder, "--ops=forward", "--format", "md"],
     );
     assert.equal(code, 0);
     const table = out.split("\n").filter((line) => line.startsWith("|"));
@@ -275,7 +284,16 @@ Deno.test("a row that fails is in the report, the others too, and the exit code 
 });
 
 Deno.test("bench throughput --json without an adapter: stdout holds the document and nothing else", async () => {
-  const args = ["bench", "throughput", "--ops=forward", "--batch=1", ...tiny, "-r", "1", "--json"];
+  const args = [
+    "bench",
+    "throughput",
+    "--ops=forward",
+    "--batch-size=1",
+    ...tiny,
+    "-r",
+    "1",
+    "--json",
+  ];
   // The backend of another system: wgpu finds no adapter then.
   const env = { DENO_WEBGPU_BACKEND: Deno.build.os === "windows" ? "metal" : "dx12" };
   const { code, out, err } = await start([...args, "--device=webgpu,wasm"], env).finished();
@@ -293,10 +311,10 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
       ["flops", "--model=DiT-S/8", "--image-size=30"],
       /not divisible by the patch 8; nearest sides: 24 and 32/,
     ],
-    [["flops", "-o", "xml"], /-o.* "xml" is not known|--output "xml" is not known/],
+    [["flops", "--format", "xml"], /--format "xml" is not known/],
     [["throughput", "--ops", "forwad"], /did you mean forward\?/],
     [["throughput", "--device", "gpu"], /"gpu" is not known/],
-    [["throughput", "--batch", "0"], /nearest valid value is 1/],
+    [["throughput", "--batch-size", "0"], /nearest valid value is 1/],
     [["throughput", "--dtype", "f64"], /"f64" is not known; .*f32 or f16/],
     [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
     [["attention", "--tokens=9,8", "--images=9"], /--images 9: 8 tokens are at most 8 images/],

@@ -48,8 +48,8 @@ Deno.test("one changed weight is found: exit code 1, the report is still whole",
   const change = (tensors: Editable[]) => {
     find(tensors, "blocks.0.mlp.fc1.weight").values[5] += 0.5;
   };
-  await withEdited(files.weights, change, async (weights) => {
-    const { code, out, err } = await verify({ ...files, weights }, "--json");
+  await withEdited(files.ckpt, change, async (weights) => {
+    const { code, out, err } = await verify({ ...files, ckpt: weights }, "--json");
     assert.equal(code, 1);
     const { passed, tensors } = JSON.parse(out);
     assert.equal(passed, false);
@@ -58,7 +58,7 @@ Deno.test("one changed weight is found: exit code 1, the report is still whole",
       err,
       /^tessera: \d+ of \d+ tensors beyond the tolerance 0\.0001; the worst is .*\n$/,
     );
-    const table = await verify({ ...files, weights });
+    const table = await verify({ ...files, ckpt: weights });
     assert.match(table.out, /BEYOND TOLERANCE/);
   });
 });
@@ -74,8 +74,8 @@ Deno.test("a result that is not finite fails with valid JSON", async () => {
   const overflow = (tensors: Editable[]) => {
     find(tensors, "final_layer.linear.weight").values.fill(3e38);
   };
-  await withEdited(files.weights, overflow, async (weights) => {
-    const { code, out, err } = await verify({ ...files, weights }, "--json");
+  await withEdited(files.ckpt, overflow, async (weights) => {
+    const { code, out, err } = await verify({ ...files, ckpt: weights }, "--json");
     assert.equal(code, 1);
     const [output] = JSON.parse(out).tensors;
     assert.deepEqual([output.maximumError, output.relativeError, output.passed], [
@@ -176,13 +176,13 @@ Deno.test("weights that do not fit are refused with one line", async () => {
     ],
   ];
   for (const [edit, message] of cases) {
-    await withEdited(files.weights, edit, async (weights) => {
-      const { code, out, err } = await verify({ ...files, weights });
+    await withEdited(files.ckpt, edit, async (weights) => {
+      const { code, out, err } = await verify({ ...files, ckpt: weights });
       assert.deepEqual({ code, out }, { code: 1, out: "" });
       assert.match(err, message);
     });
   }
-  const { err } = await verify({ ...files, weights: filesOf("dit-pixel").weights });
+  const { err } = await verify({ ...files, ckpt: filesOf("dit-pixel").ckpt });
   assert.match(err, /the parameter pos_embed has the shape \(1, 9, 72\), not \(1, 4, 24\)/);
 });
 
@@ -220,7 +220,7 @@ Deno.test("configs that contradict themselves or the weights are refused", async
 
 Deno.test("missing files are named with exit code 1, missing flags with 2", async () => {
   const files = filesOf("dit-rgb-plain");
-  for (const key of ["config", "weights", "case"] as const) {
+  for (const key of ["config", "ckpt", "case"] as const) {
     const missing = key === "config" ? "none.json" : "none.safetensors";
     const { code, err } = await verify({ ...files, [key]: missing });
     assert.deepEqual({ code, err }, { code: 1, err: `tessera: ${missing}: no such file\n` });

@@ -1,7 +1,24 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { aspectFlags } from "../../../cli/bench/aspect_flags.ts";
+import { reportFlags } from "../../../cli/bench/sweep.ts";
+import { trainDitFlags } from "../../../cli/families/dit/train_flags.ts";
+import { evalNaViTFlags } from "../../../cli/families/navit/eval_flags.ts";
+import { navitTrainFlags } from "../../../cli/families/navit/train_flags.ts";
+import { requireResumable } from "../../../cli/flags/train_flags.ts";
+import { main } from "../../../cli/main.ts";
+import { recordedIo } from "../support.ts";
 import { UsageError } from "../../../cli/terminal/errors.ts";
-import { define, flag, group, optional, parseFlags, toggle } from "../../../cli/flags/flags.ts";
+import {
+  alias,
+  define,
+  flag,
+  type Flags,
+  group,
+  optional,
+  parseFlags,
+  toggle,
+} from "../../../cli/flags/flags.ts";
 import { deviceFlags, modelFlags, progressFlags, seedFlags } from "../../../cli/flags/options.ts";
 import { choice, integer, list, number, type Parser, text } from "../../../cli/flags/parsers.ts";
 
@@ -150,4 +167,81 @@ Deno.test("the shared groups fit together", () => {
     () => parseFlags(shared, ["--seed", "-1"]),
     /--seed -1 .* nearest valid value is 0$/,
   );
+});
+
+Deno.test("other names of a flag are read like it, and are not in the help", () => {
+  const known = {
+    ckpt: alias(optional("--ckpt <path>", "weights", text), "--checkpoint", "-c"),
+    batchSize: alias(flag("--batch-size <n>", "pictures", integer({ min: 1 }), 8), "--batch"),
+  };
+  for (const args of [["--ckpt", "a"], ["--checkpoint", "a"], ["--checkpoint=a"], ["-c", "a"]]) {
+    assert.deepEqual(parseFlags(known, args), {
+      values: { ckpt: "a", batchSize: 8 },
+      given: new Set(["ckpt"]),
+    });
+  }
+  assert.equal(parseFlags(known, ["--batch-size", "2", "--batch", "3"]).values.batchSize, 3);
+  assert.throws(() => parseFlags(known, ["--batch", "0"]), /UsageError: --batch 0 is out of range/);
+  const help: string[] = [];
+  const command = { name: "demo", summary: "show", examples: [], run: () => {} };
+  define({ ...command, flags: group("Input:", known) })
+    .configureOutput({ writeOut: (text) => help.push(text) }).outputHelp();
+  assert.match(help.join(""), /--ckpt <path>/);
+  assert.doesNotMatch(help.join(""), /--checkpoint|-c\b|--batch\b(?!-)/);
+});
+
+Deno.test("every command takes the names that its flags had before", () => {
+  const before: [Flags, string, string, string][] = [
+    [trainDitFlags, "--global-batch-size", "batchSize", "4"],
+    [trainDitFlags, "--sample-steps", "numSamplingSteps", "4"],
+    [navitTrainFlags, "--sequences", "batchSize", "4"],
+    [evalNaViTFlags, "--checkpoint", "ckpt", "run"],
+    [evalNaViTFlags, "--results-file", "out", "report.html"],
+    [aspectFlags, "--chart", "out", "chart.svg"],
+    [reportFlags, "--output", "format", "md"],
+    [reportFlags, "-o", "format", "md"],
+  ];
+  for (const [flags, name, value, text] of before) {
+    const { values, given } = parseFlags(flags, [name, text]);
+    assert.deepEqual([...given], [value]);
+    assert.equal(String(values[value]), text);
+  }
+});
+
+Deno.test("a checkpoint, a result and a batch have one name in all commands", async () => {
+  const help = async (...words: string[]) => {
+    const io = recordedIo();
+    assert.equal(await main([...words, "--help"], io), 0);
+    return io.written.out;
+  };
+  const commands = [
+    ...[
+      "train dit",
+      "train navit",
+      "sample dit",
+      "eval navit",
+      "demo",
+      "plot",
+      "verify dit",
+      "verify navit",
+    ],
+    ...["export checkpoint", "export tensorboard", "info model", "info checkpoint"],
+    ...["flops", "throughput", "packing", "attention", "product", "aspect"].map((name) =>
+      `bench ${name}`
+    ),
+  ];
+  const others = /--(?:checkpoint|batch|global-batch-size|sequences|output|results-file|chart)[ =]/;
+  for (const command of commands) {
+    assert.doesNotMatch(await help(...command.split(" ")), others, command);
+  }
+});
+
+Deno.test("a resumed run takes the flags whose rows say so", () => {
+  for (const flags of [trainDitFlags, navitTrainFlags] as Flags[]) {
+    requireResumable(flags, new Set(["resume", "steps", "dataPath", "device", "quiet", "keep"]));
+    assert.throws(
+      () => requireResumable(flags, new Set(["resume", "batchSize"])),
+      /^UsageError: --resume goes on with .* so --batch-size cannot be given; use --init-from /,
+    );
+  }
 });

@@ -7,7 +7,7 @@ Deno.test("train dit has DiT's defaults, but for what suits small models", () =>
   // Depends on the width.
   assert.equal(values.lr, undefined);
   assert.equal(values.weightDecay, 0);
-  assert.equal(values.globalBatchSize, 64);
+  assert.equal(values.batchSize, 64);
   assert.equal(values.labelDropout, 0.1);
   assert.equal(values.emaDecay, 0.9999);
   assert.equal(values.steps, undefined);
@@ -22,7 +22,7 @@ Deno.test("train dit takes DiT's flag names", () => {
     "--image-size=64",
     "--num-classes=10",
     "--epochs=3",
-    "--global-batch-size=32",
+    "--batch-size=32",
     "--log-every=10",
     "--ckpt-every=100",
     "--seed=7",
@@ -32,7 +32,7 @@ Deno.test("train dit takes DiT's flag names", () => {
   assert.equal(values.dataPath, "pictures");
   assert.equal(values.imageSize, 64);
   assert.equal(values.numClasses, 10);
-  assert.equal(values.globalBatchSize, 32);
+  assert.equal(values.batchSize, 32);
   assert.equal(values.resume, "auto");
   assert(given.has("epochs") && !given.has("lr"));
 });

@@ -15,7 +15,7 @@ Deno.test("train --profile writes a trace of twenty steps, with the task's permi
   const folder = await Deno.makeTempDir();
   try {
     const path = join(folder, "trace.json");
-    const model = ["--patch=7", "--hidden=16", "--heads=2", "--depth=1", "--global-batch-size=4"];
+    const model = ["--patch=7", "--hidden=16", "--heads=2", "--depth=1", "--batch-size=4"];
     const { code, err } = await runTessera([
       ...["train", "dit", ...model, "--steps=30", "--results-dir", folder],
       ...["--device=wasm", "--threads=2", "--profile", path],

@@ -26,7 +26,7 @@ Deno.test("a run that ends in a loss that is not finite has a curve as well", as
     const { code } = await run(
       ...["train", "dit", "--results-dir", folder, "--steps", "40", "--log-every", "1"],
       ...["--lr", "1e30", "--clip-grad", "0", "--patch", "7", "--hidden", "16", "--heads", "2"],
-      ...["--depth", "1", "--global-batch-size", "8", ...onWasm],
+      ...["--depth", "1", "--batch-size", "8", ...onWasm],
     );
     assert.equal(code, 3);
     assert.match(

@@ -263,7 +263,7 @@ Deno.test({
       const [data, side] = [join(folder, "data.npz"), 192];
       const pixels = Uint8Array.from({ length: 2 * side ** 2 * 3 }, (_, index) => index % 251);
       await writeSamplesNpz(data, [2, side, side, 3], [pixels], [0, 1]);
-      const model = ["--data-path", data, "--patch", "48", "--global-batch-size", "2"];
+      const model = ["--data-path", data, "--patch", "48", "--batch-size", "2"];
       const ckpt = await train(folder, ...model, "--steps", "1", ...onWasm);
       const noise = join(folder, "noise.safetensors");
       const draw = async (count: number, ...args: string[]) => {

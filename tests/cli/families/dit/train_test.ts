@@ -165,7 +165,15 @@ Deno.test("--resume auto takes the run that was saved last and goes on as planne
 
 Deno.test("--sample-every draws grids, also after a resume, and the end says where the time went", async () => {
   await withFolder(async (results) => {
-    const flags = ["--sample-every", "2", "--sample-steps", "2", "--ckpt-every", "3", ...onWasm];
+    const flags = [
+      "--sample-every",
+      "2",
+      "--num-sampling-steps",
+      "2",
+      "--ckpt-every",
+      "3",
+      ...onWasm,
+    ];
     const { code, out, err } = await run(
       ...["train", "dit", ...tinyModel, "--results-dir", results, "--steps", "5", ...flags],
     );
@@ -192,7 +200,7 @@ Deno.test("the command that a run prints at its end draws what its own grids sho
     const { err, out } = await run(
       ...["train", "dit", ...tinyModel, "--patch", "4", "--data-path", data, ...onWasm],
       ...["--results-dir", results, "--steps", "20", "--seed", "3", "--ema-decay", "0.5"],
-      ...["--sample-every", "20", "--sample-steps", "4"],
+      ...["--sample-every", "20", "--num-sampling-steps", "4"],
     );
     const command = /^draw pictures with: deno task tessera (.*)$/m.exec(err)?.[1];
     assert(command, err);
@@ -241,8 +249,8 @@ Deno.test("with --log-format json every line of stderr is an object, in every wa
     const json = (err: string) => err.trimEnd().split("\n").map((line) => JSON.parse(line));
     const args = ["--results-dir", results, ...onWasm, "--log-format", "json"];
     const model = ["--depth", "1", "--hidden", "16", "--heads", "2", "--steps", "1"];
-    const dit = [...model, "--image-size", "8", "--patch", "4", "--global-batch-size", "2"];
-    const navit = [...model, "--patch", "4", "--sequences", "1", "--resolution", "8"];
+    const dit = [...model, "--image-size", "8", "--patch", "4", "--batch-size", "2"];
+    const navit = [...model, "--patch", "4", "--batch-size", "1", "--resolution", "8"];
     const trained: string[] = [];
     for (const [family, flags] of [["dit", dit], ["navit", navit]] as const) {
       const { code, out, err } = await start([
@@ -354,12 +362,12 @@ Deno.test("--dry-run prints what a run needs and leaves nothing behind", async (
 
 Deno.test("--dry-run says what does not fit and what a batch in parts saves", async () => {
   const flags = ["train", "dit", "--dry-run", "--model", "DiT-S/4", "--depth", "2", ...onWasm];
-  const whole = await succeed(...flags, "--global-batch-size", "4096");
+  const whole = await succeed(...flags, "--batch-size", "4096");
   assert.match(
     whole,
     /^limits +does not fit: \S+ GiB of memory, wasm has 4 GiB; give --accumulate/m,
   );
-  const parts = await succeed(...flags, "--global-batch-size", "4096", "--accumulate", "16");
+  const parts = await succeed(...flags, "--batch-size", "4096", "--accumulate", "16");
   assert.match(parts, /^batch +4096 pictures in 16 parts$/m);
   assert.match(parts, /^ {2}gradient sums +\S+ MiB$/m);
   assert.match(parts, /^ {2}thread scratch +8 MiB$/m);

@@ -56,7 +56,7 @@ for (const { name, flags, available } of devices) {
           { kind: "padded", tokens: 20 },
         ] as const;
         const { settings: rows, classes } = await evaluate(
-          ...["--checkpoint", run, "--tokens", "6,20", "--resolution", "30", "--square", "24"],
+          ...["--ckpt", run, "--tokens", "6,20", "--resolution", "30", "--square", "24"],
           ...["--native", "--padded", "--batch-size", "2", ...flags],
         );
         const checkpoint = checkpointOf(run, 40);
@@ -111,7 +111,7 @@ for (const { name, flags, available } of devices) {
 
 Deno.test("pictures that lack a class count in the classes of the model", async () => {
   await withRun(async (run, data) => {
-    const flags = ["--checkpoint", run, "--tokens", "12", ...onWasm];
+    const flags = ["--ckpt", run, "--tokens", "12", ...onWasm];
     const whole = await evaluate(...flags);
     await Deno.remove(join(data, "test", mixedClasses[0]), { recursive: true });
     const fewer = await evaluate(...flags);
@@ -124,7 +124,7 @@ Deno.test("pictures that lack a class count in the classes of the model", async 
 
 Deno.test("weights of the last step and other parts of the data can be chosen", async () => {
   await withRun(async (run, data) => {
-    const both = ["--checkpoint", run, "--tokens", "12", ...onWasm];
+    const both = ["--ckpt", run, "--tokens", "12", ...onWasm];
     const [averaged, raw, training, elsewhere] = [
       await evaluate(...both),
       await evaluate(...both, "--weights", "raw"),
@@ -144,7 +144,7 @@ Deno.test("a run with --holdout is evaluated on what it has not seen", async () 
     const flags = ["--steps", "2", "--holdout", "0.25", ...onWasm];
     const run = await trainNaViT(folder, data, ...flags);
     const images = async (...args: string[]) => {
-      const report = await evaluate("--checkpoint", run, "--tokens", "6", ...onWasm, ...args);
+      const report = await evaluate("--ckpt", run, "--tokens", "6", ...onWasm, ...args);
       return [report.settings[0].images, report.dataSet.replace(/.*\((.*)\).*/, "$1")];
     };
     assert.deepEqual(await images(), [6, "test part"]);
@@ -160,7 +160,7 @@ Deno.test("everything at once: cascades, probe, robustness, in every format of a
       ...[
         "eval",
         "navit",
-        "--checkpoint",
+        "--ckpt",
         trained,
         "--tokens",
         "3,6,12",
@@ -169,7 +169,7 @@ Deno.test("everything at once: cascades, probe, robustness, in every format of a
         "--native",
         "--padded",
       ],
-      ...["--probe", "--shots", "4", "--robustness", "--results-file", files.join(), ...onWasm],
+      ...["--probe", "--shots", "4", "--robustness", "--out", files.join(), ...onWasm],
     );
     assert.equal(code, 0, err);
     assert.match(err, /^000-NaViT-XS-8: 3 tokens \.\.\.$/m);
@@ -209,7 +209,7 @@ Deno.test("a probe takes as many shots as the smallest class has", async () => {
       ...[
         "eval",
         "navit",
-        "--checkpoint",
+        "--ckpt",
         trained,
         "--tokens",
         "6",
@@ -233,7 +233,7 @@ Deno.test("a folder of runs: every navit is evaluated, the best first; others ar
     await trainNaViT(results, data, ...flags);
     const first = join(results, "005-NaViT-XS-8");
     await Deno.rename(trained, first);
-    const report = await evaluate("--checkpoint", results, "--tokens", "6,12", ...onWasm);
+    const report = await evaluate("--ckpt", results, "--tokens", "6,12", ...onWasm);
     assert.deepEqual(report.settings.map(({ checkpoint, setting }) => [checkpoint, setting]), [
       ["005-NaViT-XS-8", "6 tokens"],
       ["005-NaViT-XS-8", "12 tokens"],
@@ -241,11 +241,11 @@ Deno.test("a folder of runs: every navit is evaluated, the best first; others ar
       ["002-NaViT-XS-8", "12 tokens"],
     ]);
     assert.equal(report.calibration!.length, 2);
-    const alone = await evaluate("--checkpoint", first, "--tokens", "6,12", ...onWasm);
+    const alone = await evaluate("--ckpt", first, "--tokens", "6,12", ...onWasm);
     for (const row of [0, 1]) assert.equal(report.settings[row].top1, alone.settings[row].top1);
     await Deno.remove(first, { recursive: true });
     await Deno.remove(join(results, "002-NaViT-XS-8"), { recursive: true });
-    const { code, err } = await run("eval", "navit", "--checkpoint", results);
+    const { code, err } = await run("eval", "navit", "--ckpt", results);
     assert.equal(code, 1);
     assert.match(err, /^tessera: .*results: none of its 1 runs trains a navit\n$/);
   });
@@ -257,7 +257,7 @@ Deno.test("runs in one folder must go with the same pictures", async () => {
     const quick = ["--steps", "1", ...onWasm];
     const held = await writeMixedPictures(join(folder, "whole"), 4);
     await trainNaViT(results, held, "--holdout", "0.5", ...quick);
-    const flags = ["--checkpoint", results, "--tokens", "4", "--quiet", ...onWasm];
+    const flags = ["--ckpt", results, "--tokens", "4", "--quiet", ...onWasm];
     const command = ["eval", "navit", ...flags];
     const { code, err } = await run(...command);
     assert.equal(code, 0, err);
@@ -279,7 +279,7 @@ Deno.test("runs in one folder must go with the same pictures", async () => {
 
 Deno.test("damaged pictures are left out, named once and counted", async () => {
   await withRun(async (trained, data) => {
-    const flags = ["--checkpoint", trained, "--tokens", "6,12", "--padded", "--batch-size", "1"];
+    const flags = ["--ckpt", trained, "--tokens", "6,12", "--padded", "--batch-size", "1"];
     const evaluateQuietly = () => run("eval", "navit", "--json", "--quiet", ...flags, ...onWasm);
     await damagePixels(join(data, "test", "rows", "102.png"));
     const { code, out, err } = await evaluateQuietly();
@@ -319,18 +319,18 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
       ],
       [["--data-path", path("whole")], 1, /whole: has no separate test part; --split train .*/],
       [["--probe", "--shots", "9"], 2, /class "checks" has 8 of the 9 .*; at most 8 shots are /],
-      [["--checkpoint", path("missing")], 1, /checkpoint .*missing: does not exist; give a run /],
-      [["--checkpoint", path("empty")], 1, /has no checkpoint in it; give a run folder, /],
-      [["--checkpoint", dit], 1, /a model of the family dit, not navit$/m],
+      [["--ckpt", path("missing")], 1, /checkpoint .*missing: does not exist; give a run /],
+      [["--ckpt", path("empty")], 1, /has no checkpoint in it; give a run folder, /],
+      [["--ckpt", dit], 1, /a model of the family dit, not navit$/m],
       [["--tokens", "0"], 2, /--tokens 0 is out of range: .* the nearest valid value is 1$/m],
       [["--tokens", "4,,6"], 2, /--tokens "4,,6" has an empty entry$/m],
       [["--weights", "emma"], 2, /did you mean ema\?/],
-      [["--results-file", "report.pdf"], 2, /the ending must be \.html, \.csv, \.json or \.txt$/m],
+      [["--out", "report.pdf"], 2, /the ending must be \.html, \.csv, \.json or \.txt$/m],
       [["--tokns", "4"], 2, /unknown option '--tokns'; did you mean --tokens\?/],
     ];
     const command = ["eval", "navit", "--quiet", ...onWasm];
     for (const [args, code, message] of cases) {
-      const checkpoint = args.includes("--checkpoint") ? [] : ["--checkpoint", trained];
+      const checkpoint = args.includes("--ckpt") ? [] : ["--ckpt", trained];
       await assertRefuses(folder, [...command, ...checkpoint, ...args], code, message);
     }
     // Advice belongs to its own error: there is a test part, and a path was given.
@@ -339,13 +339,13 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
     await Deno.rename(path("whole"), join(path("parts"), "train"));
     const plain = { missing: /missing: no such file or folder$/m, parts: /is none of the 3 known/ };
     for (const [name, message] of Object.entries(plain)) {
-      const { err } = await run(...command, "--checkpoint", trained, "--data-path", path(name));
+      const { err } = await run(...command, "--ckpt", trained, "--data-path", path(name));
       assert.match(err, message);
       assert.doesNotMatch(err, /--split|--holdout|--data-path/);
     }
     const newest = checkpointOf(trained, 40);
     const refuse = (message: RegExp) =>
-      assertRefuses(folder, [...command, "--checkpoint", trained], 1, message);
+      assertRefuses(folder, [...command, "--ckpt", trained], 1, message);
     const weights = await Deno.readFile(join(newest, "ema.safetensors"));
     await Deno.writeFile(join(newest, "ema.safetensors"), weights.subarray(0, -10));
     await refuse(/ema\.safetensors: damaged: its length/);

@@ -268,7 +268,7 @@ Deno.test("runs of one family are refused by the commands of the other", async (
         /this run trains a dit, not a navit; use train dit --resume$/m,
       ],
       [["sample", "dit", "--ckpt", navit], 1, /a model of the family navit, not dit$/m],
-      [["eval", "navit", "--checkpoint", dit], 1, /a model of the family dit, not navit$/m],
+      [["eval", "navit", "--ckpt", dit], 1, /a model of the family dit, not navit$/m],
     ];
     for (const [args, code, message] of cases) {
       await assertRefuses(folder, args, code, message);

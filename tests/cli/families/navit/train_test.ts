@@ -48,7 +48,7 @@ Deno.test("train navit learns pictures of mixed sizes with the permissions of it
       err,
       /^step 050\/200 .* {2}loss \d\.\d{4} {2}accuracy \d\.\d{3} {2}fill 0\.\d{3} /m,
     );
-    assert.match(err, /^evaluate with: deno task tessera eval navit --checkpoint '.*-8'$/m);
+    assert.match(err, /^evaluate with: deno task tessera eval navit --ckpt '.*-8'$/m);
 
     const metrics = await readMetrics(run);
     assert.deepEqual(metrics.map(({ step }) => step), [50, 100, 150, 200]);

@@ -174,7 +174,7 @@ Deno.test("formulas of positions take any row, learned numbers need a table for 
 
 Deno.test("models and weights that do not fit are refused", async () => {
   const other = filesOf("navit_biased");
-  const weights = await verify({ ...files, weights: other.weights });
+  const weights = await verify({ ...files, ckpt: other.ckpt });
   assert.equal(weights.code, 1);
   assert.match(weights.err, /the parameter patch_embed\.weight has the shape/);
   const text = await verify(filesOf("navit_contrastive"));
