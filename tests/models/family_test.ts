@@ -70,14 +70,14 @@ Deno.test("a new family is described, counted and timed", async () => {
   const report = JSON.parse(await succeed("info", "model", "Linear-8", "--hidden", "4", "--json"));
   assert.deepEqual([report.parameters, report.macs], [2 * 784 * 4, 2 * 784 * 4]);
   const flops = JSON.parse(
-    await succeed("bench", "flops", "--model", "Linear-8", "--train", "-o", "json"),
+    await succeed("bench", "flops", "--model", "Linear-8", "--train", "--format", "json"),
   );
   assert.equal(flops.rows[0].macs, 2 * 784 * 8);
   // The gradients of two products are four more, without that of the first one's input.
   assert.equal(flops.rows[0].trainMacs, 5 * 784 * 8);
-  const bench = ["bench", "throughput", "--model", "Linear-8", "--batch", "2", "-r", "1"];
+  const bench = ["bench", "throughput", "--model", "Linear-8", "--batch-size", "2", "-r", "1"];
   const { rows } = JSON.parse(
-    await succeed(...bench, "--ops", "forward,train,train-plain", ...onWasm, "-o", "json"),
+    await succeed(...bench, "--ops", "forward,train,train-plain", ...onWasm, "--format", "json"),
   );
   const statuses = rows.map(({ status }: { readonly status: string }) => status);
   assert.deepEqual(statuses, ["ok", "ok", "ok"]);
