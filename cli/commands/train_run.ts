@@ -8,6 +8,7 @@ import { basename } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../kernels/select_device.ts";
+import { familyByName } from "../../models/registry.ts";
 import { constantRate, stepOfZeroRate } from "../../training/step/learning_rate.ts";
 import { NonFiniteLossError } from "../../training/runs/loop.ts";
 import { type Manifest, readManifest, type RunDescription } from "../../training/runs/manifest.ts";
@@ -82,10 +83,15 @@ async function withWayOn(error: unknown): Promise<unknown> {
   return new InputError(`${error.message}; go on from it with: ${command}`, { cause: error });
 }
 
-/** Refuses to go on with a run of another family than the command's. */
+/**
+ * Refuses to go on with a run of another family than the command's.
+ *
+ * @throws InputError when there is no such family, UsageError when its command is another
+ */
 export function requireFamily(name: string, manifest: Manifest, folder: string): void {
   const found = manifest.config.family;
   if (found === name) return;
+  familyByName(found, `${folder}: config.family`);
   throw new UsageError(
     `${folder}: this run trains a ${found}, not a ${name}; use train ${found} --resume`,
   );
