@@ -4,8 +4,13 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
+import {
+  type FunctionBuilder,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/assembler.ts";
+import { forEachVector, type RowVector, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
 import {
   boundedExponential,
   exponential,
@@ -13,12 +18,33 @@ import {
   horizontalSum,
   logarithm,
 } from "../../wasm/math.ts";
+import {
+  add,
+  and,
+  applied,
+  assign,
+  equalIntegers,
+  firstLane,
+  larger,
+  multiply,
+  multiplyAdd,
+  negate,
+  type Operand,
+  row,
+  scalar,
+  select,
+  splat,
+  spread,
+  store,
+  storeScalar,
+  subtract,
+  withVector,
+} from "../../wasm/values.ts";
 
-/** A vector of a score row: `tail` when only the lanes of the tail mask belong to it. */
-interface ScoreVector {
-  readonly offset: number;
+/** A vector of a score row, whole thanks to the padding. */
+interface ScoreVector extends RowVector {
+  /** Whether only the lanes of the tail mask belong to the row. */
   readonly tail: boolean;
-  readonly slot: number;
 }
 
 /**
@@ -31,25 +57,27 @@ function walkScores(
   f: FunctionBuilder,
   count: Local,
   pointers: readonly Local[],
-  body: (vector: ScoreVector) => void,
+  body: (at: ScoreVector) => void,
   afterPairs: () => void = () => {},
 ): void {
+  const visit = (slot: number, offset: number, tail = false): void =>
+    body({ lanes: vectorElements, offset, slot, tail });
   const advance = (bytes: number): void => {
     for (const pointer of pointers) f.increment(pointer, bytes);
   };
   f.withLocals(["i32"], (left) => {
     f.get(count).i32Const(4).i32ShrU().set(left);
     f.repeat(left, () => {
-      f.forVectors(4, (slot) => body({ offset: 16 * slot, tail: false, slot }));
+      f.forVectors(4, (slot) => visit(slot, vectorBytes * slot));
       advance(64);
     });
     afterPairs();
     f.get(count).i32Const(2).i32ShrU().i32Const(3).i32And().set(left);
     f.repeat(left, () => {
-      body({ offset: 0, tail: false, slot: 0 });
+      visit(0, 0);
       advance(16);
     });
-    f.get(count).i32Const(3).i32And().if(() => body({ offset: 0, tail: true, slot: 1 }));
+    f.get(count).i32Const(3).i32And().if(() => visit(1, 0, true));
   });
 }
 
@@ -58,26 +86,21 @@ function setTailMask(f: FunctionBuilder, count: Local, mask: Local): void {
   f.i32x4Const(0, 1, 2, 3).get(count).i32Const(3).i32And().i32x4Splat().i32x4LtS().set(mask);
 }
 
-/** Which lanes of a score row count: those of the row, and with segments those of equal id. */
-interface Mask {
-  /** Whether any lane of this vector may be masked. */
-  applies(vector: ScoreVector): boolean;
-  /** Pushes the mask. */
-  push(vector: ScoreVector): void;
-}
+/**
+ * Which lanes of a score row count: those of the row, and with segments those of equal id; undefined
+ * when all do.
+ */
+type Mask = (at: ScoreVector) => Operand | undefined;
 
 function scoreMask(
-  f: FunctionBuilder,
   tailMask: Local,
   segments?: { readonly own: Local; readonly others: Local },
 ): Mask {
-  return {
-    applies: ({ tail }) => tail || segments !== undefined,
-    push({ offset, tail }) {
-      if (segments) f.get(segments.others).v128Load(offset).get(segments.own).i32x4Eq();
-      if (tail) f.get(tailMask);
-      if (segments && tail) f.v128And();
-    },
+  return (at) => {
+    const inRow = at.tail ? tailMask : undefined;
+    if (!segments) return inRow;
+    const seen = equalIntegers(row(segments.others, at), segments.own);
+    return inRow ? and(seen, inRow) : seen;
   };
 }
 
@@ -110,7 +133,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
     const lanes = f.locals("v128", 2);
     const [pointer, others] = f.locals("i32", 2);
     const [maximum, sum, keep, gain] = f.locals("f32", 4);
-    const mask = scoreMask(f, tailMask, segmented ? { own, others } : undefined);
+    const mask = scoreMask(tailMask, segmented ? { own, others } : undefined);
     // The padding at the end of the row has room for two vectors.
     const fuseLanes = (): void =>
       throughMemory(f, lanes, scores, stride - lanes.length * vectorBytes);
@@ -122,63 +145,55 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
     };
     setTailMask(f, keys, tailMask);
     f.repeat(rows, () => {
-      if (segmented) f.get(querySegments).v128Load32Splat().set(own);
-      for (const lane of lanes) f.f32x4Const(-Infinity).set(lane);
-      walkScores(f, keys, restart(), (vector) => {
-        const lane = lanes[vector.slot % 2];
-        f.get(lane).get(pointer).v128Load(vector.offset).f32x4Const(scale).f32x4Mul();
-        if (mask.applies(vector)) {
-          f.f32x4Const(-Infinity);
-          mask.push(vector);
-          f.v128LaneSelect();
-        }
-        f.f32x4Pmax().set(lane);
+      if (segmented) assign(f, own, splat(querySegments));
+      for (const lane of lanes) assign(f, lane, -Infinity);
+      walkScores(f, keys, restart(), (at) => {
+        const lane = lanes[at.slot % 2];
+        const [score, visible] = [multiply(row(pointer, at), scale), mask(at)];
+        assign(f, lane, larger(lane, visible ? select(visible, score, -Infinity) : score));
       }, fuseLanes);
-      f.get(lanes[0]).get(lanes[1]).f32x4Pmax();
-      horizontalMaximum(f).set(maximum);
+      assign(f, maximum, applied(horizontalMaximum, larger(lanes[0], lanes[1])));
       if (!single) {
         f.get(first).i32Eqz().if(() => {
-          f.get(maximum).get(state).f32Load(0).f32Max().set(maximum);
+          assign(f, maximum, scalar.maximum(maximum, scalar.load(state)));
         });
       }
       // A row that has seen no key yet keeps the reference 0, so that no infinities are subtracted.
-      f.f32Const(0).get(maximum).get(maximum).f32Const(-Infinity).f32Eq().select();
-      f.f32Neg().f32x4Splat().set(negatedMaximum);
+      const reference = scalar.select(scalar.equal(maximum, -Infinity), 0, maximum);
+      assign(f, negatedMaximum, spread(scalar.negate(reference)));
 
-      for (const lane of lanes) f.f32x4Const(0).set(lane);
-      walkScores(f, keys, restart(), (vector) => {
-        const total = lanes[vector.slot % 2];
-        f.get(pointer).v128Load(vector.offset).f32x4Const(scale).get(negatedMaximum);
-        boundedExponential(f.f32x4MultiplyAdd());
-        if (mask.applies(vector)) {
-          mask.push(vector);
-          f.v128And();
-        }
-        f.withLocals(["v128"], (weight) => {
-          f.set(weight).storeVector(pointer, vector.offset, () => f.get(weight));
-          f.get(total).get(weight).f32x4Add().set(total);
+      for (const lane of lanes) assign(f, lane, 0);
+      walkScores(f, keys, restart(), (at) => {
+        const [total, visible] = [lanes[at.slot % 2], mask(at)];
+        const score = multiplyAdd(row(pointer, at), scale, negatedMaximum);
+        const power = applied(boundedExponential, score);
+        withVector(f, visible ? and(power, visible) : power, (weight) => {
+          store(f, pointer, at, weight);
+          assign(f, total, add(total, weight));
         });
       }, fuseLanes);
-      f.get(lanes[0]).get(lanes[1]).f32x4Add();
-      horizontalSum(f).set(sum);
+      assign(f, sum, applied(horizontalSum, add(lanes[0], lanes[1])));
 
-      f.f32Const(0).set(keep).f32Const(1).set(gain);
+      assign(f, keep, 0);
+      assign(f, gain, 1);
       if (!single) {
         f.get(first).i32Eqz().if(() => {
-          f.get(state).f32Load(0).f32x4Splat().get(negatedMaximum).f32x4Add();
-          exponential(f).f32x4ExtractLane(0).set(keep);
-          f.get(sum).get(keep).get(state).f32Load(4).f32Mul().f32Add().set(sum);
+          const change = add(spread(scalar.load(state)), negatedMaximum);
+          assign(f, keep, firstLane(applied(exponential, change)));
+          assign(f, sum, scalar.add(sum, scalar.multiply(keep, scalar.load(state, 4))));
         });
-        f.get(state).get(maximum).f32Store(0).get(state).get(sum).f32Store(4);
+        storeScalar(f, state, 0, maximum);
+        storeScalar(f, state, 4, sum);
         f.increment(state, 8);
       }
       f.get(last).if(() => {
-        f.f32Const(0).f32Const(1).get(sum).f32Div().get(sum).f32Const(0).f32Eq().select();
-        f.set(gain).get(keep).get(gain).f32Mul().set(keep);
-        f.get(logSumExp).get(sum).f32x4Splat();
-        logarithm(f).get(negatedMaximum).f32x4Sub().f32x4ExtractLane(0).f32Store();
+        assign(f, gain, scalar.select(scalar.equal(sum, 0), 0, scalar.divide(1, sum)));
+        assign(f, keep, scalar.multiply(keep, gain));
+        const logarithmOfSum = applied(logarithm, spread(sum));
+        storeScalar(f, logSumExp, 0, firstLane(subtract(logarithmOfSum, negatedMaximum)));
       });
-      f.get(factors).get(keep).f32Store(0).get(factors).get(gain).f32Store(4);
+      storeScalar(f, factors, 0, keep);
+      storeScalar(f, factors, 4, gain);
       f.increment(factors, 8).increment(scores, stride).increment(logSumExp, 4);
       if (segmented) f.increment(querySegments, 4);
     });
@@ -203,19 +218,13 @@ export function mergeRows(module: ModuleBuilder, kernel: WriteKernel): FunctionB
     const [tile, result, rows, factors, first] = f.parameters;
     const [keep, gain] = f.locals("v128", 2);
     f.repeat(rows, () => {
-      f.get(factors).v128Load32Splat(0).set(keep).get(factors).v128Load32Splat(4).set(gain);
+      assign(f, keep, splat(factors, 0));
+      assign(f, gain, splat(factors, 4));
       const write = (again: boolean): void =>
-        forEachVector(f, width, [tile, result], 4, (vector, [from, to]) => {
-          storeRow(f, to, vector, () => {
-            loadRow(f, from, vector);
-            f.get(gain);
-            if (!again) {
-              f.f32x4Mul();
-              return;
-            }
-            loadRow(f, to, vector);
-            f.get(keep).f32x4Mul().f32x4MultiplyAdd();
-          });
+        forEachVector(f, width, [tile, result], 4, (at, [from, to]) => {
+          const part = row(from, at);
+          const before = multiply(row(to, at), keep);
+          store(f, to, at, again ? multiplyAdd(part, gain, before) : multiply(part, gain));
         });
       f.get(first).if(() => write(false), () => write(true));
       f.increment(tile, tileStride).increment(result, resultStride).increment(factors, 8);
@@ -224,24 +233,20 @@ export function mergeRows(module: ModuleBuilder, kernel: WriteKernel): FunctionB
   });
 }
 
-/** (tile, result, rows, add): `result = tile`, or `result += tile`. */
+/** (tile, result, rows, again): `result = tile`, or `result += tile`. */
 export function writeRows(module: ModuleBuilder, kernel: WriteKernel): FunctionBuilder {
   const { width, tileStride, resultStride } = kernel;
   const name = `attention write ${width} ${tileStride} ${resultStride}`;
   return module.define(name, () => {
     const f = module.function(name, new Array<"i32">(4).fill("i32"), []);
-    const [tile, result, rows, add] = f.parameters;
+    const [tile, result, rows, again] = f.parameters;
     f.repeat(rows, () => {
       const write = (again: boolean): void =>
-        forEachVector(f, width, [tile, result], 4, (vector, [from, to]) => {
-          storeRow(f, to, vector, () => {
-            loadRow(f, from, vector);
-            if (!again) return;
-            loadRow(f, to, vector);
-            f.f32x4Add();
-          });
+        forEachVector(f, width, [tile, result], 4, (at, [from, to]) => {
+          const part = row(from, at);
+          store(f, to, at, again ? add(part, row(to, at)) : part);
         });
-      f.get(add).if(() => write(true), () => write(false));
+      f.get(again).if(() => write(true), () => write(false));
       f.increment(tile, tileStride).increment(result, resultStride);
     });
     return f;
@@ -258,9 +263,7 @@ export function clearRows(
     const f = module.function(name, ["i32", "i32"], []);
     const [result, rows] = f.parameters;
     f.repeat(rows, () => {
-      forEachVector(f, width, [result], 4, (vector, [to]) => {
-        storeRow(f, to, vector, () => f.f32x4Const(0));
-      });
+      forEachVector(f, width, [result], 4, (at, [to]) => store(f, to, at, 0));
       f.increment(result, stride);
     });
     return f;
@@ -299,20 +302,19 @@ export function scoreGradientRows(
         [rowDot, dot],
       ];
       if (segmented) {
-        f.get(keySegments).v128Load32Splat().set(own);
+        assign(f, own, splat(keySegments));
         walked.push([querySegments, others]);
       }
       for (const [start, pointer] of walked) f.get(start).set(pointer);
-      walkScores(f, queries, walked.map(([, pointer]) => pointer), ({ offset }) => {
-        f.get(score).v128Load(offset).f32x4Const(scale);
-        f.get(normalizer).v128Load(offset).f32x4Neg().f32x4MultiplyAdd();
-        boundedExponential(f);
-        if (segmented) f.get(others).v128Load(offset).get(own).i32x4Eq().v128And();
-        f.set(weight).storeVector(score, offset, () => f.get(weight));
-        f.storeVector(gradient, offset, () => {
-          f.get(gradient).v128Load(offset).get(dot).v128Load(offset).f32x4Sub();
-          f.get(weight).f32x4Mul().f32x4Const(scale).f32x4Mul();
-        });
+      walkScores(f, queries, walked.map(([, pointer]) => pointer), (at) => {
+        const power = applied(
+          boundedExponential,
+          multiplyAdd(row(score, at), scale, negate(row(normalizer, at))),
+        );
+        assign(f, weight, segmented ? and(power, equalIntegers(row(others, at), own)) : power);
+        store(f, score, at, weight);
+        const centred = subtract(row(gradient, at), row(dot, at));
+        store(f, gradient, at, multiply(multiply(centred, weight), scale));
       });
       f.increment(scores, stride).increment(gradients, stride);
       if (segmented) f.increment(keySegments, 4);
@@ -333,15 +335,12 @@ export function rowDots(
     const [output, gradient, rows, result] = f.parameters;
     const sums = f.locals("v128", 2);
     f.repeat(rows, () => {
-      for (const sum of sums) f.f32x4Const(0).set(sum);
-      forEachVector(f, width, [output, gradient], 4, (vector, [x, y]) => {
-        const sum = sums[vector.slot % 2];
-        loadRow(f, x, vector);
-        loadRow(f, y, vector);
-        f.get(sum).f32x4MultiplyAdd().set(sum);
+      for (const sum of sums) assign(f, sum, 0);
+      forEachVector(f, width, [output, gradient], 4, (at, [x, y]) => {
+        const sum = sums[at.slot % 2];
+        assign(f, sum, multiplyAdd(row(x, at), row(y, at), sum));
       });
-      f.get(result).get(sums[0]).get(sums[1]).f32x4Add();
-      horizontalSum(f).f32Store();
+      storeScalar(f, result, 0, applied(horizontalSum, add(sums[0], sums[1])));
       f.increment(output, strides[0]).increment(gradient, strides[1]).increment(result, 4);
     });
     return f;

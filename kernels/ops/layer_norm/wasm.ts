@@ -11,18 +11,26 @@ import type { View } from "../../view.ts";
 import { setRowPointers } from "../../wasm/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
-import {
-  accumulators,
-  combine,
-  forEachVector,
-  loadRow,
-  maskRow,
-  type RowVector,
-  storeRow,
-} from "../../wasm/lanes.ts";
+import { accumulators, combine, forEachVector, maskRow, type RowVector } from "../../wasm/lanes.ts";
 import type { Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
 import { horizontalSum } from "../../wasm/math.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
+import {
+  add,
+  assign,
+  kept,
+  multiply,
+  multiplyAdd,
+  negativeMultiplyAdd,
+  row,
+  scalar,
+  splat,
+  spread,
+  store,
+  storeScalar,
+  subtract,
+  type Value,
+} from "../../wasm/values.ts";
 import type { LayerNormGradientStep, LayerNormStep } from "./step.ts";
 
 const unroll = 4;
@@ -57,25 +65,25 @@ function rowFunction(
   return f;
 }
 
-/** Pushes the sum of the accumulators divided by the width, as a scalar. */
-function mean(f: FunctionBuilder, sums: readonly Local[], width: number): void {
-  combine(f, sums, "f32x4Add");
-  horizontalSum(f).f32Const(width).f32Div();
-}
+/** The sum of the accumulators divided by the width, a single number. */
+const mean = (sums: readonly Local[], width: number): Value =>
+  scalar.divide((f) => {
+    combine(f, sums, "f32x4Add");
+    horizontalSum(f);
+  }, width);
 
-/** Sums `term` (which pushes a vector) over the row into fresh accumulators. */
+/** Sums `term` over the row into fresh accumulators; it is given the sum so far. */
 function rowSums(
   f: FunctionBuilder,
   sums: readonly Local[],
   width: number,
   starts: readonly Local[],
-  term: (vector: RowVector, pointers: readonly Local[], sum: Local) => void,
+  term: (at: RowVector, pointers: readonly Local[], sum: Local) => Value,
 ): void {
-  for (const sum of sums) f.f32x4Const(0).set(sum);
-  forEachVector(f, width, starts, unroll, (vector, pointers) => {
-    const sum = sums[vector.slot % sums.length];
-    term(vector, pointers, sum);
-    f.set(sum);
+  for (const sum of sums) assign(f, sum, 0);
+  forEachVector(f, width, starts, unroll, (at, pointers) => {
+    const sum = sums[at.slot % sums.length];
+    assign(f, sum, term(at, pointers, sum));
   });
 }
 
@@ -91,42 +99,38 @@ function emitLayerNorm(
     const statistics = operand.get("statistics");
     const sums = accumulators(f, unroll, 0);
     const [average, deviation, x] = f.locals("v128", 3);
-    const scalar = f.local("f32");
+    const statistic = f.local("f32");
 
-    rowSums(f, sums, width, [input], (vector, [p], sum) => {
-      loadRow(f, p, vector);
-      f.get(sum).f32x4Add();
-    });
-    mean(f, sums, width);
-    f.tee(scalar).f32x4Splat().set(average);
-    if (statistics) f.get(statistics).get(scalar).f32Store(0);
+    rowSums(f, sums, width, [input], (at, [p], sum) => add(row(p, at), sum));
+    assign(f, average, spread(kept(statistic, mean(sums, width))));
+    if (statistics) storeScalar(f, statistics, 0, statistic);
 
-    rowSums(f, sums, width, [input], (vector, [p], sum) => {
-      loadRow(f, p, vector);
-      f.get(average).f32x4Sub();
-      maskRow(f, vector);
-      f.tee(x).get(x).get(sum).f32x4MultiplyAdd();
+    rowSums(f, sums, width, [input], (at, [p], sum) => {
+      const centred = kept(x, masked(at, subtract(row(p, at), average)));
+      return multiplyAdd(centred, x, sum);
     });
-    f.f32Const(1);
-    mean(f, sums, width);
-    f.f32Const(epsilon).f32Add().f32Sqrt().f32Div().tee(scalar).f32x4Splat().set(deviation);
-    if (statistics) f.get(statistics).get(scalar).f32Store(4);
+    const variance = mean(sums, width);
+    const reciprocal = scalar.divide(1, scalar.squareRoot(scalar.add(variance, epsilon)));
+    assign(f, deviation, spread(kept(statistic, reciprocal)));
+    if (statistics) storeScalar(f, statistics, 4, statistic);
 
     const modulation = operand.has("scale") ? [operand.get("scale")!, operand.get("shift")!] : [];
     const starts = [input, operand.get("output")!, ...modulation];
-    forEachVector(f, width, starts, unroll, (vector, [from, to, scale, shift]) => {
-      storeRow(f, to, vector, () => {
-        loadRow(f, from, vector);
-        f.get(average).f32x4Sub().get(deviation).f32x4Mul();
-        if (!scale) return;
-        loadRow(f, scale, vector);
-        f.f32x4Const(1).f32x4Add();
-        loadRow(f, shift, vector);
-        f.f32x4MultiplyAdd();
-      });
+    forEachVector(f, width, starts, unroll, (at, [from, to, scale, shift]) => {
+      const normalized = multiply(subtract(row(from, at), average), deviation);
+      const result = scale
+        ? multiplyAdd(normalized, add(row(scale, at), 1), row(shift, at))
+        : normalized;
+      store(f, to, at, result);
     });
   });
 }
+
+/** A vector whose lanes past the row are set to zero. */
+const masked = (at: RowVector, value: Value): Value => (f) => {
+  value(f);
+  maskRow(f, at);
+};
 
 /** Emits the gradient kernel. */
 function emitLayerNormGradient(
@@ -141,51 +145,40 @@ function emitLayerNormGradient(
     const gradientSums = accumulators(f, 2, 0);
     const productSums = accumulators(f, 2, 0);
     const [average, deviation, meanGradient, meanProduct, g, normalized] = f.locals("v128", 6);
-    f.get(statistics).v128Load32Splat(0).set(average);
-    f.get(statistics).v128Load32Splat(4).set(deviation);
+    assign(f, average, splat(statistics, 0));
+    assign(f, deviation, splat(statistics, 4));
 
     // Leaves g = outputGradient * (1 + scale) and the normalised input in their locals.
-    const terms = (vector: RowVector, x: Local, gradient: Local, scale: Local | undefined) => {
-      loadRow(f, gradient, vector);
-      if (scale) {
-        loadRow(f, scale, vector);
-        f.f32x4Const(1).f32x4Add().f32x4Mul();
-      }
-      f.set(g);
-      loadRow(f, x, vector);
-      f.get(average).f32x4Sub().get(deviation).f32x4Mul().set(normalized);
+    const terms = (at: RowVector, x: Local, gradient: Local, scale: Local | undefined) => {
+      const outer = row(gradient, at);
+      assign(f, g, scale ? multiply(outer, add(row(scale, at), 1)) : outer);
+      assign(f, normalized, multiply(subtract(row(x, at), average), deviation));
     };
 
-    for (const sum of [...gradientSums, ...productSums]) f.f32x4Const(0).set(sum);
+    for (const sum of [...gradientSums, ...productSums]) assign(f, sum, 0);
     const read = [input, operand.get("outputGradient")!, ...scaleRow];
-    forEachVector(f, width, read, unroll, (vector, [x, gradient, scale]) => {
-      terms(vector, x, gradient, scale);
-      const [sum, product] = [gradientSums[vector.slot % 2], productSums[vector.slot % 2]];
+    forEachVector(f, width, read, unroll, (at, [x, gradient, scale]) => {
+      terms(at, x, gradient, scale);
+      const [sum, product] = [gradientSums[at.slot % 2], productSums[at.slot % 2]];
       // Lanes past the row have g = 0 and add nothing.
-      f.get(g).get(sum).f32x4Add().set(sum);
-      f.get(g).get(normalized).get(product).f32x4MultiplyAdd().set(product);
+      assign(f, sum, add(g, sum));
+      assign(f, product, multiplyAdd(g, normalized, product));
     });
-    mean(f, gradientSums, width);
-    f.f32x4Splat().set(meanGradient);
-    mean(f, productSums, width);
-    f.f32x4Splat().set(meanProduct);
+    assign(f, meanGradient, spread(mean(gradientSums, width)));
+    assign(f, meanProduct, spread(mean(productSums, width)));
 
     const addendRow = operand.has("addend") ? [operand.get("addend")!] : [];
     const starts = [operand.get("output")!, ...read, ...addendRow];
-    forEachVector(f, width, starts, unroll, (vector, [to, x, gradient, ...others]) => {
+    forEachVector(f, width, starts, unroll, (at, [to, x, gradient, ...others]) => {
       const scale = scaleRow.length > 0 ? others[0] : undefined;
       const addend = addendRow.length > 0 ? others.at(-1) : undefined;
-      terms(vector, x, gradient, scale);
-      storeRow(f, to, vector, () => {
-        f.get(normalized).get(meanProduct).get(g).get(meanGradient).f32x4Sub();
-        f.f32x4NegativeMultiplyAdd().get(deviation);
-        if (!addend) {
-          f.f32x4Mul();
-          return;
-        }
-        loadRow(f, addend, vector);
-        f.f32x4MultiplyAdd();
-      });
+      terms(at, x, gradient, scale);
+      const centred = subtract(g, meanGradient);
+      const inner = negativeMultiplyAdd(normalized, meanProduct, centred);
+      const result = addend
+        ? multiplyAdd(inner, deviation, row(addend, at))
+        : multiply(inner, deviation);
+      store(f, to, at, result);
     });
   });
 }

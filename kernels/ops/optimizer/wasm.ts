@@ -7,9 +7,22 @@
  */
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { loadRow, type RowVector, storeRow } from "../../wasm/lanes.ts";
+import type { RowVector } from "../../wasm/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
+import {
+  assign,
+  divide,
+  multiply,
+  multiplyAdd,
+  type Operand,
+  row,
+  splat,
+  squareRoot,
+  store,
+  subtract,
+  type Value,
+} from "../../wasm/values.ts";
 import { adamwSchedule, type AdamWStep } from "./step.ts";
 
 const unroll = 4;
@@ -48,68 +61,51 @@ function loadFactors(
   gradientScale: Local,
   decay: boolean,
 ): Factors {
-  const entry = (name: keyof typeof adamwSchedule): FunctionBuilder =>
-    f.get(schedule).v128Load32Splat(4 * adamwSchedule[name]);
-  const store = (push: () => void): Local => {
+  const entry = (name: keyof typeof adamwSchedule): Value =>
+    splat(schedule, 4 * adamwSchedule[name]);
+  const keep = (value: Operand): Local => {
     const local = f.local("v128");
-    push();
-    f.set(local);
+    assign(f, local, value);
     return local;
   };
-  /** 1 - x */
-  const rest = (x: Local): Local => store(() => f.f32x4Const(1).get(x).f32x4Sub());
-  const beta1 = store(() => entry("beta1"));
-  const beta2 = store(() => entry("beta2"));
-  const averageDecay = store(() => entry("averageDecay"));
+  const rest = (x: Local): Local => keep(subtract(1, x));
+  const beta1 = keep(entry("beta1"));
+  const beta2 = keep(entry("beta2"));
+  const averageDecay = keep(entry("averageDecay"));
   return {
-    gradientScale: store(() => f.get(gradientScale).v128Load32Splat()),
+    gradientScale: keep(splat(gradientScale)),
     beta1,
     rest1: rest(beta1),
     beta2,
     rest2: rest(beta2),
-    epsilon: store(() => entry("epsilon")),
-    kept: store(() => {
-      f.f32x4Const(1);
-      if (!decay) return;
-      entry("learningRate");
-      entry("weightDecay").f32x4Mul().f32x4Sub();
-    }),
-    rate: store(() => {
-      entry("learningRate");
-      entry("correction1").f32x4Mul();
-    }),
-    correction2: store(() => entry("correction2")),
+    epsilon: keep(entry("epsilon")),
+    kept: keep(
+      decay ? subtract(1, multiply(entry("learningRate"), entry("weightDecay"))) : 1,
+    ),
+    rate: keep(multiply(entry("learningRate"), entry("correction1"))),
+    correction2: keep(entry("correction2")),
     averageDecay,
     averageRest: rest(averageDecay),
   };
 }
 
 /** Updates one vector of elements. */
-function update(f: FunctionBuilder, operands: Operands, factors: Factors, vector: RowVector): void {
+function update(f: FunctionBuilder, operands: Operands, factors: Factors, at: RowVector): void {
   const [parameter, gradient, firstMoment, secondMoment, average] = operands;
+  const { beta1, rest1, beta2, rest2, epsilon, kept, rate, correction2 } = factors;
   f.withLocals(["v128", "v128", "v128"], (g, m, v) => {
-    loadRow(f, gradient, vector);
-    f.get(factors.gradientScale).f32x4Mul().set(g);
-    loadRow(f, firstMoment, vector);
-    f.get(factors.beta1).get(g).get(factors.rest1).f32x4Mul().f32x4MultiplyAdd().set(m);
-    storeRow(f, firstMoment, vector, () => f.get(m));
-    loadRow(f, secondMoment, vector);
-    f.get(factors.beta2).get(g).get(g).f32x4Mul().get(factors.rest2).f32x4Mul();
-    f.f32x4MultiplyAdd().set(v);
-    storeRow(f, secondMoment, vector, () => f.get(v));
-
+    assign(f, g, multiply(row(gradient, at), factors.gradientScale));
+    assign(f, m, multiplyAdd(row(firstMoment, at), beta1, multiply(g, rest1)));
+    store(f, firstMoment, at, m);
+    assign(f, v, multiplyAdd(row(secondMoment, at), beta2, multiply(multiply(g, g), rest2)));
+    store(f, secondMoment, at, v);
     const p = g;
-    loadRow(f, parameter, vector);
-    f.get(factors.kept).f32x4Mul();
-    f.get(m).get(factors.rate).f32x4Mul();
-    f.get(v).f32x4Sqrt().get(factors.correction2).get(factors.epsilon).f32x4MultiplyAdd();
-    f.f32x4Div().f32x4Sub().set(p);
-    storeRow(f, parameter, vector, () => f.get(p));
+    const step = divide(multiply(m, rate), multiplyAdd(squareRoot(v), correction2, epsilon));
+    assign(f, p, subtract(multiply(row(parameter, at), kept), step));
+    store(f, parameter, at, p);
     if (!average) return;
-    storeRow(f, average, vector, () => {
-      loadRow(f, average, vector);
-      f.get(factors.averageDecay).get(p).get(factors.averageRest).f32x4Mul().f32x4MultiplyAdd();
-    });
+    const { averageDecay, averageRest } = factors;
+    store(f, average, at, multiplyAdd(row(average, at), averageDecay, multiply(p, averageRest)));
   });
 }
 
