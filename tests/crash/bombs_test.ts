@@ -293,7 +293,7 @@ Deno.test("what a checkpoint says about paths leads nowhere", async () => {
         [{ dataPath: "../../nowhere" }, /: no such file or folder; .*--data-path says where it is/],
         [{ step: 2 ** 60 }, /state\.json: step: /],
         [{ config: { ...whole.config, patch: 3 } }, /8 is not divisible by the patch 3/],
-        [{ config: { ...whole.config, depth: 2 ** 40 } }, /config\.depth: /],
+        [{ config: { ...whole.config, depth: 2 ** 40 } }, /config: depth: /],
         [{ classNames: ["a", "b", "c"] }, /3 classNames, but the model has 2 classes$/m],
       ] as const
     ) {
