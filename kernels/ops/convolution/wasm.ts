@@ -6,6 +6,7 @@
  * @module
  */
 import { elementCount } from "../../shape.ts";
+import type { Lanes } from "../../wasm/assembler.ts";
 import type { View } from "../../view.ts";
 import type { Call, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
 import {
@@ -26,6 +27,7 @@ import {
   type KernelLayout,
   scratchLayout,
 } from "./wasm_forward.ts";
+import { emitWinograd, tilePlaces, tileSide, winogradLayout } from "./wasm_winograd.ts";
 import {
   emitWeightGradient,
   gradientScratchLayout,
@@ -33,12 +35,6 @@ import {
   weightGradientName,
 } from "./wasm_weight_gradient.ts";
 import { blocksOfFrame, slabSizes, type WindowBlocks } from "./wasm_windows.ts";
-
-/** Terms that are summed in registers: a pair of panels of that depth stays in a close cache. */
-const maximumDepth = 1152;
-
-/** Windows of a block: enough to use the packed kernel many times. */
-const maximumWindows = 256;
 
 /** Numbers of a slab: it stays in the second-level cache. */
 const maximumSlab = 2 ** 17;
@@ -57,21 +53,77 @@ const packingCost = 8;
 /** Fewer multiply-adds than this are not worth a further thread. */
 const multiplyAddsPerThread = 65536;
 
+/** How a convolution is carried out. */
+interface Method {
+  readonly name: string;
+  readonly emit: typeof emitConvolution;
+  readonly scratchBytes: (kernel: ConvolutionKernel, lanes: Lanes) => number;
+  /** Terms of the products, and numbers of a packed column, for each channel and kernel. */
+  readonly terms: (kernel: Triple) => number;
+  readonly packed: (kernel: Triple) => number;
+  /** Most terms that are summed in registers: panels of that depth stay in a close cache. */
+  readonly maximumDepth: number;
+  /** Windows of a block, and of one of its lines, at most; multiples of `unit`. */
+  readonly windows: number;
+  readonly width: number;
+  readonly unit: number;
+}
+
+const direct: Method = {
+  name: "direct",
+  emit: emitConvolution,
+  scratchBytes: (kernel, lanes) => scratchLayout(kernel, lanes).end,
+  terms: elementCount,
+  packed: elementCount,
+  maximumDepth: 1152,
+  windows: 256,
+  width: 256,
+  unit: 1,
+};
+
+const winograd: Method = {
+  name: "winograd",
+  emit: emitWinograd,
+  scratchBytes: (kernel, lanes) => winogradLayout(kernel, lanes).end,
+  terms: ([frames]) => frames,
+  packed: ([frames]) => tilePlaces * frames,
+  maximumDepth: 256,
+  windows: 144,
+  width: 16,
+  unit: tileSide,
+};
+
+/**
+ * Winograd's method where it saves work: enough channels to be worth the transforms, and few tiles
+ * that reach beyond a frame. What it depends on is the same for one frame and for many.
+ */
+function methodOf({ weight, strides, output }: ConvolutionStep): Method {
+  const [, lines, width, channels, columns] = weight.shape;
+  const sizes = output.shape.slice(2, 4);
+  const covered = sizes.map((size) => Math.ceil(size / tileSide) * tileSide);
+  const fits = lines === 3 && width === 3 && strides[1] === 1 && strides[2] === 1 &&
+    Math.min(channels, columns) >= 16 && elementCount(sizes) >= 64 &&
+    elementCount(covered) <= 1.4 * elementCount(sizes);
+  return fits ? winograd : direct;
+}
+
 /** Turns a convolution into one phase. */
 export const lowerConvolution: WasmLowering<ConvolutionStep> = (step, context) => {
   const [input, kernelStart, result, ...extra] = operandAddresses(step, context);
   const { weight, output } = step;
+  const { lanes } = context;
   const [channels, columns] = weight.shape.slice(3);
-  const places = elementCount(weight.shape.slice(0, 3));
-  const parts = chunks({ start: 0, end: channels }, blockSize(channels, maximumDepth / places, 1));
-  const blocks = windowBlocks(step, step.input, output, triple(weight.shape), parts[0].end);
+  const method = methodOf(step);
+  const sizes = triple(weight.shape);
+  const partSize = blockSize(channels, method.maximumDepth / method.terms(sizes), 1);
+  const blocks = windowBlocks(step, step.input, output, sizes, partSize, method);
   const boxes = divide(step, blocks, context);
   const columnBlock = blockSize(
     largestSize(boxes.map((box) => box.columns)),
-    maximumPanels / (places * parts[0].end),
-    tileColumns(context.lanes),
+    maximumPanels / (method.packed(sizes) * partSize),
+    tileColumns(lanes),
   );
-  const calls = parts.map((part): PartCall => {
+  const calls = chunks({ start: 0, end: channels }, partSize).map((part): PartCall => {
     const kernel: ConvolutionKernel = {
       blocks,
       channels: part.end - part.start,
@@ -81,9 +133,9 @@ export const lowerConvolution: WasmLowering<ConvolutionStep> = (step, context) =
       outputStrides: output.strides.slice(0, 4),
       epilogue: part.end === channels ? epilogueKernel(step) : undefined,
     };
-    const name = convolutionName(kernel);
-    context.define(name, (module) => emitConvolution(module, name, kernel));
-    const { end: bytes } = scratchLayout(kernel, context.lanes);
+    const name = `${method.name} ${convolutionName(kernel)}`;
+    context.define(name, (module) => method.emit(module, name, kernel));
+    const bytes = method.scratchBytes(kernel, lanes);
     const addresses = [
       input + 4 * part.start,
       kernelStart + 4 * part.start * weight.strides[3],
@@ -172,10 +224,11 @@ function windowBlocks(
   output: View,
   kernel: Triple,
   channels: number,
+  method: Method,
 ): WindowBlocks {
   const [frames, height, width] = output.shape.slice(1);
   const blocksOf = (windows: number): WindowBlocks => {
-    const blockWidth = blockSize(width, windows, 1);
+    const blockWidth = blockSize(width, Math.min(windows, method.width), method.unit);
     return {
       kernel,
       strides,
@@ -183,11 +236,11 @@ function windowBlocks(
       input: triple(input.shape.slice(1)),
       inputStrides: input.strides.slice(0, 4),
       output: [frames, height, width],
-      lines: blockSize(height, Math.floor(windows / blockWidth), 1),
+      lines: blockSize(height, Math.floor(windows / blockWidth), method.unit),
       width: blockWidth,
     };
   };
-  for (let windows = maximumWindows;; windows /= 2) {
+  for (let windows = method.windows;; windows = Math.ceil(windows / 2)) {
     const blocks = blocksOf(windows);
     if (windows === 1 || elementCount(slabSizes(blocks)) * channels <= maximumSlab) return blocks;
   }
@@ -211,7 +264,14 @@ export const lowerConvolutionWeightGradient: WasmLowering<ConvolutionWeightGradi
   const places = elementCount(kernelSizes);
   const columnBlock = blockSize(columns, maximumColumns, panelColumns(lanes));
   const fitting = Math.max(rowUnit, maximumSums / places / columnBlock);
-  const blocks = windowBlocks(step, input, outputGradient, triple(kernelSizes), maximumColumns);
+  const blocks = windowBlocks(
+    step,
+    input,
+    outputGradient,
+    triple(kernelSizes),
+    maximumColumns,
+    direct,
+  );
   const kernel: WeightGradientKernel = {
     blocks,
     blockCount: images * blocksOfImage(blocks),

@@ -113,7 +113,7 @@ class Driver {
       callFillSlab(f, blocks, { panel: channels, exact: true }, place, input, pushSlab, 1);
       this.#listWindows(place, pushSlab);
       this.#multiply(place);
-      this.#finish(place);
+      applyEpilogue(f, this.kernel, place);
     });
   }
 
@@ -179,28 +179,31 @@ class Driver {
     const runs = { listed: true, panelStep: 1 };
     f.call(defineBlock(f.module, { runs, lastLanes: columns % vectorElements }));
   }
+}
 
-  /** Applies the epilogue to the lines of a block. */
-  #finish({ image, frame, line, position, lines, width }: BlockPlace): void {
-    const { f, kernel: { epilogue, blocks: { output: sizes } } } = this;
-    if (!epilogue) return;
-    const name = elementwiseName(epilogue);
-    const apply = f.module.define(name, (module) => emitElementwise(module, name, epilogue));
-    const [columnStart, columnEnd] = f.parameters.slice(2);
-    const [output, ...extra] = f.parameters.slice(8);
-    f.withLocals(["i32", "i32"], (row, counter) => {
-      f.get(image).i32Const(sizes[0]).i32Mul().get(frame).i32Add();
-      f.i32Const(sizes[1]).i32Mul().get(line).i32Add();
-      f.i32Const(sizes[2]).i32Mul().get(position).i32Add().set(row);
-      f.get(lines).set(counter);
-      f.repeat(counter, () => {
-        f.get(row).get(row).get(width).i32Add().get(columnStart).get(columnEnd);
-        for (const address of [output, ...extra, output]) f.get(address);
-        f.call(apply);
-        f.increment(row, sizes[2]);
-      });
+/** Applies the epilogue to the lines of a block, in a function with a convolution's parameters. */
+export function applyEpilogue(
+  f: FunctionBuilder,
+  { epilogue, blocks: { output: sizes } }: ConvolutionKernel,
+  { image, frame, line, position, lines, width }: BlockPlace,
+): void {
+  if (!epilogue) return;
+  const name = elementwiseName(epilogue);
+  const apply = f.module.define(name, (module) => emitElementwise(module, name, epilogue));
+  const [columnStart, columnEnd] = f.parameters.slice(2);
+  const [output, ...extra] = f.parameters.slice(8);
+  f.withLocals(["i32", "i32"], (row, counter) => {
+    f.get(image).i32Const(sizes[0]).i32Mul().get(frame).i32Add();
+    f.i32Const(sizes[1]).i32Mul().get(line).i32Add();
+    f.i32Const(sizes[2]).i32Mul().get(position).i32Add().set(row);
+    f.get(lines).set(counter);
+    f.repeat(counter, () => {
+      f.get(row).get(row).get(width).i32Add().get(columnStart).get(columnEnd);
+      for (const address of [output, ...extra, output]) f.get(address);
+      f.call(apply);
+      f.increment(row, sizes[2]);
     });
-  }
+  });
 }
 
 /**
@@ -258,16 +261,42 @@ function packPlaces(
   group: readonly number[],
   to: (place: number, vector: number) => { pointer: Local; offset: number },
 ): void {
-  f.withLocals(["v128", "v128", "v128", "v128"], (...block) => {
-    f.forVectors(pointers.length / vectorElements, (vector) => {
-      block.forEach((row, i) => {
-        f.get(pointers[vectorElements * vector + i]).v128Load(4 * group[0]).set(row);
-      });
-      transpose(f, block);
-      for (const place of group) {
-        const { pointer, offset } = to(place, vector);
-        f.storeVector(pointer, offset, () => f.get(block[place - group[0]]));
-      }
+  f.forVectors(pointers.length / vectorElements, (vector) => {
+    const four = pointers.slice(vectorElements * vector, vectorElements * (vector + 1));
+    loadGroup(f, four, group, (place, value) => {
+      const { pointer, offset } = to(place, vector);
+      f.storeVector(pointer, offset, () => f.get(value));
     });
   });
+}
+
+/** Visits the numbers of four columns at the places of a group. */
+function loadGroup(
+  f: FunctionBuilder,
+  columns: readonly Local[],
+  group: readonly number[],
+  visit: (place: number, value: Local) => void,
+): void {
+  f.withLocals(["v128", "v128", "v128", "v128"], (...block) => {
+    block.forEach((row, i) => f.get(columns[i]).v128Load(4 * group[0]).set(row));
+    transpose(f, block);
+    for (const place of group) visit(place, block[place - group[0]]);
+  });
+}
+
+/** Loads the numbers of four columns at some places of the kernel. */
+export function loadPlaces(
+  f: FunctionBuilder,
+  columns: readonly Local[],
+  places: readonly number[],
+  targets: readonly Local[],
+): void {
+  for (const group of neighbours(places)) {
+    loadGroup(
+      f,
+      columns,
+      group,
+      (place, value) => f.get(value).set(targets[places.indexOf(place)]),
+    );
+  }
 }

@@ -90,6 +90,31 @@ const forms: ConvolutionForm[] = [
     channels: [3, 4],
   },
   {
+    name: "3 x 3 of many positions",
+    input: [1, 9, 21],
+    kernel: [1, 3, 3],
+    before: [0, 1, 2],
+    after: [0, 1, 0],
+    channels: [18, 21],
+  },
+  {
+    name: "causal 3 x 3 x 3 of many positions",
+    input: [3, 8, 9],
+    kernel: [3, 3, 3],
+    strides: [2, 1, 1],
+    before: [2, 1, 1],
+    after: [0, 1, 1],
+    channels: [16, 16],
+  },
+  {
+    name: "3 x 3 of many positions in several parts",
+    input: [1, 8, 8],
+    kernel: [1, 3, 3],
+    before: [0, 1, 1],
+    after: [0, 1, 1],
+    channels: [260, 17],
+  },
+  {
     name: "several parts of the channels",
     input: [1, 4, 3],
     kernel: [1, 3, 3],
@@ -166,8 +191,6 @@ const [x, y, z] = [0, 1, 2].map((input) => load(input));
 
 /** Bias, activation and residual fused into a convolution. */
 function epilogueCases(padding: number): StepCase[] {
-  const form = forms.find(({ name }) => name === "several parts of the channels")!;
-  const { input, channels: [c, o] } = form;
   const biased = binary("add", x, y);
   const silu = binary("multiply", biased, unary("sigmoid", biased));
   const epilogues: [string, Expression, number][] = [
@@ -175,23 +198,27 @@ function epilogueCases(padding: number): StepCase[] {
     ["bias and SiLU", silu, 1],
     ["bias, SiLU and residual", binary("add", z, silu), 2],
   ];
-  return epilogues.map(([name, epilogue, count]) => {
-    const b = new StepBuilder(padding);
-    const shape = [1, ...outputSizes(form), o];
-    const step = {
-      kind: "convolution",
-      strides: [1, 1, 1],
-      before: form.before!,
-      input: b.input([1, ...input, c]),
-      weight: b.input(weightLayout(form, false)),
-      flipped: false,
-      output: b.output(shape),
-      epilogue,
-      epilogueInputs: [b.input(broadcast([1, 1, 1, 1, o], shape)), b.input(spread(shape, 1))]
-        .slice(0, count),
-    } as const;
-    return b.build(`epilogue: ${name}`, step, tolerance(9 * c) + 16 * unitRoundoff);
-  });
+  const several = forms.filter(({ name }) => name.includes("several parts"));
+  return several.flatMap((form) =>
+    epilogues.map(([name, epilogue, count]) => {
+      const { input, channels: [c, o] } = form;
+      const b = new StepBuilder(padding);
+      const shape = [1, ...outputSizes(form), o];
+      const step = {
+        kind: "convolution",
+        strides: [1, 1, 1],
+        before: form.before!,
+        input: b.input([1, ...input, c]),
+        weight: b.input(weightLayout(form, false)),
+        flipped: false,
+        output: b.output(shape),
+        epilogue,
+        epilogueInputs: [b.input(broadcast([1, 1, 1, 1, o], shape)), b.input(spread(shape, 1))]
+          .slice(0, count),
+      } as const;
+      return b.build(`${form.name}: ${name}`, step, tolerance(9 * c) + 16 * unitRoundoff);
+    })
+  );
 }
 
 /** Gradients of weights. */

@@ -1,0 +1,362 @@
+/**
+ * Convolution with kernels of 3 x 3 places and stride 1 by Winograd's minimal filtering F(2 x 2, 3 x 3)
+ * (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1): 16
+ * multiplications in place of 36 for two by two positions.
+ *
+ * A tile of the input, four by four positions, is transformed by sums and differences, so are the
+ * kernel's numbers; the sum over channels is then one matrix product for each of the 16 places of a
+ * tile, with tiles as rows; its results are transformed back to two by two positions. Frames of the
+ * kernel are summed in the products, like channels.
+ *
+ * @module
+ */
+import {
+  type FunctionBuilder,
+  type Lanes,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/assembler.ts";
+import { forEachVector, loadRow, type RowVector, storeRow, vectorBytes } from "../../wasm/lanes.ts";
+import { defineBlock, panelElements, panelShift } from "../matmul/wasm_micro.ts";
+import { nextColumnsOfPanel, packingSlack, setClampedRows } from "../matmul/wasm_pack.ts";
+import { applyEpilogue, type ConvolutionKernel, loadPlaces } from "./wasm_forward.ts";
+import { type BlockPlace, callFillSlab, forEachBlock, slabSizes } from "./wasm_windows.ts";
+
+/** Places of a transformed tile. */
+export const tilePlaces = 16;
+
+/** Positions of the output along a side of a tile. */
+export const tileSide = 2;
+
+/** Numbers of the largest block: tiles, and terms of their products. */
+function sizesOf({ blocks, channels }: ConvolutionKernel): { tiles: number; depth: number } {
+  const tiles = Math.ceil(blocks.lines / tileSide) * Math.ceil(blocks.width / tileSide);
+  return { tiles, depth: blocks.kernel[0] * channels };
+}
+
+/** Bytes of one place of all tiles, of the kernel, and of all products. */
+function planeBytes(kernel: ConvolutionKernel, lanes: Lanes) {
+  const { tiles, depth } = sizesOf(kernel);
+  return {
+    tiles: 4 * tiles * depth,
+    kernel: 4 * panelElements(kernel.columnBlock, depth, lanes),
+    products: 4 * tiles * kernel.columnBlock,
+  };
+}
+
+/** Where things lie in the scratch memory, in bytes from its start. */
+export function winogradLayout(
+  kernel: ConvolutionKernel,
+  lanes: Lanes,
+): { tiles: number; products: number; unused: number; slab: number; end: number } {
+  const roundUp = (bytes: number) => Math.ceil(bytes / 64) * 64;
+  const planes = planeBytes(kernel, lanes);
+  const slabNumbers = slabSizes(kernel.blocks).reduce((a, b) => a * b) * kernel.channels;
+  const tiles = roundUp(tilePlaces * planes.kernel + packingSlack);
+  const products = roundUp(tiles + tilePlaces * planes.tiles + packingSlack);
+  const unused = roundUp(products + tilePlaces * planes.products + packingSlack);
+  const slab = roundUp(unused + 4 * kernel.columnBlock + packingSlack);
+  return { tiles, products, unused, slab, end: roundUp(slab + 4 * slabNumbers + packingSlack) };
+}
+
+/** Emits a function with the parameters of `emitConvolution`. */
+export function emitWinograd(
+  module: ModuleBuilder,
+  name: string,
+  kernel: ConvolutionKernel,
+): FunctionBuilder {
+  const extra = kernel.epilogue ? kernel.epilogue.nest.strides.length - 2 : 0;
+  const f = module.function(name, new Array(9 + extra).fill("i32"), []);
+  new Driver(f, kernel).emit();
+  return f;
+}
+
+class Driver {
+  readonly #place;
+  readonly #planes;
+  readonly #depth: number;
+  readonly #slabWidth: number;
+  readonly #slabLines: number;
+  readonly #columns: Local;
+  readonly #tiles: Local;
+  /** Tiles down and across a block. */
+  readonly #down: Local;
+  readonly #across: Local;
+
+  constructor(readonly f: FunctionBuilder, readonly kernel: ConvolutionKernel) {
+    this.#place = winogradLayout(kernel, f.module.lanes);
+    this.#planes = planeBytes(kernel, f.module.lanes);
+    this.#depth = sizesOf(kernel).depth;
+    [, this.#slabLines, this.#slabWidth] = slabSizes(kernel.blocks);
+    [this.#columns, this.#tiles, this.#down, this.#across] = f.locals("i32", 4);
+  }
+
+  emit(): void {
+    const { f, kernel, kernel: { blocks, channels } } = this;
+    const [blockStart, blockEnd, columnStart, columnEnd, , scratch, input] = f.parameters;
+    f.get(columnEnd).get(columnStart).i32Sub().set(this.#columns);
+    this.#packKernel();
+    const pushSlab = () => void f.get(scratch).i32Const(this.#place.slab).i32Add();
+    forEachBlock(f, blocks, blockStart, blockEnd, (place) => {
+      callFillSlab(f, blocks, { panel: channels, exact: true }, place, input, pushSlab, 1);
+      for (const [tiles, size] of [[this.#down, place.lines], [this.#across, place.width]]) {
+        f.get(size).i32Const(1).i32Add().i32Const(1).i32ShrU().set(tiles);
+      }
+      f.get(this.#down).get(this.#across).i32Mul().set(this.#tiles);
+      this.#transformInput(pushSlab);
+      this.#multiply();
+      this.#transformOutput(place);
+      applyEpilogue(f, kernel, place);
+    });
+  }
+
+  #packKernel(): void {
+    const { f, kernel } = this;
+    const [, , columnStart, , , scratch, , source] = f.parameters;
+    f.get(source).get(columnStart).i32Const(4 * kernel.weight.columnStride).i32Mul().i32Add();
+    f.get(scratch).get(this.#columns);
+    f.call(definePackTransformed(f.module, kernel, this.#planes.kernel));
+  }
+
+  /** Tiles one behind the other, in each the frames of the kernel and their channels. */
+  #transformInput(slab: () => void): void {
+    const { f, kernel: { blocks: { kernel }, channels } } = this;
+    const [scratch] = f.parameters.slice(5);
+    const frameBytes = 4 * this.#slabLines * this.#slabWidth * channels;
+    f.withLocals(new Array(7).fill("i32"), (...locals) => {
+      const [line, first, target, y, x, frame, source] = locals;
+      slab();
+      f.set(line).get(scratch).i32Const(this.#place.tiles).i32Add().set(target);
+      f.get(this.#down).set(y).repeat(y, () => {
+        f.get(line).set(first).get(this.#across).set(x).repeat(x, () => {
+          f.get(first).set(source).i32Const(kernel[0]).set(frame).repeat(frame, () => {
+            this.#transformTile(source, target);
+            f.increment(source, frameBytes).increment(target, 4 * channels);
+          });
+          f.increment(first, 4 * tileSide * channels);
+        });
+        f.increment(line, 4 * tileSide * this.#slabWidth * channels);
+      });
+    });
+  }
+
+  /** B^T d B, four channels at a time. */
+  #transformTile(source: Local, target: Local): void {
+    const { f, kernel: { channels } } = this;
+    const at = (vector: RowVector, bytes: number) => ({ ...vector, offset: vector.offset + bytes });
+    forEachVector(f, channels, [source, target], f.module.lanes / 4, (vector, [from, to]) => {
+      f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
+        tile.forEach((number, place) => {
+          const position = Math.floor(place / 4) * this.#slabWidth + place % 4;
+          loadRow(f, from, at(vector, 4 * position * channels));
+          f.set(number);
+        });
+        forEachLine(tile, (d0, d1, d2, d3) => {
+          f.get(d0).get(d2).f32x4Sub().set(d0);
+          f.get(d1).get(d3).f32x4Sub().set(d3);
+          f.withLocals(["v128"], (difference) => {
+            f.get(d2).get(d1).f32x4Sub().set(difference);
+            f.get(d1).get(d2).f32x4Add().set(d1).get(difference).set(d2);
+          });
+        });
+        tile.forEach((number, place) => {
+          storeRow(f, to, at(vector, place * this.#planes.tiles), () => f.get(number));
+        });
+      });
+    });
+  }
+
+  /** One product for every place of a tile. */
+  #multiply(): void {
+    const { f, kernel } = this;
+    const [scratch] = f.parameters.slice(5);
+    const product = defineBlock(f.module, { lastLanes: kernel.columns % vectorElements });
+    f.withLocals(["i32", "i32", "i32", "i32"], (places, a, b, c) => {
+      f.get(scratch).i32Const(this.#place.tiles).i32Add().set(a).get(scratch).set(b);
+      f.get(scratch).i32Const(this.#place.products).i32Add().set(c);
+      f.i32Const(tilePlaces).set(places).repeat(places, () => {
+        f.get(a).i32Const(4 * this.#depth).get(b).get(c).i32Const(4 * kernel.columnBlock);
+        f.get(this.#tiles).get(this.#columns).i32Const(this.#depth).i32Const(0).call(product);
+        f.increment(a, this.#planes.tiles).increment(b, this.#planes.kernel);
+        f.increment(c, this.#planes.products);
+      });
+    });
+  }
+
+  /** A^T m A into the output; positions outside of the block go where nobody reads. */
+  #transformOutput({ image, frame, line, position, lines, width }: BlockPlace): void {
+    const { f, kernel: { outputStrides, columnBlock } } = this;
+    const [, , columnStart, , accumulate, scratch, , , output] = f.parameters;
+    f.withLocals(new Array(10).fill("i32"), (...locals) => {
+      const [first, product, y, x, start, column, ...corners] = locals;
+      f.get(output).get(columnStart).i32Const(4).i32Mul().i32Add();
+      [image, frame, line, position].forEach((place, axis) => {
+        f.get(place).i32Const(4 * outputStrides[axis]).i32Mul().i32Add();
+      });
+      f.set(first).get(scratch).i32Const(this.#place.products).i32Add().set(product);
+      f.i32Const(0).set(y).forRange(y, lines, tileSide, () => {
+        f.get(first).set(start).i32Const(0).set(x).forRange(x, width, tileSide, () => {
+          corners.forEach((corner, i) => {
+            const [down, right] = [Math.floor(i / tileSide), i % tileSide];
+            f.get(start).i32Const(4 * (down * outputStrides[2] + right * outputStrides[3]));
+            f.i32Add().get(scratch).i32Const(this.#place.unused).i32Add();
+            f.get(y).i32Const(down).i32Add().get(lines).i32LtU();
+            f.get(x).i32Const(right).i32Add().get(width).i32LtU().i32And().select().set(corner);
+          });
+          f.get(product).set(column).get(accumulate).if(
+            () => this.#transformProducts(column, corners, true),
+            () => this.#transformProducts(column, corners, false),
+          );
+          f.increment(product, 4 * columnBlock);
+          f.increment(start, 4 * tileSide * outputStrides[3]);
+        });
+        f.increment(first, 4 * tileSide * outputStrides[2]);
+      });
+    });
+  }
+
+  /** All columns of one tile; moves the pointers on. */
+  #transformProducts(product: Local, corners: readonly Local[], accumulate: boolean): void {
+    const { f, kernel: { columns } } = this;
+    const { lanes } = f.module;
+    const turn = (count: number, last: number): void => {
+      f.forVectors(count / vectorElements, (vector) => {
+        const row = { lanes: last, offset: vectorBytes * vector, slot: 0 };
+        this.#transformVector(product, corners, row, accumulate);
+      });
+      for (const pointer of [product, ...corners]) f.increment(pointer, 4 * count);
+    };
+    f.withLocals(["i32"], (turns) => {
+      f.get(this.#columns).i32Const(lanes).i32DivU().set(turns);
+      f.repeat(turns, () => turn(lanes, vectorElements));
+    });
+    if (lanes > vectorElements) {
+      f.get(this.#columns).i32Const(vectorElements).i32And().if(() => turn(4, vectorElements));
+    }
+    const rest = columns % vectorElements;
+    if (rest > 0) f.get(this.#columns).i32Const(3).i32And().if(() => turn(4, rest));
+  }
+
+  #transformVector(
+    product: Local,
+    corners: readonly Local[],
+    row: RowVector,
+    accumulate: boolean,
+  ): void {
+    const { f } = this;
+    f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
+      tile.forEach((number, place) => {
+        f.get(product).v128Load(row.offset + place * this.#planes.products).set(number);
+      });
+      const sums = (m0: Local, m1: Local, m2: Local, m3: Local): void => {
+        f.get(m0).get(m1).f32x4Add().get(m2).f32x4Add().set(m0);
+        f.get(m1).get(m2).f32x4Sub().get(m3).f32x4Sub().set(m1);
+      };
+      for (let x = 0; x < 4; x++) sums(tile[x], tile[4 + x], tile[8 + x], tile[12 + x]);
+      for (let y = 0; y < tileSide; y++) {
+        sums(tile[4 * y], tile[4 * y + 1], tile[4 * y + 2], tile[4 * y + 3]);
+      }
+      corners.forEach((corner, i) => {
+        storeRow(f, corner, row, () => {
+          f.get(tile[4 * Math.floor(i / tileSide) + i % tileSide]);
+          if (!accumulate) return;
+          loadRow(f, corner, row);
+          f.f32x4Add();
+        });
+      });
+    });
+  }
+}
+
+/** Visits the columns of a tile of four by four numbers, then its rows. */
+function forEachLine(
+  tile: readonly Local[],
+  visit: (a: Local, b: Local, c: Local, d: Local) => void,
+): void {
+  for (let x = 0; x < 4; x++) visit(tile[x], tile[4 + x], tile[8 + x], tile[12 + x]);
+  for (let y = 0; y < 4; y++) {
+    visit(tile[4 * y], tile[4 * y + 1], tile[4 * y + 2], tile[4 * y + 3]);
+  }
+}
+
+/**
+ * Emits `(source, target, columns)`: G g G^T of some columns and all channels of a call, place by
+ * place of a tile into panels of frames and channels.
+ */
+function definePackTransformed(
+  module: ModuleBuilder,
+  { channels, weight, blocks: { kernel } }: ConvolutionKernel,
+  plane: number,
+): FunctionBuilder {
+  const { places, channelStride, columnStride } = weight;
+  const key = `pack_transformed_${channels}_${places}_${channelStride}_${columnStride}_${plane}`;
+  return module.define(key, (_, name) => {
+    const f = module.function(name, new Array(3).fill("i32"), []);
+    const [source, target, columns] = f.parameters;
+    const { lanes } = module;
+    const [column, stride, depth, output, counter] = f.locals("i32", 5);
+    const pointers = f.locals("i32", lanes);
+    const rowOfPanel = 1 << panelShift(lanes);
+    f.i32Const(4 * columnStride).set(stride).i32Const(kernel[0] * channels).set(depth);
+    f.forRange(column, columns, lanes, () => {
+      setClampedRows(f, pointers, source, column, columns, stride);
+      f.get(target).set(output).i32Const(channels).set(counter);
+      f.repeat(counter, () => {
+        for (let frame = 0; frame < kernel[0]; frame++) {
+          f.forVectors(lanes / vectorElements, (vector) => {
+            const four = pointers.slice(vectorElements * vector, vectorElements * (vector + 1));
+            const ofFrame = places.slice(9 * frame, 9 * frame + 9);
+            transformKernel(f, four, ofFrame, (place, value) => {
+              const row = rowOfPanel * frame * channels;
+              f.storeVector(output, place * plane + row + vectorBytes * vector, () => f.get(value));
+            });
+          });
+        }
+        for (const pointer of pointers) f.increment(pointer, 4 * channelStride);
+        f.increment(output, rowOfPanel);
+      });
+      nextColumnsOfPanel(f, target, column, depth);
+    });
+    return f;
+  });
+}
+
+/** G g G^T of the nine places of four columns. */
+function transformKernel(
+  f: FunctionBuilder,
+  pointers: readonly Local[],
+  places: readonly number[],
+  store: (place: number, value: Local) => void,
+): void {
+  f.withLocals(new Array(9 + 12 + 4).fill("v128"), (...locals) => {
+    const numbers = locals.slice(0, 9);
+    const lines = locals.slice(9, 21);
+    const results = locals.slice(21);
+    loadPlaces(f, pointers, places, numbers);
+    for (let x = 0; x < 3; x++) {
+      transformLine(f, [numbers[x], numbers[3 + x], numbers[6 + x]], [
+        ...[lines[x], lines[3 + x], lines[6 + x], lines[9 + x]],
+      ]);
+    }
+    for (let y = 0; y < 4; y++) {
+      transformLine(f, lines.slice(3 * y, 3 * y + 3), results);
+      results.forEach((result, x) => store(4 * y + x, result));
+    }
+  });
+}
+
+/** (a, b, c) to (a, (a + b + c) / 2, (a - b + c) / 2, c). */
+function transformLine(
+  f: FunctionBuilder,
+  [a, b, c]: readonly Local[],
+  [first, second, third, fourth]: readonly Local[],
+): void {
+  f.withLocals(["v128", "v128"], (outer, inner) => {
+    f.get(a).get(c).f32x4Add().f32x4Const(0.5).f32x4Mul().set(outer);
+    f.get(b).f32x4Const(0.5).f32x4Mul().set(inner);
+    f.get(outer).get(inner).f32x4Add().set(second);
+    f.get(outer).get(inner).f32x4Sub().set(third);
+  });
+  f.get(a).set(first).get(c).set(fourth);
+}
