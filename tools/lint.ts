@@ -20,7 +20,7 @@ import { deviceNames } from "../kernels/devices.ts";
 import { isEmbedded } from "../cli/terminal/assets.ts";
 
 /** Product folders, from the top: a file may import from its own folder and from those below. */
-const folders = [
+export const productFolders = [
   "cli",
   "bench",
   "models",
@@ -56,17 +56,19 @@ function projectPath(file: string): string {
 function productFolder(path: string): string | undefined {
   if (path.startsWith("bench/peers/")) return undefined;
   const folder = path.split("/", 1)[0];
-  return folders.includes(folder) || path === "mod.ts" ? folder : undefined;
+  return productFolders.includes(folder) || path === "mod.ts" ? folder : undefined;
 }
 
 /** Why `file` must not import `specifier`; undefined when it may. Both are project paths. */
 function folderProblem(file: string, target: string): string | undefined {
-  const from = folders.indexOf(productFolder(file) ?? "");
-  const to = folders.indexOf(target.split("/", 1)[0]);
+  const from = productFolders.indexOf(productFolder(file) ?? "");
+  const to = productFolders.indexOf(target.split("/", 1)[0]);
   if (from < 0 || target === "deno.json") return undefined;
-  if (to < 0) return `${folders[from]}/ may not import ${target}: it is outside the product`;
+  if (to < 0) return `${productFolders[from]}/ may not import ${target}: it is outside the product`;
   if (to >= from) return undefined;
-  return `${folders[from]}/ may not import from ${folders[to]}/, which stands above it`;
+  return `${productFolders[from]}/ may not import from ${
+    productFolders[to]
+  }/, which stands above it`;
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * `unpack2x16float` is exact, except that the specification lets an implementation take subnormal
  * halves (below 6.1e-5) for zero and leaves infinities and NaNs open. Whether an adapter keeps them
- * all, as Mesa's does, is what `tests/kernels/half_test.ts` shows.
+ * all, as Mesa's does, is what `tests/kernels/ops/half_test.ts` shows.
  *
  * @module
  */

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { createWasmDevice } from "../../../kernels/wasm/device.ts";
-import { StepBuilder, type StepCase } from "../steps/builder.ts";
+import { StepBuilder, type StepCase } from "../ops/builder.ts";
 
 /** Forward and backward step in one program, with images of the given lengths if there are any. */
 function attentionCase(length: number, heads: number, images?: readonly number[]): StepCase {

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import type { Step } from "../../../kernels/program.ts";
 import type { StoredArray } from "../../../kernels/shape.ts";
 import type { View } from "../../../kernels/view.ts";
-import type { StepCase } from "../steps/builder.ts";
-import { casesOf, everyCase } from "../steps/cases.ts";
+import type { StepCase } from "../ops/builder.ts";
+import { casesOf, everyCase } from "../ops/cases.ts";
 import { WatchedMemory } from "./watched_memory.ts";
 
 /** Cases with larger buffers would take long, and so would every one of the others. */

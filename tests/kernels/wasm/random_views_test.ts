@@ -9,10 +9,10 @@ import fc from "fast-check";
 import { binary, load } from "../../../kernels/expression.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { interpret } from "../../reference/interpreter.ts";
-import { attentionCase, attentionGradientCase, type Form } from "../steps/attention_cases.ts";
-import { type Layout, StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
-import { relativeError } from "../steps/cases.ts";
-import { plainProduct } from "../steps/matmul_cases.ts";
+import { attentionCase, attentionGradientCase, type Form } from "../ops/attention_cases.ts";
+import { type Layout, StepBuilder, type StepCase, unitRoundoff } from "../ops/builder.ts";
+import { relativeError } from "../ops/cases.ts";
+import { plainProduct } from "../ops/matmul_cases.ts";
 import { WatchedMemory } from "./watched_memory.ts";
 
 const largestRank = 4;

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { compile } from "../../../kernels/graph/compile.ts";
 import { goldenCase } from "../../models/golden_bits.ts";
-import { casesOf } from "../steps/cases.ts";
+import { casesOf } from "../ops/cases.ts";
 import { WatchedMemory } from "./watched_memory.ts";
 
 /** Aligned operands on one thread, operands that start in the middle of a vector on three. */

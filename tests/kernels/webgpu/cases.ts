@@ -10,7 +10,7 @@ import { createWebGPUDevice, type WebGPUDevice } from "../../../kernels/webgpu/d
 import type { WebGPUOptions } from "../../../kernels/webgpu/device.ts";
 import { deviceChoices } from "../../devices.ts";
 import { interpret } from "../../reference/interpreter.ts";
-import type { StepCase } from "../steps/builder.ts";
+import type { StepCase } from "../ops/builder.ts";
 
 /** False when the machine has no adapter and none is required (see `tests/devices.ts`). */
 export const available = deviceChoices.some(({ name, available }) =>

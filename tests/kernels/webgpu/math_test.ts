@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { HostArray } from "../../../kernels/shape.ts";
 import { load, unary } from "../../../kernels/expression.ts";
-import { StepBuilder, type StepCase } from "../steps/builder.ts";
+import { StepBuilder, type StepCase } from "../ops/builder.ts";
 import { gpuTest, runCase } from "./cases.ts";
 
 type Name = "exponential" | "logarithm" | "sine" | "cosine" | "sigmoid";

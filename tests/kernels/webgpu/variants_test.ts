@@ -9,10 +9,10 @@ import { load } from "../../../kernels/expression.ts";
 import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
 import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
 import { takesFewerCases } from "../../scale.ts";
-import { StepBuilder, type StepCase, unitRoundoff } from "../steps/builder.ts";
-import { everyCase, oneInForms } from "../steps/cases.ts";
-import { matmulCases } from "../steps/matmul_cases.ts";
-import { elementwiseCases, reduceCases } from "../steps/tensor_cases.ts";
+import { StepBuilder, type StepCase, unitRoundoff } from "../ops/builder.ts";
+import { everyCase, oneInForms } from "../ops/cases.ts";
+import { matmulCases } from "../ops/matmul_cases.ts";
+import { elementwiseCases, reduceCases } from "../ops/tensor_cases.ts";
 import { failuresOf, gpuTest, runCase } from "./cases.ts";
 
 interface Sizes {

@@ -1,10 +1,10 @@
 /** The static memory plan: nothing that is alive is overwritten, and the peak is what is stated. */
 import assert from "node:assert/strict";
-import { compile } from "../../kernels/graph/compile.ts";
-import { touchedBuffers } from "../../kernels/graph/memory.ts";
-import type { Program } from "../../kernels/program.ts";
-import { ditTrainingGraph } from "../../models/dit/step.ts";
-import { loadConfig } from "../golden.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { touchedBuffers } from "../../../kernels/graph/memory.ts";
+import type { Program } from "../../../kernels/program.ts";
+import { ditTrainingGraph } from "../../../models/dit/step.ts";
+import { loadConfig } from "../../golden.ts";
 
 async function trainingProgram(): Promise<Program> {
   const config = await loadConfig("dit-latent");

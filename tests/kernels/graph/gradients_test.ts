@@ -6,13 +6,13 @@
  * devices are held to the same reference elsewhere.
  */
 import assert from "node:assert/strict";
-import { binary, constant, select } from "../../kernels/expression.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import { filled, gradients } from "../../kernels/graph/gradients.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
-import { attention } from "../../kernels/ops/attention/op.ts";
-import { scoreLogSumExp } from "../../kernels/ops/attention/score_log_sum_exp.ts";
-import { convolution } from "../../kernels/ops/convolution/op.ts";
+import { binary, constant, select } from "../../../kernels/expression.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { filled, gradients } from "../../../kernels/graph/gradients.ts";
+import { makeGraph } from "../../../kernels/graph/graph.ts";
+import { attention } from "../../../kernels/ops/attention/op.ts";
+import { scoreLogSumExp } from "../../../kernels/ops/attention/score_log_sum_exp.ts";
+import { convolution } from "../../../kernels/ops/convolution/op.ts";
 import {
   add,
   cosine,
@@ -33,11 +33,11 @@ import {
   subtract,
   tanh,
   where,
-} from "../../kernels/ops/elementwise/op.ts";
-import { gather } from "../../kernels/ops/embedding/op.ts";
-import { groupNorm } from "../../kernels/ops/group_norm/op.ts";
-import { affineLayerNorm, layerNorm } from "../../kernels/ops/layer_norm/op.ts";
-import { linear, matmul } from "../../kernels/ops/matmul/op.ts";
+} from "../../../kernels/ops/elementwise/op.ts";
+import { gather } from "../../../kernels/ops/embedding/op.ts";
+import { groupNorm } from "../../../kernels/ops/group_norm/op.ts";
+import { affineLayerNorm, layerNorm } from "../../../kernels/ops/layer_norm/op.ts";
+import { linear, matmul } from "../../../kernels/ops/matmul/op.ts";
 import {
   broadcastTo,
   concatenate,
@@ -47,18 +47,18 @@ import {
   slice,
   split,
   transpose,
-} from "../../kernels/ops/movement/op.ts";
+} from "../../../kernels/ops/movement/op.ts";
 import {
   blurPool,
   depthToSpace,
   downsampleNearest,
   spaceToDepth,
   upsampleNearest,
-} from "../../kernels/ops/resample/op.ts";
-import { mean, reduceMaximum, reduceSum } from "../../kernels/ops/reduce/op.ts";
-import { elementCount, type Shape } from "../../kernels/shape.ts";
-import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
-import { interpret } from "../reference/interpreter.ts";
+} from "../../../kernels/ops/resample/op.ts";
+import { mean, reduceMaximum, reduceSum } from "../../../kernels/ops/reduce/op.ts";
+import { elementCount, type Shape } from "../../../kernels/shape.ts";
+import { constantTensor, input, type Tensor } from "../../../kernels/tensor.ts";
+import { interpret } from "../../reference/interpreter.ts";
 
 interface Case {
   readonly name: string;

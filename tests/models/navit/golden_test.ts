@@ -1,6 +1,6 @@
 /** The golden NaViT data holds what `tests/fixtures/README.md` promises. */
 import assert from "node:assert/strict";
-import { type Golden, loadConfig, loadGolden, loadJson } from "./golden.ts";
+import { type Golden, loadConfig, loadGolden, loadJson } from "../../golden.ts";
 
 /** The fields that the shape of a batch depends on. */
 interface Config {

@@ -9,8 +9,8 @@ import { contiguousStrides } from "../../../kernels/shape.ts";
 import { requestAdapter } from "../../../kernels/webgpu/adapter.ts";
 import { takesFewerCases } from "../../scale.ts";
 import { interpret } from "../../reference/interpreter.ts";
-import { StepBuilder, type StepCase } from "../steps/builder.ts";
-import { LoadedProgram } from "./runner.ts";
+import { StepBuilder, type StepCase } from "./builder.ts";
+import { LoadedProgram } from "./gpu_runner.ts";
 
 const queries = 35;
 const keys = 20;

@@ -4,18 +4,18 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { compile } from "../../kernels/graph/compile.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { makeGraph } from "../../../kernels/graph/graph.ts";
 import {
   blurPool,
   depthToSpace,
   downsampleNearest,
   spaceToDepth,
   upsampleNearest,
-} from "../../kernels/ops/resample/op.ts";
-import { elementCount, type Shape } from "../../kernels/shape.ts";
-import { input, type Tensor } from "../../kernels/tensor.ts";
-import { interpret } from "../reference/interpreter.ts";
+} from "../../../kernels/ops/resample/op.ts";
+import { elementCount, type Shape } from "../../../kernels/shape.ts";
+import { input, type Tensor } from "../../../kernels/tensor.ts";
+import { interpret } from "../../reference/interpreter.ts";
 
 /** What becomes of 0, 1, 2, ... in a shape. */
 function resultOf(shape: Shape, body: (x: Tensor) => Tensor): { shape: Shape; values: number[] } {

@@ -1,10 +1,10 @@
 /** Passes from graph to program: merging, fusion, views, states. */
 import assert from "node:assert/strict";
-import { compile } from "../../kernels/graph/compile.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
-import { attention } from "../../kernels/ops/attention/op.ts";
-import { add, geluTanh, multiply, square, subtract } from "../../kernels/ops/elementwise/op.ts";
-import { linear, matmul } from "../../kernels/ops/matmul/op.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { makeGraph } from "../../../kernels/graph/graph.ts";
+import { attention } from "../../../kernels/ops/attention/op.ts";
+import { add, geluTanh, multiply, square, subtract } from "../../../kernels/ops/elementwise/op.ts";
+import { linear, matmul } from "../../../kernels/ops/matmul/op.ts";
 import {
   concatenate,
   permute,
@@ -12,11 +12,11 @@ import {
   slice,
   split,
   transpose,
-} from "../../kernels/ops/movement/op.ts";
-import { mean, reduceSum } from "../../kernels/ops/reduce/op.ts";
-import type { Program, Step } from "../../kernels/program.ts";
-import { input, state, type Tensor } from "../../kernels/tensor.ts";
-import { interpret } from "../reference/interpreter.ts";
+} from "../../../kernels/ops/movement/op.ts";
+import { mean, reduceSum } from "../../../kernels/ops/reduce/op.ts";
+import type { Program, Step } from "../../../kernels/program.ts";
+import { input, state, type Tensor } from "../../../kernels/tensor.ts";
+import { interpret } from "../../reference/interpreter.ts";
 
 function program(outputs: Record<string, Tensor>): Program {
   return compile(makeGraph("test", { outputs }));

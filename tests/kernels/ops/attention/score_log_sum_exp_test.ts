@@ -5,15 +5,15 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { Device } from "../../kernels/device.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import { gradients } from "../../kernels/graph/gradients.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
-import { scoreLogSumExp } from "../../kernels/ops/attention/score_log_sum_exp.ts";
-import { elementCount } from "../../kernels/shape.ts";
-import { constantTensor, input } from "../../kernels/tensor.ts";
-import { eachDevice } from "../devices.ts";
-import { takesFewerCases } from "../scale.ts";
+import type { Device } from "../../../../kernels/device.ts";
+import { compile } from "../../../../kernels/graph/compile.ts";
+import { gradients } from "../../../../kernels/graph/gradients.ts";
+import { makeGraph } from "../../../../kernels/graph/graph.ts";
+import { scoreLogSumExp } from "../../../../kernels/ops/attention/score_log_sum_exp.ts";
+import { elementCount } from "../../../../kernels/shape.ts";
+import { constantTensor, input } from "../../../../kernels/tensor.ts";
+import { eachDevice } from "../../../devices.ts";
+import { takesFewerCases } from "../../../scale.ts";
 
 interface Form {
   readonly batch?: number;

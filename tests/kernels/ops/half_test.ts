@@ -1,15 +1,15 @@
 /** Half precision in memory: every number widened exactly, by every kernel and for every operation. */
 import assert from "node:assert/strict";
-import type { Device } from "../../kernels/device.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import { gradients } from "../../kernels/graph/gradients.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
-import { attention } from "../../kernels/ops/attention/op.ts";
-import { add, multiply, square } from "../../kernels/ops/elementwise/op.ts";
-import { gather } from "../../kernels/ops/embedding/op.ts";
-import { layerNorm } from "../../kernels/ops/layer_norm/op.ts";
-import { linear, matmul } from "../../kernels/ops/matmul/op.ts";
-import { matmulVariants } from "../../kernels/ops/matmul/wgsl.ts";
+import type { Device } from "../../../kernels/device.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { gradients } from "../../../kernels/graph/gradients.ts";
+import { makeGraph } from "../../../kernels/graph/graph.ts";
+import { attention } from "../../../kernels/ops/attention/op.ts";
+import { add, multiply, square } from "../../../kernels/ops/elementwise/op.ts";
+import { gather } from "../../../kernels/ops/embedding/op.ts";
+import { layerNorm } from "../../../kernels/ops/layer_norm/op.ts";
+import { linear, matmul } from "../../../kernels/ops/matmul/op.ts";
+import { matmulVariants } from "../../../kernels/ops/matmul/wgsl.ts";
 import {
   broadcastTo,
   concatenate,
@@ -17,16 +17,16 @@ import {
   reshape,
   slice,
   transpose,
-} from "../../kernels/ops/movement/op.ts";
-import { adamw } from "../../kernels/ops/optimizer/op.ts";
-import { mean, reduceSum } from "../../kernels/ops/reduce/op.ts";
-import { adamwSchedule } from "../../kernels/ops/optimizer/step.ts";
-import type { Program } from "../../kernels/program.ts";
-import { constantTensor, input, state, type Tensor } from "../../kernels/tensor.ts";
-import { createWasmDevice } from "../../kernels/wasm/device.ts";
-import { eachDevice } from "../devices.ts";
-import { interpret } from "../reference/interpreter.ts";
-import { gpuTest } from "./webgpu/cases.ts";
+} from "../../../kernels/ops/movement/op.ts";
+import { adamw } from "../../../kernels/ops/optimizer/op.ts";
+import { mean, reduceSum } from "../../../kernels/ops/reduce/op.ts";
+import { adamwSchedule } from "../../../kernels/ops/optimizer/step.ts";
+import type { Program } from "../../../kernels/program.ts";
+import { constantTensor, input, state, type Tensor } from "../../../kernels/tensor.ts";
+import { createWasmDevice } from "../../../kernels/wasm/device.ts";
+import { eachDevice } from "../../devices.ts";
+import { interpret } from "../../reference/interpreter.ts";
+import { gpuTest } from "../webgpu/cases.ts";
 
 /** What the bits of a half mean, by the formula of the standard. */
 function meaning(bits: number): number {

@@ -5,14 +5,14 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { compile } from "../../kernels/graph/compile.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
-import { silu } from "../../kernels/ops/elementwise/op.ts";
-import { groupNorm } from "../../kernels/ops/group_norm/op.ts";
-import { elementCount } from "../../kernels/shape.ts";
-import { input } from "../../kernels/tensor.ts";
-import { ripple } from "../../base/ripple.ts";
-import { eachDevice } from "../devices.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { makeGraph } from "../../../kernels/graph/graph.ts";
+import { silu } from "../../../kernels/ops/elementwise/op.ts";
+import { groupNorm } from "../../../kernels/ops/group_norm/op.ts";
+import { elementCount } from "../../../kernels/shape.ts";
+import { input } from "../../../kernels/tensor.ts";
+import { ripple } from "../../../base/ripple.ts";
+import { eachDevice } from "../../devices.ts";
 
 interface Form {
   readonly shape: readonly number[];

@@ -1,7 +1,7 @@
 /**
  * The kernels for GPUs of attention, layer norm, look-ups, random numbers and AdamW against the
  * reference interpreter, at the smallest limits WebGPU allows, on whatever adapter there is; and
- * twice, as equal runs must give equal bits. (The walk over all step kinds in `../steps` tests the
+ * twice, as equal runs must give equal bits. (The walk over all step kinds in `steps_test.ts` tests the
  * variant that suits the adapter.)
  *
  * @module
@@ -12,9 +12,9 @@ import type { StepKind } from "../../../kernels/program.ts";
 import { requestAdapter } from "../../../kernels/webgpu/adapter.ts";
 import { takesFewerCases } from "../../scale.ts";
 import { interpret } from "../../reference/interpreter.ts";
-import { attentionCases, attentionGradientCases } from "../steps/attention_cases.ts";
-import type { StepCase } from "../steps/builder.ts";
-import { everyCase, oneInForms } from "../steps/cases.ts";
+import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
+import type { StepCase } from "./builder.ts";
+import { everyCase, oneInForms } from "./cases.ts";
 import {
   adamwCases,
   gatherCases,
@@ -22,8 +22,8 @@ import {
   layerNormGradientCases,
   randomCases,
   scatterAddCases,
-} from "../steps/other_cases.ts";
-import { type ContextChoice, LoadedProgram } from "./runner.ts";
+} from "./other_cases.ts";
+import { type ContextChoice, LoadedProgram } from "./gpu_runner.ts";
 
 /** Pretend that every adapter is a GPU. */
 const choice: ContextChoice = { software: false };
