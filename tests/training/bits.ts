@@ -1,12 +1,14 @@
 /**
- * Prints hashes of the golden models and of twenty training steps on 1, 2 and 3 threads, with as many
- * lanes as the argument says: run with and without V8's flags by `flags_test.ts`.
+ * Prints hashes of every kind of step, and of the golden models and twenty training steps on 1, 2 and
+ * 3 threads, with as many lanes as the argument says: run with and without V8's flags by
+ * `flags_test.ts`.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import type { Lanes } from "../../kernels/wasm/assembler.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
+import { casesOf, runCase } from "../kernels/steps/cases.ts";
 import { goldenBits, goldenModels } from "../models/golden_bits.ts";
 import { smallNaViTPlan, trainSmallNaViT } from "./runs/small_navit_run.ts";
 import { smallPlan, trainSmall } from "./runs/small_run.ts";
@@ -14,19 +16,29 @@ import { smallPlan, trainSmall } from "./runs/small_run.ts";
 const lanes = Number(Deno.args[0]) as Lanes;
 
 /** A hash of named numbers. */
-function hashOf(tensors: ReadonlyMap<string, Int32Array | ArrayLike<number>>): string {
+function hashOf(tensors: ReadonlyMap<string, ArrayLike<number>>): string {
   const hash = createHash("sha256");
   for (const [name, values] of tensors) {
-    hash.update(name).update(
-      values instanceof Int32Array
-        ? new Uint8Array(values.buffer)
-        : new Uint8Array(Float32Array.from(values).buffer),
-    );
+    const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(values)
+      ? values
+      : Float32Array.from(values);
+    hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength));
   }
   return hash.digest("hex");
 }
 
 const hashes: Record<string, string> = {};
+for (const [kind, make] of Object.entries(casesOf)) {
+  const device = await createWasmDevice({ threads: 2, lanes });
+  const results = new Map<string, ArrayLike<number>>();
+  for (const test of make(3)) {
+    for (const [name, data] of await runCase(device, test)) {
+      results.set(`${test.name}: ${name}`, data);
+    }
+  }
+  device.close();
+  hashes[`steps of kind ${kind}, 2 threads`] = hashOf(results);
+}
 for (const threads of [1, 2, 3]) {
   for (const name of goldenModels) {
     const [bits] = await goldenBits(name, [{ threads, lanes }]);
