@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import type { Lanes } from "../../kernels/wasm/assembler.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
-import { casesOf, runCase } from "../kernels/steps/cases.ts";
+import { casesOf, runCase } from "../kernels/ops/cases.ts";
 import { goldenBits, goldenModels } from "../models/golden_bits.ts";
 import { smallNaViTPlan, trainSmallNaViT } from "./runs/small_navit_run.ts";
 import { smallPlan, trainSmall } from "./runs/small_run.ts";

@@ -1,7 +1,7 @@
 /** With V8's flags for 256-bit vectors and without them the CPU device computes the same bits. */
 import assert from "node:assert/strict";
 import { fastFlags, safeFlags } from "../../tools/v8_flags.ts";
-import { casesOf } from "../kernels/steps/cases.ts";
+import { casesOf } from "../kernels/ops/cases.ts";
 
 /** Hashes of results by what was computed. */
 async function hashes(flags: string, lanes: 4 | 8): Promise<Record<string, string>> {
