@@ -45,6 +45,28 @@ async function deno(cwd: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
+/** What `deno.json` says of the library. */
+async function configuration(): Promise<
+  { exports: Record<string, string>; tasks: { check: { command: string } } }
+> {
+  return JSON.parse(await Deno.readTextFile(join(repository, "deno.json")));
+}
+
+Deno.test("every page of the library has a text, is linted, and is part of the whole", async () => {
+  const { exports, tasks: { check } } = await configuration();
+  const linted = check.command.match(/deno doc --lint ([^&]*) &&/)![1].split(" ");
+  const whole = await Deno.readTextFile(join(repository, "mod.ts"));
+  const pages = Object.values(exports);
+  assert.deepEqual(linted.map((path) => `./${path}`).sort(), [...pages].sort());
+  for (const page of pages) {
+    const text = await Deno.readTextFile(join(repository, page));
+    assert.match(text, /^\/\*\*[^]*@example[^]*@module/, page);
+    assert(page === "./mod.ts" || whole.includes(`export * from "${page}";`), page);
+  }
+  // Names are listed once.
+  assert.doesNotMatch(whole, /^export (?!\* from)/m);
+});
+
 const pictures = join(repository, "data/samples/clipart");
 
 Deno.test("a project of its own finds the library through links", async () => {
@@ -55,6 +77,32 @@ Deno.test("a project of its own finds the library through links", async () => {
     const run = ["run", "--cached-only", ...taskPermissions, "a.ts", pictures];
     assert.equal(await deno(folder, ...run), "4 9\ntrue");
     await deno(folder, "check", "a.ts");
+  });
+});
+
+Deno.test("a project of its own takes the parts of the library one by one", async () => {
+  await withFolder(async (folder) => {
+    const { exports } = await configuration();
+    const specifiers = Object.keys(exports).map((part) => join("@tessera/tessera", part));
+    const imports = specifiers.map((specifier, i) => `import * as p${i} from "${specifier}";`);
+    const parts = specifiers.map((_, i) => `p${i}`).join();
+    const whole = `
+for (const part of [${parts}]) {
+  for (const name of Object.keys(part)) if (part[name] !== p0[name]) console.log(name);
+}
+console.log(p0.Trainer.name);`;
+    const links = [relative(folder, repository)];
+    await Deno.writeTextFile(join(folder, "deno.json"), JSON.stringify({ links }));
+    await Deno.writeTextFile(join(folder, "a.js"), `${imports.join("\n")}\n${whole}`);
+    await Deno.writeTextFile(
+      join(folder, "b.ts"),
+      'import { selectDevice } from "@tessera/tessera/kernels";\n' +
+        'console.log((await selectDevice({ device: "wasm", threads: 1 })).device.kind.name);\n' +
+        "Deno.exit();",
+    );
+    assert.equal(await deno(folder, "run", "--cached-only", "--allow-read", "a.js"), "Trainer");
+    assert.equal(await deno(folder, "run", "--cached-only", ...taskPermissions, "b.ts"), "wasm");
+    await deno(folder, "check", "b.ts");
   });
 });
 

@@ -1,0 +1,39 @@
+/**
+ * Diffusion, whatever the network: the schedule of the noise, the objective, guidance and samplers.
+ *
+ * @example The noise levels of 50 sampling steps
+ * ```ts
+ * import { linearSchedule, respace, spacedTimesteps } from "./mod.ts";
+ *
+ * const training = linearSchedule();
+ * const sampling = respace(training, spacedTimesteps(50, "both-ends"));
+ * if (sampling.alphaBars.length !== 50) throw new Error("steps");
+ * const ratio = sampling.alphaBars[49] / training.alphaBars[999];
+ * if (Math.abs(ratio - 1) > 1e-9) throw new Error("another last level");
+ * ```
+ *
+ * @module
+ */
+export {
+  linearSchedule,
+  respace,
+  type Schedule,
+  spacedTimesteps,
+  type Spacing,
+} from "./schedule.ts";
+export {
+  addNoise,
+  hybridLoss,
+  type ObjectiveOperands,
+  type SampleLosses,
+  type ScheduleAt,
+  scheduleAt,
+} from "./objective.ts";
+export type { Guidance, Network } from "./guidance.ts";
+export type { SamplerName, SamplerOptions } from "./samplers.ts";
+export {
+  SamplingProgram,
+  type SamplingProgress,
+  type SamplingRequest,
+  type SamplingSettings,
+} from "./sampling.ts";

@@ -1,0 +1,43 @@
+/**
+ * How good a classifier is: accuracy with intervals, calibration, cascades, robustness, linear probes.
+ *
+ * @example Two pictures of three classes
+ * ```ts
+ * import { accuracyInterval, predict, topAccuracy } from "./mod.ts";
+ *
+ * const logits = Float32Array.of(2, 1, 0, 0, 1, 2);
+ * const predictions = predict({ logits, labels: Int32Array.of(0, 1), classes: 3 }, "softmax");
+ * const accuracy = topAccuracy(predictions);
+ * if (accuracy !== 0.5) throw new Error(`${accuracy}`);
+ * const [low, high] = accuracyInterval(accuracy, predictions.length);
+ * if (low > 0.1 || high < 0.9) throw new Error("two pictures tell little");
+ * ```
+ *
+ * @module
+ */
+export type { Activation } from "./probabilities.ts";
+export { type LabelledLogits, predict, type Prediction } from "./prediction.ts";
+export {
+  accuracyInterval,
+  type ClassRow,
+  classTable,
+  type Interval,
+  topAccuracy,
+} from "./accuracy.ts";
+export { type CalibrationBucket, calibrationBuckets, calibrationError } from "./calibration.ts";
+export {
+  allCascades,
+  type Cascade,
+  cascade,
+  type CascadePoint,
+  cascadeShares,
+  type CascadeStage,
+} from "./cascade.ts";
+export { type CostedAccuracy, paretoFront } from "./pareto.ts";
+export {
+  type LabelledFeatures,
+  linearProbe,
+  type ProbeOptions,
+  type ProbeResult,
+} from "./linear_probe.ts";
+export { robustness, type RobustnessRow, type ShiftedPredictions } from "./robustness.ts";

@@ -1,0 +1,56 @@
+/**
+ * The families of models: configurations with the published names, parameters, the traced forward
+ * pass, the graphs of a training step.
+ *
+ * @example The logits of packed pictures, as a graph
+ * ```ts
+ * import { countParameters } from "../nn/mod.ts";
+ * import { navitConfigs, navitForwardGraph, navitParameters } from "./mod.ts";
+ *
+ * const config = navitConfigs.get("NaViT-B/16")!;
+ * const graph = navitForwardGraph(config, { sequences: 2, length: 64, slots: 4 });
+ * const logits = graph.outputs.get("logits")!;
+ * if (logits.shape.join() !== `2,4,${config.classes}`) throw new Error(`${logits.shape}`);
+ * if (countParameters(navitParameters(config)).parameters < 86e6) throw new Error("too few");
+ * ```
+ *
+ * @module
+ */
+export type {
+  CaseFace,
+  Family,
+  PublishedCounts,
+  TracedModel,
+  TrainingFace,
+  TrainingWorkload,
+  Workload,
+  WorkSize,
+} from "./family.ts";
+export { allFamilies, familyByName, registerFamily } from "./registry.ts";
+export type { VerificationCase } from "../evaluation/verify/verification.ts";
+export type { Expected } from "../evaluation/verify/case_file.ts";
+export { dit, type DiTConfig, ditConfigs, ditParameters } from "./dit/model.ts";
+export {
+  imageVectors,
+  navit,
+  type NaViTConfig,
+  navitConfigs,
+  navitParameters,
+  type PackedImages,
+} from "./navit/model.ts";
+export type { PatchPlaces, PositionConfig } from "./navit/positions.ts";
+export type { PackedCaptions, TextConfig } from "./navit/text.ts";
+export {
+  captionGraph,
+  captionInputs,
+  describeNaViT,
+  imageInputs,
+  type NaViTCounts,
+  navitForwardGraph,
+  type NaViTOutput,
+  type PackShape,
+} from "./navit/graph.ts";
+export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./dit/step.ts";
+export { type NaViTLoss, type NaViTStepSettings, navitTrainingGraphs } from "./navit/step.ts";
+export type { DiTRun, DiTSettings } from "./dit/settings.ts";
+export type { NaViTRun, NaViTSettings } from "./navit/settings.ts";
