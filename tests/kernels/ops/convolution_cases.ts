@@ -8,7 +8,8 @@ import type { Triple } from "../../../kernels/ops/convolution/step.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { broadcast, type Layout, StepBuilder, type StepCase, unitRoundoff } from "./builder.ts";
 
-interface ConvolutionForm {
+/** Sizes of a convolution. */
+export interface ConvolutionForm {
   readonly name: string;
   readonly batch?: number;
   /** Frames, lines and positions of the input. */
@@ -124,7 +125,8 @@ const forms: ConvolutionForm[] = [
   },
 ];
 
-function outputSizes(form: ConvolutionForm): number[] {
+/** Frames, lines and positions of the output. */
+export function outputSizes(form: ConvolutionForm): number[] {
   const { input, kernel, strides = [1, 1, 1], before = [0, 0, 0], after = [0, 0, 0] } = form;
   return input.map((size, axis) =>
     Math.floor((size + before[axis] + after[axis] - kernel[axis]) / strides[axis]) + 1
@@ -160,28 +162,35 @@ function spread(shape: Shape, gap: number): Layout {
 
 const defaults = { strides: [1, 1, 1], before: [0, 0, 0] } as const;
 
+/** One convolution, of spread operands if `strided`. */
+export function convolutionCase(
+  padding: number,
+  form: ConvolutionForm,
+  { flipped, strided }: { readonly flipped: boolean; readonly strided: boolean },
+): StepCase {
+  const b = new StepBuilder(padding);
+  const { batch = 1, input, channels: [c, o], kernel } = form;
+  const layout = strided ? (shape: Shape) => spread(shape, 3) : (shape: Shape) => shape;
+  const step = {
+    kind: "convolution",
+    ...defaults,
+    ...form.strides && { strides: form.strides },
+    ...form.before && { before: form.before },
+    input: b.input(layout([batch, ...input, c])),
+    weight: b.input(weightLayout(form, flipped)),
+    flipped,
+    output: b.output(layout([batch, ...outputSizes(form), o])),
+    epilogueInputs: [],
+  } as const;
+  const name = `${form.name}${flipped ? " flipped" : ""}${strided ? " strided" : ""}`;
+  return b.build(name, step, tolerance(c * kernel[0] * kernel[1] * kernel[2]));
+}
+
 /** Convolutions. */
 export function convolutionCases(padding: number): StepCase[] {
   const plain = forms.flatMap((form) =>
     [false, true].flatMap((flipped) =>
-      [false, true].map((strided) => {
-        const b = new StepBuilder(padding);
-        const { batch = 1, input, channels: [c, o], kernel } = form;
-        const layout = strided ? (shape: Shape) => spread(shape, 3) : (shape: Shape) => shape;
-        const step = {
-          kind: "convolution",
-          ...defaults,
-          ...form.strides && { strides: form.strides },
-          ...form.before && { before: form.before },
-          input: b.input(layout([batch, ...input, c])),
-          weight: b.input(weightLayout(form, flipped)),
-          flipped,
-          output: b.output(layout([batch, ...outputSizes(form), o])),
-          epilogueInputs: [],
-        } as const;
-        const name = `${form.name}${flipped ? " flipped" : ""}${strided ? " strided" : ""}`;
-        return b.build(name, step, tolerance(c * kernel[0] * kernel[1] * kernel[2]));
-      })
+      [false, true].map((strided) => convolutionCase(padding, form, { flipped, strided }))
     )
   );
   return [...plain, ...epilogueCases(padding)];
@@ -221,25 +230,32 @@ function epilogueCases(padding: number): StepCase[] {
   );
 }
 
+/** One gradient of a weight, of spread operands if `strided`. */
+export function convolutionWeightGradientCase(
+  padding: number,
+  form: ConvolutionForm,
+  strided: boolean,
+): StepCase {
+  const b = new StepBuilder(padding);
+  const { batch = 1, input, kernel, channels: [c, o] } = form;
+  const layout = strided ? (shape: Shape) => spread(shape, 2) : (shape: Shape) => shape;
+  const positions = [batch, ...outputSizes(form)];
+  const step = {
+    kind: "convolutionWeightGradient",
+    ...defaults,
+    ...form.strides && { strides: form.strides },
+    ...form.before && { before: form.before },
+    input: b.input(layout([batch, ...input, c])),
+    outputGradient: b.input(layout([...positions, o])),
+    output: b.output([o, c, ...kernel]),
+  } as const;
+  const terms = positions.reduce((product, size) => product * size);
+  return b.build(`${form.name}${strided ? " strided" : ""}`, step, tolerance(terms));
+}
+
 /** Gradients of weights. */
 export function convolutionWeightGradientCases(padding: number): StepCase[] {
   return forms.flatMap((form) =>
-    [false, true].map((strided) => {
-      const b = new StepBuilder(padding);
-      const { batch = 1, input, kernel, channels: [c, o] } = form;
-      const layout = strided ? (shape: Shape) => spread(shape, 2) : (shape: Shape) => shape;
-      const positions = [batch, ...outputSizes(form)];
-      const step = {
-        kind: "convolutionWeightGradient",
-        ...defaults,
-        ...form.strides && { strides: form.strides },
-        ...form.before && { before: form.before },
-        input: b.input(layout([batch, ...input, c])),
-        outputGradient: b.input(layout([...positions, o])),
-        output: b.output([o, c, ...kernel]),
-      } as const;
-      const terms = positions.reduce((product, size) => product * size);
-      return b.build(`${form.name}${strided ? " strided" : ""}`, step, tolerance(terms));
-    })
+    [false, true].map((strided) => convolutionWeightGradientCase(padding, form, strided))
   );
 }

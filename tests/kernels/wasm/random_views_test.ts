@@ -7,10 +7,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { binary, load } from "../../../kernels/expression.ts";
+import type { Triple } from "../../../kernels/ops/convolution/step.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { interpret } from "../../reference/interpreter.ts";
 import { attentionCase, attentionGradientCase, type Form } from "../ops/attention_cases.ts";
 import { type Layout, StepBuilder, type StepCase, unitRoundoff } from "../ops/builder.ts";
+import {
+  convolutionCase,
+  type ConvolutionForm,
+  convolutionWeightGradientCase,
+  outputSizes,
+} from "../ops/convolution_cases.ts";
 import { relativeError } from "../ops/cases.ts";
 import { plainProduct } from "../ops/matmul_cases.ts";
 import { WatchedMemory } from "./watched_memory.ts";
@@ -131,6 +138,25 @@ const attention = fc.tuple(paddings, attentionForms)
 const attentionGradient = fc.tuple(paddings, attentionForms)
   .map(([padding, form]) => attentionGradientCase(padding, form));
 
+const triples = (min: number, max: number): fc.Arbitrary<Triple> => {
+  const size = fc.integer({ min, max });
+  return fc.tuple(size, size, size);
+};
+const convolutionForms: fc.Arbitrary<ConvolutionForm> = fc.record({
+  name: fc.constant("random"),
+  batch: size(2),
+  input: fc.tuple(size(3), size(9), size(20)),
+  kernel: fc.oneof(triples(1, 3), fc.constant<Triple>([1, 3, 3])),
+  strides: fc.oneof(triples(1, 2), fc.constant<Triple>([1, 1, 1])),
+  before: triples(-1, 2),
+  after: triples(0, 2),
+  channels: fc.tuple(size(40), size(40)),
+}).filter((form) => outputSizes(form).every((size) => size > 0));
+const convolution = fc.tuple(paddings, convolutionForms, fc.boolean(), fc.boolean())
+  .map(([padding, form, flipped, strided]) => convolutionCase(padding, form, { flipped, strided }));
+const convolutionWeightGradient = fc.tuple(paddings, convolutionForms, fc.boolean())
+  .map(([padding, form, strided]) => convolutionWeightGradientCase(padding, form, strided));
+
 const tables = fc.record({
   rows: size(20),
   width: size(40),
@@ -169,6 +195,8 @@ const kinds = {
   reduce,
   layerNorm,
   matmul,
+  convolution,
+  convolutionWeightGradient,
   attention,
   attentionGradient,
   gather,
