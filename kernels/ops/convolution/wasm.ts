@@ -27,6 +27,7 @@ import {
   type KernelLayout,
   scratchLayout,
 } from "./wasm_forward.ts";
+import { emitWinogradGradient, winogradGradientLayout } from "./wasm_winograd_gradient.ts";
 import { emitWinograd, tilePlaces, tileSide, winogradLayout } from "./wasm_winograd.ts";
 import {
   emitWeightGradient,
@@ -53,8 +54,15 @@ const packingCost = 8;
 /** Fewer multiply-adds than this are not worth a further thread. */
 const multiplyAddsPerThread = 65536;
 
+/** Windows of a block, and of one of its lines, at most; multiples of `unit`. */
+interface BlockLimits {
+  readonly windows: number;
+  readonly width: number;
+  readonly unit: number;
+}
+
 /** How a convolution is carried out. */
-interface Method {
+interface Method extends BlockLimits {
   readonly name: string;
   readonly emit: typeof emitConvolution;
   readonly scratchBytes: (kernel: ConvolutionKernel, lanes: Lanes) => number;
@@ -63,10 +71,6 @@ interface Method {
   readonly packed: (kernel: Triple) => number;
   /** Most terms that are summed in registers: panels of that depth stay in a close cache. */
   readonly maximumDepth: number;
-  /** Windows of a block, and of one of its lines, at most; multiples of `unit`. */
-  readonly windows: number;
-  readonly width: number;
-  readonly unit: number;
 }
 
 const direct: Method = {
@@ -88,23 +92,25 @@ const winograd: Method = {
   terms: ([frames]) => frames,
   packed: ([frames]) => tilePlaces * frames,
   maximumDepth: 256,
-  windows: 144,
+  windows: 100,
   width: 16,
   unit: tileSide,
 };
 
 /**
- * Winograd's method where it saves work: enough channels to be worth the transforms, and few tiles
+ * Whether Winograd's method saves work: enough channels to be worth the transforms, and few tiles
  * that reach beyond a frame. What it depends on is the same for one frame and for many.
  */
-function methodOf({ weight, strides, output }: ConvolutionStep): Method {
-  const [, lines, width, channels, columns] = weight.shape;
-  const sizes = output.shape.slice(2, 4);
+function suitsWinograd(
+  { strides }: Windows,
+  [, lines, width]: readonly number[],
+  sizes: readonly number[],
+  channels: readonly number[],
+): boolean {
   const covered = sizes.map((size) => Math.ceil(size / tileSide) * tileSide);
-  const fits = lines === 3 && width === 3 && strides[1] === 1 && strides[2] === 1 &&
-    Math.min(channels, columns) >= 16 && elementCount(sizes) >= 64 &&
+  return lines === 3 && width === 3 && strides[1] === 1 && strides[2] === 1 &&
+    Math.min(...channels) >= 16 && elementCount(sizes) >= 64 &&
     elementCount(covered) <= 1.4 * elementCount(sizes);
-  return fits ? winograd : direct;
 }
 
 /** Turns a convolution into one phase. */
@@ -113,8 +119,9 @@ export const lowerConvolution: WasmLowering<ConvolutionStep> = (step, context) =
   const { weight, output } = step;
   const { lanes } = context;
   const [channels, columns] = weight.shape.slice(3);
-  const method = methodOf(step);
   const sizes = triple(weight.shape);
+  const suits = suitsWinograd(step, sizes, output.shape.slice(2, 4), [channels, columns]);
+  const method = suits ? winograd : direct;
   const partSize = blockSize(channels, method.maximumDepth / method.terms(sizes), 1);
   const blocks = windowBlocks(step, step.input, output, sizes, partSize, method);
   const boxes = divide(step, blocks, context);
@@ -224,11 +231,11 @@ function windowBlocks(
   output: View,
   kernel: Triple,
   channels: number,
-  method: Method,
+  limits: BlockLimits,
 ): WindowBlocks {
   const [frames, height, width] = output.shape.slice(1);
   const blocksOf = (windows: number): WindowBlocks => {
-    const blockWidth = blockSize(width, Math.min(windows, method.width), method.unit);
+    const blockWidth = blockSize(width, Math.min(windows, limits.width), limits.unit);
     return {
       kernel,
       strides,
@@ -236,11 +243,11 @@ function windowBlocks(
       input: triple(input.shape.slice(1)),
       inputStrides: input.strides.slice(0, 4),
       output: [frames, height, width],
-      lines: blockSize(height, Math.floor(windows / blockWidth), method.unit),
+      lines: blockSize(height, Math.floor(windows / blockWidth), limits.unit),
       width: blockWidth,
     };
   };
-  for (let windows = method.windows;; windows = Math.ceil(windows / 2)) {
+  for (let windows = limits.windows;; windows = Math.ceil(windows / 2)) {
     const blocks = blocksOf(windows);
     if (windows === 1 || elementCount(slabSizes(blocks)) * channels <= maximumSlab) return blocks;
   }
@@ -250,6 +257,35 @@ function windowBlocks(
 function blocksOfImage(blocks: WindowBlocks): number {
   return elementCount([blocks.output[0], ...blocksOfFrame(blocks)]);
 }
+
+/** How the gradient of a weight is carried out. */
+interface GradientMethod extends BlockLimits {
+  readonly name: string;
+  readonly emit: typeof emitWeightGradient;
+  readonly scratchBytes: (kernel: WeightGradientKernel, lanes: Lanes) => number;
+  /** Sums that are kept for a row and a column. */
+  readonly sums: (kernel: Triple) => number;
+}
+
+const directGradient: GradientMethod = {
+  name: "direct",
+  emit: emitWeightGradient,
+  scratchBytes: (kernel, lanes) => gradientScratchLayout(kernel, lanes).end,
+  sums: elementCount,
+  windows: 256,
+  width: 256,
+  unit: 1,
+};
+
+const winogradGradient: GradientMethod = {
+  name: "winograd",
+  emit: emitWinogradGradient,
+  scratchBytes: (kernel, lanes) => winogradGradientLayout(kernel, lanes).end,
+  sums: ([frames]) => tilePlaces * frames,
+  windows: 100,
+  width: 16,
+  unit: tileSide,
+};
 
 /** Turns the gradient of a weight into one phase. */
 export const lowerConvolutionWeightGradient: WasmLowering<ConvolutionWeightGradientStep> = (
@@ -261,17 +297,13 @@ export const lowerConvolutionWeightGradient: WasmLowering<ConvolutionWeightGradi
   const rowUnit = tileRows(context.relaxed);
   const [rows, columns, ...kernelSizes] = output.shape;
   const [images, ...windows] = outputGradient.shape.slice(0, 4);
-  const places = elementCount(kernelSizes);
+  const sizes = triple(kernelSizes);
+  const places = elementCount(sizes);
+  const suits = suitsWinograd(step, sizes, windows.slice(1), [rows, columns]);
+  const method = suits ? winogradGradient : directGradient;
   const columnBlock = blockSize(columns, maximumColumns, panelColumns(lanes));
-  const fitting = Math.max(rowUnit, maximumSums / places / columnBlock);
-  const blocks = windowBlocks(
-    step,
-    input,
-    outputGradient,
-    triple(kernelSizes),
-    maximumColumns,
-    direct,
-  );
+  const fitting = Math.max(rowUnit, maximumSums / method.sums(sizes) / columnBlock);
+  const blocks = windowBlocks(step, input, outputGradient, sizes, maximumColumns, method);
   const kernel: WeightGradientKernel = {
     blocks,
     blockCount: images * blocksOfImage(blocks),
@@ -280,9 +312,9 @@ export const lowerConvolutionWeightGradient: WasmLowering<ConvolutionWeightGradi
     rowBlock: blockSize(rows, Math.min(maximumRows, fitting), rowUnit),
     columnBlock,
   };
-  const name = weightGradientName(kernel);
-  context.define(name, (module) => emitWeightGradient(module, name, kernel));
-  const { end: bytes } = gradientScratchLayout(kernel, lanes);
+  const name = `${method.name} ${weightGradientName(kernel)}`;
+  context.define(name, (module) => method.emit(module, name, kernel));
+  const bytes = method.scratchBytes(kernel, lanes);
   const addresses = [
     context.address(input, {
       shape: [images, ...input.shape.slice(1, 4), columns],

@@ -132,7 +132,8 @@ class Driver {
         this.#multiply(pushSlab);
       });
     });
-    this.#store();
+    const planes = Array.from({ length: placesOf(this.kernel) }, (_, place) => place);
+    storeSums(f, this.kernel, this.#sums, planes);
   }
 
   /** Channels of the gradient as rows, the positions of a block side by side. */
@@ -200,51 +201,61 @@ class Driver {
       });
     });
   }
+}
 
-  /** Stores the sums in the order of the weight, in which the places of a kernel are neighbours. */
-  #store(): void {
-    const { f, kernel } = this;
-    const { columns, columnBlock } = kernel;
-    const places = placesOf(kernel);
-    const [rowStart, , columnStart, , , , , output] = f.parameters;
-    f.withLocals(["i32", "i32", "i32", "i32"], (row, column, target, source) => {
-      f.i32Const(0).set(row);
-      f.forRange(row, this.#rows, 1, () => {
-        f.get(this.#sums).get(row).i32Const(4 * columnBlock).i32Mul().i32Add().set(source);
-        f.get(output).get(rowStart).get(row).i32Add().i32Const(columns).i32Mul();
-        f.get(columnStart).i32Add().i32Const(4 * places).i32Mul().i32Add().set(target);
-        f.i32Const(0).set(column);
-        f.forRange(column, this.#columns, vectorElements, () => {
-          this.#storeColumns(source, target, column);
-          f.increment(source, vectorBytes).increment(target, vectorBytes * places);
-        });
+/**
+ * Stores sums in the order of the weight, in which the places of a kernel are neighbours; in a
+ * function with the parameters of `emitWeightGradient`.
+ *
+ * @param planes where the sums of each place of the kernel lie, in blocks of rows and columns
+ */
+export function storeSums(
+  f: FunctionBuilder,
+  kernel: WeightGradientKernel,
+  sums: Local,
+  planes: readonly number[],
+): void {
+  const { columns, columnBlock } = kernel;
+  const [rowStart, rowEnd, columnStart, columnEnd, , , , output] = f.parameters;
+  f.withLocals(new Array(6).fill("i32"), (...locals) => {
+    const [row, rows, column, count, target, source] = locals;
+    f.get(rowEnd).get(rowStart).i32Sub().set(rows).get(columnEnd).get(columnStart).i32Sub();
+    f.set(count).i32Const(0).set(row).forRange(row, rows, 1, () => {
+      f.get(sums).get(row).i32Const(4 * columnBlock).i32Mul().i32Add().set(source);
+      f.get(output).get(rowStart).get(row).i32Add().i32Const(columns).i32Mul();
+      f.get(columnStart).i32Add().i32Const(4 * planes.length).i32Mul().i32Add().set(target);
+      f.i32Const(0).set(column).forRange(column, count, vectorElements, () => {
+        storeColumns(f, kernel, { source, target, column, count }, planes);
+        f.increment(source, vectorBytes).increment(target, vectorBytes * planes.length);
       });
     });
-  }
+  });
+}
 
-  /** Four columns from the sums of all places to the places of each. */
-  #storeColumns(source: Local, target: Local, column: Local): void {
-    const { f, kernel } = this;
-    const places = placesOf(kernel);
-    const placeBytes = 4 * kernel.rowBlock * kernel.columnBlock;
-    f.withLocals(["v128", "v128", "v128", "v128", "i32"], (...locals) => {
-      const block = locals.slice(0, 4);
-      const pointer = locals[4];
-      for (let first = 0; first < places; first += vectorElements) {
-        const lanes = Math.min(vectorElements, places - first);
-        block.forEach((vector, i) => {
-          const place = Math.min(first + i, places - 1);
-          f.get(source).v128Load(placeBytes * place).set(vector);
+/** Four columns from the sums of all places to the places of each. */
+function storeColumns(
+  f: FunctionBuilder,
+  { rowBlock, columnBlock }: WeightGradientKernel,
+  { source, target, column, count }: Readonly<Record<string, Local>>,
+  planes: readonly number[],
+): void {
+  f.withLocals(["v128", "v128", "v128", "v128", "i32"], (...locals) => {
+    const block = locals.slice(0, 4);
+    const pointer = locals[4];
+    for (let first = 0; first < planes.length; first += vectorElements) {
+      const lanes = Math.min(vectorElements, planes.length - first);
+      block.forEach((vector, i) => {
+        const plane = planes[Math.min(first + i, planes.length - 1)];
+        f.get(source).v128Load(4 * rowBlock * columnBlock * plane).set(vector);
+      });
+      transpose(f, block);
+      f.get(target).set(pointer);
+      block.forEach((vector, i) => {
+        f.get(column).i32Const(i).i32Add().get(count).i32LtU().if(() => {
+          storeRow(f, pointer, { lanes, offset: 4 * first, slot: 0 }, () => f.get(vector));
         });
-        transpose(f, block);
-        f.get(target).set(pointer);
-        block.forEach((vector, i) => {
-          f.get(column).i32Const(i).i32Add().get(this.#columns).i32LtU().if(() => {
-            storeRow(f, pointer, { lanes, offset: 4 * first, slot: 0 }, () => f.get(vector));
-          });
-          f.increment(pointer, 4 * places);
-        });
-      }
-    });
-  }
+        f.increment(pointer, 4 * planes.length);
+      });
+    }
+  });
 }

@@ -35,13 +35,19 @@ function sizesOf({ blocks, channels }: ConvolutionKernel): { tiles: number; dept
   return { tiles, depth: blocks.kernel[0] * channels };
 }
 
-/** Bytes of one place of all tiles, of the kernel, and of all products. */
+/**
+ * Distance of the planes that hold one place of a tile each, which are written and read side by side:
+ * far from a power of two, so that they do not meet in the same few lines of the cache.
+ */
+export const planeDistance = (bytes: number): number => Math.ceil(bytes / 4096) * 4096 + 320;
+
+/** Distances of planes: of all tiles, of the kernel, and of all products. */
 function planeBytes(kernel: ConvolutionKernel, lanes: Lanes) {
   const { tiles, depth } = sizesOf(kernel);
   return {
-    tiles: 4 * tiles * depth,
-    kernel: 4 * panelElements(kernel.columnBlock, depth, lanes),
-    products: 4 * tiles * kernel.columnBlock,
+    tiles: planeDistance(4 * tiles * depth),
+    kernel: planeDistance(4 * panelElements(kernel.columnBlock, depth, lanes)),
+    products: planeDistance(4 * tiles * kernel.columnBlock),
   };
 }
 
@@ -141,27 +147,15 @@ class Driver {
     });
   }
 
-  /** B^T d B, four channels at a time. */
   #transformTile(source: Local, target: Local): void {
     const { f, kernel: { channels } } = this;
-    const at = (vector: RowVector, bytes: number) => ({ ...vector, offset: vector.offset + bytes });
-    forEachVector(f, channels, [source, target], f.module.lanes / 4, (vector, [from, to]) => {
-      f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
+    const unroll = f.module.lanes / vectorElements;
+    forEachVector(f, channels, [source, target], unroll, (vector, [from, to]) => {
+      loadTile(f, from, vector, 4 * this.#slabWidth * channels, 4 * channels, (tile) => {
+        transformInputTile(f, tile);
         tile.forEach((number, place) => {
-          const position = Math.floor(place / 4) * this.#slabWidth + place % 4;
-          loadRow(f, from, at(vector, 4 * position * channels));
-          f.set(number);
-        });
-        forEachLine(tile, (d0, d1, d2, d3) => {
-          f.get(d0).get(d2).f32x4Sub().set(d0);
-          f.get(d1).get(d3).f32x4Sub().set(d3);
-          f.withLocals(["v128"], (difference) => {
-            f.get(d2).get(d1).f32x4Sub().set(difference);
-            f.get(d1).get(d2).f32x4Add().set(d1).get(difference).set(d2);
-          });
-        });
-        tile.forEach((number, place) => {
-          storeRow(f, to, at(vector, place * this.#planes.tiles), () => f.get(number));
+          const offset = vector.offset + place * this.#planes.tiles;
+          storeRow(f, to, { ...vector, offset }, () => f.get(number));
         });
       });
     });
@@ -267,6 +261,37 @@ class Driver {
       });
     });
   }
+}
+
+/** Loads the four by four positions of a tile, some channels of each, for the time of `body`. */
+export function loadTile(
+  f: FunctionBuilder,
+  source: Local,
+  channels: RowVector,
+  lineBytes: number,
+  positionBytes: number,
+  body: (tile: readonly Local[]) => void,
+): void {
+  f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
+    tile.forEach((number, place) => {
+      const bytes = Math.floor(place / 4) * lineBytes + place % 4 * positionBytes;
+      loadRow(f, source, { ...channels, offset: channels.offset + bytes });
+      f.set(number);
+    });
+    body(tile);
+  });
+}
+
+/** B^T d B in place. */
+export function transformInputTile(f: FunctionBuilder, tile: readonly Local[]): void {
+  forEachLine(tile, (d0, d1, d2, d3) => {
+    f.get(d0).get(d2).f32x4Sub().set(d0);
+    f.get(d1).get(d3).f32x4Sub().set(d3);
+    f.withLocals(["v128"], (difference) => {
+      f.get(d2).get(d1).f32x4Sub().set(difference);
+      f.get(d1).get(d2).f32x4Add().set(d1).get(difference).set(d2);
+    });
+  });
 }
 
 /** Visits the columns of a tile of four by four numbers, then its rows. */
