@@ -111,10 +111,10 @@ const comparisons: ReadonlySet<string> = new Set(["less", "lessEqual", "equal"])
 /**
  * Applies a two-argument operation.
  *
- * @throws TypeError when the arguments differ in type
+ * @throws RangeError when the arguments differ in type
  */
 export function binary(op: BinaryOp, a: Expression, b: Expression): Expression {
-  if (a.type !== b.type) throw new TypeError(`${op}: ${a.type} and ${b.type} differ`);
+  if (a.type !== b.type) throw new RangeError(`${op}: ${a.type} and ${b.type} differ`);
   if (a.op === "constant" && b.op === "constant" && a.type === "f32" && !comparisons.has(op)) {
     return constant(scalarFunctions[op](a.value, b.value));
   }
@@ -147,7 +147,7 @@ function simplifyBinary(op: BinaryOp, a: Expression, b: Expression): Expression 
 /**
  * `condition ? whenTrue : whenFalse`.
  *
- * @throws TypeError when the condition is no `bool` or the branches differ in type
+ * @throws RangeError when the condition is no `bool` or the branches differ in type
  */
 export function select(
   condition: Expression,
@@ -156,7 +156,7 @@ export function select(
 ): Expression {
   if (whenTrue === whenFalse) return whenTrue;
   if (condition.type !== "bool" || whenTrue.type !== whenFalse.type) {
-    throw new TypeError(`select: ${condition.type}, ${whenTrue.type}, ${whenFalse.type}`);
+    throw new RangeError(`select: ${condition.type}, ${whenTrue.type}, ${whenFalse.type}`);
   }
   return node("select", whenTrue.type, [condition, whenTrue, whenFalse]);
 }

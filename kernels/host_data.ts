@@ -14,8 +14,7 @@ const arrays = { f32: Float32Array, i32: Int32Array, f16: Float16Array } as cons
 /**
  * The bytes that `DeviceBuffer.write` puts from `offset` (in elements) on; a multiple of four.
  *
- * @throws TypeError when the buffer holds another type
- * @throws RangeError when the data does not fit, or fills only a part of an `f16` buffer
+ * @throws RangeError when the buffer holds another type, the data does not fit, or fills only a part of an `f16` buffer
  */
 export function bytesToWrite(
   { name, dtype, elements }: Described,
@@ -24,7 +23,7 @@ export function bytesToWrite(
 ): Uint8Array {
   const rounded = dtype === "f16" && data instanceof Float32Array;
   if (!rounded && !(data instanceof arrays[dtype])) {
-    throw new TypeError(`${name} holds ${dtype}, not ${data.constructor.name}`);
+    throw new RangeError(`${name} holds ${dtype}, not ${data.constructor.name}`);
   }
   if (offset < 0 || offset + data.length > elements) {
     throw new RangeError(`${name}: ${data.length} elements at ${offset} do not fit ${elements}`);

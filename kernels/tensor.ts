@@ -256,11 +256,11 @@ export function constantTensor(data: StoredArray, shape: Shape): Tensor {
 /**
  * Checks that tensors hold floating-point numbers.
  *
- * @throws TypeError naming the operation
+ * @throws RangeError naming the operation
  */
 export function requireFloats(what: string, tensors: readonly Tensor[]): void {
   const other = tensors.find(({ dtype }) => arithmeticType(dtype) !== "f32");
-  if (other) throw new TypeError(`${what}: needs f32 operands, one is ${other.dtype}`);
+  if (other) throw new RangeError(`${what}: needs f32 operands, one is ${other.dtype}`);
 }
 
 /** The given nodes and every node they depend on, inputs before their users. */

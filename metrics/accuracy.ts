@@ -3,19 +3,19 @@
  *
  * @module
  */
-import { InputError } from "../base/errors.ts";
 import { type Prediction, requireImages } from "./prediction.ts";
 
 /**
  * Share of the images whose class is among the first `k` predicted, 0 to 1.
  *
  * @param k a whole number from 1 up; with as many as there are classes the accuracy is 1
- * @throws {InputError} when there are no images or `k` is not such a number
+ * @throws {InputError} when there are no images
+ * @throws {RangeError} when `k` is not such a number
  */
 export function topAccuracy(predictions: readonly Prediction[], k = 1): number {
   requireImages(predictions);
   if (!Number.isSafeInteger(k) || k < 1) {
-    throw new InputError(`top-${k} accuracy does not exist: give a whole number from 1 up`);
+    throw new RangeError(`top-${k} accuracy does not exist: give a whole number from 1 up`);
   }
   return predictions.filter(({ rank }) => rank < k).length / predictions.length;
 }
@@ -65,7 +65,7 @@ export interface ClassRow {
  * Accuracy class by class, in the order of the classes.
  *
  * @param names of the classes
- * @throws {InputError} when a label or a predicted class has no name
+ * @throws {RangeError} when a label or a predicted class has no name
  */
 export function classTable(
   predictions: readonly Prediction[],
@@ -75,7 +75,7 @@ export function classTable(
   for (const { label, predicted } of predictions) {
     const unnamed = [label, predicted].find((index) => counts[index] === undefined);
     if (unnamed !== undefined) {
-      throw new InputError(`class ${unnamed} has no name: there are ${names.length} names`);
+      throw new RangeError(`class ${unnamed} has no name: there are ${names.length} names`);
     }
     counts[label].images++;
     counts[predicted].predicted++;

@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { InputError } from "../base/errors.ts";
 import { type Prediction, requireImages } from "./prediction.ts";
 
 /** The images whose confidence lies in one interval; one point of a reliability diagram. */
@@ -28,7 +27,8 @@ export interface CalibrationBucket {
  * Sorts predictions into buckets of equal width over their confidence.
  *
  * @param count number of buckets
- * @throws {InputError} when there are no images or `count` is not a whole number from 1 up
+ * @throws {InputError} when there are no images
+ * @throws {RangeError} when `count` is not a whole number from 1 up
  */
 export function calibrationBuckets(
   predictions: readonly Prediction[],
@@ -36,7 +36,7 @@ export function calibrationBuckets(
 ): CalibrationBucket[] {
   requireImages(predictions);
   if (!Number.isSafeInteger(count) || count < 1) {
-    throw new InputError(`${count} calibration buckets: give a whole number from 1 up`);
+    throw new RangeError(`${count} calibration buckets: give a whole number from 1 up`);
   }
   const sums = Array.from({ length: count }, () => ({ images: 0, confidence: 0, correct: 0 }));
   for (const { confidence, rank } of predictions) {

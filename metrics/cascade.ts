@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { InputError } from "../base/errors.ts";
 import type { CostedAccuracy } from "./pareto.ts";
 import { type Prediction, requireImages, requireSameImages } from "./prediction.ts";
 
@@ -59,7 +58,7 @@ export function cascade(
   const images = order.length;
   const points = shares.map((share): CascadePoint => {
     if (!(share >= 0 && share <= 1)) {
-      throw new InputError(`cascade share ${share} is not between 0 and 1`);
+      throw new RangeError(`cascade share ${share} is not between 0 and 1`);
     }
     const sent = Math.round(share * images);
     return {

@@ -62,8 +62,9 @@ const leastDeviation = 1e-5;
  * @param train images to choose shots from
  * @param test images to classify, with features of the same width
  * @param classNames names of the classes, for messages; their number is the number of classes
- * @throws {InputError} when a class has too few images, a feature is not finite, there are no test
- *   images, or an option is out of range
+ * @throws {InputError} when a class has too few images, a feature is not finite, or there are
+ *   no test images
+ * @throws {RangeError} when an option is out of range
  */
 export function linearProbe(
   train: LabelledFeatures,
@@ -72,8 +73,8 @@ export function linearProbe(
   options: ProbeOptions = {},
 ): ProbeResult {
   const { shots = 10, seeds = [0, 1, 2], ridge = 2 ** 10 } = options;
-  if (!(ridge > 0)) throw new InputError(`ridge ${ridge} of the linear probe is not above 0`);
-  if (seeds.length === 0) throw new InputError("the linear probe needs at least one seed");
+  if (!(ridge > 0)) throw new RangeError(`ridge ${ridge} of the linear probe is not above 0`);
+  if (seeds.length === 0) throw new RangeError("the linear probe needs at least one seed");
   const candidates = featureMatrix(train, "training");
   const questions = featureMatrix(test, "test");
   if (candidates.columns !== questions.columns) {

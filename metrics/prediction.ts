@@ -68,7 +68,7 @@ export function predict(
 
 function checkImage(image: number, label: number, scores: Float64Array): void {
   if (!Number.isInteger(label) || label < 0 || label >= scores.length) {
-    throw new InputError(
+    throw new RangeError(
       `image ${image} has label ${label}, the classes go from 0 to ${scores.length - 1}`,
     );
   }
@@ -117,5 +117,5 @@ export function requireSameImages(
 ): void {
   const isSame = one.length === other.length &&
     one.every(({ label }, index) => label === other[index].label);
-  if (!isSame) throw new InputError(`${names} were not measured on the same images`);
+  if (!isSame) throw new RangeError(`${names} were not measured on the same images`);
 }

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { InputError } from "../base/errors.ts";
 import { type Interval, intervalReach, topAccuracy } from "./accuracy.ts";
 import { type Prediction, requireSameImages } from "./prediction.ts";
 
@@ -48,7 +47,7 @@ export interface RobustnessTable {
  * Compares accuracies under changes with that of the base.
  *
  * @param base the value of the settings that the others are compared with
- * @throws {InputError} when the base is not among the settings, or they saw different images
+ * @throws {RangeError} when the base is not among the settings, or they saw different images
  */
 export function robustness(
   settings: readonly ShiftedPredictions[],
@@ -57,7 +56,7 @@ export function robustness(
   const reference = settings.find(({ value }) => value === base);
   if (!reference) {
     const values = settings.map(({ value }) => value).join(", ");
-    throw new InputError(`base ${base} was not measured; measured were ${values || "none"}`);
+    throw new RangeError(`base ${base} was not measured; measured were ${values || "none"}`);
   }
   const baseAccuracy = topAccuracy(reference.predictions);
   return settings.toSorted((a, b) => a.value - b.value).map(({ value, predictions }) => {

@@ -16,6 +16,7 @@ import { InputError } from "../base/errors.ts";
  * @param seed a whole number from 0 to 2^53 - 1
  * @returns places in `labels`, class by class
  * @throws {InputError} when a class has fewer examples than `shots`, naming it
+ * @throws {RangeError} when `shots` is no such number, or a label is none of a class
  */
 export function chooseShots(
   labels: ArrayLike<number>,
@@ -24,13 +25,13 @@ export function chooseShots(
   seed: number,
 ): number[] {
   if (!Number.isSafeInteger(shots) || shots < 1) {
-    throw new InputError(`${shots} shots a class: give a whole number from 1 up`);
+    throw new RangeError(`${shots} shots a class: give a whole number from 1 up`);
   }
   const chosen = classNames.map((): number[] => []);
   for (const index of epochOrder(seed, 0, labels.length)) {
     const ofClass = chosen[labels[index]];
     if (ofClass === undefined) {
-      throw new InputError(
+      throw new RangeError(
         `example ${index} has label ${labels[index]}, the classes go from 0 to ` +
           `${classNames.length - 1}`,
       );

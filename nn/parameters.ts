@@ -76,12 +76,12 @@ export function parameterStates(
 /**
  * A lookup over a map.
  *
- * @returns a function that throws an Error naming what is missing
+ * @returns a function that throws a RangeError naming what is missing
  */
 export function lookup(tensors: ReadonlyMap<string, Tensor>): Parameters {
   return (name) => {
     const tensor = tensors.get(name);
-    if (!tensor) throw new Error(`the model has no parameter named ${name}`);
+    if (!tensor) throw new RangeError(`the model has no parameter named ${name}`);
     return tensor;
   };
 }

@@ -8,6 +8,7 @@
  * - `tessera/lazy-package`: packages with native code or a long start are only loaded on use.
  * - `tessera/real-citation`: papers are cited by their own sections, equations and tables.
  * - `tessera/folder-order`: imports point down the list of folders.
+ * - `tessera/error-class`: a wrong argument is a RangeError, whatever is wrong with it.
  * - `tessera/device-name`: devices are named in their table and in their own rooms only.
  *
  * Tests, tools and the scripts of `bench/peers/` never enter the binary: only the last rule is for
@@ -175,6 +176,21 @@ function deviceName(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   };
 }
 
+/** One class for the caller's mistakes, another for the user's (CONTRIBUTING.md, "Errors"). */
+function errorClass(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  if (!productFolder(projectPath(context.filename))) return {};
+  return {
+    NewExpression(node) {
+      if (!isNamed(node.callee, "TypeError")) return;
+      context.report({
+        node,
+        message: "a wrong argument is a RangeError, whatever is wrong with it",
+        hint: "InputError is for what the user gave: files, flags, configurations",
+      });
+    },
+  };
+}
+
 /** Citations that lead nowhere: a document outside of the repository, or its numbers for a paper. */
 const unreal = /papers(?:\.md| \d+\.\d)|\((?:DiT|NaViT|W\.A\.L\.T|MAGVIT-v2), \d+\.\d+/g;
 
@@ -202,6 +218,7 @@ const plugin: Deno.lint.Plugin = {
     "lazy-package": { create: lazyPackage },
     "real-citation": { create: realCitation },
     "folder-order": { create: folderOrder },
+    "error-class": { create: errorClass },
     "device-name": { create: deviceName },
   },
 };

@@ -144,7 +144,7 @@ export function parseFlags<F extends Flags>(flags: F, args: readonly string[]): 
 function addFlags(command: Command, flags: Flags): void {
   for (const [name, flag] of Object.entries(flags)) {
     const option = new Option(flag.usage, describeFlag(flag));
-    if (option.attributeName() !== name) throw new Error(`${flag.usage} is listed as ${name}`);
+    if (option.attributeName() !== name) throw new RangeError(`${flag.usage} is listed as ${name}`);
     if (flag.group) option.helpGroup(flag.group);
     command.addOption(withParser(option, flag));
     for (const other of flag.aliases ?? []) {

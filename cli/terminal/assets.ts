@@ -33,7 +33,7 @@ export const workerModules: readonly string[] = [
  */
 export function assetUrl(path: string): URL {
   if (!isEmbedded(path)) {
-    throw new Error(
+    throw new RangeError(
       `${path} is not listed in cli/terminal/assets.ts, so a compiled binary would lack it`,
     );
   }

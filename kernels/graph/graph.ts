@@ -40,7 +40,8 @@ export interface GraphParts {
 /**
  * Collects what a program must compute. States in half precision are only read.
  *
- * @throws RangeError when an update does not fit its state; Error when two sources share a name.
+ * @throws RangeError when an update does not fit its state or comes twice, or when two tensors share a
+ * name.
  */
 export function makeGraph(name: string, parts: GraphParts): Graph {
   const graph: Graph = {
@@ -67,7 +68,7 @@ function checkUpdates({ name, updates }: Graph): void {
           }`,
       );
     }
-    if (updated.has(state)) throw new Error(`${name}: a state is updated twice`);
+    if (updated.has(state)) throw new RangeError(`${name}: a state is updated twice`);
     updated.add(state);
   }
 }
@@ -76,11 +77,15 @@ function checkNames(graph: Graph): void {
   const owners = new Map<string, Node>();
   for (const node of graphNodes(graph)) {
     if (!(node instanceof InputNode)) continue;
-    if (owners.has(node.name)) throw new Error(`${graph.name}: two tensors are named ${node.name}`);
+    if (owners.has(node.name)) {
+      throw new RangeError(`${graph.name}: two tensors are named ${node.name}`);
+    }
     owners.set(node.name, node);
   }
   for (const name of graph.outputs.keys()) {
-    if (owners.has(name)) throw new Error(`${graph.name}: output ${name} has the name of an input`);
+    if (owners.has(name)) {
+      throw new RangeError(`${graph.name}: output ${name} has the name of an input`);
+    }
   }
 }
 

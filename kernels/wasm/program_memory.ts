@@ -122,10 +122,10 @@ export class ProgramMemory {
 
   #bind(name: string, dtype: DType, elements: number, bound: DeviceBuffer): WasmBuffer {
     if (!(bound instanceof WasmBuffer) || bound.memory !== this.memory) {
-      throw new TypeError(`${name}: the bound buffer belongs to another device`);
+      throw new RangeError(`${name}: the bound buffer belongs to another device`);
     }
     if (bound.dtype !== dtype || bound.elements !== elements) {
-      throw new TypeError(
+      throw new RangeError(
         `${name}: bound to ${bound.elements} elements of ${bound.dtype}, ` +
           `needs ${elements} of ${dtype}`,
       );
@@ -156,7 +156,7 @@ export class ProgramMemory {
   buffer(name: string): WasmBuffer {
     const buffer = this.#named.get(name);
     if (!buffer) {
-      throw new Error(`program ${this.program.name} has no input, state or output ${name}`);
+      throw new RangeError(`program ${this.program.name} has no input, state or output ${name}`);
     }
     return buffer;
   }

@@ -140,7 +140,7 @@ class BindGroups {
       const other = buffers.findIndex((b, p) => p !== position && b === buffers[position]);
       if (other < 0) return;
       const names = [buffer, bindings[other].buffer].map((b) => this.#tensors.nameOf(b));
-      throw new Error(
+      throw new RangeError(
         `kernel "${label}": ${names[0]} and ${names[1]} are the same memory, which is written`,
       );
     });

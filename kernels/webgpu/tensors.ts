@@ -126,7 +126,9 @@ export class ProgramTensors {
     const buffer = this.#named.get(name);
     if (!buffer) {
       const known = [...this.#named.keys()].slice(0, 8).join(", ");
-      throw new Error(`program "${this.#program.name}" has no tensor "${name}" (it has ${known})`);
+      throw new RangeError(
+        `program "${this.#program.name}" has no tensor "${name}" (it has ${known})`,
+      );
     }
     return buffer;
   }
@@ -147,10 +149,10 @@ function checkBound(
   bound: DeviceBuffer,
 ): WebGPUBuffer {
   if (!(bound instanceof WebGPUBuffer)) {
-    throw new TypeError(`tensor "${name}": the buffer bound to it is on another device`);
+    throw new RangeError(`tensor "${name}": the buffer bound to it is on another device`);
   }
   if (bound.dtype !== dtype || bound.elements !== elements) {
-    throw new TypeError(
+    throw new RangeError(
       `tensor "${name}" needs ${elements} elements of ${dtype}; the buffer bound to it has ` +
         `${bound.elements} of ${bound.dtype}`,
     );

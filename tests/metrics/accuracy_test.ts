@@ -31,7 +31,7 @@ Deno.test("no images and no such k are errors", () => {
     new InputError("no images to evaluate: the data set is empty"),
   );
   for (const k of [0, -1, 1.5, NaN]) {
-    assert.throws(() => topAccuracy([answer(true, 1)], k), InputError);
+    assert.throws(() => topAccuracy([answer(true, 1)], k), RangeError);
   }
 });
 
@@ -62,7 +62,7 @@ Deno.test("classes: images, those correct, and those taken for it", () => {
   ]);
   assert.throws(
     () => classTable(found, ["cat", "dog"]),
-    new InputError("class 2 has no name: there are 2 names"),
+    new RangeError("class 2 has no name: there are 2 names"),
   );
 });
 

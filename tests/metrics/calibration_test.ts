@@ -58,6 +58,6 @@ Deno.test("sure and right is 0, sure and wrong is 1", () => {
 Deno.test("no images and no buckets are errors", () => {
   assert.throws(() => calibrationBuckets([]), InputError);
   for (const count of [0, 2.5, NaN]) {
-    assert.throws(() => calibrationBuckets([answer(true, 1)], count), InputError);
+    assert.throws(() => calibrationBuckets([answer(true, 1)], count), RangeError);
   }
 });

@@ -81,9 +81,9 @@ Deno.test("other images, no images and impossible shares are errors", () => {
   const other = stage("o", 1, [{ ...answer(true, 1), label: 1 }]);
   assert.throws(
     () => cascade(one, two),
-    new InputError("64 tokens and 128 tokens were not measured on the same images"),
+    new RangeError("64 tokens and 128 tokens were not measured on the same images"),
   );
-  assert.throws(() => cascade(one, other), InputError);
+  assert.throws(() => cascade(one, other), RangeError);
   assert.throws(() => cascade(stage("x", 1, []), stage("y", 1, [])), InputError);
-  for (const share of [-0.1, 1.1, NaN]) assert.throws(() => cascade(one, one, [share]), InputError);
+  for (const share of [-0.1, 1.1, NaN]) assert.throws(() => cascade(one, one, [share]), RangeError);
 });

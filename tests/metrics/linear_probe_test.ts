@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fitProbe, linearProbe } from "../../metrics/linear_probe.ts";
+import { fitProbe, linearProbe, type ProbeOptions } from "../../metrics/linear_probe.ts";
 import { type Matrix, solveRidge } from "../../metrics/ridge.ts";
 import { InputError } from "../../base/errors.ts";
 import { randomElement } from "../../base/philox.ts";
@@ -107,13 +107,14 @@ Deno.test("what the probe cannot use is refused in one line", () => {
     [() => linearProbe(good, none, names), /no test images/],
     [() => linearProbe(none, good, names), /no training images/],
     [() => linearProbe(broken, good, names), /feature 1 of training image 1 is Infinity/],
-    [() => linearProbe(good, good, names, { ridge: 0 }), /ridge 0 .* not above 0/],
-    [() => linearProbe(good, good, names, { seeds: [] }), /at least one seed/],
     [() => linearProbe(good, good, names, { shots: 11 }), /class "a" has 10 of the 11 examples/],
   ];
   for (const [call, message] of wrong) {
     assert.throws(call, (error) => error instanceof InputError && message.test(error.message));
   }
+  const option = (options: ProbeOptions) => () => linearProbe(good, good, names, options);
+  assert.throws(option({ ridge: 0 }), /^RangeError: ridge 0 .* not above 0/);
+  assert.throws(option({ seeds: [] }), /^RangeError: .*at least one seed/);
   const narrow = { features: good.labels.map(() => 1), labels: good.labels };
   assert.throws(() => linearProbe(good, narrow, names), /widths 3 and 1/);
 });

@@ -45,12 +45,12 @@ Deno.test("where the base has none right nothing is relative", () => {
 Deno.test("a missing base and other images are errors", () => {
   assert.throws(
     () => robustness([shifted(64, [1]), shifted(96, [1])], 224),
-    new InputError("base 224 was not measured; measured were 64, 96"),
+    new RangeError("base 224 was not measured; measured were 64, 96"),
   );
   assert.throws(() => robustness([], 224), /measured were none/);
   assert.throws(
     () => robustness([shifted(1, [1]), shifted(2, [1, 1])], 1),
-    new InputError("2 and 1 were not measured on the same images"),
+    new RangeError("2 and 1 were not measured on the same images"),
   );
   assert.throws(() => robustness([shifted(1, [])], 1), InputError);
 });

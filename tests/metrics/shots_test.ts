@@ -31,14 +31,19 @@ Deno.test("every example of a class is chosen about equally often", () => {
 });
 
 Deno.test("too few examples: the class is named, and how many shots are possible", () => {
-  const refused = (labels: number[], shots: number, message: string) =>
-    assert.throws(() => chooseShots(labels, names, shots, 0), new InputError(message));
+  const refused = (
+    labels: number[],
+    shots: number,
+    message: string,
+    Kind: new (message: string) => Error,
+  ) => assert.throws(() => chooseShots(labels, names, shots, 0), new Kind(message));
   refused(
     [0, 0, 0, 1, 1, 2, 2],
     3,
     'class "dog" has 2 of the 3 examples a class; at most 2 shots are possible',
+    InputError,
   );
-  refused([0, 1], 1, 'class "owl" has 0 of the 1 examples a class');
-  refused([0, 1, 2, 3], 1, "example 3 has label 3, the classes go from 0 to 2");
-  refused([0, 1, 2], 0, "0 shots a class: give a whole number from 1 up");
+  refused([0, 1], 1, 'class "owl" has 0 of the 1 examples a class', InputError);
+  refused([0, 1, 2, 3], 1, "example 3 has label 3, the classes go from 0 to 2", RangeError);
+  refused([0, 1, 2], 0, "0 shots a class: give a whole number from 1 up", RangeError);
 });

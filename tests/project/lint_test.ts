@@ -114,3 +114,10 @@ Deno.test("papers are cited by their own sections", () => {
     assert.deepEqual(lint("kernels/a.ts", `// as in ${citation}\nf();`), []);
   }
 });
+
+Deno.test("wrong arguments are of one class of errors in the product", () => {
+  assert.match(lint("kernels/a.ts", 'throw new TypeError("x");')[0], /^tessera\/error-class:/);
+  assert.deepEqual(lint("kernels/a.ts", 'throw new RangeError("x");'), []);
+  assert.deepEqual(lint("kernels/a.ts", "if (!(error instanceof TypeError)) throw error;"), []);
+  assert.deepEqual(lint("tests/a.ts", 'throw new TypeError("x");'), []);
+});

@@ -23,7 +23,7 @@ export interface Segments {
  * Checks that query (N, Tq, H, D), key and value (N, Tk, H, D), and segments fit each other.
  *
  * @param what name of the operation
- * @throws RangeError or TypeError naming the shapes or types that do not fit
+ * @throws RangeError naming the shapes or types that do not fit
  */
 export function checkOperands(
   what: string,

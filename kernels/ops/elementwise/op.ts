@@ -40,7 +40,7 @@ class ElementwiseNode extends Node {
     const common = shape ??
       inputs.reduce<Shape>((a, b) => broadcastShapes(a, b.shape, "elementwise"), []);
     const { type } = expression;
-    if (type === "bool") throw new TypeError("elementwise: a truth value is no element");
+    if (type === "bool") throw new RangeError("elementwise: a truth value is no element");
     super("elementwise", inputs, [{ shape: common, dtype: type }]);
     this.signature = `elementwise ${expression.id} ${common}`;
   }
@@ -129,7 +129,7 @@ export function map(body: (...scalars: Expression[]) => Expression, ...operands:
 
 function combine(op: BinaryOp, a: Operand, b: Operand): Tensor {
   if (typeof a === "number" && typeof b === "number") {
-    throw new TypeError(`${op}: at least one operand must be a tensor`);
+    throw new RangeError(`${op}: at least one operand must be a tensor`);
   }
   if (typeof a === "number") return map((y) => binary(op, numberLike(a, y), y), b as Tensor);
   if (typeof b === "number") return map((x) => binary(op, x, numberLike(b, x)), a);
@@ -139,7 +139,9 @@ function combine(op: BinaryOp, a: Operand, b: Operand): Tensor {
 /** A constant of an operand's type. */
 function numberLike(value: number, { type }: Expression): Expression {
   if (type === "i32" && !Number.isInteger(value)) {
-    throw new TypeError(`${value} cannot be combined with a tensor of integers; use toFloat first`);
+    throw new RangeError(
+      `${value} cannot be combined with a tensor of integers; use toFloat first`,
+    );
   }
   return constant(value, type);
 }

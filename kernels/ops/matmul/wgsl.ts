@@ -49,7 +49,7 @@ export const lowerMatmul: WebGPULowering<MatmulStep> = (step, context) => {
   const variant = chosen ?? (context.software ? "direct" : "tiles");
   const lower = lowerings[variant];
   if (!lower) {
-    throw new Error(
+    throw new RangeError(
       `matmul has no variant "${variant}" (it has ${matmulVariants.join(", ")})`,
     );
   }

@@ -82,8 +82,10 @@ export function adamw(
     operands;
   const states = [parameter, firstMoment, secondMoment, ...(average ? [average] : [])];
   const areStates = states.every(({ node }) => node instanceof InputNode && node.role === "state");
-  if (!areStates) throw new TypeError("adamw: parameter, moments and average must be states");
-  if (states.some(({ dtype }) => dtype !== "f32")) throw new TypeError("adamw: states must be f32");
+  if (!areStates) throw new RangeError("adamw: parameter, moments and average must be states");
+  if (states.some(({ dtype }) => dtype !== "f32")) {
+    throw new RangeError("adamw: states must be f32");
+  }
   requireFloats("adamw", [...states, gradient, schedule, gradientScale]);
   if (!sameShape(schedule.shape, [adamwSchedule.length])) {
     throw new RangeError(`adamw: the schedule must be (${adamwSchedule.length})`);

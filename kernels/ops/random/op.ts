@@ -64,7 +64,7 @@ function random(
   shape: Shape,
 ): Tensor {
   const integers = [seed, rows, draw].every(({ dtype }) => dtype === "i32");
-  if (!integers) throw new TypeError("random: seed, rows and draw must be i32");
+  if (!integers) throw new RangeError("random: seed, rows and draw must be i32");
   if (rows.shape.length !== 1 || rows.shape[0] !== shape[0] || elementCount(seed.shape) !== 2) {
     throw new RangeError(
       `random: rows ${formatShape(rows.shape)} must be the first axis of ${formatShape(shape)} ` +

@@ -44,7 +44,7 @@ export const lowerReduce: WebGPULowering<ReduceStep> = (step, context) => {
   const variant = context.variant("reduce") ?? preferredVariant(step, context);
   if (variant === "groups") return [inGroups(step, context)];
   if (variant === "threads") return inThreads(step, context);
-  throw new Error(`reduce has no variant "${variant}" (it has threads and groups)`);
+  throw new RangeError(`reduce has no variant "${variant}" (it has threads and groups)`);
 };
 
 function preferredVariant(step: ReduceStep, { software }: WebGPUContext): string {
