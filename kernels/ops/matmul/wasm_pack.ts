@@ -149,8 +149,10 @@ export function definePackColumns(
     const rowOfPanel = 4 * panelColumns(lanes);
     const pointers = f.locals("i32", lanes);
     const block = f.locals("v128", vectorElements);
+    const touched = f.local("i32");
     f.forRange(column, columns, lanes, () => {
       setClampedRows(f, pointers, source, column, columns, rowBytes);
+      touchRows(f, pointers, depth, storage, touched);
       f.withLocals(["i32"], (output) => {
         f.get(target).set(output).i32Const(0).set(k);
         // The last turn may write into the next panel, which is filled later.
@@ -172,7 +174,34 @@ export function definePackColumns(
       });
       nextColumnsOfPanel(f, target, column, depth);
     });
+    // What nobody uses would not be read: the room behind the panels gets it.
+    f.get(target).get(touched).i32Store();
     return f;
+  });
+}
+
+/** Bytes of a cache line. */
+const lineBytes = 64;
+
+/**
+ * Reads one element of every cache line of some rows, one row after the other: the hardware fetches
+ * ahead of that, but not of all rows side by side. `touched` depends on all that is read.
+ */
+function touchRows(
+  f: FunctionBuilder,
+  rows: readonly Local[],
+  elements: Local,
+  storage: FloatType,
+  touched: Local,
+): void {
+  f.withLocals(["i32", "i32"], (line, end) => {
+    for (const row of rows) {
+      f.get(row).tee(line).get(elements).i32Const(Math.log2(elementBytes[storage])).i32Shl();
+      f.i32Add().set(end);
+      f.forRange(line, end, lineBytes, () => {
+        f.get(line).i32Load().get(touched).i32Xor().set(touched);
+      });
+    }
   });
 }
 
