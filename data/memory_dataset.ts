@@ -43,51 +43,54 @@ export class MemoryDataset implements ImageDataset {
   readonly width: number;
   readonly classNames: readonly string[];
   readonly fingerprint: string;
-  private readonly pictureLength: number;
+  readonly #pictureLength: number;
+  readonly #images: MemoryImages;
 
   /**
    * Takes pictures as they are, without a copy.
    *
    * @throws {InputError} when there are none, counts disagree or a label has no class
    */
-  constructor(private readonly images: MemoryImages) {
+  constructor(images: MemoryImages) {
+    this.#images = images;
+
     ({ name: this.name, channels: this.channels, classNames: this.classNames } = images);
     ({ height: this.height, width: this.width } = images);
     this.length = images.labels.length;
-    this.pictureLength = this.channels * this.height * this.width;
-    this.check();
+    this.#pictureLength = this.channels * this.height * this.width;
+    this.#check();
     this.fingerprint = fingerprintOf(images);
   }
 
   label(index: number): number {
-    return this.images.labels[index];
+    return this.#images.labels[index];
   }
 
   /** The bytes of a picture, (channels, height, width), as a view. */
   bytes(index: number): Uint8Array {
-    const start = index * this.pictureLength;
-    return this.images.pixels.subarray(start, start + this.pictureLength);
+    const start = index * this.#pictureLength;
+    return this.#images.pixels.subarray(start, start + this.#pictureLength);
   }
 
   read(indices: ArrayLike<number>, out: Float32Array): void {
     checkRead(this, indices, out);
     for (let position = 0; position < indices.length; position++) {
-      scaleBytes(this.bytes(indices[position]), out, position * this.pictureLength);
+      scaleBytes(this.bytes(indices[position]), out, position * this.#pictureLength);
     }
   }
 
   /** Throws what the constructor promises. */
-  private check(): void {
+  #check(): void {
     const { name, length, channels, height, width } = this;
     if (length === 0) throw new InputError(`${name}: holds no pictures`);
-    if (this.pictureLength === 0) {
+    if (this.#pictureLength === 0) {
       throw new InputError(`${name}: pictures of ${width} x ${height} pixels are empty`);
     }
     if (channels !== 1 && channels !== 3) {
       throw new InputError(`${name}: pictures have ${channels} channels; 1 and 3 can be read`);
     }
-    if (this.images.pixels.length !== length * this.pictureLength) {
-      const pictures = this.images.pixels.length / this.pictureLength;
+    if (this.#images.pixels.length !== length * this.#pictureLength) {
+      const pictures = this.#images.pixels.length / this.#pictureLength;
       throw new InputError(`${name}: ${pictures} pictures but ${length} labels`);
     }
     const classes = this.classNames.length;

@@ -117,16 +117,32 @@ export function samplingPrograms(
 
 /** Draws pictures from a network on a device. */
 export class SamplingProgram {
+  readonly #pace: Pace;
+  readonly #settings: SamplingSettings;
+  readonly #sampler: Sampler;
+  readonly #start: Executable;
+  readonly #step: Executable;
+  /** Names of the buffers of the step; a network need not look at its label. */
+  readonly #stepBuffers: ReadonlySet<string>;
+  readonly #x: DeviceBuffer;
+
   private constructor(
-    private readonly pace: Pace,
-    private readonly settings: SamplingSettings,
-    private readonly sampler: Sampler,
-    private readonly start: Executable,
-    private readonly step: Executable,
-    /** Names of the buffers of the step; a network need not look at its label. */
-    private readonly stepBuffers: ReadonlySet<string>,
-    private readonly x: DeviceBuffer,
-  ) {}
+    pace: Pace,
+    settings: SamplingSettings,
+    sampler: Sampler,
+    start: Executable,
+    step: Executable,
+    stepBuffers: ReadonlySet<string>,
+    x: DeviceBuffer,
+  ) {
+    this.#pace = pace;
+    this.#settings = settings;
+    this.#sampler = sampler;
+    this.#start = start;
+    this.#step = step;
+    this.#stepBuffers = stepBuffers;
+    this.#x = x;
+  }
 
   /**
    * Compiles the programs.
@@ -152,7 +168,7 @@ export class SamplingProgram {
 
   /** Number of network evaluations for one batch. */
   get stepCount(): number {
-    return this.sampler.steps.length;
+    return this.#sampler.steps.length;
   }
 
   /**
@@ -162,7 +178,7 @@ export class SamplingProgram {
    * @throws {NonFiniteSampleError} when the network puts out NaN or infinity
    */
   async sample(request: SamplingRequest, progress?: SamplingProgress): Promise<Float32Array> {
-    const length = elementCount(this.settings.pictureShape);
+    const length = elementCount(this.#settings.pictureShape);
     const result = new Float32Array(request.labels.length * length);
     let done = 0;
     for await (const pictures of this.batches(request, progress)) {
@@ -182,22 +198,22 @@ export class SamplingProgram {
     request: SamplingRequest,
     progress?: SamplingProgress,
   ): AsyncGenerator<Float32Array> {
-    const { batchSize, pictureShape } = this.settings;
+    const { batchSize, pictureShape } = this.#settings;
     const length = elementCount(pictureShape);
-    this.check(request);
+    this.#check(request);
     const { labels } = request;
     for (let first = 0; first < labels.length; first += batchSize) {
       const count = Math.min(batchSize, labels.length - first);
-      const batch = await this.sampleBatch(request, first, count, progress);
+      const batch = await this.#sampleBatch(request, first, count, progress);
       const pictures = batch.subarray(0, count * length);
-      await this.requireFinite(pictures, first);
+      await this.#requireFinite(pictures, first);
       yield pictures;
     }
   }
 
   /** Refuses labels that are no classes. */
-  private check({ labels }: SamplingRequest): void {
-    const { nullLabel } = this.settings;
+  #check({ labels }: SamplingRequest): void {
+    const { nullLabel } = this.#settings;
     const wrong = labels.find((label) =>
       !(Number.isInteger(label) && label >= 0 && label <= nullLabel)
     );
@@ -207,11 +223,11 @@ export class SamplingProgram {
   }
 
   /** Refuses a batch, from picture `first` on, that has come from numbers which were not finite. */
-  private async requireFinite(pictures: Float32Array, first: number): Promise<void> {
-    const [outputSize] = await this.step.buffer(outputSizeState).read();
+  async #requireFinite(pictures: Float32Array, first: number): Promise<void> {
+    const [outputSize] = await this.#step.buffer(outputSizeState).read();
     const wrong = firstNonFinite(pictures);
     if (Number.isFinite(outputSize) && wrong < 0) return;
-    const index = Math.max(0, Math.floor(wrong / elementCount(this.settings.pictureShape)));
+    const index = Math.max(0, Math.floor(wrong / elementCount(this.#settings.pictureShape)));
     const [tensor, value] = Number.isFinite(outputSize)
       ? ["the sample", pictures[wrong]]
       : ["the noise that the network predicts", outputSize];
@@ -221,48 +237,48 @@ export class SamplingProgram {
   }
 
   /** Draws pictures `first` to `first + count - 1`; the rest of the batch is of no class. */
-  private async sampleBatch(
+  async #sampleBatch(
     { seed, labels, startNoise }: SamplingRequest,
     first: number,
     count: number,
     progress?: SamplingProgress,
   ): Promise<Float32Array> {
-    const { batchSize, nullLabel } = this.settings;
+    const { batchSize, nullLabel } = this.#settings;
     const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
     const batchLabels = Int32Array.from(rows, (row) => labels[row] ?? nullLabel);
     if (startNoise) {
       // The places of a partial batch that are not asked for keep zeros.
-      const noise = new Float32Array(this.x.elements);
-      await startNoise(first, noise.subarray(0, count * this.x.elements / batchSize));
-      this.x.write(noise);
+      const noise = new Float32Array(this.#x.elements);
+      await startNoise(first, noise.subarray(0, count * this.#x.elements / batchSize));
+      this.#x.write(noise);
     } else {
-      this.writeSource(this.start, seed, rows, 0);
-      this.start.run();
+      this.#writeSource(this.#start, seed, rows, 0);
+      this.#start.run();
     }
-    this.writeStep(outputSizeState, new Float32Array(1));
-    for (const name of this.sampler.memory) {
-      this.writeStep(name, new Float32Array(this.x.elements));
+    this.#writeStep(outputSizeState, new Float32Array(1));
+    for (const name of this.#sampler.memory) {
+      this.#writeStep(name, new Float32Array(this.#x.elements));
     }
-    this.writeStep("labels", batchLabels);
-    if (this.sampler.usesNoise) this.writeSource(this.step, seed, rows, 0);
-    for (const [index, { timestep, coefficients }] of this.sampler.steps.entries()) {
-      this.writeStep("t", Int32Array.of(timestep));
-      this.writeStep("coefficients", coefficients);
-      if (this.sampler.usesNoise) this.writeStep("draw", Int32Array.of(index));
-      this.step.run();
-      await this.pace.afterRun();
+    this.#writeStep("labels", batchLabels);
+    if (this.#sampler.usesNoise) this.#writeSource(this.#step, seed, rows, 0);
+    for (const [index, { timestep, coefficients }] of this.#sampler.steps.entries()) {
+      this.#writeStep("t", Int32Array.of(timestep));
+      this.#writeStep("coefficients", coefficients);
+      if (this.#sampler.usesNoise) this.#writeStep("draw", Int32Array.of(index));
+      this.#step.run();
+      await this.#pace.afterRun();
       await progress?.(first + (index + 1 === this.stepCount ? count : 0), index + 1);
     }
-    return await this.x.read() as Float32Array;
+    return await this.#x.read() as Float32Array;
   }
 
   /** Writes a buffer of the step, if the step has it. */
-  private writeStep(name: string, data: HostArray): void {
-    if (this.stepBuffers.has(name)) this.step.buffer(name).write(data);
+  #writeStep(name: string, data: HostArray): void {
+    if (this.#stepBuffers.has(name)) this.#step.buffer(name).write(data);
   }
 
   /** Writes what the random numbers of a program depend on. */
-  private writeSource(executable: Executable, seed: number, rows: Int32Array, draw: number): void {
+  #writeSource(executable: Executable, seed: number, rows: Int32Array, draw: number): void {
     executable.buffer("seed").write(seedWords(seed));
     executable.buffer("rows").write(rows);
     executable.buffer("draw").write(Int32Array.of(draw));
@@ -270,8 +286,8 @@ export class SamplingProgram {
 
   /** Frees the programs and the sample's memory; the parameters stay. */
   destroy(): void {
-    this.start.destroy();
-    this.step.destroy();
-    this.x.destroy();
+    this.#start.destroy();
+    this.#step.destroy();
+    this.#x.destroy();
   }
 }

@@ -13,23 +13,27 @@ const queueMilliseconds = 200;
  * (signals, reading of the next batch) have its turn.
  */
 export class Pace {
-  private runMilliseconds = Infinity;
-  private unfinished = 0;
-  private waited = performance.now();
+  #runMilliseconds = Infinity;
+  #unfinished = 0;
+  #waited = performance.now();
+
+  readonly #device: Device;
 
   /** For runs on one device. */
-  constructor(private readonly device: Device) {}
+  constructor(device: Device) {
+    this.#device = device;
+  }
 
   /** Call it after every run. Waits when enough work is queued. */
   async afterRun(): Promise<void> {
-    this.unfinished++;
+    this.#unfinished++;
     // Waiting costs some 10 ms on WebGPU, so short runs share one wait.
-    if (this.unfinished * this.runMilliseconds < queueMilliseconds) return;
-    await this.device.finish();
+    if (this.#unfinished * this.#runMilliseconds < queueMilliseconds) return;
+    await this.#device.finish();
     await new Promise((resolve) => setTimeout(resolve, 0));
     const now = performance.now();
-    this.runMilliseconds = (now - this.waited) / this.unfinished;
-    this.waited = now;
-    this.unfinished = 0;
+    this.#runMilliseconds = (now - this.#waited) / this.#unfinished;
+    this.#waited = now;
+    this.#unfinished = 0;
   }
 }

@@ -9,6 +9,7 @@
  * - `tessera/real-citation`: papers are cited by their own sections, equations and tables.
  * - `tessera/folder-order`: imports point down the list of folders.
  * - `tessera/error-class`: a wrong argument is a RangeError, whatever is wrong with it.
+ * - `tessera/private-name`: what is private is so at run time too.
  * - `tessera/device-name`: devices are named in their table and in their own rooms only.
  *
  * Tests, tools and the scripts of `bench/peers/` never enter the binary: only the last rule is for
@@ -191,6 +192,16 @@ function errorClass(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   };
 }
 
+/** `private` ends with the types; only a constructor has no other word. */
+function privateName(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
+  const check = (node: Deno.lint.Node) => {
+    // Deno gives parameters the accessibility of their constructor, so the text is looked at.
+    if (!/^private (?!constructor\b)/.test(context.sourceCode.getText(node))) return;
+    context.report({ node, message: "private members are written #name" });
+  };
+  return { PropertyDefinition: check, MethodDefinition: check, TSParameterProperty: check };
+}
+
 /** Citations that lead nowhere: a document outside of the repository, or its numbers for a paper. */
 const unreal = /papers(?:\.md| \d+\.\d)|\((?:DiT|NaViT|W\.A\.L\.T|MAGVIT-v2), \d+\.\d+/g;
 
@@ -219,6 +230,7 @@ const plugin: Deno.lint.Plugin = {
     "real-citation": { create: realCitation },
     "folder-order": { create: folderOrder },
     "error-class": { create: errorClass },
+    "private-name": { create: privateName },
     "device-name": { create: deviceName },
   },
 };

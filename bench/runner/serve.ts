@@ -73,7 +73,11 @@ class Server {
   readonly #parameters = new Kept<ParameterBuffers>();
   readonly #jobs = new Kept<Job>();
 
-  constructor(private readonly build: Build) {}
+  readonly #build: Build;
+
+  constructor(build: Build) {
+    this.#build = build;
+  }
 
   async answer(request: Request): Promise<Record<string, unknown>> {
     switch (request.op) {
@@ -103,7 +107,7 @@ class Server {
     const devices = await this.#devices.all();
     const detail = devices.map(describeDevice).join("; ") ||
       `Deno ${Deno.version.deno}, V8 ${Deno.version.v8}`;
-    return { name: "Tessera", version: this.build.tessera, commit: this.build.commit, detail };
+    return { name: "Tessera", version: this.#build.tessera, commit: this.#build.commit, detail };
   }
 
   async #memory() {

@@ -44,33 +44,40 @@ export function randomWords(seed: number, stream: number, element: number, block
 
 /** The random variables of one element, drawn one after the other. */
 export class Draws {
-  private drawn = 0;
-  private words: readonly number[] = [];
+  #drawn = 0;
+  #words: readonly number[] = [];
+  readonly #seed: number;
+  readonly #stream: number;
+  readonly #element: number;
 
   /** Starts at the first word of an element; see {@link randomWords}. */
   constructor(
-    private readonly seed: number,
-    private readonly stream: number,
-    private readonly element: number,
-  ) {}
+    seed: number,
+    stream: number,
+    element: number,
+  ) {
+    this.#seed = seed;
+    this.#stream = stream;
+    this.#element = element;
+  }
 
-  private word(): number {
-    const lane = this.drawn % 4;
+  #word(): number {
+    const lane = this.#drawn % 4;
     if (lane === 0) {
-      this.words = randomWords(this.seed, this.stream, this.element, this.drawn / 4);
+      this.#words = randomWords(this.#seed, this.#stream, this.#element, this.#drawn / 4);
     }
-    this.drawn++;
-    return this.words[lane];
+    this.#drawn++;
+    return this.#words[lane];
   }
 
   /** Uniform in [0, 1), in steps of 2^-24. */
   uniform(): number {
-    return uniformFromWord(this.word());
+    return uniformFromWord(this.#word());
   }
 
   /** Normal with mean 0 and deviation 1. */
   normal(): number {
-    return normalsFromWords(this.word(), this.word())[0];
+    return normalsFromWords(this.#word(), this.#word())[0];
   }
 
   /**

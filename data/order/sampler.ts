@@ -37,8 +37,12 @@ export function isFlipped(seed: number, position: number): boolean {
 
 /** Tells which pictures each training step takes. Keeps the order of the latest epoch. */
 export class EpochSampler {
-  private epoch = -1;
-  private order: Uint32Array = new Uint32Array(0);
+  #epoch = -1;
+  #order: Uint32Array = new Uint32Array(0);
+
+  readonly #seed: number;
+  readonly #length: number;
+  readonly #batchSize: number;
 
   /**
    * Checks its arguments.
@@ -48,10 +52,14 @@ export class EpochSampler {
    * @param batchSize pictures a step, at least 1
    */
   constructor(
-    private readonly seed: number,
-    private readonly length: number,
-    private readonly batchSize: number,
+    seed: number,
+    length: number,
+    batchSize: number,
   ) {
+    this.#seed = seed;
+    this.#length = length;
+    this.#batchSize = batchSize;
+
     for (const [what, value] of [["length", length], ["batch size", batchSize]] as const) {
       if (!Number.isSafeInteger(value) || value < 1) {
         throw new RangeError(`${what} ${value} is not a whole number from 1 up`);
@@ -62,23 +70,23 @@ export class EpochSampler {
 
   /** Position in the stream of a step's first picture. */
   firstPosition(step: number): number {
-    return step * this.batchSize;
+    return step * this.#batchSize;
   }
 
   /** The data set index at a position of the stream. */
   at(position: number): number {
-    const epoch = Math.floor(position / this.length);
-    if (epoch !== this.epoch) {
-      this.order = epochOrder(this.seed, epoch, this.length);
-      this.epoch = epoch;
+    const epoch = Math.floor(position / this.#length);
+    if (epoch !== this.#epoch) {
+      this.#order = epochOrder(this.#seed, epoch, this.#length);
+      this.#epoch = epoch;
     }
-    return this.order[position % this.length];
+    return this.#order[position % this.#length];
   }
 
   /** Fills `out` (batch size) with the data set indices of a step. */
   fillBatch(step: number, out: Uint32Array): void {
     const first = this.firstPosition(step);
-    for (let index = 0; index < this.batchSize; index++) out[index] = this.at(first + index);
+    for (let index = 0; index < this.#batchSize; index++) out[index] = this.at(first + index);
   }
 }
 

@@ -27,24 +27,27 @@ export interface SequenceCapacity {
 export class Sequence<T extends Packable> {
   /** What was put in, in order. */
   readonly items: T[] = [];
-  private taken = { tokens: 0, textTokens: 0 };
+  #taken = { tokens: 0, textTokens: 0 };
+  readonly #capacity: SequenceCapacity;
 
   /** An empty sequence. */
-  constructor(private readonly capacity: SequenceCapacity) {}
+  constructor(capacity: SequenceCapacity) {
+    this.#capacity = capacity;
+  }
 
   /** Tokens taken. */
   get tokens(): number {
-    return this.taken.tokens;
+    return this.#taken.tokens;
   }
 
   /** Whether it takes no more pictures although tokens are left. */
   get isClosedByImages(): boolean {
-    return this.items.length === this.capacity.images && this.tokens < this.capacity.tokens;
+    return this.items.length === this.#capacity.images && this.tokens < this.#capacity.tokens;
   }
 
   /** Puts an item in if there is room; whether there was. */
   add(item: T): boolean {
-    const { capacity, taken } = this;
+    const [capacity, taken] = [this.#capacity, this.#taken];
     const fits = this.items.length < capacity.images &&
       taken.tokens + item.tokens <= capacity.tokens &&
       taken.textTokens + item.textTokens <= capacity.textTokens;

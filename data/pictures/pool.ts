@@ -39,9 +39,9 @@ export const defaultWorkers = (): number =>
 
 /** Threads that do {@link PictureJob}s and {@link CropJob}s. */
 export class PicturePool {
-  private readonly members: Member[];
-  private failure: Error | undefined;
-  private tasks = 0;
+  readonly #members: Member[];
+  #failure: Error | undefined;
+  #tasks = 0;
 
   /**
    * Starts the workers; they need not be waited for.
@@ -53,15 +53,15 @@ export class PicturePool {
       throw new RangeError(`${workers} workers: give a whole number from 1 up`);
     }
     const workerData = turnsOfWorkers();
-    this.members = Array.from({ length: workers }, () => this.start(workerData));
+    this.#members = Array.from({ length: workers }, () => this.#start(workerData));
   }
 
-  private start(workerData: ReturnType<typeof turnsOfWorkers>): Member {
+  #start(workerData: ReturnType<typeof turnsOfWorkers>): Member {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData });
     const member = { worker, tasks: new Map<number, Task>() };
-    worker.on("message", (reply: WorkerReply) => this.settle(member, reply));
-    worker.on("error", (error: Error) => this.fail(`a worker died: ${error.message}`));
-    worker.on("exit", () => this.fail("a worker ended"));
+    worker.on("message", (reply: WorkerReply) => this.#settle(member, reply));
+    worker.on("error", (error: Error) => this.#fail(`a worker died: ${error.message}`));
+    worker.on("exit", () => this.#fail("a worker ended"));
     worker.unref();
     return member;
   }
@@ -74,30 +74,30 @@ export class PicturePool {
    * @throws {Error} when a worker fails or the pool is closed; it is of no use any more then
    */
   run(job: PictureJob, isKept: boolean): Promise<Picture | undefined> {
-    return this.send(toMessage(job, isKept));
+    return this.#send(toMessage(job, isKept));
   }
 
   /**
    * Decodes a picture and crops it to a square. Throws as {@link run} does.
    */
   async crop(job: CropJob): Promise<Picture> {
-    return (await this.send({ kind: "crop", ...job }))!;
+    return (await this.#send({ kind: "crop", ...job }))!;
   }
 
   /** Sends a message to the worker with the least to do. */
-  private send(message: WorkerJob["message"]): Promise<Picture | undefined> {
-    if (this.failure) return Promise.reject(this.failure);
+  #send(message: WorkerJob["message"]): Promise<Picture | undefined> {
+    if (this.#failure) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<Picture | undefined>();
-    const member = this.members.reduce((a, b) => b.tasks.size < a.tasks.size ? b : a);
-    const job: WorkerJob = { id: this.tasks++, message };
+    const member = this.#members.reduce((a, b) => b.tasks.size < a.tasks.size ? b : a);
+    const job: WorkerJob = { id: this.#tasks++, message };
     if (member.tasks.size === 0) member.worker.ref();
     member.tasks.set(job.id, { resolve, reject });
     member.worker.postMessage(job);
     return promise;
   }
 
-  private settle(member: Member, { id, picture, damage, error }: WorkerReply): void {
-    if (error !== undefined) return this.fail(error);
+  #settle(member: Member, { id, picture, damage, error }: WorkerReply): void {
+    if (error !== undefined) return this.#fail(error);
     const task = member.tasks.get(id);
     if (!task) return; // the pool has failed meanwhile
     member.tasks.delete(id);
@@ -107,11 +107,11 @@ export class PicturePool {
   }
 
   /** Rejects everything from now on, ends the workers. */
-  private fail(message: string): void {
-    if (this.failure) return;
-    this.failure = new Error(message);
-    for (const { worker, tasks } of this.members) {
-      for (const task of tasks.values()) task.reject(this.failure);
+  #fail(message: string): void {
+    if (this.#failure) return;
+    this.#failure = new Error(message);
+    for (const { worker, tasks } of this.#members) {
+      for (const task of tasks.values()) task.reject(this.#failure);
       tasks.clear();
       worker.terminate();
     }
@@ -119,6 +119,6 @@ export class PicturePool {
 
   /** Ends the workers; what is under way is rejected. */
   close(): void {
-    this.fail("the loader is closed");
+    this.#fail("the loader is closed");
   }
 }

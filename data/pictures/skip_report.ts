@@ -11,8 +11,12 @@ const reportedSkips = 5;
 
 /** Reports skipped pictures: the first few by name, all of them by number. */
 export class SkipReport {
-  private readonly skipped = new Set<string>();
-  private readonly said = new Set<string>();
+  readonly #skipped = new Set<string>();
+  readonly #said = new Set<string>();
+
+  readonly #folder: string;
+  readonly #warn: (line: string) => void;
+  readonly #noun: string;
 
   /**
    * Starts with none.
@@ -22,14 +26,18 @@ export class SkipReport {
    * @param noun what they are, in the plural
    */
   constructor(
-    private readonly folder: string,
-    private readonly warn: (line: string) => void,
-    private readonly noun = "pictures",
-  ) {}
+    folder: string,
+    warn: (line: string) => void,
+    noun = "pictures",
+  ) {
+    this.#folder = folder;
+    this.#warn = warn;
+    this.#noun = noun;
+  }
 
   /** How many were skipped. */
   get count(): number {
-    return this.skipped.size;
+    return this.#skipped.size;
   }
 
   /**
@@ -40,16 +48,16 @@ export class SkipReport {
    */
   add(path: string, error: unknown): void {
     if (!(error instanceof InputError)) throw error;
-    if (this.skipped.has(path)) return;
-    this.skipped.add(path);
+    if (this.#skipped.has(path)) return;
+    this.#skipped.add(path);
     if (this.count <= reportedSkips) this.say(`skipped: ${error.message}`);
   }
 
   /** Says something about the pictures, once. */
   say(line: string): void {
-    if (this.said.has(line)) return;
-    this.said.add(line);
-    this.warn(line);
+    if (this.#said.has(line)) return;
+    this.#said.add(line);
+    this.#warn(line);
   }
 
   /**
@@ -59,6 +67,6 @@ export class SkipReport {
    */
   summarize(total: number, instead = ""): void {
     if (this.count === 0) return;
-    this.warn(`${this.folder}: skipped ${this.count} of ${total} ${this.noun}${instead}`);
+    this.#warn(`${this.#folder}: skipped ${this.count} of ${total} ${this.#noun}${instead}`);
   }
 }

@@ -19,39 +19,39 @@ async function until(condition: () => boolean): Promise<void> {
 
 /** Turns of the threads that share a memory. */
 export class Turns {
-  private readonly counts: Int32Array;
+  readonly #counts: Int32Array;
 
   /** @param memory what the threads share: eight bytes, zero at the beginning */
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(8)) {
-    this.counts = new Int32Array(memory);
+    this.#counts = new Int32Array(memory);
   }
 
   /** Runs `body` while others do the same, but nobody is alone. */
   async together<T>(body: () => Promise<T>): Promise<T> {
-    await until(() => this.enter());
+    await until(() => this.#enter());
     try {
       return await body();
     } finally {
-      Atomics.sub(this.counts, together, 1);
+      Atomics.sub(this.#counts, together, 1);
     }
   }
 
   /** Runs `body` while nobody else does anything. Must not be called inside of a turn. */
   async alone<T>(body: () => Promise<T>): Promise<T> {
-    await until(() => Atomics.compareExchange(this.counts, alone, 0, 1) === 0);
+    await until(() => Atomics.compareExchange(this.#counts, alone, 0, 1) === 0);
     try {
-      await until(() => Atomics.load(this.counts, together) === 0);
+      await until(() => Atomics.load(this.#counts, together) === 0);
       return await body();
     } finally {
-      Atomics.store(this.counts, alone, 0);
+      Atomics.store(this.#counts, alone, 0);
     }
   }
 
   /** Starts a turn together unless somebody is alone, or waits to be. */
-  private enter(): boolean {
-    Atomics.add(this.counts, together, 1);
-    if (Atomics.load(this.counts, alone) === 0) return true;
-    Atomics.sub(this.counts, together, 1);
+  #enter(): boolean {
+    Atomics.add(this.#counts, together, 1);
+    if (Atomics.load(this.#counts, alone) === 0) return true;
+    Atomics.sub(this.#counts, together, 1);
     return false;
   }
 }

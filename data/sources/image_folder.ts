@@ -102,30 +102,34 @@ class DecodingDataset implements ImageDataset {
   readonly width: number;
   readonly classNames: readonly string[];
   readonly fingerprint: string;
-  private readonly files: readonly PictureFile[];
-  private readonly pool = new PicturePool(defaultWorkers());
+  readonly #files: readonly PictureFile[];
+  readonly #pool = new PicturePool(defaultWorkers());
   /** Why pictures cannot be decoded, by index. */
-  private readonly damaged = new Map<number, string>();
+  readonly #damaged = new Map<number, string>();
+
+  readonly #skips: SkipReport;
 
   constructor(
     folder: string,
     { classNames, files }: FoundPictures,
     imageSize: number,
     readonly channels: number,
-    private readonly skips: SkipReport,
+    skips: SkipReport,
     fingerprint: string,
   ) {
+    this.#skips = skips;
+
     this.name = folder;
     this.length = files.length;
     this.height = imageSize;
     this.width = imageSize;
     this.classNames = classNames;
-    this.files = files;
+    this.#files = files;
     this.fingerprint = fingerprint;
   }
 
   label(index: number): number {
-    return this.files[index].label;
+    return this.#files[index].label;
   }
 
   async read(indices: ArrayLike<number>, out: Float32Array): Promise<void> {
@@ -133,29 +137,29 @@ class DecodingDataset implements ImageDataset {
     const length = pictureLength(this);
     await forEachIndex(indices.length, concurrency, async (position) => {
       const bytes = new Uint8Array(length);
-      await this.decode(indices[position], bytes);
+      await this.#decode(indices[position], bytes);
       scaleBytes(bytes, out, position * length);
     });
   }
 
-  private async decode(wanted: number, bytes: Uint8Array): Promise<void> {
-    const { label } = this.files[wanted];
+  async #decode(wanted: number, bytes: Uint8Array): Promise<void> {
+    const { label } = this.#files[wanted];
     for (let distance = 0; distance < this.length; distance++) {
       const index = (wanted + distance) % this.length;
-      const { path } = this.files[index];
-      if (this.files[index].label !== label || this.damaged.has(index)) continue;
+      const { path } = this.#files[index];
+      if (this.#files[index].label !== label || this.#damaged.has(index)) continue;
       try {
         const job = { path, imageSize: this.width, channels: this.channels };
-        return copyPlanar(await this.pool.crop(job), bytes, 0);
+        return copyPlanar(await this.#pool.crop(job), bytes, 0);
       } catch (error) {
-        this.skips.add(path, error);
-        this.damaged.set(index, (error as InputError).message);
+        this.#skips.add(path, error);
+        this.#damaged.set(index, (error as InputError).message);
       }
     }
-    const first = this.files.findIndex((file) => file.label === label);
+    const first = this.#files.findIndex((file) => file.label === label);
     throw new InputError(
       `${this.name}: no picture of class ${quote(this.classNames[label])} can be decoded; ` +
-        `the first: ${this.damaged.get(first)}`,
+        `the first: ${this.#damaged.get(first)}`,
     );
   }
 }

@@ -45,15 +45,22 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** A file that takes its name once it is whole. Declare it with `await using`. */
 export class AtomicFile implements AtomicWriter, AsyncDisposable {
-  private length = 0;
-  private isOpen = true;
-  private isCommitted = false;
+  #length = 0;
+  #isOpen = true;
+  #isCommitted = false;
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: Deno.FsFile;
 
   private constructor(
-    private readonly path: string,
-    private readonly temporary: string,
-    private readonly file: Deno.FsFile,
-  ) {}
+    path: string,
+    temporary: string,
+    file: Deno.FsFile,
+  ) {
+    this.#path = path;
+    this.#temporary = temporary;
+    this.#file = file;
+  }
 
   /**
    * Starts a file under a temporary name.
@@ -69,47 +76,47 @@ export class AtomicFile implements AtomicWriter, AsyncDisposable {
   }
 
   get position(): number {
-    return this.length;
+    return this.#length;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.writeAll(bytes);
-    this.length += bytes.length;
+    await this.#writeAll(bytes);
+    this.#length += bytes.length;
   }
 
   async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
-    if (offset < 0 || offset + bytes.length > this.length) {
+    if (offset < 0 || offset + bytes.length > this.#length) {
       throw new RangeError(`bytes ${offset}..${offset + bytes.length} were not written yet`);
     }
-    await this.file.seek(offset, Deno.SeekMode.Start);
-    await this.writeAll(bytes);
-    await this.file.seek(this.length, Deno.SeekMode.Start);
+    await this.#file.seek(offset, Deno.SeekMode.Start);
+    await this.#writeAll(bytes);
+    await this.#file.seek(this.#length, Deno.SeekMode.Start);
   }
 
   /** Flushes the file and gives it its name; an older one is replaced. */
   async commit(): Promise<void> {
-    await naming(this.path, this.file.sync());
-    this.close();
-    await naming(this.path, Deno.rename(this.temporary, this.path));
-    this.isCommitted = true;
-    await syncDirectory(dirname(this.path));
+    await naming(this.#path, this.#file.sync());
+    this.#close();
+    await naming(this.#path, Deno.rename(this.#temporary, this.#path));
+    this.#isCommitted = true;
+    await syncDirectory(dirname(this.#path));
   }
 
   /** Closes the file, and removes it when it was not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-    if (!this.isCommitted) await Deno.remove(this.temporary).catch(() => {}); // or out of reach
+    this.#close();
+    if (!this.#isCommitted) await Deno.remove(this.#temporary).catch(() => {}); // or out of reach
   }
 
-  private close(): void {
-    if (this.isOpen) this.file.close();
-    this.isOpen = false;
+  #close(): void {
+    if (this.#isOpen) this.#file.close();
+    this.#isOpen = false;
   }
 
-  private async writeAll(bytes: Uint8Array): Promise<void> {
+  async #writeAll(bytes: Uint8Array): Promise<void> {
     let written = 0;
     while (written < bytes.length) {
-      written += await naming(this.path, this.file.write(bytes.subarray(written)));
+      written += await naming(this.#path, this.#file.write(bytes.subarray(written)));
     }
   }
 }

@@ -43,8 +43,11 @@ export function textChecksum(text: string): string {
 /** Passes bytes on to a file and keeps their checksum. */
 export class ChecksumWriter {
   #checksum = 0;
+  readonly #file: Pick<AtomicWriter, "write">;
 
-  constructor(private readonly file: Pick<AtomicWriter, "write">) {}
+  constructor(file: Pick<AtomicWriter, "write">) {
+    this.#file = file;
+  }
 
   /** Of everything written so far. */
   get checksum(): string {
@@ -54,7 +57,7 @@ export class ChecksumWriter {
   /** Appends all bytes of a view; the view may be reused once the promise has settled. */
   async write(bytes: Uint8Array): Promise<void> {
     this.#checksum = extend(this.#checksum, bytes);
-    await this.file.write(bytes);
+    await this.#file.write(bytes);
   }
 }
 
@@ -65,8 +68,11 @@ export class ChecksumWriter {
 export class ChecksumReader {
   #checksum = 0;
   #length = 0;
+  readonly #file: RangeFile;
 
-  constructor(private readonly file: RangeFile) {}
+  constructor(file: RangeFile) {
+    this.#file = file;
+  }
 
   /** Of what has been read in order so far. */
   get checksum(): string {
@@ -75,22 +81,22 @@ export class ChecksumReader {
 
   /** Fills `out` with the bytes that start at `offset`; see {@link RangeFile.readInto}. */
   readInto(offset: number, out: Uint8Array): void {
-    this.file.readInto(offset, out);
+    this.#file.readInto(offset, out);
     this.#add(offset, out);
   }
 
   /** Like {@link readInto}, into a new array. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    const bytes = this.file.read(offset, length);
+    const bytes = this.#file.read(offset, length);
     this.#add(offset, bytes);
     return bytes;
   }
 
   /** The checksum of the whole file; reads what has not been read in order. */
   finish(): string {
-    const bytes = new Uint8Array(Math.min(block, this.file.size - this.#length));
-    while (this.#length < this.file.size) {
-      this.readInto(this.#length, bytes.subarray(0, this.file.size - this.#length));
+    const bytes = new Uint8Array(Math.min(block, this.#file.size - this.#length));
+    while (this.#length < this.#file.size) {
+      this.readInto(this.#length, bytes.subarray(0, this.#file.size - this.#length));
     }
     return this.checksum;
   }

@@ -17,13 +17,17 @@ const readBlock = 1 << 26;
 
 /** A file open for reading at any position. Close it, or declare it with `using`. */
 export class RangeFile implements Disposable {
+  readonly #file: Deno.FsFile;
+
   private constructor(
     /** The path it was opened with, for messages. */
     readonly path: string,
     /** Length in bytes when it was opened. */
     readonly size: number,
-    private readonly file: Deno.FsFile,
-  ) {}
+    file: Deno.FsFile,
+  ) {
+    this.#file = file;
+  }
 
   /**
    * Opens a regular file.
@@ -58,10 +62,10 @@ export class RangeFile implements Disposable {
         `${this.path}: ends at byte ${this.size}, bytes ${offset}..${offset + out.length} needed`,
       );
     }
-    this.file.seekSync(offset, Deno.SeekMode.Start);
+    this.#file.seekSync(offset, Deno.SeekMode.Start);
     let filled = 0;
     while (filled < out.length) {
-      const count = this.file.readSync(out.subarray(filled, filled + readBlock));
+      const count = this.#file.readSync(out.subarray(filled, filled + readBlock));
       if (count === null) {
         throw new InputError(`${this.path}: became shorter while it was being read`);
       }
@@ -97,7 +101,7 @@ export class RangeFile implements Disposable {
 
   /** Closes the file; further reads fail. */
   close(): void {
-    this.file.close();
+    this.#file.close();
   }
 
   /** Closes the file at the end of a `using` block. */

@@ -21,48 +21,60 @@ export { type NpzArray, writeNpz, writeSamplesNpz } from "./npz_writer.ts";
 
 /** Hands out the bytes of a sequence of chunks in the portions asked for. */
 class ByteQueue {
-  private chunk = new Uint8Array(0);
+  #chunk = new Uint8Array(0);
 
-  constructor(private readonly chunks: AsyncIterator<Uint8Array<ArrayBuffer>>) {}
+  readonly #chunks: AsyncIterator<Uint8Array<ArrayBuffer>>;
+
+  constructor(chunks: AsyncIterator<Uint8Array<ArrayBuffer>>) {
+    this.#chunks = chunks;
+  }
 
   /** Fills `out` as far as there are bytes; returns how many there were. */
   async take(out: Uint8Array): Promise<number> {
     let filled = 0;
     while (filled < out.length) {
-      if (this.chunk.length === 0) {
-        const { done, value } = await this.chunks.next();
+      if (this.#chunk.length === 0) {
+        const { done, value } = await this.#chunks.next();
         if (done) break;
-        this.chunk = value;
+        this.#chunk = value;
       }
-      const part = this.chunk.subarray(0, out.length - filled);
+      const part = this.#chunk.subarray(0, out.length - filled);
       out.set(part, filled);
       filled += part.length;
-      this.chunk = this.chunk.subarray(part.length);
+      this.#chunk = this.#chunk.subarray(part.length);
     }
     return filled;
   }
 
   /** Puts bytes back in front. */
   putBack(bytes: Uint8Array): void {
-    const joined = new Uint8Array(bytes.length + this.chunk.length);
+    const joined = new Uint8Array(bytes.length + this.#chunk.length);
     joined.set(bytes);
-    joined.set(this.chunk, bytes.length);
-    this.chunk = joined;
+    joined.set(this.#chunk, bytes.length);
+    this.#chunk = joined;
   }
 
   /** Stops the sequence. */
   async close(): Promise<void> {
-    await this.chunks.return?.();
+    await this.#chunks.return?.();
   }
 }
 
 /** An npz archive. Close it, or declare it with `using`. */
 export class NpzFile implements Disposable {
+  readonly #file: RangeFile;
+  readonly #entries: ReadonlyMap<string, ZipEntry>;
+  readonly #limit: number;
+
   private constructor(
-    private readonly file: RangeFile,
-    private readonly entries: ReadonlyMap<string, ZipEntry>,
-    private readonly limit: number,
-  ) {}
+    file: RangeFile,
+    entries: ReadonlyMap<string, ZipEntry>,
+    limit: number,
+  ) {
+    this.#file = file;
+    this.#entries = entries;
+    this.#limit = limit;
+  }
 
   /**
    * Opens an archive and reads its directory.
@@ -91,12 +103,12 @@ export class NpzFile implements Disposable {
 
   /** The path it was opened with. */
   get path(): string {
-    return this.file.path;
+    return this.#file.path;
   }
 
   /** Names of the arrays, without `.npy`. */
   get names(): string[] {
-    return [...this.entries.keys()];
+    return [...this.#entries.keys()];
   }
 
   /**
@@ -105,7 +117,7 @@ export class NpzFile implements Disposable {
    * @throws {InputError} when there is no such array or it is damaged
    */
   async info(name: string): Promise<NpyHeader> {
-    const { header, queue } = await this.start(name);
+    const { header, queue } = await this.#start(name);
     await queue.close();
     return header;
   }
@@ -116,11 +128,11 @@ export class NpzFile implements Disposable {
    * @throws {InputError} when there is no such array, it is damaged, or exceeds the limit
    */
   async read(name: string): Promise<NpyArray> {
-    const { header, queue } = await this.start(name);
+    const { header, queue } = await this.#start(name);
     try {
       const { type, shape, byteLength, isFortranOrder } = header;
-      if (byteLength > this.limit) {
-        throw new InputError(`${this.where(name)} takes ${byteLength} bytes, over ${this.limit}`);
+      if (byteLength > this.#limit) {
+        throw new InputError(`${this.#where(name)} takes ${byteLength} bytes, over ${this.#limit}`);
       }
       const bytes = new Uint8Array(byteLength);
       await queue.take(bytes);
@@ -141,12 +153,12 @@ export class NpzFile implements Disposable {
    * order, or its rows are empty
    */
   async *rows(name: string, count: number): AsyncGenerator<NpyArray> {
-    const { header, queue } = await this.start(name);
+    const { header, queue } = await this.#start(name);
     try {
       const { type, shape: [length, ...rest], byteLength, isFortranOrder } = header;
       if (length === undefined || rest.includes(0) || (isFortranOrder && rest.length > 0)) {
         const problem = "a scalar, empty or in Fortran order: it has no rows to go through";
-        throw new InputError(`${this.where(name)} is ${problem}`);
+        throw new InputError(`${this.#where(name)} is ${problem}`);
       }
       for (let first = 0; first < length; first += count) {
         const rows = Math.min(count, length - first);
@@ -163,7 +175,7 @@ export class NpzFile implements Disposable {
 
   /** Closes the file. */
   close(): void {
-    this.file.close();
+    this.#file.close();
   }
 
   /** Closes the file at the end of a `using` block. */
@@ -172,26 +184,26 @@ export class NpzFile implements Disposable {
   }
 
   /** Names file and array in messages. */
-  private where(name: string): string {
+  #where(name: string): string {
     return `${this.path}: array ${quote(name)}`;
   }
 
   /** Parses an array's header; the queue continues with its data. */
-  private async start(name: string): Promise<{ header: NpyHeader; queue: ByteQueue }> {
-    const entry = this.entries.get(name);
+  async #start(name: string): Promise<{ header: NpyHeader; queue: ByteQueue }> {
+    const entry = this.#entries.get(name);
     if (entry === undefined) {
       const nearest = nearestNames(name, this.names).map(quote).join(" and ");
       const hint = nearest ? `; the nearest are ${nearest}` : "; it holds no arrays";
       throw new InputError(`${this.path}: no array ${quote(name)}${hint}`);
     }
-    const queue = new ByteQueue(readZipEntry(this.file, entry));
+    const queue = new ByteQueue(readZipEntry(this.#file, entry));
     try {
       const buffer = new Uint8Array(Math.min(maximumNpyHeader, entry.size));
       const bytes = buffer.subarray(0, await queue.take(buffer));
-      const header = parseNpyHeader(this.where(name), bytes);
+      const header = parseNpyHeader(this.#where(name), bytes);
       if (header.dataStart + header.byteLength !== entry.size) {
         throw new InputError(
-          `${this.where(name)} of shape (${header.shape.slice(0, 8)}) takes ` +
+          `${this.#where(name)} of shape (${header.shape.slice(0, 8)}) takes ` +
             `${header.byteLength} bytes, the entry holds ${entry.size - header.dataStart}`,
         );
       }

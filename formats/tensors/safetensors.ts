@@ -80,13 +80,21 @@ export interface TensorReader extends Disposable {
 class SafetensorsFile implements TensorReader {
   readonly path: string;
 
+  readonly #file: RangeFile;
+  readonly #bytes: ChecksumReader;
+  readonly #record: FileRecord | undefined;
+
   constructor(
-    private readonly file: RangeFile,
-    private readonly bytes: ChecksumReader,
+    file: RangeFile,
+    bytes: ChecksumReader,
     readonly metadata: Readonly<Record<string, string>>,
     readonly tensors: ReadonlyMap<string, TensorInfo>,
-    private readonly record: FileRecord | undefined,
+    record: FileRecord | undefined,
   ) {
+    this.#file = file;
+    this.#bytes = bytes;
+    this.#record = record;
+
     this.path = file.path;
   }
 
@@ -96,12 +104,12 @@ class SafetensorsFile implements TensorReader {
 
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { offset, byteLength } = this.info(name);
-    return this.bytes.read(offset, byteLength);
+    return this.#bytes.read(offset, byteLength);
   }
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
     const info = this.info(name);
-    const target = out ?? new Float32Array(this.numeric(info).elementCount);
+    const target = out ?? new Float32Array(this.#numeric(info).elementCount);
     if (target.length !== info.elementCount) {
       throw new RangeError(
         `${this.path}: tensor ${quote(name)} has ${info.elementCount} elements, ` +
@@ -113,14 +121,14 @@ class SafetensorsFile implements TensorReader {
   }
 
   readFloat32Part(name: string, start: number, out: Float32Array): void {
-    const info = this.numeric(this.info(name));
+    const info = this.#numeric(this.info(name));
     if (!(start >= 0 && start + out.length <= info.elementCount)) {
       throw new RangeError(
         `${this.path}: tensor ${quote(name)} has ${info.elementCount} elements, ` +
           `not ${out.length} from ${start} on`,
       );
     }
-    this.forBlocks(info, start, out.length, (index, bytes) => {
+    this.#forBlocks(info, start, out.length, (index, bytes) => {
       const count = bytes.length / elementSizes[info.type];
       decodeFloat32(info.type, bytes, out.subarray(index, index + count));
     });
@@ -128,38 +136,38 @@ class SafetensorsFile implements TensorReader {
 
   readInt32(name: string): Int32Array {
     const info = this.info(name);
-    if (/F/.test(info.type)) throw this.refusal(info, "is not a tensor of integers");
+    if (/F/.test(info.type)) throw this.#refusal(info, "is not a tensor of integers");
     const result = new Int32Array(info.elementCount);
-    this.forBlocks(info, 0, info.elementCount, (index, bytes) => {
-      this.toInt32(info, viewStored(info.type, bytes), result.subarray(index));
+    this.#forBlocks(info, 0, info.elementCount, (index, bytes) => {
+      this.#toInt32(info, viewStored(info.type, bytes), result.subarray(index));
     });
     return result;
   }
 
   checkContents(): void {
-    if (this.record) {
+    if (this.#record) {
       requireSame(
         this.path,
         "the checksum of its contents",
-        this.bytes.finish(),
-        this.record.contents,
+        this.#bytes.finish(),
+        this.#record.contents,
       );
     }
   }
 
   close(): void {
-    this.file.close();
+    this.#file.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  private toInt32(info: TensorInfo, source: StoredView, target: Int32Array): void {
+  #toInt32(info: TensorInfo, source: StoredView, target: Int32Array): void {
     for (let index = 0; index < source.length; index++) {
       target[index] = Number(source[index]);
       if (target[index] !== Number(source[index])) {
-        throw this.refusal(info, `holds ${source[index]}, which does not fit in 32 bits`);
+        throw this.#refusal(info, `holds ${source[index]}, which does not fit in 32 bits`);
       }
     }
   }
@@ -168,7 +176,7 @@ class SafetensorsFile implements TensorReader {
    * Reads `count` elements from `start` on, block by block: `use` gets the bytes of a block and how
    * many elements were before it.
    */
-  private forBlocks(
+  #forBlocks(
     info: TensorInfo,
     start: number,
     count: number,
@@ -179,18 +187,18 @@ class SafetensorsFile implements TensorReader {
     const block = new Uint8Array(Math.min(conversionBlock, length));
     for (let done = 0; done < length; done += block.length) {
       const bytes = block.subarray(0, Math.min(block.length, length - done));
-      this.bytes.readInto(info.offset + start * size + done, bytes);
+      this.#bytes.readInto(info.offset + start * size + done, bytes);
       use(done / size, bytes);
     }
   }
 
   /** Refuses tensors whose elements are no plain numbers. */
-  private numeric(info: TensorInfo): TensorInfo {
-    if (isOpaque(info.type)) throw this.refusal(info, "cannot be read as numbers");
+  #numeric(info: TensorInfo): TensorInfo {
+    if (isOpaque(info.type)) throw this.#refusal(info, "cannot be read as numbers");
     return info;
   }
 
-  private refusal(info: TensorInfo, problem: string): InputError {
+  #refusal(info: TensorInfo, problem: string): InputError {
     return new InputError(`${this.path}: tensor ${quote(info.name)} (${info.type}) ${problem}`);
   }
 }
@@ -199,12 +207,18 @@ class SafetensorsFile implements TensorReader {
 class ShardedSafetensors implements TensorReader {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 
+  readonly #shardOf: ReadonlyMap<string, TensorReader>;
+  readonly #shards: readonly TensorReader[];
+
   constructor(
     readonly path: string,
     readonly metadata: Readonly<Record<string, string>>,
-    private readonly shardOf: ReadonlyMap<string, TensorReader>,
-    private readonly shards: readonly TensorReader[],
+    shardOf: ReadonlyMap<string, TensorReader>,
+    shards: readonly TensorReader[],
   ) {
+    this.#shardOf = shardOf;
+    this.#shards = shards;
+
     this.tensors = new Map([...shardOf].map(([name, shard]) => [name, shard.info(name)]));
   }
 
@@ -213,36 +227,36 @@ class ShardedSafetensors implements TensorReader {
   }
 
   readBytes(name: string): Uint8Array<ArrayBuffer> {
-    return this.shard(name).readBytes(name);
+    return this.#shard(name).readBytes(name);
   }
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
-    return this.shard(name).readFloat32(name, out);
+    return this.#shard(name).readFloat32(name, out);
   }
 
   readFloat32Part(name: string, start: number, out: Float32Array): void {
-    this.shard(name).readFloat32Part(name, start, out);
+    this.#shard(name).readFloat32Part(name, start, out);
   }
 
   readInt32(name: string): Int32Array {
-    return this.shard(name).readInt32(name);
+    return this.#shard(name).readInt32(name);
   }
 
   checkContents(): void {
-    for (const shard of this.shards) shard.checkContents();
+    for (const shard of this.#shards) shard.checkContents();
   }
 
   close(): void {
-    for (const shard of this.shards) shard.close();
+    for (const shard of this.#shards) shard.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  private shard(name: string): TensorReader {
+  #shard(name: string): TensorReader {
     this.info(name);
-    return this.shardOf.get(name)!;
+    return this.#shardOf.get(name)!;
   }
 }
 
@@ -252,7 +266,13 @@ class RenamedTensors implements TensorReader {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 
-  constructor(private readonly file: TensorReader, private readonly prefix: string) {
+  readonly #file: TensorReader;
+  readonly #prefix: string;
+
+  constructor(file: TensorReader, prefix: string) {
+    this.#file = file;
+    this.#prefix = prefix;
+
     this.path = file.path;
     this.metadata = file.metadata;
     this.tensors = new Map(
@@ -268,27 +288,27 @@ class RenamedTensors implements TensorReader {
   }
 
   readBytes(name: string): Uint8Array<ArrayBuffer> {
-    return this.file.readBytes(this.prefix + name);
+    return this.#file.readBytes(this.#prefix + name);
   }
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
-    return this.file.readFloat32(this.prefix + name, out);
+    return this.#file.readFloat32(this.#prefix + name, out);
   }
 
   readFloat32Part(name: string, start: number, out: Float32Array): void {
-    this.file.readFloat32Part(this.prefix + name, start, out);
+    this.#file.readFloat32Part(this.#prefix + name, start, out);
   }
 
   readInt32(name: string): Int32Array {
-    return this.file.readInt32(this.prefix + name);
+    return this.#file.readInt32(this.#prefix + name);
   }
 
   checkContents(): void {
-    this.file.checkContents();
+    this.#file.checkContents();
   }
 
   close(): void {
-    this.file.close();
+    this.#file.close();
   }
 
   [Symbol.dispose](): void {

@@ -13,19 +13,19 @@ import { sumToShape } from "../ops/reduce/op.ts";
 
 /** Contributions to the cotangent of each tensor, in the order they were found. */
 class Cotangents {
-  private readonly contributions = new Map<Tensor, Tensor[]>();
+  readonly #contributions = new Map<Tensor, Tensor[]>();
 
   push(tensor: Tensor, contribution: Tensor): void {
-    const list = this.contributions.get(tensor);
+    const list = this.#contributions.get(tensor);
     if (list) list.push(contribution);
-    else this.contributions.set(tensor, [contribution]);
+    else this.#contributions.set(tensor, [contribution]);
   }
 
   total(tensor: Tensor): Tensor | undefined {
-    const list = this.contributions.get(tensor);
+    const list = this.#contributions.get(tensor);
     if (!list) return undefined;
     const sum = sumOf(list);
-    this.contributions.set(tensor, [sum]);
+    this.#contributions.set(tensor, [sum]);
     return sum;
   }
 }

@@ -27,68 +27,71 @@ export function lower(graph: Graph): Program {
 }
 
 class Lowering {
-  private readonly buffers: BufferSpecification[] = [];
-  private readonly steps: Step[] = [];
-  private readonly costs: Cost[] = [];
+  readonly #buffers: BufferSpecification[] = [];
+  readonly #steps: Step[] = [];
+  readonly #costs: Cost[] = [];
   /** Where each tensor that has been computed can be read. */
-  private readonly views = new Map<Tensor, View>();
+  readonly #views = new Map<Tensor, View>();
   /** Contiguous copies of tensors whose view some consumer could not read. */
-  private readonly copies = new Map<Tensor, View>();
+  readonly #copies = new Map<Tensor, View>();
   /** Buffers that hold what buffers in half precision hold, by the numbers of those. */
-  private readonly widenings = new Map<number, number>();
+  readonly #widenings = new Map<number, number>();
   /** Where a tensor that is still to be computed shall be written. */
-  private readonly destinations = new Map<Tensor, View>();
+  readonly #destinations = new Map<Tensor, View>();
   /** Buffers of the graph's outputs by name. */
-  private readonly outputViews = new Map<string, View>();
-  private readonly uses: ReadonlyMap<Tensor, number>;
-  private readonly nodes: Node[];
+  readonly #outputViews = new Map<string, View>();
+  readonly #uses: ReadonlyMap<Tensor, number>;
+  readonly #nodes: Node[];
   /** Updates that happen as soon as their value is known, by the node that makes the value. */
-  private readonly running: ReadonlyMap<Node, Update>;
+  readonly #running: ReadonlyMap<Node, Update>;
+  readonly #graph: Graph;
 
-  constructor(private readonly graph: Graph) {
-    this.uses = countUses(graph);
-    this.running = runningUpdates(graph, this.uses);
-    this.nodes = moveForward(graphNodes(graph), new Set(this.running.keys()));
+  constructor(graph: Graph) {
+    this.#graph = graph;
+
+    this.#uses = countUses(graph);
+    this.#running = runningUpdates(graph, this.#uses);
+    this.#nodes = moveForward(graphNodes(graph), new Set(this.#running.keys()));
   }
 
   run(): { buffers: BufferSpecification[]; steps: Step[]; costs: Cost[] } {
-    this.bindSources();
-    const late = this.placeUpdates();
-    this.placeOutputs();
-    this.placeJoinedInputs();
-    const effects = new Set(this.graph.effects);
-    for (const node of this.nodes) {
-      if (!late.has(node) && !effects.has(node)) this.lowerNode(node);
+    this.#bindSources();
+    const late = this.#placeUpdates();
+    this.#placeOutputs();
+    this.#placeJoinedInputs();
+    const effects = new Set(this.#graph.effects);
+    for (const node of this.#nodes) {
+      if (!late.has(node) && !effects.has(node)) this.#lowerNode(node);
     }
-    this.finishOutputs();
-    const sources = this.saveUpdateSources(late);
-    for (const node of this.graph.effects) this.lowerNode(node);
-    this.finishUpdates(sources);
-    return { buffers: this.buffers, steps: this.steps, costs: this.costs };
+    this.#finishOutputs();
+    const sources = this.#saveUpdateSources(late);
+    for (const node of this.#graph.effects) this.#lowerNode(node);
+    this.#finishUpdates(sources);
+    return { buffers: this.#buffers, steps: this.#steps, costs: this.#costs };
   }
 
-  private addBuffer(specification: BufferSpecification): number {
-    return this.buffers.push(specification) - 1;
+  #addBuffer(specification: BufferSpecification): number {
+    return this.#buffers.push(specification) - 1;
   }
 
-  private allocate(name: string, shape: Shape, dtype: DType): View {
+  #allocate(name: string, shape: Shape, dtype: DType): View {
     const elements = elementCount(shape);
-    const buffer = this.addBuffer({ name, kind: "temporary", dtype, elements });
+    const buffer = this.#addBuffer({ name, kind: "temporary", dtype, elements });
     return contiguousView(buffer, shape, dtype);
   }
 
-  private bindSources(): void {
-    for (const node of this.nodes) {
+  #bindSources(): void {
+    for (const node of this.#nodes) {
       if (!(node instanceof InputNode) && !(node instanceof ConstantNode)) continue;
       const [tensor] = node.outputs;
       const { shape, dtype } = tensor;
       const elements = elementCount(shape);
-      const buffer = this.addBuffer(
+      const buffer = this.#addBuffer(
         node instanceof InputNode
           ? { name: node.name, kind: node.role, dtype, elements }
           : { name: `constant ${node.id}`, kind: "constant", dtype, elements, data: node.data },
       );
-      this.views.set(tensor, contiguousView(buffer, shape, dtype));
+      this.#views.set(tensor, contiguousView(buffer, shape, dtype));
     }
   }
 
@@ -96,145 +99,145 @@ class Lowering {
    * Lets the producer of an update write into the state, where that is safe, and says which
    * producers must therefore run after everything that reads the old contents.
    */
-  private placeUpdates(): Set<Node> {
-    const { updates, effects } = this.graph;
+  #placeUpdates(): Set<Node> {
+    const { updates, effects } = this.#graph;
     // Effects run before updates and change states of their own.
     const changing = effects.length > 0
-      ? this.nodes.filter((node) => node instanceof InputNode).map(({ outputs }) => outputs[0])
+      ? this.#nodes.filter((node) => node instanceof InputNode).map(({ outputs }) => outputs[0])
       : updates.map(({ state }) => state);
     const late = new Set<Node>();
     for (const update of updates) {
       const { node } = update.value;
-      if (this.running.has(node)) {
-        this.destinations.set(update.value, this.views.get(update.state)!);
+      if (this.#running.has(node)) {
+        this.#destinations.set(update.value, this.#views.get(update.state)!);
         continue;
       }
       const movable = !isPassive(node) && !(node instanceof JoinNode) &&
-        node.outputs.length === 1 && this.uses.get(update.value) === 1 &&
+        node.outputs.length === 1 && this.#uses.get(update.value) === 1 &&
         readsOnlyOwn(node, update, new Set(changing));
       if (!movable) continue;
       late.add(node);
-      this.destinations.set(update.value, this.views.get(update.state)!);
+      this.#destinations.set(update.value, this.#views.get(update.state)!);
     }
     return late;
   }
 
-  private placeOutputs(): void {
-    for (const [name, tensor] of this.graph.outputs) {
+  #placeOutputs(): void {
+    for (const [name, tensor] of this.#graph.outputs) {
       const { shape, node } = tensor;
       const dtype = arithmeticType(tensor.dtype);
       const elements = elementCount(shape);
       const view = contiguousView(
-        this.addBuffer({ name, kind: "output", dtype, elements }),
+        this.#addBuffer({ name, kind: "output", dtype, elements }),
         shape,
         dtype,
       );
-      this.outputViews.set(name, view);
-      const direct = !(node instanceof ViewNode) && !this.views.has(tensor) &&
-        !this.destinations.has(tensor);
-      if (direct) this.destinations.set(tensor, view);
+      this.#outputViews.set(name, view);
+      const direct = !(node instanceof ViewNode) && !this.#views.has(tensor) &&
+        !this.#destinations.has(tensor);
+      if (direct) this.#destinations.set(tensor, view);
     }
   }
 
-  private placeJoinedInputs(): void {
-    for (const node of [...this.nodes].reverse()) {
+  #placeJoinedInputs(): void {
+    for (const node of [...this.#nodes].reverse()) {
       if (!(node instanceof JoinNode)) continue;
       const [tensor] = node.outputs;
-      const whole = this.destinations.get(tensor) ??
-        this.allocate(node.kind, tensor.shape, tensor.dtype);
-      this.destinations.set(tensor, whole);
-      node.windows(whole).forEach((window, index) => this.place(node.inputs[index], window));
+      const whole = this.#destinations.get(tensor) ??
+        this.#allocate(node.kind, tensor.shape, tensor.dtype);
+      this.#destinations.set(tensor, whole);
+      node.windows(whole).forEach((window, index) => this.#place(node.inputs[index], window));
     }
   }
 
   /** Makes the producer of a tensor write into `view`, if only one consumer reads the tensor. */
-  private place(tensor: Tensor, view: View): void {
+  #place(tensor: Tensor, view: View): void {
     const { node, output } = tensor;
-    if (this.uses.get(tensor) !== 1 || this.destinations.has(tensor)) return;
+    if (this.#uses.get(tensor) !== 1 || this.#destinations.has(tensor)) return;
     if (node instanceof ViewNode) {
       const source = node.backward(view);
-      if (source) this.place(node.inputs[0], source);
+      if (source) this.#place(node.inputs[0], source);
     } else if (node.writesStrided(output) && hasUnitInnerStride(view)) {
-      this.destinations.set(tensor, view);
+      this.#destinations.set(tensor, view);
     }
   }
 
-  private lowerNode(node: Node): void {
+  #lowerNode(node: Node): void {
     if (node instanceof InputNode || node instanceof ConstantNode) return;
     if (node instanceof ViewNode) {
       const [source] = node.inputs;
-      const direct = node.forward(this.views.get(source)!);
-      this.views.set(node.outputs[0], direct ?? node.forward(this.contiguous(source))!);
+      const direct = node.forward(this.#views.get(source)!);
+      this.#views.set(node.outputs[0], direct ?? node.forward(this.#contiguous(source))!);
       return;
     }
     const inputs = node.inputs.map((tensor, index) => {
-      const stored = this.views.get(tensor)!;
-      const view = node.readsHalves(index) ? stored : this.widened(stored);
-      return node.accepts(index, view) ? view : this.contiguous(tensor);
+      const stored = this.#views.get(tensor)!;
+      const view = node.readsHalves(index) ? stored : this.#widened(stored);
+      return node.accepts(index, view) ? view : this.#contiguous(tensor);
     });
     const outputs = node.outputs.map((tensor) =>
-      this.destinations.get(tensor) ?? this.allocate(node.kind, tensor.shape, tensor.dtype)
+      this.#destinations.get(tensor) ?? this.#allocate(node.kind, tensor.shape, tensor.dtype)
     );
-    node.outputs.forEach((tensor, index) => this.views.set(tensor, outputs[index]));
-    const used = node.outputs.map((tensor) => this.uses.has(tensor));
+    node.outputs.forEach((tensor, index) => this.#views.set(tensor, outputs[index]));
+    const used = node.outputs.map((tensor) => this.#uses.has(tensor));
     const steps = node.lower(inputs, outputs, used);
-    steps.forEach((step, index) => this.addStep(step, index === 0 ? node.cost() : undefined));
+    steps.forEach((step, index) => this.#addStep(step, index === 0 ? node.cost() : undefined));
   }
 
   /** Adds a step; the first one of a node has all of its cost, copies have none. */
-  private addStep(step: Step, cost: Cost = { multiplyAdds: 0, flops: 0, bytes: 0 }): void {
-    this.steps.push(step);
-    this.costs.push(cost);
+  #addStep(step: Step, cost: Cost = { multiplyAdds: 0, flops: 0, bytes: 0 }): void {
+    this.#steps.push(step);
+    this.#costs.push(cost);
   }
 
   /** A contiguous copy of a tensor, made once. */
-  private contiguous(tensor: Tensor): View {
-    let copy = this.copies.get(tensor);
+  #contiguous(tensor: Tensor): View {
+    let copy = this.#copies.get(tensor);
     if (!copy) {
-      copy = this.allocate("copy", tensor.shape, arithmeticType(tensor.dtype));
-      this.addStep(copyStep(this.widened(this.views.get(tensor)!), copy));
-      this.copies.set(tensor, copy);
+      copy = this.#allocate("copy", tensor.shape, arithmeticType(tensor.dtype));
+      this.#addStep(copyStep(this.#widened(this.#views.get(tensor)!), copy));
+      this.#copies.set(tensor, copy);
     }
     return copy;
   }
 
   /** The same window of single-precision numbers: its whole buffer is widened on first use. */
-  private widened(view: View): View {
+  #widened(view: View): View {
     if (view.dtype !== "f16") return view;
-    let buffer = this.widenings.get(view.buffer);
+    let buffer = this.#widenings.get(view.buffer);
     if (buffer === undefined) {
-      const output = this.allocate("widened", [this.buffers[view.buffer].elements], "f32");
-      this.addStep(widenStep(view.buffer, output));
+      const output = this.#allocate("widened", [this.#buffers[view.buffer].elements], "f32");
+      this.#addStep(widenStep(view.buffer, output));
       buffer = output.buffer;
-      this.widenings.set(view.buffer, buffer);
+      this.#widenings.set(view.buffer, buffer);
     }
     return { ...view, buffer, dtype: "f32" };
   }
 
-  private finishOutputs(): void {
-    for (const [name, tensor] of this.graph.outputs) {
-      const wanted = this.outputViews.get(name)!;
-      const actual = this.widened(this.views.get(tensor)!);
-      if (actual.buffer !== wanted.buffer) this.addStep(copyStep(actual, wanted));
+  #finishOutputs(): void {
+    for (const [name, tensor] of this.#graph.outputs) {
+      const wanted = this.#outputViews.get(name)!;
+      const actual = this.#widened(this.#views.get(tensor)!);
+      if (actual.buffer !== wanted.buffer) this.#addStep(copyStep(actual, wanted));
     }
   }
 
   /** Where the values of updates that are not computed late can be read when states change. */
-  private saveUpdateSources(late: ReadonlySet<Node>): (View | undefined)[] {
-    return this.graph.updates.map(({ value }) => {
-      if (late.has(value.node) || this.running.has(value.node)) return undefined;
+  #saveUpdateSources(late: ReadonlySet<Node>): (View | undefined)[] {
+    return this.#graph.updates.map(({ value }) => {
+      if (late.has(value.node) || this.#running.has(value.node)) return undefined;
       // What lies in a state must be saved before another update changes that state.
       const source = viewSource(value).node;
       const inState = source instanceof InputNode && source.role === "state";
-      return inState ? this.contiguous(value) : this.widened(this.views.get(value)!);
+      return inState ? this.#contiguous(value) : this.#widened(this.#views.get(value)!);
     });
   }
 
-  private finishUpdates(sources: readonly (View | undefined)[]): void {
-    this.graph.updates.forEach(({ state, value }, index) => {
+  #finishUpdates(sources: readonly (View | undefined)[]): void {
+    this.#graph.updates.forEach(({ state, value }, index) => {
       const from = sources[index];
-      if (from) this.addStep(copyStep(from, this.views.get(state)!));
-      else if (!this.running.has(value.node)) this.lowerNode(value.node);
+      if (from) this.#addStep(copyStep(from, this.#views.get(state)!));
+      else if (!this.#running.has(value.node)) this.#lowerNode(value.node);
     });
   }
 }

@@ -45,14 +45,28 @@ export function runSampling(config: DiTConfig, { steps }: SampleSchedule) {
 
 /** Draws the pictures of a run. */
 export class RunSamples {
+  readonly #device: Device;
+  readonly #description: DiTRun;
+  readonly #schedule: SampleSchedule;
+  readonly #folder: string;
+  readonly #program: SamplingProgram;
+  readonly #warn: (line: string) => void;
+
   private constructor(
-    private readonly device: Device,
-    private readonly description: DiTRun,
-    private readonly schedule: SampleSchedule,
-    private readonly folder: string,
-    private readonly program: SamplingProgram,
-    private readonly warn: (line: string) => void,
-  ) {}
+    device: Device,
+    description: DiTRun,
+    schedule: SampleSchedule,
+    folder: string,
+    program: SamplingProgram,
+    warn: (line: string) => void,
+  ) {
+    this.#device = device;
+    this.#description = description;
+    this.#schedule = schedule;
+    this.#folder = folder;
+    this.#program = program;
+    this.#warn = warn;
+  }
 
   /**
    * Compiles the sampler and binds it to the averages; pictures go to `samples/` of the run.
@@ -82,18 +96,18 @@ export class RunSamples {
   /** Writes the grid of a step, such as `samples/0000500.png`; a run does not end for want of one. */
   async draw(step: number): Promise<void> {
     try {
-      await this.drawGrid(step);
+      await this.#drawGrid(step);
     } catch (error) {
       if (!(error instanceof NonFiniteSampleError)) throw error;
-      this.warn(`warning: no pictures of step ${step}: ${error.message}`);
+      this.#warn(`warning: no pictures of step ${step}: ${error.message}`);
     }
   }
 
-  private async drawGrid(step: number): Promise<void> {
-    const { config, classNames, run: { seed } } = this.description;
-    const { sampler, steps, clipDenoised, guidance } = runSampling(config, this.schedule);
+  async #drawGrid(step: number): Promise<void> {
+    const { config, classNames, run: { seed } } = this.#description;
+    const { sampler, steps, clipDenoised, guidance } = runSampling(config, this.#schedule);
     const labels = labelsOf(config);
-    const values = await this.program.sample({ seed, labels });
+    const values = await this.#program.sample({ seed, labels });
     const grid = await sampleGrid(samplesToBitmaps(values, config), {
       weights: "averages of the run",
       step,
@@ -104,18 +118,18 @@ export class RunSamples {
       cfgScale: guidance.scale,
       cfgChannels: "all",
       seed,
-      device: this.device.description,
+      device: this.#device.description,
       labels,
       classNames,
     }, {
       title: `step ${step}`,
       subtitle: `${sampler}, ${steps} steps, guidance ${guidance.scale}, seed ${seed}`,
     });
-    await writeBytesAtomically(join(this.folder, `${checkpointName(step)}.png`), grid);
+    await writeBytesAtomically(join(this.#folder, `${checkpointName(step)}.png`), grid);
   }
 
   /** Frees the sampler. */
   destroy(): void {
-    this.program.destroy();
+    this.#program.destroy();
   }
 }

@@ -127,59 +127,66 @@ function packedShape(
 
 /** Collects outputs batch by batch, in the order of the set. */
 class Collector {
-  private readonly outputs = new Map<number, Float32Array>();
-  private milliseconds = 0;
-  private started = performance.now();
-  private warmUp = 0;
-  private places = 0;
+  readonly #outputs = new Map<number, Float32Array>();
+  #milliseconds = 0;
+  #started = performance.now();
+  #warmUp = 0;
+  #places = 0;
+  readonly #pictures: PictureSet;
+  readonly #grids: readonly PatchGrid[];
+  readonly #shape: PackShape;
 
   constructor(
-    private readonly pictures: PictureSet,
-    private readonly grids: readonly PatchGrid[],
-    private readonly shape: PackShape,
-  ) {}
+    pictures: PictureSet,
+    grids: readonly PatchGrid[],
+    shape: PackShape,
+  ) {
+    this.#pictures = pictures;
+    this.#grids = grids;
+    this.#shape = shape;
+  }
 
   /** Runs a batch and keeps what the model put out. */
   async run(forward: PackedForward, batch: PackedBatch): Promise<void> {
-    if (batch.step === 0) await this.warmUpWith(forward, batch);
+    if (batch.step === 0) await this.#warmUpWith(forward, batch);
     const start = performance.now();
     const values = await forward.run(batch);
-    this.milliseconds += performance.now() - start;
-    this.places += this.shape.sequences * this.shape.length;
+    this.#milliseconds += performance.now() - start;
+    this.#places += this.#shape.sequences * this.#shape.length;
     const width = values.length / batch.indices.length;
     batch.indices.forEach((index, slot) => {
       if (index < 0 || batch.weights[slot] === 0) return;
-      this.outputs.set(index, values.slice(slot * width, (slot + 1) * width));
+      this.#outputs.set(index, values.slice(slot * width, (slot + 1) * width));
     });
   }
 
-  private async warmUpWith(forward: PackedForward, batch: PackedBatch): Promise<void> {
+  async #warmUpWith(forward: PackedForward, batch: PackedBatch): Promise<void> {
     const start = performance.now();
     for (let run = 0; run < warmUpRuns; run++) await forward.run(batch);
-    this.warmUp = performance.now() - start;
+    this.#warmUp = performance.now() - start;
   }
 
   /** Everything that was collected; `cost` gives the multiply-adds of an image of so many tokens. */
   finish(cost: (tokens: number) => number): NaViTOutputs {
-    const seconds = (performance.now() - this.started - this.warmUp) / 1000;
-    const indices = [...this.outputs.keys()].sort((a, b) => a - b);
+    const seconds = (performance.now() - this.#started - this.#warmUp) / 1000;
+    const indices = [...this.#outputs.keys()].sort((a, b) => a - b);
     const images = indices.length;
-    if (images === 0) throw new InputError(`${this.pictures.name}: no picture can be read`);
-    const tokens = indices.map((index) => gridTokens(this.grids[index]));
+    if (images === 0) throw new InputError(`${this.#pictures.name}: no picture can be read`);
+    const tokens = indices.map((index) => gridTokens(this.#grids[index]));
     const total = tokens.reduce((sum, count) => sum + count, 0);
     const costs = new Map([...new Set(tokens)].map((count) => [count, cost(count)]));
-    const width = this.outputs.get(indices[0])!.length;
+    const width = this.#outputs.get(indices[0])!.length;
     const values = new Float32Array(images * width);
-    indices.forEach((index, row) => values.set(this.outputs.get(index)!, row * width));
+    indices.forEach((index, row) => values.set(this.#outputs.get(index)!, row * width));
     return {
       indices,
-      labels: Int32Array.from(indices, (index) => this.pictures.label(index)),
+      labels: Int32Array.from(indices, (index) => this.#pictures.label(index)),
       values,
       tokens: total / images,
       multiplyAdds: tokens.reduce((sum, count) => sum + costs.get(count)!, 0) / images,
-      milliseconds: this.milliseconds / images,
+      milliseconds: this.#milliseconds / images,
       imagesPerSecond: images / seconds,
-      fillRate: total / this.places,
+      fillRate: total / this.#places,
     };
   }
 }

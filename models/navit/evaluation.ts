@@ -156,73 +156,84 @@ interface Measured {
 }
 
 class ModelEvaluation {
-  private classifier?: Promise<ZeroShotClassifier>;
+  #classifier?: Promise<ZeroShotClassifier>;
+  readonly #model: EvaluatedModel;
+  readonly #loaded: LoadedNaViT;
+  readonly #data: EvaluationData;
+  readonly #plan: EvaluationPlan;
+  readonly #note: (line: string) => void;
 
   constructor(
-    private readonly model: EvaluatedModel,
-    private readonly loaded: LoadedNaViT,
-    private readonly data: EvaluationData,
-    private readonly plan: EvaluationPlan,
-    private readonly note: (line: string) => void,
-  ) {}
+    model: EvaluatedModel,
+    loaded: LoadedNaViT,
+    data: EvaluationData,
+    plan: EvaluationPlan,
+    note: (line: string) => void,
+  ) {
+    this.#model = model;
+    this.#loaded = loaded;
+    this.#data = data;
+    this.#plan = plan;
+    this.#note = note;
+  }
 
   async run(): Promise<ModelResult> {
     const measured: Measured[] = [];
-    for (const setting of this.plan.settings) measured.push(await this.measure(setting));
+    for (const setting of this.#plan.settings) measured.push(await this.#measure(setting));
     const best = measured.reduce((a, b) => b.row.top1 > a.row.top1 ? b : a);
-    const title = `${this.model.name}, ${best.row.setting}`;
+    const title = `${this.#model.name}, ${best.row.setting}`;
     const buckets = calibrationBuckets(best.predictions);
     return {
       settings: measured.map(({ row }) => row),
       classes: {
         name: title,
-        rows: classTable(best.predictions, this.classNames()),
+        rows: classTable(best.predictions, this.#classNames()),
       },
       calibration: { name: title, error: calibrationError(buckets), buckets },
       stages: measured.filter(({ setting }) => setting.kind === "tokens").map((
         { row, predictions },
       ) => ({ name: row.setting, predictions, cost: row.multiplyAdds })),
-      probes: await this.probe(best.setting),
+      probes: await this.#probe(best.setting),
       robustness: [
-        ...await this.shifted("resolution (pixels)", this.plan.baseSide, this.resolutions()),
-        ...await this.shifted("aspect ratio (times width / height)", 1, this.aspects()),
+        ...await this.#shifted("resolution (pixels)", this.#plan.baseSide, this.#resolutions()),
+        ...await this.#shifted("aspect ratio (times width / height)", 1, this.#aspects()),
       ],
       best: best.row.top1,
     };
   }
 
   /** Names of all classes; a classifier may have more than its data set had. */
-  private classNames(): readonly string[] {
-    const { classNames, config } = this.model;
+  #classNames(): readonly string[] {
+    const { classNames, config } = this.#model;
     if (config.text) return classNames;
     return Array.from({ length: config.classes }, (_, k) => classNames[k] ?? String(k));
   }
 
-  private async predictions(setting: ImageSetting): Promise<[NaViTOutputs, Prediction[]]> {
-    this.note(`${this.model.name}: ${settingName(setting)}`);
-    const { pictures } = this.data;
-    const { batches } = this.plan;
-    const classifier = await this.zeroShot();
+  async #predictions(setting: ImageSetting): Promise<[NaViTOutputs, Prediction[]]> {
+    this.#note(`${this.#model.name}: ${settingName(setting)}`);
+    const { pictures } = this.#data;
+    const { batches } = this.#plan;
+    const classifier = await this.#zeroShot();
     const output = classifier ? "embeddings" : "logits";
-    const outputs = await runNaViT(this.loaded, pictures, setting, output, batches);
+    const outputs = await runNaViT(this.#loaded, pictures, setting, output, batches);
     const { values, labels } = outputs;
     const logits = classifier ? classifier.logits(values) : values;
-    const classes = this.classNames().length;
-    return [outputs, predict({ logits, labels, classes }, this.model.activation)];
+    const classes = this.#classNames().length;
+    return [outputs, predict({ logits, labels, classes }, this.#model.activation)];
   }
 
   /** What makes a classifier of a contrastive model; undefined for one that classifies itself. */
-  private zeroShot(): Promise<ZeroShotClassifier> | undefined {
-    if (!this.model.config.text) return undefined;
-    this.classifier ??= ZeroShotClassifier.create(this.loaded, this.classNames());
-    return this.classifier;
+  #zeroShot(): Promise<ZeroShotClassifier> | undefined {
+    if (!this.#model.config.text) return undefined;
+    this.#classifier ??= ZeroShotClassifier.create(this.#loaded, this.#classNames());
+    return this.#classifier;
   }
 
-  private async measure(setting: ImageSetting): Promise<Measured> {
-    const [outputs, predictions] = await this.predictions(setting);
+  async #measure(setting: ImageSetting): Promise<Measured> {
+    const [outputs, predictions] = await this.#predictions(setting);
     const { tokens, multiplyAdds, milliseconds, imagesPerSecond, fillRate } = outputs;
     const row: SettingRow = {
-      checkpoint: this.model.name,
+      checkpoint: this.#model.name,
       setting: settingName(setting),
       kind: setting.kind === "aspect" ? "resolution" : setting.kind,
       tokens,
@@ -230,7 +241,7 @@ class ModelEvaluation {
       milliseconds,
       imagesPerSecond,
       top1: topAccuracy(predictions),
-      ...(this.classNames().length > 5 ? { top5: topAccuracy(predictions, 5) } : {}),
+      ...(this.#classNames().length > 5 ? { top5: topAccuracy(predictions, 5) } : {}),
       images: predictions.length,
       calibrationError: calibrationError(calibrationBuckets(predictions)),
       fillRate,
@@ -238,17 +249,17 @@ class ModelEvaluation {
     return { setting, outputs, predictions, row };
   }
 
-  private resolutions(): [number, ImageSetting][] {
-    return this.plan.resolutions.map((side) => [side, { kind: "resolution", side }]);
+  #resolutions(): [number, ImageSetting][] {
+    return this.#plan.resolutions.map((side) => [side, { kind: "resolution", side }]);
   }
 
-  private aspects(): [number, ImageSetting][] {
-    const side = this.plan.baseSide;
-    return this.plan.aspects.map((factor) => [factor, { kind: "aspect", side, factor }]);
+  #aspects(): [number, ImageSetting][] {
+    const side = this.#plan.baseSide;
+    return this.#plan.aspects.map((factor) => [factor, { kind: "aspect", side, factor }]);
   }
 
   /** Accuracy under changes of the images; no table where there are none. */
-  private async shifted(
+  async #shifted(
     shift: string,
     base: number,
     settings: readonly [value: number, setting: ImageSetting][],
@@ -256,20 +267,20 @@ class ModelEvaluation {
     if (settings.length === 0) return [];
     const measured: { value: number; predictions: Prediction[] }[] = [];
     for (const [value, setting] of settings) {
-      const [, predictions] = await this.predictions(setting);
+      const [, predictions] = await this.#predictions(setting);
       measured.push({ value, predictions });
     }
-    return [{ name: this.model.name, shift, base, rows: robustness(measured, base) }];
+    return [{ name: this.#model.name, shift, base, rows: robustness(measured, base) }];
   }
 
   /** A linear probe on the vectors of the images under a setting. */
-  private async probe(setting: ImageSetting): Promise<ProbeRow[]> {
-    const { shots, batches } = this.plan;
-    const { training, pictures } = this.data;
+  async #probe(setting: ImageSetting): Promise<ProbeRow[]> {
+    const { shots, batches } = this.#plan;
+    const { training, pictures } = this.#data;
     if (shots === undefined || !training) return [];
-    this.note(`${this.model.name}: linear probe, ${shots} shots a class`);
+    this.#note(`${this.#model.name}: linear probe, ${shots} shots a class`);
     const features = async (set: PictureSet) => {
-      const { values, labels } = await runNaViT(this.loaded, set, setting, "vectors", batches);
+      const { values, labels } = await runNaViT(this.#loaded, set, setting, "vectors", batches);
       return { features: values, labels };
     };
     const result = linearProbe(
@@ -278,6 +289,6 @@ class ModelEvaluation {
       pictures.classNames,
       { shots },
     );
-    return [{ name: `${this.model.name}, ${settingName(setting)}`, ...result }];
+    return [{ name: `${this.#model.name}, ${settingName(setting)}`, ...result }];
   }
 }

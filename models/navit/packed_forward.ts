@@ -12,11 +12,19 @@ import { navitForwardGraph, type NaViTOutput, type PackShape } from "./graph.ts"
 
 /** The forward pass of packed batches of one shape. */
 export class PackedForward {
+  readonly #executable: Executable;
+  readonly #inputs: ReadonlySet<string>;
+  readonly #output: NaViTOutput;
+
   private constructor(
-    private readonly executable: Executable,
-    private readonly inputs: ReadonlySet<string>,
-    private readonly output: NaViTOutput,
-  ) {}
+    executable: Executable,
+    inputs: ReadonlySet<string>,
+    output: NaViTOutput,
+  ) {
+    this.#executable = executable;
+    this.#inputs = inputs;
+    this.#output = output;
+  }
 
   /** Compiles the pass and binds it to parameters, which stay the caller's. */
   static async create(
@@ -39,14 +47,14 @@ export class PackedForward {
    */
   async run(batch: object): Promise<Float32Array> {
     for (const [name, data] of Object.entries(batch)) {
-      if (this.inputs.has(name)) this.executable.buffer(name).write(data as HostArray);
+      if (this.#inputs.has(name)) this.#executable.buffer(name).write(data as HostArray);
     }
-    this.executable.run();
-    return await this.executable.buffer(this.output).read() as Float32Array;
+    this.#executable.run();
+    return await this.#executable.buffer(this.#output).read() as Float32Array;
   }
 
   /** Frees the program. */
   destroy(): void {
-    this.executable.destroy();
+    this.#executable.destroy();
   }
 }

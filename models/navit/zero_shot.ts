@@ -11,13 +11,21 @@ import type { LoadedNaViT } from "./evaluate.ts";
 
 /** Turns the unit vectors of pictures into logits. */
 export class ZeroShotClassifier {
+  /** (classes, e) */
+  readonly #captions: Float32Array;
+  /** Factor on the similarities. */
+  readonly #scale: number;
+  readonly #classes: number;
+
   private constructor(
-    /** (classes, e) */
-    private readonly captions: Float32Array,
-    /** Factor on the similarities. */
-    private readonly scale: number,
-    private readonly classes: number,
-  ) {}
+    captions: Float32Array,
+    scale: number,
+    classes: number,
+  ) {
+    this.#captions = captions;
+    this.#scale = scale;
+    this.#classes = classes;
+  }
 
   /** Runs the text tower over the names of the classes. */
   static async create(
@@ -50,7 +58,7 @@ export class ZeroShotClassifier {
 
   /** Logits (pictures, classes) of unit vectors (pictures, e). */
   logits(pictures: Float32Array): Float32Array {
-    const { captions, scale, classes } = this;
+    const [captions, scale, classes] = [this.#captions, this.#scale, this.#classes];
     const width = captions.length / classes;
     return Float32Array.from({ length: pictures.length / width * classes }, (_, index) => {
       const [picture, caption] = [Math.floor(index / classes), index % classes];

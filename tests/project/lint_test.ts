@@ -121,3 +121,19 @@ Deno.test("wrong arguments are of one class of errors in the product", () => {
   assert.deepEqual(lint("kernels/a.ts", "if (!(error instanceof TypeError)) throw error;"), []);
   assert.deepEqual(lint("tests/a.ts", 'throw new TypeError("x");'), []);
 });
+
+Deno.test("private members have private names", () => {
+  const sources = [
+    "class A { private x = 1; }",
+    "class A { private get x() { return 1; } }",
+    "class A { private static x() {} }",
+    "class A { constructor(private readonly x: number) {} }",
+  ];
+  for (const source of sources) {
+    const [problem, ...others] = lint("kernels/a.ts", source);
+    assert.match(problem, /^tessera\/private-name:/);
+    assert.deepEqual(others, []);
+  }
+  const names = "class A { #x = 1; protected y = this.#x; private constructor() {} }";
+  assert.deepEqual(lint("kernels/a.ts", names), []);
+});

@@ -67,10 +67,14 @@ class Tally {
   };
   largest = { name: "", bytes: 0 };
 
-  constructor(private readonly kind: DeviceKind) {}
+  readonly #kind: DeviceKind;
+
+  constructor(kind: DeviceKind) {
+    this.#kind = kind;
+  }
 
   add(part: keyof MemoryParts, name: string, bytes: number): void {
-    const { allocationUnit: unit } = this.kind;
+    const { allocationUnit: unit } = this.#kind;
     const size = Math.ceil(bytes / unit) * unit;
     this.parts[part] += size;
     if (size > this.largest.bytes) this.largest = { name, bytes: size };

@@ -168,73 +168,83 @@ async function nonFiniteLoss(
 
 /** Turns running sums into metrics: those of the device, and those of the host about its batches. */
 class Log {
-  private last = performance.now();
-  private lastStep: number;
-  private lastWait: number;
-  private lastCheckpoints = 0;
-  private images = 0;
-  private readonly measures = new Map<string, number>();
+  #last = performance.now();
+  #lastStep: number;
+  #lastWait: number;
+  #lastCheckpoints = 0;
+  #images = 0;
+  readonly #measures = new Map<string, number>();
+
+  readonly #trainer: Trainer;
+  readonly #source: BatchSource;
+  readonly #settings: LoopSettings;
+  readonly #clock: RunClock;
 
   constructor(
-    private readonly trainer: Trainer,
-    private readonly source: BatchSource,
-    private readonly settings: LoopSettings,
-    private readonly clock: RunClock,
+    trainer: Trainer,
+    source: BatchSource,
+    settings: LoopSettings,
+    clock: RunClock,
   ) {
-    this.lastStep = trainer.step;
-    this.lastWait = source.waitSeconds;
+    this.#trainer = trainer;
+    this.#source = source;
+    this.#settings = settings;
+    this.#clock = clock;
+
+    this.#lastStep = trainer.step;
+    this.#lastWait = source.waitSeconds;
   }
 
   /** Adds what the host knows about the batch of a step. */
   count({ images, measures = {} }: TrainingBatch): void {
-    this.images += images;
+    this.#images += images;
     for (const [name, value] of Object.entries(measures)) {
-      this.measures.set(name, (this.measures.get(name) ?? 0) + value);
+      this.#measures.set(name, (this.#measures.get(name) ?? 0) + value);
     }
   }
 
   /** Reads the sums, appends a line to the metrics and checks that the run is healthy. */
   async write(): Promise<Metrics> {
-    const { trainer, settings } = this;
+    const [trainer, { folder }] = [this.#trainer, this.#settings];
     const sums = await trainer.takeSums();
-    const metrics = this.metrics(sums);
-    if (settings.folder !== undefined) appendMetrics(settings.folder, metrics);
+    const metrics = this.#metrics(sums);
+    if (folder !== undefined) appendMetrics(folder, metrics);
     const skipped = sums.get("skippedInARow")!;
     if (skipped >= longestSkippedStretch) {
-      throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
+      throw await nonFiniteLoss(skipped, trainer.step, folder);
     }
     return metrics;
   }
 
-  private metrics(sums: ReadonlyMap<string, number>): Metrics {
-    const { trainer, source, clock } = this;
-    const steps = trainer.step - this.lastStep;
+  #metrics(sums: ReadonlyMap<string, number>): Metrics {
+    const [trainer, source, clock] = [this.#trainer, this.#source, this.#clock];
+    const steps = trainer.step - this.#lastStep;
     const { skipped = 0, skippedInARow: _, ...measured } = Object.fromEntries(sums);
     const means = (values: Iterable<[string, number]>, count: number) =>
       Object.fromEntries(Array.from(values, ([name, sum]) => [name, sum / count]));
     const now = performance.now();
-    const seconds = (now - this.last) / 1000;
-    const { learningRate, rateSchedule } = this.settings.manifest.run;
+    const seconds = (now - this.#last) / 1000;
+    const { learningRate, rateSchedule } = this.#settings.manifest.run;
     const { loss, ...terms } = means(Object.entries(measured), steps - skipped);
     const metrics: Metrics = {
       step: trainer.step,
       loss,
       ...terms,
-      ...means(this.measures, steps),
+      ...means(this.#measures, steps),
       gradientNorm: terms.gradientNorm,
       learningRate: learningRateAt(trainer.step, learningRate, rateSchedule),
       skippedSteps: skipped,
-      imagesPerSecond: this.images / seconds,
+      imagesPerSecond: this.#images / seconds,
       seconds: clock.seconds,
-      dataWait: (source.waitSeconds - this.lastWait) / seconds,
-      checkpointing: (clock.secondsOf("checkpoints") - this.lastCheckpoints) / seconds,
+      dataWait: (source.waitSeconds - this.#lastWait) / seconds,
+      checkpointing: (clock.secondsOf("checkpoints") - this.#lastCheckpoints) / seconds,
     };
-    this.last = now;
-    this.lastStep = trainer.step;
-    this.lastWait = source.waitSeconds;
-    this.lastCheckpoints = clock.secondsOf("checkpoints");
-    this.images = 0;
-    this.measures.clear();
+    this.#last = now;
+    this.#lastStep = trainer.step;
+    this.#lastWait = source.waitSeconds;
+    this.#lastCheckpoints = clock.secondsOf("checkpoints");
+    this.#images = 0;
+    this.#measures.clear();
     return metrics;
   }
 }

@@ -21,7 +21,10 @@ export const curvePath = (run: string): string => join(run, "loss.svg");
 
 /** Draws the curve of one run. Failing to do so is no reason to end a run. */
 export class RunCurve {
-  private due: number;
+  #due: number;
+  readonly #run: string;
+  readonly #warn: (line: string) => void;
+  readonly #now: () => number;
 
   /**
    * @param run its folder
@@ -29,30 +32,34 @@ export class RunCurve {
    * @param now the time in milliseconds
    */
   constructor(
-    private readonly run: string,
-    private readonly warn: (line: string) => void = () => {},
-    private readonly now: () => number = () => performance.now(),
+    run: string,
+    warn: (line: string) => void = () => {},
+    now: () => number = () => performance.now(),
   ) {
-    this.due = now() + 1000 * firstCurve;
+    this.#run = run;
+    this.#warn = warn;
+    this.#now = now;
+
+    this.#due = now() + 1000 * firstCurve;
   }
 
   /** Draws the curve unless one was drawn not long ago. */
   async drawWhenDue(): Promise<void> {
-    if (this.now() >= this.due) await this.draw();
+    if (this.#now() >= this.#due) await this.draw();
   }
 
   /** Draws the curve of what has been logged so far. */
   async draw(): Promise<void> {
-    const started = this.now();
+    const started = this.#now();
     try {
-      if (await exists(metricsPath(this.run))) await drawCurve(this.run);
+      if (await exists(metricsPath(this.#run))) await drawCurve(this.#run);
     } catch (error) {
-      this.warn(
+      this.#warn(
         `warning: the loss curve was not drawn: ${error instanceof Error ? error.message : error}`,
       );
     }
-    const ended = this.now();
-    this.due = ended + (ended - started) / largestShare;
+    const ended = this.#now();
+    this.#due = ended + (ended - started) / largestShare;
   }
 }
 

@@ -26,8 +26,8 @@ export interface RunTime {
 /** Stopwatches of the pastimes. */
 export class RunClock {
   readonly started: number = performance.now();
-  private readonly spent: Record<Pastime, number> = { checkpoints: 0, samples: 0 };
-  private readonly counts: Record<Pastime, number> = { checkpoints: 0, samples: 0 };
+  readonly #spent: Record<Pastime, number> = { checkpoints: 0, samples: 0 };
+  readonly #counts: Record<Pastime, number> = { checkpoints: 0, samples: 0 };
 
   /** Seconds since the start. */
   get seconds(): number {
@@ -36,12 +36,12 @@ export class RunClock {
 
   /** Seconds spent on a pastime so far. */
   secondsOf(pastime: Pastime): number {
-    return this.spent[pastime];
+    return this.#spent[pastime];
   }
 
   /** How often there was something to do. */
   countOf(pastime: Pastime): number {
-    return this.counts[pastime];
+    return this.#counts[pastime];
   }
 
   /** Does something and counts its time. Work of the device must be finished before. */
@@ -50,8 +50,8 @@ export class RunClock {
     try {
       return await work();
     } finally {
-      this.spent[pastime] += (performance.now() - start) / 1000;
-      this.counts[pastime]++;
+      this.#spent[pastime] += (performance.now() - start) / 1000;
+      this.#counts[pastime]++;
     }
   }
 }

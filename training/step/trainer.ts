@@ -142,15 +142,23 @@ const statesOf = ({ buffers }: Program): string[] =>
 
 /** Makes steps. */
 export class Trainer {
+  readonly #settings: OptimizerSettings;
+  readonly #programs: LoadedStep;
+  readonly #sums: DeviceBuffer;
+
   private constructor(
     readonly device: Device,
     readonly state: TrainingState,
-    private readonly settings: OptimizerSettings,
-    private readonly programs: LoadedStep,
-    private readonly sums: DeviceBuffer,
+    settings: OptimizerSettings,
+    programs: LoadedStep,
+    sums: DeviceBuffer,
     /** Number of steps made so far. */
     public step: number,
-  ) {}
+  ) {
+    this.#settings = settings;
+    this.#programs = programs;
+    this.#sums = sums;
+  }
 
   /** Compiles the programs of a step and binds them to the states. */
   static async create(
@@ -166,7 +174,7 @@ export class Trainer {
 
   /** Writes an input that stays the same for all steps. */
   writeInput(name: string, data: HostArray): void {
-    const { accumulate, update } = this.programs;
+    const { accumulate, update } = this.#programs;
     (accumulate ?? update).buffer(name).write(data);
   }
 
@@ -177,7 +185,7 @@ export class Trainer {
    * is passed over
    */
   runStep(inputs: Readonly<Record<string, HostArray>>): void {
-    const { parts, accumulate, update, reads } = this.programs;
+    const { parts, accumulate, update, reads } = this.#programs;
     const batch = Object.entries(inputs).filter(([name]) => reads.has(name));
     for (let part = 0; part < parts; part++) {
       for (const [name, data] of batch) {
@@ -186,37 +194,37 @@ export class Trainer {
       }
       accumulate?.run();
     }
-    this.writeSchedules();
+    this.#writeSchedules();
     update.run();
     this.step++;
   }
 
   /** Writes the numbers of the update that the next run of the program makes. */
-  private writeSchedules(): void {
-    const { update, scheduled } = this.programs;
-    const { weightDecay, headWeightDecay = weightDecay } = this.settings;
+  #writeSchedules(): void {
+    const { update, scheduled } = this.#programs;
+    const { weightDecay, headWeightDecay = weightDecay } = this.#settings;
     const decays = { body: weightDecay, head: headWeightDecay };
     for (const part of scheduled) {
-      const schedule = scheduleAtStep(this.step + 1, this.settings, decays[part]);
+      const schedule = scheduleAtStep(this.step + 1, this.#settings, decays[part]);
       update.buffer(scheduleInputs[part]).write(schedule);
     }
   }
 
   /** Reads the running sums of the steps since the last call, and clears all but the last one. */
   async takeSums(): Promise<ReadonlyMap<string, number>> {
-    const sums = await this.sums.read() as Float32Array;
-    this.sums.write(new Float32Array(sums.length - 1));
-    return new Map(this.programs.columns.map((name, index) => [name, sums[index]]));
+    const sums = await this.#sums.read() as Float32Array;
+    this.#sums.write(new Float32Array(sums.length - 1));
+    return new Map(this.#programs.columns.map((name, index) => [name, sums[index]]));
   }
 
   /** How many of the latest steps were skipped, up to now, because a gradient was not finite. */
   async skippedInARow(): Promise<number> {
-    return (await this.sums.read()).at(-1)!;
+    return (await this.#sums.read()).at(-1)!;
   }
 
   /** Frees the programs; the states stay. */
   destroy(): void {
-    this.programs.update.destroy();
-    this.programs.accumulate?.destroy();
+    this.#programs.update.destroy();
+    this.#programs.accumulate?.destroy();
   }
 }

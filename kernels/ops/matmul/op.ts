@@ -83,7 +83,7 @@ export class MatmulNode extends Node {
   }
 
   override accepts(index: number, view: View): boolean {
-    return index > 1 || matrixView(view, this.matrixShape(index)) !== undefined;
+    return index > 1 || matrixView(view, this.#matrixShape(index)) !== undefined;
   }
 
   /** Of the right factor, which is where weights are. */
@@ -91,7 +91,7 @@ export class MatmulNode extends Node {
     return index === 1;
   }
 
-  private matrixShape(index: number): Shape {
+  #matrixShape(index: number): Shape {
     const { batch, m, n, k } = this.dimensions();
     if (index === 0) return [batch, m, k];
     return [this.inputs[1].shape.length === 2 ? 1 : batch, k, n];
@@ -101,8 +101,8 @@ export class MatmulNode extends Node {
     return [{
       kind: "matmul",
       ...this.dimensions(),
-      a: matrixView(a, this.matrixShape(0))!,
-      b: matrixView(b, this.matrixShape(1))!,
+      a: matrixView(a, this.#matrixShape(0))!,
+      b: matrixView(b, this.#matrixShape(1))!,
       output,
       epilogue: this.epilogue,
       epilogueInputs: rest.map((view) => broadcastView(view, output.shape)),

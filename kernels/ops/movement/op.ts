@@ -54,20 +54,20 @@ class PermuteNode extends ViewNode {
     super("permute", [x], [{ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }]);
     this.signature = `permute ${order}`;
   }
-  private inverse(): number[] {
+  #inverse(): number[] {
     return this.order.map((_, axis) => this.order.indexOf(axis));
   }
   override withInputs([x]: readonly Tensor[]): Node {
     return new PermuteNode(x, this.order);
   }
   override gradient([cotangent]: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
-    return [cotangent && permute(cotangent, this.inverse())];
+    return [cotangent && permute(cotangent, this.#inverse())];
   }
   override forward(view: View): View {
     return permuteView(view, this.order);
   }
   override backward(view: View): View {
-    return permuteView(view, this.inverse());
+    return permuteView(view, this.#inverse());
   }
 }
 
