@@ -23,8 +23,8 @@ def make_layer(name: str, gradient: bool, channels_last: bool) -> Callable[[], N
         value = torch.randn(*sizes, generator=random)
         return value.contiguous(memory_format=layout.get(value.dim(), torch.contiguous_format))
 
-    if kernel == "norm":
-        return make_norm(tensor(1, inputs, *shape), gradient)
+    if kernel.startswith("norm"):
+        return make_norm(tensor(1, inputs, *shape), kernel == "norm-silu", gradient)
     kernels = [int(size) for size in kernel.split("x")]
     x = tensor(1, inputs, *shape)
     if len(kernels) == 3:
@@ -42,14 +42,15 @@ def make_layer(name: str, gradient: bool, channels_last: bool) -> Callable[[], N
     return lambda: backward(cotangent, x, weight, None, *arguments, (True, True, False))
 
 
-def make_norm(x: torch.Tensor, gradient: bool) -> Callable[[], None]:
-    """With SiLU behind it; the gradient includes the forward pass."""
+def make_norm(x: torch.Tensor, activated: bool, gradient: bool) -> Callable[[], None]:
+    """By itself or with SiLU behind it; the gradient includes the forward pass."""
     weight, bias = torch.ones(x.shape[1]), torch.zeros(x.shape[1])
     cotangent = torch.ones_like(x)
     operands = [operand.requires_grad_(gradient) for operand in (x, weight, bias)]
 
     def run() -> None:
-        y = F.silu(F.group_norm(operands[0], GROUPS, operands[1], operands[2], EPSILON))
+        y = F.group_norm(operands[0], GROUPS, operands[1], operands[2], EPSILON)
+        y = F.silu(y) if activated else y
         if gradient:
             torch.autograd.grad(y, operands, cotangent)
 

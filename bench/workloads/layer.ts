@@ -35,19 +35,34 @@ export async function loadLayer(device: Device, pass: LayerPass, layer: Layer): 
   return { run: () => executable.run(), macs: macsOf(graph) };
 }
 
-function layerGraph(pass: LayerPass, layer: Layer): Graph {
-  const { kernel, channels: [inputs, outputs], sizes } = layer;
-  const x = input("input", [1, ...sizes, inputs]);
-  const weight = input("weight", kernel ? [outputs, inputs, ...kernel] : [outputs]);
-  const bias = input("bias", [outputs]);
-  const output = kernel
-    ? convolution(x, weight, undefined, { padding: padding(kernel) })
-    : silu(groupNorm(x, groups, 1e-6, { weight, bias }));
-  if (pass === "forward") return makeGraph(layer.name, { outputs: { output } });
-  const operands = kernel ? [x, weight] : [x, weight, bias];
-  const found = gradients(output, operands, input("cotangent", output.shape));
-  const names = ["dInput", "dWeight", "dBias"];
-  const outputsOf: [string, Tensor][] = found.map((tensor, i) => [names[i], tensor]);
-  if (!kernel) outputsOf.push(["output", output]);
-  return makeGraph(layer.name, { outputs: Object.fromEntries(outputsOf) });
+function layerGraph(pass: LayerPass, { name, kernel, channels, sizes }: Layer): Graph {
+  const x = input("input", [1, ...sizes, channels[0]]);
+  return typeof kernel === "string"
+    ? normGraph(name, pass, x, kernel === "norm-silu")
+    : convolutionGraph(name, pass, x, channels[1], kernel);
+}
+
+function convolutionGraph(
+  name: string,
+  pass: LayerPass,
+  x: Tensor,
+  channels: number,
+  kernel: readonly number[],
+): Graph {
+  const weight = input("weight", [channels, x.shape[x.shape.length - 1], ...kernel]);
+  const output = convolution(x, weight, undefined, { padding: padding(kernel) });
+  if (pass === "forward") return makeGraph(name, { outputs: { output } });
+  const [dInput, dWeight] = gradients(output, [x, weight], input("cotangent", output.shape));
+  return makeGraph(name, { outputs: { dInput, dWeight } });
+}
+
+function normGraph(name: string, pass: LayerPass, x: Tensor, activated: boolean): Graph {
+  const channels = x.shape[x.shape.length - 1];
+  const [weight, bias] = ["weight", "bias"].map((one) => input(one, [channels]));
+  const normalized = groupNorm(x, groups, 1e-6, { weight, bias });
+  const output = activated ? silu(normalized) : normalized;
+  if (pass === "forward") return makeGraph(name, { outputs: { output } });
+  const cotangent = input("cotangent", output.shape);
+  const [dInput, dWeight, dBias] = gradients(output, [x, weight, bias], cotangent);
+  return makeGraph(name, { outputs: { output, dInput, dWeight, dBias } });
 }

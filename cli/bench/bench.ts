@@ -261,7 +261,7 @@ function convolutionCommand(io: Io): Command {
         ),
         layers: flag(
           "--layers <list>",
-          "KERNEL:INPUTS-OUTPUTS@SIZES, causal along time; norm for a kernel is group norm and SiLU",
+          "KERNEL:INPUTS-OUTPUTS@SIZES, causal along time; KERNEL may be norm or norm-silu",
           list(layer),
           usualLayers.map((name) => parseLayer(name)!) as readonly Layer[],
           usualLayers.join(),

@@ -232,7 +232,7 @@ Deno.test("bench product measures lists of sizes", async () => {
 
 Deno.test("bench convolution measures layers, causal along time", async () => {
   const { code, out } = await run(
-    ...["convolution", "--layers=3x1x2:2-3@4x5x6,norm:64-64@3x2", "--device=wasm"],
+    ...["convolution", "--layers=3x1x2:2-3@4x5x6,norm-silu:64-64@3x2", "--device=wasm"],
     ...["--threads=1", "-r", "1", "--json"],
   );
   assert.equal(code, 0);
@@ -243,8 +243,8 @@ Deno.test("bench convolution measures layers, causal along time", async () => {
     [
       ["forward", "3x1x2:2-3@4x5x6", macs],
       ["gradient", "3x1x2:2-3@4x5x6", 2 * macs],
-      ["forward", "norm:64-64@3x2", 0],
-      ["gradient", "norm:64-64@3x2", 0],
+      ["forward", "norm-silu:64-64@3x2", 0],
+      ["gradient", "norm-silu:64-64@3x2", 0],
     ],
   );
 });
