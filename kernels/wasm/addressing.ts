@@ -75,3 +75,24 @@ export function loadStrided(
     });
   }
 }
+
+const lineBytes = 64;
+
+/**
+ * Reads one element of every cache line of `bytes` from an address on, in their order: the hardware
+ * fetches far ahead of that, but not of many rows side by side. `touched` comes to depend on all
+ * that is read, and has to be stored somewhere: what nobody uses is not read.
+ */
+export function touchLines(
+  f: FunctionBuilder,
+  start: Local,
+  bytes: Local | number,
+  touched: Local,
+): void {
+  f.withLocals(["i32", "i32"], (line, end) => {
+    f.get(start).tee(line).value(bytes).i32Add().set(end);
+    f.forRange(line, end, lineBytes, () => {
+      f.get(line).i32Load().get(touched).i32Xor().set(touched);
+    });
+  });
+}

@@ -12,6 +12,7 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/assembler.ts";
+import { touchLines } from "../../wasm/addressing.ts";
 import { forEachVector, loadRow, storeRow, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
 
 /**
@@ -107,7 +108,9 @@ export function defineDotBlock(
   return module.define(`dot_block_${depth}_${columnBytes}`, (_, name) => {
     const f = module.function(name, new Array(8).fill("i32"), []);
     const [a, rowBytesA, b, c, rowBytesC, rows, columns, scratch] = f.parameters;
+    const touched = f.local("i32");
     const strip = (width: number): void => {
+      if (columnBytes === 4 * depth) touchLines(f, b, width * columnBytes, touched);
       f.withLocals(["i32", "i32", "i32"], (rowA, rowC, pairs) => {
         const tile = (height: number): void => {
           f.get(rowA).get(rowBytesA).get(b).get(rowC).get(rowBytesC).get(scratch);
@@ -132,6 +135,7 @@ export function defineDotBlock(
       f.repeat(strips, () => strip(width));
       consumed = rest;
     }
+    f.get(scratch).get(touched).i32Store();
     return f;
   });
 }

@@ -13,6 +13,7 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/assembler.ts";
+import { touchLines } from "../../wasm/addressing.ts";
 import { defineWiden, loadFloats } from "../../wasm/half.ts";
 import { transpose, vectorBytes } from "../../wasm/lanes.ts";
 import { panelColumns, panelShift } from "./wasm_micro.ts";
@@ -149,10 +150,11 @@ export function definePackColumns(
     const rowOfPanel = 4 * panelColumns(lanes);
     const pointers = f.locals("i32", lanes);
     const block = f.locals("v128", vectorElements);
-    const touched = f.local("i32");
+    const [columnBytes, touched] = f.locals("i32", 2);
+    f.get(depth).i32Const(Math.log2(elementBytes[storage])).i32Shl().set(columnBytes);
     f.forRange(column, columns, lanes, () => {
       setClampedRows(f, pointers, source, column, columns, rowBytes);
-      touchRows(f, pointers, depth, storage, touched);
+      for (const pointer of pointers) touchLines(f, pointer, columnBytes, touched);
       f.withLocals(["i32"], (output) => {
         f.get(target).set(output).i32Const(0).set(k);
         // The last turn may write into the next panel, which is filled later.
@@ -174,34 +176,9 @@ export function definePackColumns(
       });
       nextColumnsOfPanel(f, target, column, depth);
     });
-    // What nobody uses would not be read: the room behind the panels gets it.
+    // There is room behind the panels.
     f.get(target).get(touched).i32Store();
     return f;
-  });
-}
-
-/** Bytes of a cache line. */
-const lineBytes = 64;
-
-/**
- * Reads one element of every cache line of some rows, one row after the other: the hardware fetches
- * ahead of that, but not of all rows side by side. `touched` depends on all that is read.
- */
-function touchRows(
-  f: FunctionBuilder,
-  rows: readonly Local[],
-  elements: Local,
-  storage: FloatType,
-  touched: Local,
-): void {
-  f.withLocals(["i32", "i32"], (line, end) => {
-    for (const row of rows) {
-      f.get(row).tee(line).get(elements).i32Const(Math.log2(elementBytes[storage])).i32Shl();
-      f.i32Add().set(end);
-      f.forRange(line, end, lineBytes, () => {
-        f.get(line).i32Load().get(touched).i32Xor().set(touched);
-      });
-    }
   });
 }
 
