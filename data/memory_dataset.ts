@@ -53,7 +53,6 @@ export class MemoryDataset implements ImageDataset {
    */
   constructor(images: MemoryImages) {
     this.#images = images;
-
     ({ name: this.name, channels: this.channels, classNames: this.classNames } = images);
     ({ height: this.height, width: this.width } = images);
     this.length = images.labels.length;

@@ -59,7 +59,6 @@ export class EpochSampler {
     this.#seed = seed;
     this.#length = length;
     this.#batchSize = batchSize;
-
     for (const [what, value] of [["length", length], ["batch size", batchSize]] as const) {
       if (!Number.isSafeInteger(value) || value < 1) {
         throw new RangeError(`${what} ${value} is not a whole number from 1 up`);

@@ -75,7 +75,6 @@ export class BatchStream {
     this.#shape = shape;
     this.#seed = seed;
     this.#plan = plan;
-
     const { workers = defaultWorkers(), ahead = 2, memoryBudget = 2 ** 31 } = options;
     if (!(Number.isSafeInteger(ahead) && ahead >= 1)) {
       throw new RangeError(`${ahead} batches ahead: give a whole number from 1 up`);

@@ -118,7 +118,6 @@ class DecodingDataset implements ImageDataset {
     fingerprint: string,
   ) {
     this.#skips = skips;
-
     this.name = folder;
     this.length = files.length;
     this.height = imageSize;

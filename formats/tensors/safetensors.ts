@@ -94,7 +94,6 @@ class SafetensorsFile implements TensorReader {
     this.#file = file;
     this.#bytes = bytes;
     this.#record = record;
-
     this.path = file.path;
   }
 
@@ -218,7 +217,6 @@ class ShardedSafetensors implements TensorReader {
   ) {
     this.#shardOf = shardOf;
     this.#shards = shards;
-
     this.tensors = new Map([...shardOf].map(([name, shard]) => [name, shard.info(name)]));
   }
 
@@ -272,7 +270,6 @@ class RenamedTensors implements TensorReader {
   constructor(file: TensorReader, prefix: string) {
     this.#file = file;
     this.#prefix = prefix;
-
     this.path = file.path;
     this.metadata = file.metadata;
     this.tensors = new Map(

@@ -48,7 +48,6 @@ class Lowering {
 
   constructor(graph: Graph) {
     this.#graph = graph;
-
     this.#uses = countUses(graph);
     this.#running = runningUpdates(graph, this.#uses);
     this.#nodes = moveForward(graphNodes(graph), new Set(this.#running.keys()));

@@ -190,7 +190,6 @@ class Log {
     this.#source = source;
     this.#settings = settings;
     this.#clock = clock;
-
     this.#lastStep = trainer.step;
     this.#lastWait = source.waitSeconds;
   }

@@ -39,7 +39,6 @@ export class RunCurve {
     this.#run = run;
     this.#warn = warn;
     this.#now = now;
-
     this.#due = now() + 1000 * firstCurve;
   }
 

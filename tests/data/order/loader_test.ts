@@ -64,15 +64,15 @@ Deno.test("loader: flips mirror rows of the chosen pictures only", async () => {
 Deno.test("loader: memory is recycled, one batch is read ahead, waiting is measured", async () => {
   const inner = memorySet(8, 1, 2, 2);
   let reads = 0;
-  const slow: ImageDataset = Object.create(inner, {
-    read: {
-      value: async (indices: ArrayLike<number>, out: Float32Array) => {
-        reads++;
-        await new Promise((resolve) => setTimeout(resolve, 30));
-        await inner.read(indices, out);
-      },
+  const slow: ImageDataset = {
+    ...inner,
+    label: (index) => inner.label(index),
+    read: async (indices, out) => {
+      reads++;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await inner.read(indices, out);
     },
-  });
+  };
   const loader = createLoader(slow, { seed: 1, batchSize: 2 });
   const first = await loader.next();
   const kept = first.images.slice();
@@ -93,9 +93,11 @@ Deno.test("loader: memory is recycled, one batch is read ahead, waiting is measu
 
 Deno.test("loader: a failed read reaches the caller", async () => {
   const inner = memorySet(2, 1, 1, 1);
-  const broken: ImageDataset = Object.create(inner, {
-    read: { value: () => Promise.reject(new Error("disk gone")) },
-  });
+  const broken: ImageDataset = {
+    ...inner,
+    label: (index) => inner.label(index),
+    read: () => Promise.reject(new Error("disk gone")),
+  };
   const loader = createLoader(broken, { seed: 1, batchSize: 2 });
   await new Promise((resolve) => setTimeout(resolve, 1));
   await assert.rejects(loader.next(), /disk gone/);
