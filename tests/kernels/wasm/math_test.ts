@@ -59,6 +59,14 @@ for (const relaxed of [true, false]) {
     );
   });
 
+  Deno.test(`the bounded exponential has the same bits below the bound, ${suffix}`, () => {
+    const values = [-Infinity, -1000, -0, NaN, ...sweep(-100, 88.7, 20001)];
+    assert.deepEqual(
+      apply(math.boundedExponential, values, relaxed),
+      apply(math.exponential, values, relaxed),
+    );
+  });
+
   Deno.test(`logarithm is accurate to 2 ulp over the full range, ${suffix}`, () => {
     const values = [...sweep(1e-6, 4, 40001), ...sweep(0.9, 1.1, 20001)];
     for (let exponent = -140; exponent < 128; exponent++) {
