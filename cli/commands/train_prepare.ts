@@ -7,6 +7,7 @@ import { basename, resolve } from "@std/path";
 import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
 import { checkManifest, type Description, descriptionOf } from "../../training/runs/manifest.ts";
+import { recordChanges } from "../../training/runs/run_changes.ts";
 import { type Start, startFromWeights } from "../../training/runs/run.ts";
 import type { CommonSettings } from "../../training/runs/settings.ts";
 import type {
@@ -18,14 +19,15 @@ import type {
   TrainValues,
 } from "../families/training.ts";
 import { baseConfig } from "../flags/model_config.ts";
-import { parts, rateSchedule, schedule } from "../flags/train_settings.ts";
+import { allowedChanges } from "../flags/train_flags.ts";
+import { changedSettings, parts, rateSchedule, schedule } from "../flags/train_settings.ts";
 import { assetPath } from "../terminal/assets.ts";
 import { asUsage } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { recordedData } from "../families/recorded_data.ts";
 import { describePictures, Opening } from "../terminal/opening.ts";
 import {
-  findResumedRun,
+  findContinuedRun,
   type PreparedRun,
   requireFamily,
   requireSameData,
@@ -44,9 +46,9 @@ export async function runTrain<
   parsed: ParsedTrain<V>,
 ): Promise<void> {
   const { values } = parsed;
-  const planned = values.resume === undefined
+  const planned = values.resume === undefined && values.fork === undefined
     ? await planNewRun(io, command, parsed)
-    : await planResumedRun(io, command, parsed);
+    : await planContinuedRun(io, command, parsed);
   if (values.dryRun) {
     planned.notes.forEach((note) => io.tell(note));
     const { describePlan } = await import("./train_plan.ts");
@@ -56,8 +58,12 @@ export async function runTrain<
   await startRun(io, parsed, preparedRun(command, planned, titleOf(values)));
 }
 
-/** What the run folder is called after. */
-export function titleOf({ config, model }: Pick<TrainValues, "config" | "model">): string {
+/** What the run folder is called after: the model, or the run that a fork comes from. */
+export function titleOf(
+  { config, model, fork }: Pick<TrainValues, "config" | "model" | "fork">,
+): string {
+  const origin = fork && basename(resolve(fork, "..", "..")).replace(/^\d+-/, "");
+  if (origin) return origin;
   return config === undefined ? model : basename(config, ".json");
 }
 
@@ -166,8 +172,8 @@ async function startOf(
   return await startFromWeights(initFrom, specifications);
 }
 
-/** The run that `--resume` means. */
-async function planResumedRun<
+/** The run that `--resume` goes on with, or the new one that `--fork` makes of a checkpoint. */
+async function planContinuedRun<
   V extends TrainValues,
   Config extends FamilyConfig,
   Settings extends CommonSettings,
@@ -178,30 +184,49 @@ async function planResumedRun<
   parsed: ParsedTrain<V>,
 ): Promise<PlannedRun<Config, Settings, Data>> {
   const { values, given } = parsed;
-  const { checkpoint, folder, manifest: found } = await findResumedRun(values);
-  requireFamily(command.family.name, found, folder);
+  const { checkpoint, folder, manifest: found } = await findContinuedRun(values);
+  requireFamily(command.family.name, found, folder ?? checkpoint);
   const manifest = checkManifest(command.family, found, checkpoint);
-  const { schedule: before, config, run } = manifest;
+  const { schedule: before, config, step } = manifest;
   const description = descriptionOf<Description<Config, Settings>>(manifest);
   const place = placeOf(command, values.dataPath ?? manifest.dataPath);
   const reopened = await recordedData(
     values.dataPath,
     opened(io, values.quiet, (events) => command.reopen(place, description, events)),
   );
-  requireSameData(reopened, manifest);
+  if (!allowedChanges(values).includes("data")) requireSameData(reopened, manifest);
   const data = command.relabel?.(reopened, manifest.classNames) ?? reopened;
+  const runSchedule = schedule(
+    values,
+    given,
+    command.stepsPerEpoch(data, config, manifest.run),
+    before,
+  );
+  const run = checkFields(
+    command.family.training.settings,
+    changedSettings(values, given, manifest.run, runSchedule.steps),
+    "settings",
+  );
+  command.check?.(config, run, data);
+  const next: Description<Config, Settings> = {
+    ...description,
+    run,
+    dataFingerprint: data.fingerprint,
+    dataPath: values.dataPath === undefined ? description.dataPath : resolve(values.dataPath),
+  };
+  const { changes, notes } = recordChanges(description, next, step);
+  const origin = { checkpoint: resolve(checkpoint), step };
+  const isFork = folder === undefined;
   return {
     plan: {
-      ...schedule(values, given, command.stepsPerEpoch(data, config, run), before),
+      ...runSchedule,
       samples: command.samples?.(parsed, config, before?.samples),
-      description: values.dataPath === undefined
-        ? description
-        : { ...description, dataPath: resolve(values.dataPath) },
-      start: { from: "resume", checkpoint },
+      description: { ...next, ...(isFork && { forkedFrom: origin }), changes },
+      start: { from: isFork ? "fork" : "resume", checkpoint },
       folder,
     },
     data,
-    notes: [],
+    notes: isFork ? [`goes on from step ${step} of ${checkpoint}`, ...notes] : notes,
   };
 }
 

@@ -19,7 +19,12 @@ import {
   type RunPlan,
   startRunFolder,
 } from "../../training/runs/run.ts";
-import { latestCheckpoint, newestRun, removeRunFolder } from "../../training/runs/run_folder.ts";
+import {
+  latestCheckpoint,
+  newestRun,
+  removeRunFolder,
+  resolveCheckpoint,
+} from "../../training/runs/run_folder.ts";
 import { appendLog } from "../../training/runs/run_log.ts";
 import type { RunTime } from "../../training/runs/run_time.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
@@ -65,10 +70,21 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
 /** Flags that decide the bits of a run and are not kept in its checkpoints. */
 const arithmeticFlags = ["device", "threads", "strictMath"] as const;
 
-/** The run that `--resume` means. */
-export async function findResumedRun(
-  { resume, resultsDir }: Pick<CommonTrainOptions, "resume" | "resultsDir">,
-): Promise<Awaited<ReturnType<typeof findRun>>> {
+/** A checkpoint to go on from, and the run folder to go on in, if it is not a new one. */
+interface ContinuedRun {
+  readonly checkpoint: string;
+  readonly folder?: string;
+  readonly manifest: Manifest;
+}
+
+/** The checkpoint that `--fork` names, or the run that `--resume` means. */
+export async function findContinuedRun(
+  { resume, fork, resultsDir }: Pick<CommonTrainOptions, "resume" | "fork" | "resultsDir">,
+): Promise<ContinuedRun> {
+  if (fork !== undefined) {
+    const checkpoint = await resolveCheckpoint(fork);
+    return { checkpoint, manifest: await readManifest(checkpoint) };
+  }
   const run = resume === "auto" ? await newestRun(resultsDir) : resume!;
   return await findRun(run).catch(async (error) => {
     throw await withWayOn(error);
@@ -105,7 +121,7 @@ export function requireSameData(
   if (fingerprint === dataFingerprint) return;
   throw new InputError(
     `${name}: not the pictures this run was trained on (${dataPath}); ` +
-      "a resumed run must see the same data, a new run may start with --init-from",
+      "--allow-changes data goes on with them, a new run may start with --init-from",
   );
 }
 

@@ -112,7 +112,7 @@ export function trainCommand<
     ...definition,
     run: async (io, parsed) => {
       const training = parsed as ParsedTrain<Values<F> & TrainValues>;
-      if (training.given.has("resume")) requireResumable(definition.flags, training.given);
+      requireResumable(definition.flags, training);
       const { runTrain } = await import("../commands/train_prepare.ts");
       await runTrain(io, await load(), training);
     },

@@ -28,6 +28,8 @@ export interface Flag<T> {
   readonly defaultText?: string;
   /** Whether `train --resume` takes it; all else a resumed run has from its checkpoint. */
   readonly resumable?: boolean;
+  /** What of a run it changes on its way, where `train --fork` or `--allow-changes` lets it. */
+  readonly change?: string;
 }
 
 /** Flags of a command by the names of their values: the flag in camel case. */
@@ -93,6 +95,11 @@ export function group<F extends Flags>(heading: string, flags: F): F {
 /** Flags that may be given together with `train --resume`. */
 export function resumable<F extends Flags>(flags: F): F {
   return withField(flags, { resumable: true });
+}
+
+/** Flags that may change one thing about a run on its way. */
+export function changeable<F extends Flags>(change: string, flags: F): F {
+  return withField(flags, { change });
 }
 
 function withField<F extends Flags>(flags: F, field: Partial<Flag<unknown>>): F {

@@ -4,9 +4,18 @@
  * @module
  */
 import { UsageError } from "../terminal/errors.ts";
-import { flag, type Flags, group, optional, resumable, toggle } from "./flags.ts";
+import {
+  changeable,
+  flag,
+  type Flags,
+  group,
+  optional,
+  resumable,
+  toggle,
+  type Values,
+} from "./flags.ts";
 import { deviceFlags, profileFlags, progressFlags, seedFlags } from "./options.ts";
-import { choice, integer, number, text } from "./parsers.ts";
+import { choice, integer, list, number, text } from "./parsers.ts";
 
 const count = integer({ min: 1 });
 
@@ -19,6 +28,12 @@ interface TrainDefaults {
   readonly weightDecay: number;
   readonly averageDecay: number;
 }
+
+/** What can be changed about a run on its way. */
+export const runChanges = ["lr", "optimizer", "data"] as const;
+
+/** One of {@link runChanges}. */
+export type RunChangeName = (typeof runChanges)[number];
 
 /** Flags of the optimizer and of the run, with a model's defaults. */
 export function trainFlags(defaults: TrainDefaults) {
@@ -34,66 +49,70 @@ export function trainFlags(defaults: TrainDefaults) {
         count,
         1,
       ),
-      lr: optional(
-        "--lr <rate>",
-        "AdamW learning rate, the highest of the schedule",
-        number({ above: 0 }),
-        defaults.learningRate,
-      ),
-      lrSchedule: flag(
-        "--lr-schedule <constant|cosine|rsqrt>",
-        "how the learning rate goes on after the warm-up; rsqrt is the reciprocal square root",
-        choice("constant", "cosine", "rsqrt"),
-        defaults.rateSchedule,
-      ),
-      warmup: flag(
-        "--warmup <steps>",
-        "steps of linear warm-up",
-        integer({ min: 0 }),
-        defaults.warmup,
-      ),
-      lrMin: optional(
-        "--lr-min <rate>",
-        "learning rate at the end of a cosine",
-        number({ min: 0 }),
-        "0",
-      ),
-      lrSteps: optional(
-        "--lr-steps <n>",
-        "step at which a cosine or a cooldown ends, warm-up included",
-        count,
-        "all steps of the run",
-      ),
-      lrTimescale: optional(
-        "--lr-timescale <steps>",
-        "rsqrt: steps after the warm-up until the rate has fallen to 0.71 of its peak",
-        number({ above: 0 }),
-        "a tenth of the steps, at most 10,000",
-      ),
-      lrCooldown: optional(
-        "--lr-cooldown <steps>",
-        "rsqrt: steps at the end over which the rate falls to 0",
-        integer({ min: 0 }),
-        "a fifth of the steps",
-      ),
-      weightDecay: flag(
-        "--weight-decay <rate>",
-        "AdamW decay",
-        number({ min: 0 }),
-        defaults.weightDecay,
-      ),
-      clipGrad: flag(
-        "--clip-grad <norm>",
-        "largest gradient norm over all parameters; 0 is no limit",
-        number({ min: 0 }),
-        1,
-      ),
-      emaDecay: flag(
-        "--ema-decay <rate>",
-        "decay of the averaged weights, warmed up over short runs",
-        number({ min: 0, max: 1 }),
-        defaults.averageDecay,
-      ),
+      ...changeable("lr", {
+        lr: optional(
+          "--lr <rate>",
+          "AdamW learning rate, the highest of the schedule",
+          number({ above: 0 }),
+          defaults.learningRate,
+        ),
+        lrSchedule: flag(
+          "--lr-schedule <constant|cosine|rsqrt>",
+          "how the learning rate goes on after the warm-up; rsqrt is the reciprocal square root",
+          choice("constant", "cosine", "rsqrt"),
+          defaults.rateSchedule,
+        ),
+        warmup: flag(
+          "--warmup <steps>",
+          "steps of linear warm-up",
+          integer({ min: 0 }),
+          defaults.warmup,
+        ),
+        lrMin: optional(
+          "--lr-min <rate>",
+          "learning rate at the end of a cosine",
+          number({ min: 0 }),
+          "0",
+        ),
+        lrSteps: optional(
+          "--lr-steps <n>",
+          "step at which a cosine or a cooldown ends, warm-up included",
+          count,
+          "all steps of the run",
+        ),
+        lrTimescale: optional(
+          "--lr-timescale <steps>",
+          "rsqrt: steps after the warm-up until the rate has fallen to 0.71 of its peak",
+          number({ above: 0 }),
+          "a tenth of the steps, at most 10,000",
+        ),
+        lrCooldown: optional(
+          "--lr-cooldown <steps>",
+          "rsqrt: steps at the end over which the rate falls to 0",
+          integer({ min: 0 }),
+          "a fifth of the steps",
+        ),
+      }),
+      ...changeable("optimizer", {
+        weightDecay: flag(
+          "--weight-decay <rate>",
+          "AdamW decay",
+          number({ min: 0 }),
+          defaults.weightDecay,
+        ),
+        clipGrad: flag(
+          "--clip-grad <norm>",
+          "largest gradient norm over all parameters; 0 is no limit",
+          number({ min: 0 }),
+          1,
+        ),
+        emaDecay: flag(
+          "--ema-decay <rate>",
+          "decay of the averaged weights, warmed up over short runs",
+          number({ min: 0, max: 1 }),
+          defaults.averageDecay,
+        ),
+      }),
     }),
     ...seedFlags,
     ...group("Run:", {
@@ -107,8 +126,20 @@ export function trainFlags(defaults: TrainDefaults) {
           "go on with a run folder, everything included; auto takes the newest",
           text,
         ),
+        allowChanges: optional(
+          `--allow-changes <${runChanges.join(",")}>`,
+          "what a resumed run may change: learning rate and its schedule, other flags of the " +
+            "optimizer, the pictures; the checkpoints say what and when",
+          list(choice(...runChanges)),
+        ),
         dryRun: toggle("--dry-run", "print parameters, operations and memory, and stop"),
       }),
+      fork: optional(
+        "--fork <ckpt>",
+        "go on from a checkpoint, its optimizer included, in a new run folder; flags may change " +
+          "what --allow-changes names",
+        text,
+      ),
       initFrom: optional("--init-from <ckpt>", "start from the weights of a checkpoint only", text),
     }),
     ...deviceFlags,
@@ -121,17 +152,45 @@ export function trainFlags(defaults: TrainDefaults) {
 export type CommonTrainFlags = ReturnType<typeof trainFlags>;
 
 /**
- * Refuses what was given together with `--resume` and is not for a resumed run.
+ * Refuses what was given together with `--resume` or `--fork` and is not for a run that goes on.
  *
  * @throws UsageError that names the first such flag
  */
-export function requireResumable(flags: Flags, given: ReadonlySet<string>): void {
-  const refused = [...given].find((name) => !flags[name].resumable);
+export function requireResumable(
+  flags: Flags,
+  { values, given }: { readonly values: Values<GoingOnFlags>; readonly given: ReadonlySet<string> },
+): void {
+  if (values.resume === undefined && given.has("allowChanges")) {
+    throw new UsageError("--allow-changes is for --resume; --fork takes all of these changes");
+  }
+  const goesOn = goingOnFlags.find((name) => given.has(name));
+  if (goesOn === undefined) return;
+  const allowed: readonly string[] = allowedChanges(values);
+  const refused = [...given].find((name) => {
+    const { resumable, change } = flags[name];
+    return name !== goesOn && !resumable && !(change && allowed.includes(change));
+  });
   if (refused === undefined) return;
+  const { change } = flags[refused];
+  const wayOut = change
+    ? `--allow-changes ${change} changes it from here on, --fork does so in a new run`
+    : "use --init-from to start a new run from its weights";
   throw new UsageError(
-    `--resume goes on with the settings of the run, so ${flagName(refused)} cannot be given; ` +
-      "use --init-from to start a new run from its weights",
+    `${flagName(goesOn)} goes on with the settings of the run, so ${flagName(refused)} cannot be ` +
+      `given; ${wayOut}`,
   );
+}
+
+/** Flags under which a run goes on. */
+const goingOnFlags = ["resume", "fork"] as const;
+
+type GoingOnFlags = Pick<CommonTrainFlags, "resume" | "fork" | "allowChanges">;
+
+/** What a run that goes on may change: a fork all, a resumed run what was allowed. */
+export function allowedChanges(
+  { fork, allowChanges = [] }: Pick<Values<GoingOnFlags>, "fork" | "allowChanges">,
+): readonly RunChangeName[] {
+  return fork === undefined ? allowChanges : runChanges;
 }
 
 /** How the flag of a value is written. */

@@ -4,7 +4,8 @@
  * @module
  */
 import type { RunSchedule, SampleSchedule } from "../../training/runs/manifest.ts";
-import type { RateSchedule } from "../../training/step/learning_rate.ts";
+import type { CommonSettings } from "../../training/runs/settings.ts";
+import { constantRate, type RateSchedule } from "../../training/step/learning_rate.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "./flags.ts";
 import type { CommonTrainFlags } from "./train_flags.ts";
@@ -73,6 +74,71 @@ export function parts(accumulate: number, size: number, what: string): number {
     `--accumulate ${accumulate} does not divide ${what} into equal parts; ` +
       `the nearest: ${nearest}`,
   );
+}
+
+/**
+ * The settings of a run that goes on, with those that flags replace. A schedule keeps what flags do
+ * not name, as far as the new kind has it.
+ *
+ * @param steps of the run in all
+ */
+export function changedSettings<Settings extends CommonSettings>(
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+  run: Settings,
+  steps: number,
+): Settings {
+  const chosen = <K extends keyof CommonTrainOptions>(name: K) =>
+    given.has(name) ? values[name] : undefined;
+  const learningRate = chosen("lr") ?? run.learningRate;
+  const bends = [...given].some((name) => rateFlags.has(name));
+  return {
+    ...run,
+    learningRate,
+    weightDecay: chosen("weightDecay") ?? run.weightDecay,
+    clipNorm: chosen("clipGrad") ?? run.clipNorm,
+    averageDecay: chosen("emaDecay") ?? run.averageDecay,
+    rateSchedule: bends
+      ? changedSchedule(values, given, run.rateSchedule ?? constantRate, learningRate, steps)
+      : run.rateSchedule,
+  };
+}
+
+/** Flags that change how the learning rate goes on. */
+const rateFlags: ReadonlySet<string> = new Set([
+  ...["lr", "lrSchedule", "warmup", "lrMin", "lrSteps", "lrTimescale", "lrCooldown"],
+]);
+
+function changedSchedule(
+  values: CommonTrainOptions,
+  given: ReadonlySet<string>,
+  before: RateSchedule,
+  peak: number,
+  steps: number,
+): RateSchedule {
+  const kind = given.has("lrSchedule") ? values.lrSchedule : before.kind;
+  const kept = kind === before.kind ? scheduleValues(before) : { warmup: before.warmup };
+  const flags = Object.fromEntries([...given].map((name) => [name, Object(values)[name]]));
+  const merged = { ...values, ...kept, ...flags, lrSchedule: kind };
+  return rateSchedule(merged, new Set(["warmup"]), peak, steps);
+}
+
+/** The flags that make a schedule. */
+function scheduleValues(schedule: RateSchedule): Partial<CommonTrainOptions> {
+  const { warmup } = schedule;
+  switch (schedule.kind) {
+    case "constant":
+      return { warmup };
+    case "cosine":
+      return { warmup, lrSteps: schedule.steps, lrMin: schedule.minimum };
+    case "rsqrt":
+      return {
+        warmup,
+        lrSteps: schedule.steps,
+        lrTimescale: schedule.timescale,
+        lrCooldown: schedule.cooldown,
+      };
+  }
 }
 
 /** Flags of schedules that not every schedule has. */

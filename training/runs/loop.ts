@@ -37,6 +37,8 @@ export interface LoopSettings extends RunSchedule {
   readonly folder?: string;
   /** What a checkpoint says about the run. */
   readonly manifest: RunDescription;
+  /** Where the data of the first step starts, if its number does not tell. */
+  readonly position?: DataPosition;
 }
 
 /** What the loop tells its caller. */
@@ -75,7 +77,7 @@ export async function trainLoop(
   const clock = new RunClock();
   const firstStep = trainer.step;
   const log = new Log(trainer, source, settings, clock);
-  let position: DataPosition | undefined;
+  let { position } = settings;
   // Within a step some states may be new and others old, which no checkpoint must hold.
   let isBetweenSteps = true;
   const pace = new Pace(trainer.device);

@@ -35,7 +35,25 @@ export interface SampleSchedule {
   readonly steps: number;
 }
 
-/** What a run is: the part of a manifest that stays the same from start to end. */
+/** What was different about a run until one of its steps. */
+export interface RunChange {
+  /** The last step that was made as before. */
+  readonly step: number;
+  /** When the run was changed, in ISO 8601. */
+  readonly at: string;
+  /** What held until then, of the fields that were changed; null: there was none. */
+  readonly before: Readonly<Record<string, unknown>>;
+}
+
+/** The checkpoint that a run goes on from in a folder of its own. */
+export interface ForkOrigin {
+  /** Path of the checkpoint when the run started. */
+  readonly checkpoint: string;
+  /** Its step. */
+  readonly step: number;
+}
+
+/** What a run is: the part of a manifest that stays the same unless the user has the run changed. */
 export interface Description<Config, Settings> {
   /** Marks the file. */
   readonly format: "tessera-checkpoint";
@@ -51,6 +69,10 @@ export interface Description<Config, Settings> {
   readonly dataFingerprint: string;
   /** Where the training data was when the run started. */
   readonly dataPath: string;
+  /** Where the run comes from, if it has not started at step 0. */
+  readonly forkedFrom?: ForkOrigin;
+  /** How the run has been changed on its way, the first change first; absent: never. */
+  readonly changes?: readonly RunChange[];
 }
 
 /** The run of any model. */
@@ -95,6 +117,14 @@ const manifestSchema = z.strictObject({
   run: z.looseObject(commonSettings),
   dataFingerprint: z.string(),
   dataPath: z.string(),
+  forkedFrom: z.strictObject({ checkpoint: z.string(), step: whole }).optional(),
+  changes: z.array(
+    z.strictObject({
+      step: whole,
+      at: z.iso.datetime(),
+      before: z.record(z.string(), z.unknown()),
+    }),
+  ).optional(),
   schedule: z.strictObject({
     steps: positive,
     logEvery: positive,

@@ -47,6 +47,8 @@ export type Start =
   | { readonly from: "seed" }
   /** Everything from a checkpoint folder; the run goes on in its run folder. */
   | { readonly from: "resume"; readonly checkpoint: string }
+  /** Everything from a checkpoint folder; the run goes on in a run folder of its own. */
+  | { readonly from: "fork"; readonly checkpoint: string }
   /**
    * Only the weights, from a safetensors file; those that it has for another number of classes are
    * drawn from the seed when that is allowed.
@@ -203,7 +205,7 @@ export async function runTraining(
   };
   try {
     events.ready?.(trainer);
-    const settings = { ...plan, manifest: description };
+    const settings = { ...plan, manifest: description, position };
     await trainLoop(trainer, source, settings, { draw, ...events, checkpoint });
   } finally {
     source.close?.();
@@ -227,6 +229,11 @@ async function fillState(
       if (folder === undefined) return { step, position };
       for (const damaged of await damagedAfter(folder, checkpoint)) await setAside(damaged);
       await truncateMetrics(folder, step);
+      return { step, position };
+    }
+    case "fork": {
+      const { step, position } = await readManifest(start.checkpoint);
+      await readState(start.checkpoint, state);
       return { step, position };
     }
     case "weights":

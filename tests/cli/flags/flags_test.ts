@@ -238,9 +238,14 @@ Deno.test("a checkpoint, a result and a batch have one name in all commands", as
 
 Deno.test("a resumed run takes the flags whose rows say so", () => {
   for (const flags of [trainDitFlags, navitTrainFlags] as Flags[]) {
-    requireResumable(flags, new Set(["resume", "steps", "dataPath", "device", "quiet", "keep"]));
+    const resumed = (...given: string[]) =>
+      requireResumable(flags, {
+        values: { resume: "auto", fork: undefined, allowChanges: undefined },
+        given: new Set(["resume", ...given]),
+      });
+    resumed("steps", "dataPath", "device", "quiet", "keep");
     assert.throws(
-      () => requireResumable(flags, new Set(["resume", "batchSize"])),
+      () => resumed("batchSize"),
       /^UsageError: --resume goes on with .* so --batch-size cannot be given; use --init-from /,
     );
   }

@@ -118,7 +118,7 @@ Deno.test("checkpoints that cannot be resumed stay as they are", async () => {
       assert.equal(await Deno.readTextFile(join(folder, "metrics.jsonl")), metrics);
     };
     await refuse(1, /missing: does not exist; give a run folder/, join(results, "missing"));
-    await refuse(2, /so --lr cannot be given; use --init-from/, folder, "--lr", "1");
+    await refuse(2, /so --lr cannot be given; --allow-changes lr/, folder, "--lr", "1");
     await refuse(2, /so --init-from cannot be given/, folder, "--init-from", folder);
     await refuse(
       1,
