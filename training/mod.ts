@@ -43,8 +43,10 @@ export {
 export {
   type CheckpointRecord,
   type Description,
+  type ForkOrigin,
   type Manifest,
   readManifest,
+  type RunChange,
   type RunDescription,
   type RunProgress,
   type RunSchedule,
