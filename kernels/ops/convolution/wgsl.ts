@@ -4,7 +4,7 @@
  * A convolution first packs its kernel, place by place, so that the numbers of four channels of the
  * output lie side by side; an invocation then sums a tile of some neighbouring positions by some
  * channels in registers, straight from the input, of which neighbouring invocations read the same.
- * The gradient of a weight sums, for one place of the kernel, a tile of four by four channels over
+ * The gradient of a weight sums, for one place of the kernel, a tile of eight by eight channels over
  * some lines of the output; where there are few tiles, lines are divided among several sums, whose
  * number depends on the sizes alone, and a second dispatch adds these up.
  *
@@ -17,9 +17,29 @@ import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
 import { MatmulOutput } from "../matmul/wgsl_output.ts";
 import type { ConvolutionStep, ConvolutionWeightGradientStep, Windows } from "./step.ts";
 
-/** Positions and quads of channels of the tile of an invocation. */
-const tilePositions = 4;
-const tileQuads = 2;
+/** The tile of an invocation, and how invocations are laid out. */
+interface Tiling {
+  /** Neighbouring positions, and quads of channels. */
+  readonly positions: number;
+  readonly quads: number;
+  readonly workgroupSize: number;
+}
+
+/**
+ * A graphics processor has few registers an invocation and many invocations; an adapter that computes
+ * on the processor is fastest with large tiles, and workgroups of one vector keep all cores busy.
+ */
+const tilingOf = (software: boolean, width: number, outputs: number): Tiling =>
+  software
+    ? {
+      positions: Math.min(8, 4 * Math.ceil(width / 4)),
+      quads: Math.min(4, quadsOf(outputs)),
+      workgroupSize: 8,
+    }
+    : { positions: 4, quads: 2, workgroupSize: 64 };
+
+/** Quads of channels along each side of a tile of a weight's gradient. */
+const gradientQuads = 2;
 
 /** Lines of a weight's gradient are divided until there are as many invocations. */
 const enoughInvocations = 2 ** 15;
@@ -31,6 +51,7 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) =
 const lines = (count: number, line: (i: number) => string): string =>
   upTo(count).map(line).join("\n");
 const quadsOf = (channels: number): number => Math.ceil(channels / 4);
+const gradientTiles = (channels: number): number => Math.ceil(channels / (4 * gradientQuads));
 
 /** Lowers a convolution: one dispatch that packs the kernel, one that sums. */
 export const lowerConvolution: WebGPULowering<ConvolutionStep> = (step, context) => {
@@ -71,29 +92,37 @@ ${target}[index] = numbers;`;
   return { label, bindings: table.bindings, ...kernel };
 }
 
-function windows(step: ConvolutionStep, packed: number, { limits }: WebGPUContext): Dispatch {
+function windows(step: ConvolutionStep, packed: number, context: WebGPUContext): Dispatch {
   const { input, weight, output, epilogueInputs } = step;
   const [frames, height, width, channels, outputs] = weight.shape;
   const [images, ...sizes] = output.shape;
   const quads = quadsOf(outputs);
-  const columns = Math.ceil(quads / tileQuads);
-  const across = Math.ceil(sizes[2] / tilePositions);
+  const tiling = tilingOf(context.software, sizes[2], outputs);
+  const columns = Math.ceil(quads / tiling.quads);
+  const across = Math.ceil(sizes[2] / tiling.positions);
   const shared = epilogueInputs.some(({ buffer }) => buffer === input.buffer);
   const unit = !shared && isAligned(input) ? 4 : 1;
   const table = new BindingTable();
   const read = table.reader({ ...input, dtype: "f32" }, unit);
   const kernel = table.use(packed, "read", "vec4<f32>");
   const finished = new MatmulOutput(step, shared ? 1 : 4);
-  const tile = upTo(tilePositions).flatMap((p) => upTo(tileQuads).map((q) => [p, q] as const));
+  const tiles = images * sizes[0] * sizes[1] * across;
+  const tile = upTo(tiling.positions)
+    .flatMap((p) => upTo(tiling.quads).map((q) => [p, q] as const));
   const element = (d: number, p: number): string => unit === 4 ? `x${p}.${"xyzw"[d]}` : `x${p}`;
   const stores = tile.map(([p, q]) =>
     `if (position + ${p}u < ${sizes[2]}u) {
 ${storeQuad(finished, table, `first + ${p}u`, `quad + ${q}u`, outputs, `sum${p}_${q}`)}
 }`
   ).join("\n");
-  const body = `let quad = (index % ${columns}u) * ${tileQuads}u;
-let tile = index / ${columns}u;
-let position = (tile % ${across}u) * ${tilePositions}u;
+  const body = `${
+    context.software
+      ? `let quad = (index / ${tiles}u) * ${tiling.quads}u;
+let tile = index % ${tiles}u;`
+      : `let quad = (index % ${columns}u) * ${tiling.quads}u;
+let tile = index / ${columns}u;`
+  }
+let position = (tile % ${across}u) * ${tiling.positions}u;
 let row = tile / ${across}u;
 let line = row % ${sizes[1]}u;
 let frame = (row / ${sizes[1]}u) % ${sizes[0]}u;
@@ -108,7 +137,7 @@ if (y < 0 || y >= ${input.shape[2]}) { continue; }
 let base = ${affine(input.offset / unit, ["image", "u32(t)", "u32(y)"], inUnits(input, unit))};
 for (var kx = 0u; kx < ${width}u; kx++) {
 ${
-    lines(tilePositions, (p) =>
+    lines(tiling.positions, (p) =>
       `let x${p}At = ${place(step, 2, `(position + ${p}u)`, "kx")};
 let inside${p} = x${p}At >= 0 && x${p}At < ${input.shape[3]};
 let base${p} = base + u32(select(0, x${p}At, inside${p})) * ${input.strides[3] / unit}u;`)
@@ -116,7 +145,7 @@ let base${p} = base + u32(select(0, x${p}At, inside${p})) * ${input.strides[3] /
 var at = ((kt * ${height}u + ky) * ${width}u + kx) * ${channels * quads}u + quad;
 for (var c = 0u; c < ${channels / unit}u; c++) {
 ${
-    lines(tilePositions, (p) =>
+    lines(tiling.positions, (p) =>
       `let x${p} = select(${unit === 4 ? "vec4<f32>()" : "0.0"}, ${
         read(`base${p} + c`)
       }, inside${p});`)
@@ -124,7 +153,7 @@ ${
 ${
     lines(unit, (d) =>
       `{
-${lines(tileQuads, (q) => `let w${q} = ${kernel}[min(at + ${q}u, ${lastQuad(step)}u)];`)}
+${lines(tiling.quads, (q) => `let w${q} = ${kernel}[min(at + ${q}u, ${lastQuad(step)}u)];`)}
 ${tile.map(([p, q]) => `sum${p}_${q} += ${element(d, p)} * w${q};`).join("\n")}
 at += ${quads}u;
 }`)
@@ -135,13 +164,12 @@ at += ${quads}u;
 }
 let first = row * ${sizes[2]}u + position;
 ${stores}`;
-  const declarations = table.declarations(limits.maxStorageBuffersPerShaderStage) +
-    finished.functions;
-  const count = images * sizes[0] * sizes[1] * across * columns;
+  const { maxStorageBuffersPerShaderStage: most } = context.limits;
+  const declarations = table.declarations(most) + finished.functions;
   return {
     label: `convolution ${formatShape(input.shape)} ${formatShape(weight.shape)}`,
     bindings: table.bindings,
-    ...linearKernel(count, declarations, body),
+    ...linearKernel(tiles * columns, declarations, body, tiling.workgroupSize),
   };
 }
 
@@ -195,7 +223,7 @@ export const lowerConvolutionWeightGradient: WebGPULowering<ConvolutionWeightGra
 ) => {
   const { output, outputGradient } = step;
   const [outputs, channels, ...kernel] = output.shape;
-  const tiles = elementCount(kernel) * quadsOf(outputs) * quadsOf(channels);
+  const tiles = elementCount(kernel) * gradientTiles(outputs) * gradientTiles(channels);
   const size = elementCount(output.shape);
   const parts = Math.max(
     1,
@@ -223,17 +251,20 @@ function sums(
   const rows = images * sizes[0] * sizes[1];
   const rowsOfPart = Math.ceil(rows / parts);
   const places = frames * height * width;
-  const [o4, c4] = [quadsOf(outputs), quadsOf(channels)];
+  const [o4, c4] = [gradientTiles(outputs), gradientTiles(channels)];
+  const quads = upTo(gradientQuads);
   const table = new BindingTable();
   const gradient = quadReader(table, outputGradient, outputs, input);
   const value = quadReader(table, input, channels, outputGradient);
   const target = table.use(buffer, "write");
-  const stores = upTo(4).flatMap((i) =>
+  const side = 4 * gradientQuads;
+  const tile = upTo(side).flatMap((i) => quads.map((q) => [i, q] as const));
+  const stores = tile.flatMap(([i, q]) =>
     upTo(4).map((j) =>
-      `if (o * 4u + ${i}u < ${outputs}u && c * 4u + ${j}u < ${channels}u) {
-${target}[first + ((o * 4u + ${i}u) * ${channels}u + c * 4u + ${j}u) * ${places}u] = sum${i}.${
-        "xyzw"[j]
-      };
+      `if (o * ${side}u + ${i}u < ${outputs}u && c * ${side}u + ${4 * q + j}u < ${channels}u) {
+${target}[first + ((o * ${side}u + ${i}u) * ${channels}u + c * ${side}u + ${
+        4 * q + j
+      }u) * ${places}u] = sum${i}_${q}.${"xyzw"[j]};
 }`
     )
   ).join("\n");
@@ -244,7 +275,7 @@ let part = index / ${c4 * o4 * places}u;
 let kx = at % ${width}u;
 let ky = (at / ${width}u) % ${height}u;
 let kt = at / ${width * height}u;
-${lines(4, (i) => `var sum${i} = vec4<f32>();`)}
+${tile.map(([i, q]) => `var sum${i}_${q} = vec4<f32>();`).join("\n")}
 for (var row = part * ${rowsOfPart}u; row < min((part + 1u) * ${rowsOfPart}u, ${rows}u); row++) {
 let line = row % ${sizes[1]}u;
 let frame = (row / ${sizes[1]}u) % ${sizes[0]}u;
@@ -259,9 +290,24 @@ let outputLine = ${
 for (var position = 0u; position < ${sizes[2]}u; position++) {
 let x = ${place(step, 2, "position", "kx")};
 if (x < 0 || x >= ${input.shape[3]}) { continue; }
-let value = ${value(`inputLine + u32(x) * ${input.strides[3]}u`, "c")};
-let gradient = ${gradient(`outputLine + position * ${outputGradient.strides[3]}u`, "o")};
-${lines(4, (i) => `sum${i} += gradient.${"xyzw"[i]} * value;`)}
+${
+    quads.map((q) =>
+      `let value${q} = ${
+        value(`inputLine + u32(x) * ${input.strides[3]}u`, `(c * ${gradientQuads}u + ${q}u)`)
+      };
+let gradient${q} = ${
+        gradient(
+          `outputLine + position * ${outputGradient.strides[3]}u`,
+          `(o * ${gradientQuads}u + ${q}u)`,
+        )
+      };`
+    ).join("\n")
+  }
+${
+    tile.map(([i, q]) => `sum${i}_${q} += gradient${i >> 2}.${"xyzw"[i & 3]} * value${q};`).join(
+      "\n",
+    )
+  }
 }
 }
 let first = ${offset}u + part * ${elementCount(output.shape)}u + at;
@@ -283,7 +329,8 @@ function quadReader(
 ): (position: string, quad: string) => string {
   if (isAligned(view) && view.buffer !== other.buffer) {
     const read = table.reader({ ...view, dtype: "f32" }, 4);
-    return (position, quad) => read(`(${position}) / 4u + ${quad}`);
+    const last = channels / 4 - 1;
+    return (position, quad) => read(`(${position}) / 4u + min(${quad}, ${last}u)`);
   }
   const read = table.reader({ ...view, dtype: "f32" });
   return (position, quad) => {
