@@ -4,8 +4,9 @@
  * @module
  */
 import { Command } from "commander";
-import { define, flag, group } from "../flags/flags.ts";
+import { define, flag, group, optional } from "../flags/flags.ts";
 import { choice, text } from "../flags/parsers.ts";
+import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 
 /** Builds `tessera export`. */
@@ -14,7 +15,7 @@ export function command(io: Io): Command {
     .description(
       "Make a checkpoint to share from a run, or files for TensorBoard from its metrics.",
     )
-    .usage("[checkpoint] RUN OUT | tensorboard RUN...")
+    .usage("[checkpoint] RUN --out FOLDER | tensorboard RUN... [--out FOLDER]")
     .addCommand(checkpointCommand(io), { isDefault: true })
     .addCommand(tensorboardCommand(io));
 }
@@ -26,19 +27,28 @@ function checkpointCommand(io: Io): Command {
     description:
       "Write the averaged weights of a run's newest checkpoint, and its manifest, into a " +
       "folder that sample, eval, info and --init-from take like a checkpoint.",
-    operands: "<run> <out>",
-    flags: group("Weights:", {
-      dtype: flag(
-        "--dtype <f16|f32>",
-        "how they are stored; f16 takes half the room",
-        choice("f16", "f32"),
-        "f16",
-      ),
-    }),
+    // The second operand is how the folder was given before there was --out.
+    operands: "<run> [out]",
+    flags: {
+      ...group("Weights:", {
+        dtype: flag(
+          "--dtype <f16|f32>",
+          "how they are stored; f16 takes half the room",
+          choice("f16", "f32"),
+          "f16",
+        ),
+      }),
+      ...group("Output:", { out: optional("--out <folder>", "where to; a new folder", text) }),
+    },
     examples: [
-      ["tessera export results/000-DiT-XS-4 my-model", "then: tessera sample dit --ckpt my-model"],
+      [
+        "tessera export results/000-DiT-XS-4 --out my-model",
+        "then: tessera sample dit --ckpt my-model",
+      ],
     ],
-    run: async ({ values }, [run, out]) => {
+    run: async ({ values }, [run, operand]) => {
+      const out = values.out ?? operand;
+      if (out === undefined) throw new UsageError("--out is needed: a new folder");
       const { exportCheckpoint } = await import("../../training/runs/export.ts");
       const { step, tensors, bytes } = await exportCheckpoint(run, out, values.dtype);
       io.tell(`step ${step}, ${tensors} tensors, ${bytes} bytes`);

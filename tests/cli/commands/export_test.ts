@@ -21,7 +21,7 @@ Deno.test("export makes a small checkpoint that sample and info take", async () 
   await withFolder(async (folder) => {
     const path = await train(folder, ...short);
     const out = join(folder, "made", "model");
-    assert.equal(await succeed("export", path, out), out);
+    assert.equal(await succeed("export", path, "--out", out), out);
     assert.deepEqual(await namesIn(out), ["ema.safetensors", "state.json"]);
     using original = await openSafetensors(weightsPath(checkpointOf(path, 4), "ema"));
     using exported = await openSafetensors(weightsPath(out, "ema"));
@@ -44,7 +44,7 @@ Deno.test("export makes a small checkpoint that sample and info take", async () 
     }
     assertFails(await run("export", path, out), 1, /model: exists already; give a new folder/);
     await assertRefuses(folder, ["export", folder, join(folder, "x")], 1, /no checkpoint in it/);
-    await assertRefuses(folder, ["export", path], 2, /missing required argument 'out'/);
+    await assertRefuses(folder, ["export", path], 2, /--out is needed: a new folder$/m);
   });
 });
 
