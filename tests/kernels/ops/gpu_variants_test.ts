@@ -1,8 +1,8 @@
 /**
- * The kernels for GPUs of attention, layer norm, look-ups, random numbers and AdamW against the
- * reference interpreter, at the smallest limits WebGPU allows, on whatever adapter there is; and
- * twice, as equal runs must give equal bits. (The walk over all step kinds in `steps_test.ts` tests the
- * variant that suits the adapter.)
+ * The kernels for GPUs of attention, convolution, layer norm, look-ups, random numbers and AdamW
+ * against the reference interpreter, at the smallest limits WebGPU allows, on whatever adapter there
+ * is; and twice, as equal runs must give equal bits. (The walk over all step kinds in `steps_test.ts`
+ * tests the variant that suits the adapter.)
  *
  * @module
  */
@@ -15,6 +15,7 @@ import { interpret } from "../../reference/interpreter.ts";
 import { attentionCases, attentionGradientCases } from "./attention_cases.ts";
 import type { StepCase } from "./builder.ts";
 import { everyCase, oneInForms } from "./cases.ts";
+import { convolutionCases, convolutionWeightGradientCases } from "./convolution_cases.ts";
 import {
   adamwCases,
   gatherCases,
@@ -31,6 +32,8 @@ const choice: ContextChoice = { software: false };
 const suites: [StepKind, (padding: number) => StepCase[]][] = [
   ["attention", attentionCases],
   ["attentionGradient", attentionGradientCases],
+  ["convolution", convolutionCases],
+  ["convolutionWeightGradient", convolutionWeightGradientCases],
   ["layerNorm", layerNormCases],
   ["layerNormGradient", layerNormGradientCases],
   ["gather", gatherCases],
