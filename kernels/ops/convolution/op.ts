@@ -24,8 +24,6 @@ import {
 import { broadcastView, hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { add, countOperations, elementwiseStep } from "../elementwise/op.ts";
 import { extendEpilogue } from "../epilogue.ts";
-import { linear } from "../matmul/op.ts";
-import { reshape } from "../movement/op.ts";
 import type { Triple } from "./step.ts";
 
 /** WebGPU guarantees 8 storage buffers a kernel: one is the output, two are the factors. */
@@ -340,16 +338,8 @@ export function convolution(
 ): Tensor {
   requireFloats("convolution", [x, weight]);
   const geometry = geometryOf(x.shape, weight.shape, options);
-  const result = isPointwise(geometry)
-    ? linear(x, reshape(weight, weight.shape.slice(0, 2)))
-    : new ConvolutionNode(geometry, [x, weight]).outputs[0];
+  const [result] = new ConvolutionNode(geometry, [x, weight]).outputs;
   return bias ? add(result, bias) : result;
-}
-
-/** Whether every output sees exactly one position of the input, its own: a product of matrices. */
-function isPointwise({ kernel, strides, input, output }: Geometry): boolean {
-  return [...kernel, ...strides].every((size) => size === 1) &&
-    input.every((size, axis) => size === output[axis]);
 }
 
 function geometryOf(x: Shape, weight: Shape, options: ConvolutionOptions): Geometry {

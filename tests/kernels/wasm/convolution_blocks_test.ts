@@ -170,3 +170,37 @@ for (const form of forms) {
     }
   });
 }
+
+/** The frames from `first` on of a causal convolution, computed from no more frames than they see. */
+async function framesFrom(first: number, kernel: readonly number[], size: number) {
+  const [frames, channels] = [5, 16];
+  const seen = kernel[0] - 1;
+  const start = Math.max(0, first - seen);
+  const x = input("x", [1, frames - start, size, size, channels]);
+  const weight = input("weight", [channels, channels, ...kernel]);
+  const zeros: [number, number] = [seen - (first - start), 0];
+  const around = kernel.slice(1).map((side): [number, number] => [side >> 1, side >> 1]);
+  const output = convolution(x, weight, undefined, { padding: [zeros, ...around] });
+  const device = await createWasmDevice({ threads: 2 });
+  try {
+    const executable = await device.load(compile(makeGraph("frames", { outputs: { output } })));
+    const frame = size * size * channels;
+    executable.buffer("x").write(ripple(frames * frame, 1).subarray(start * frame));
+    executable.buffer("weight").write(ripple(elementCount(weight.shape), 2));
+    executable.run();
+    const values = await executable.buffer("output").read();
+    return Array.from(values).slice(-(frames - first) * frame);
+  } finally {
+    device.close();
+  }
+}
+
+for (const [kernel, size] of [[[3, 3, 3], 8], [[3, 3, 3], 3], [[1, 1, 1], 4]] as const) {
+  Deno.test(`frames of a clip have the same bits alone: ${kernel.join(" x ")} at ${size}`, async () => {
+    const whole = await framesFrom(0, kernel, size);
+    for (const first of [1, 3, 4]) {
+      const part = await framesFrom(first, kernel, size);
+      assert.deepEqual(part, whole.slice(-part.length), `frames from ${first} on`);
+    }
+  });
+}
