@@ -43,6 +43,7 @@ export {
 export {
   type CheckpointRecord,
   type Description,
+  type EvaluationSchedule,
   type ForkOrigin,
   type Manifest,
   readManifest,

@@ -4,6 +4,8 @@
  * @module
  */
 import { basename, resolve } from "@std/path";
+import { InputError } from "../../base/errors.ts";
+import { MissingPartError } from "../../data/open.ts";
 import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
 import { checkManifest, type Description, descriptionOf } from "../../training/runs/manifest.ts";
@@ -75,7 +77,7 @@ export function preparedRun<
   Data extends TrainingData,
 >(
   command: TrainingCommand<V, Config, Settings, Data>,
-  { plan, data, notes }: PlannedRun<Config, Settings, Data>,
+  { plan, data, heldOut, notes }: PlannedRun<Config, Settings, Data>,
   title: string,
 ): PreparedRun<Description<Config, Settings>> {
   const { config, run } = plan.description;
@@ -90,7 +92,8 @@ export function preparedRun<
     batch: command.describeBatch(run),
     columns: command.columns(run),
     next: command.next(plan),
-    train: (device, withFolder, events) => command.train(device, data, withFolder, events),
+    describeEvaluation: command.evaluation?.describe,
+    train: (device, withFolder, events) => command.train(device, data, withFolder, events, heldOut),
   };
 }
 
@@ -134,10 +137,14 @@ export async function planNewRun<
     dataPath: values.dataPath === undefined ? shipped.name : resolve(values.dataPath),
   };
   const samples = command.samples?.(parsed, config, undefined);
+  const evaluations = command.evaluation?.schedule(values, run, undefined);
+  const place = placeOf(command, values.dataPath);
+  const heldOut = evaluations && await openHeldOut(io, command, place, values, description);
   const { start, notes } = await startOf(values.initFrom, family.parameters(config));
   return {
-    plan: { ...runSchedule, samples, description, start },
+    plan: { ...runSchedule, samples, evaluations, description, start },
     data,
+    heldOut,
     notes: [...notes, ...command.warnings?.(config, run, data) ?? []],
   };
 }
@@ -214,6 +221,8 @@ async function planContinuedRun<
     dataFingerprint: data.fingerprint,
     dataPath: values.dataPath === undefined ? description.dataPath : resolve(values.dataPath),
   };
+  const evaluations = command.evaluation?.schedule(values, run, before?.evaluations);
+  const heldOut = evaluations && await openHeldOut(io, command, place, values, next);
   const { changes, notes } = recordChanges(description, next, step);
   const origin = { checkpoint: resolve(checkpoint), step };
   const isFork = folder === undefined;
@@ -221,13 +230,39 @@ async function planContinuedRun<
     plan: {
       ...runSchedule,
       samples: command.samples?.(parsed, config, before?.samples),
+      evaluations,
       description: { ...next, ...(isFork && { forkedFrom: origin }), changes },
       start: { from: isFork ? "fork" : "resume", checkpoint },
       folder,
     },
     data,
+    heldOut,
     notes: isFork ? [`goes on from step ${step} of ${checkpoint}`, ...notes] : notes,
   };
+}
+
+/** Opens what a run is evaluated on; that there is nothing shows before the run folder is made. */
+async function openHeldOut<
+  V extends TrainValues,
+  Config extends FamilyConfig,
+  Settings extends CommonSettings,
+  Data extends TrainingData,
+>(
+  io: Io,
+  { evaluation }: TrainingCommand<V, Config, Settings, Data>,
+  place: string,
+  { quiet }: V,
+  description: Description<Config, Settings>,
+): Promise<Data | undefined> {
+  try {
+    return await opened(io, quiet, (events) => evaluation!.open(place, description, events));
+  } catch (error) {
+    if (!(error instanceof MissingPartError)) throw error;
+    throw new InputError(
+      `${error.message} to evaluate on; --holdout 0.1 keeps a tenth of the pictures for it`,
+      { cause: error },
+    );
+  }
 }
 
 /** Where the data is: a path, or what comes with the tool. */

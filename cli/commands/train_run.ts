@@ -59,6 +59,8 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
   readonly columns: Readonly<Record<string, Column>>;
   /** What can be done with the result, as arguments of the tool; gets the run folder. */
   readonly next: { readonly what: string; command(folder: string): string };
+  /** What an evaluation has measured, in a few words. */
+  describeEvaluation?(measures: Readonly<Record<string, number>>): string;
   /** Trains; the plan has its folder. */
   train(
     device: Device,
@@ -185,6 +187,10 @@ async function train<Run extends RunDescription>(
         progress.note(`skipped ${metrics.skippedSteps} steps: a gradient was not finite`);
       }
     },
+    evaluated: (step, measures) => {
+      const text = prepared.describeEvaluation?.(measures);
+      if (text !== undefined) progress.note(`evaluated at step ${step}: ${text}`);
+    },
     checkpoint: (path) => progress.note(`saved ${path}`),
     warning: (line) => progress.warn(line),
     finished: (time) => {
@@ -252,9 +258,10 @@ function describeTime(time: RunTime): string {
   const share = (seconds: number) => `${(100 * seconds / time.seconds).toFixed(2)} %`;
   const each = time.checkpoints / Math.max(time.checkpointCount, 1);
   const samples = time.samples > 0 ? `, drawing samples ${share(time.samples)}` : "";
+  const evaluations = time.evaluations > 0 ? `, evaluations ${share(time.evaluations)}` : "";
   return `time: ${describeSeconds(time.seconds)} for ${time.steps} steps; ` +
     `waiting for data ${share(time.dataWait)}, checkpoints ${share(time.checkpoints)} ` +
-    `(${time.checkpointCount} of ${each.toFixed(2)} s)${samples}`;
+    `(${time.checkpointCount} of ${each.toFixed(2)} s)${samples}${evaluations}`;
 }
 
 /** Readings that every model has. */

@@ -10,7 +10,11 @@ import type { Program } from "../../kernels/program.ts";
 import type { Family } from "../../models/family.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
-import type { Description, SampleSchedule } from "../../training/runs/manifest.ts";
+import type {
+  Description,
+  EvaluationSchedule,
+  SampleSchedule,
+} from "../../training/runs/manifest.ts";
 import type { RunPlan } from "../../training/runs/run.ts";
 import type { CommonSettings } from "../../training/runs/settings.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
@@ -64,6 +68,8 @@ export interface PlannedRun<
 > {
   readonly plan: RunPlan<Description<Config, Settings>>;
   readonly data: Data;
+  /** What it is evaluated on, if it is. */
+  readonly heldOut?: Data;
   /** What is to be told before it starts. */
   readonly notes: readonly string[];
 }
@@ -114,6 +120,23 @@ export interface TrainingCommand<
     config: Config,
     before: SampleSchedule | undefined,
   ): SampleSchedule | undefined;
+  /** Evaluations during the run. */
+  readonly evaluation?: {
+    /**
+     * When they are made; where the flags say nothing, as in the run so far.
+     *
+     * @throws UsageError when the run cannot be evaluated so
+     */
+    schedule(
+      values: V,
+      run: Settings,
+      before: EvaluationSchedule | undefined,
+    ): EvaluationSchedule | undefined;
+    /** Opens what the run is not trained on. */
+    open(place: string, run: Description<Config, Settings>, events: OpeningEvents): Promise<Data>;
+    /** What was measured, in a few words. */
+    describe(measures: Readonly<Record<string, number>>): string;
+  };
   /** What the user should know before a new run starts. */
   warnings?(config: Config, settings: Settings, data: Data): readonly string[];
   /** What a step is made on, in a few words. */
@@ -138,5 +161,6 @@ export interface TrainingCommand<
     data: Data,
     plan: RunPlan<Description<Config, Settings>>,
     events: TrainEvents,
+    heldOut?: Data,
   ): Promise<Trainer>;
 }

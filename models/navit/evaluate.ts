@@ -30,6 +30,8 @@ export interface BatchOptions {
   readonly sequences: number;
   /** Tokens of a sequence; more when an image needs them. */
   readonly length: number;
+  /** Whether the first batch is run untimed before, so that times are those of a warm program; true unless told. */
+  readonly timed?: boolean;
   /** Worker threads that prepare pictures. */
   readonly workers?: number;
   /** Hears of damaged pictures, which every setting meets again. Standard error unless told. */
@@ -88,8 +90,8 @@ export async function runNaViT(
   };
   const forward = await PackedForward.create(device, config, parameters, shape, output);
   try {
-    const collector = new Collector(pictures, grids, shape);
-    const { workers, skips } = options;
+    const { workers, skips, timed = true } = options;
+    const collector = new Collector(pictures, grids, shape, timed);
     const batches = packForEvaluation(pictures, items, { ...packing, workers, skips });
     for await (const batch of batches) await collector.run(forward, batch);
     return collector.finish((tokens) => describeNaViT(config, tokens).multiplyAdds);
@@ -135,12 +137,15 @@ class Collector {
   readonly #pictures: PictureSet;
   readonly #grids: readonly PatchGrid[];
   readonly #shape: PackShape;
+  readonly #timed: boolean;
 
   constructor(
     pictures: PictureSet,
     grids: readonly PatchGrid[],
     shape: PackShape,
+    timed: boolean,
   ) {
+    this.#timed = timed;
     this.#pictures = pictures;
     this.#grids = grids;
     this.#shape = shape;
@@ -148,7 +153,7 @@ class Collector {
 
   /** Runs a batch and keeps what the model put out. */
   async run(forward: PackedForward, batch: PackedBatch): Promise<void> {
-    if (batch.step === 0) await this.#warmUpWith(forward, batch);
+    if (this.#timed && batch.step === 0) await this.#warmUpWith(forward, batch);
     const start = performance.now();
     const values = await forward.run(batch);
     this.#milliseconds += performance.now() - start;

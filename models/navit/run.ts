@@ -15,6 +15,7 @@ import { type NaViTConfig, navitParameters } from "./model.ts";
 import { longestGridSide } from "./positions.ts";
 import type { BatchSource } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
+import { runEvaluator } from "./run_evaluation.ts";
 import type { NaViTRun, NaViTSettings } from "./settings.ts";
 import { navitTrainingGraphs } from "./step.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
@@ -37,12 +38,17 @@ export function packedShape(
   };
 }
 
-/** Trains, and returns the trainer with its states on the device. */
+/**
+ * Trains, and returns the trainer with its states on the device.
+ *
+ * @param heldOut what the plan's evaluations are made on
+ */
 export async function trainNaViT(
   device: Device,
   pictures: PictureSet,
   plan: RunPlan<NaViTRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+  heldOut: PictureSet | undefined = undefined,
 ): Promise<Trainer> {
   const { config, run } = plan.description;
   checkPictures(config, pictures);
@@ -61,6 +67,11 @@ export async function trainNaViT(
           position as PackingPosition | undefined,
           events.warning,
         ),
+      evaluator: ({ averages }) => {
+        if (heldOut === undefined) return undefined;
+        const skips = new SkipReport(heldOut.name, events.warning ?? console.warn);
+        return runEvaluator(device, plan.description, averages, heldOut, skips);
+      },
     },
     plan,
     events,

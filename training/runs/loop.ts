@@ -51,6 +51,10 @@ export interface LoopEvents {
   checkpoint?(path: string, step: number): void | Promise<void>;
   /** Draws pictures; called after the steps that the schedule names and after the last one. */
   draw?(step: number): Promise<void>;
+  /** Measures on held-out data; called at the steps that the schedule names and at the last one. */
+  evaluate?(): Promise<Readonly<Record<string, number>>>;
+  /** What an evaluation has measured. */
+  evaluated?(step: number, measures: Readonly<Record<string, number>>): void;
   /** What went wrong without ending the run, in one line, such as a picture that is left out. */
   warning?(line: string): void;
   /** At the end of the run, also of a stopped one. */
@@ -97,6 +101,12 @@ export async function trainLoop(
     await trainer.device.finish();
     await clock.measure("samples", () => events.draw!(trainer.step));
   };
+  const evaluate = async () => {
+    await trainer.device.finish();
+    const measures = await clock.measure("evaluations", () => events.evaluate!());
+    events.evaluated?.(trainer.step, measures);
+    return measures;
+  };
   const makeStep = async () => {
     const batch = await source.next();
     isBetweenSteps = false;
@@ -107,8 +117,11 @@ export async function trainLoop(
     await pace.afterRun();
     events.step?.(trainer.step);
     const isLast = trainer.step === settings.steps;
-    if (isLast || trainer.step % settings.logEvery === 0) {
-      const metrics = await log.write();
+    const { evaluations } = settings;
+    const isEvaluated = events.evaluate !== undefined && evaluations !== undefined &&
+      (isLast || trainer.step % evaluations.every === 0);
+    if (isLast || isEvaluated || trainer.step % settings.logEvery === 0) {
+      const metrics = await log.write(isEvaluated ? evaluate : undefined);
       events.metrics?.(metrics);
     }
     if (isLast || trainer.step % settings.checkpointEvery === 0) await save();
@@ -132,6 +145,7 @@ export async function trainLoop(
     checkpoints: clock.secondsOf("checkpoints"),
     checkpointCount: clock.countOf("checkpoints"),
     samples: clock.secondsOf("samples"),
+    evaluations: clock.secondsOf("evaluations"),
   });
   return trainer.step;
 }
@@ -140,11 +154,11 @@ export async function trainLoop(
 async function saveCheckpoint(
   { state, step }: Trainer,
   folder: string,
-  { manifest, steps, logEvery, checkpointEvery, keep, samples }: LoopSettings,
+  { manifest, steps, logEvery, checkpointEvery, keep, samples, evaluations }: LoopSettings,
   position: DataPosition | undefined,
 ): Promise<string> {
   const [parent, name] = [checkpointsFolder(folder), checkpointName(step)];
-  const schedule = { steps, logEvery, checkpointEvery, keep, samples };
+  const schedule = { steps, logEvery, checkpointEvery, keep, samples, evaluations };
   const path = await writeCheckpoint(parent, name, state, {
     ...manifest,
     step,
@@ -204,11 +218,17 @@ class Log {
     }
   }
 
-  /** Reads the sums, appends a line to the metrics and checks that the run is healthy. */
-  async write(): Promise<Metrics> {
+  /**
+   * Reads the sums, appends a line to the metrics and checks that the run is healthy.
+   *
+   * @param evaluate gives more for the line; its time is not that of training
+   */
+  async write(evaluate?: () => Promise<Readonly<Record<string, number>>>): Promise<Metrics> {
     const [trainer, { folder }] = [this.#trainer, this.#settings];
     const sums = await trainer.takeSums();
-    const metrics = this.#metrics(sums);
+    const trained = this.#metrics(sums);
+    const metrics = evaluate === undefined ? trained : { ...trained, ...await evaluate() };
+    this.#last = performance.now();
     if (folder !== undefined) appendMetrics(folder, metrics);
     const skipped = sums.get("skippedInARow")!;
     if (skipped >= longestSkippedStretch) {
@@ -240,7 +260,6 @@ class Log {
       dataWait: (source.waitSeconds - this.#lastWait) / seconds,
       checkpointing: (clock.secondsOf("checkpoints") - this.#lastCheckpoints) / seconds,
     };
-    this.#last = now;
     this.#lastStep = trainer.step;
     this.#lastWait = source.waitSeconds;
     this.#lastCheckpoints = clock.secondsOf("checkpoints");

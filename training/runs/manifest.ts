@@ -25,6 +25,14 @@ export interface RunSchedule {
   readonly keep: number;
   /** Pictures drawn on the way; absent: none. */
   readonly samples?: SampleSchedule;
+  /** Evaluations on the way; absent: none. */
+  readonly evaluations?: EvaluationSchedule;
+}
+
+/** When a run is evaluated on held-out data. */
+export interface EvaluationSchedule {
+  /** Training steps between evaluations. */
+  readonly every: number;
 }
 
 /** When pictures are drawn during a run. */
@@ -131,6 +139,7 @@ const manifestSchema = z.strictObject({
     checkpointEvery: positive,
     keep: positive,
     samples: z.strictObject({ every: positive, steps: positive.max(1000) }).optional(),
+    evaluations: z.strictObject({ every: positive }).optional(),
   }).optional(),
   position: z.looseObject({}).optional(),
   files: z.record(z.string().regex(/^[\w-]+\.safetensors$/), fileRecord).optional(),

@@ -73,6 +73,12 @@ export interface Drawer {
   destroy(): void;
 }
 
+/** Measures on held-out data what a run has learned so far. It only reads the states. */
+export interface Evaluator {
+  /** Named numbers for the metrics; names start with `eval`, and one that cannot be told is NaN. */
+  evaluate(): Promise<Readonly<Record<string, number>>>;
+}
+
 /** What is trained: a model family's part of a run. */
 export interface TrainingTask {
   /** The model's parameters in declaration order. */
@@ -85,6 +91,8 @@ export interface TrainingTask {
   prepare?(trainer: Trainer): void;
   /** Draws pictures from the states during the run; absent or undefined: none are drawn. */
   drawer?(state: TrainingState): Promise<Drawer | undefined>;
+  /** Evaluates the states when the schedule says so; absent or undefined: they are not evaluated. */
+  evaluator?(state: TrainingState): Evaluator | undefined;
 }
 
 /** Makes a run folder with `config.json` in it. */
@@ -197,6 +205,8 @@ export async function runTraining(
   task.prepare?.(trainer);
   const samples = await task.drawer?.(state);
   const draw = samples && ((step: number) => samples.draw(step));
+  const evaluator = task.evaluator?.(state);
+  const evaluate = evaluator && (() => evaluator.evaluate());
   const source = await task.batches(step, position);
   const curve = plan.folder === undefined ? undefined : new RunCurve(plan.folder, events.warning);
   const checkpoint = async (path: string, step: number) => {
@@ -206,7 +216,7 @@ export async function runTraining(
   try {
     events.ready?.(trainer);
     const settings = { ...plan, manifest: description, position };
-    await trainLoop(trainer, source, settings, { draw, ...events, checkpoint });
+    await trainLoop(trainer, source, settings, { draw, evaluate, ...events, checkpoint });
   } finally {
     source.close?.();
     samples?.destroy();

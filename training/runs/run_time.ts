@@ -5,7 +5,7 @@
  */
 
 /** What a run spends time on besides its steps. */
-export type Pastime = "checkpoints" | "samples";
+export type Pastime = "checkpoints" | "samples" | "evaluations";
 
 /** The time of a run since its process started training. */
 export interface RunTime {
@@ -21,13 +21,15 @@ export interface RunTime {
   readonly checkpointCount: number;
   /** Spent drawing and writing pictures. */
   readonly samples: number;
+  /** Spent on evaluations. */
+  readonly evaluations: number;
 }
 
 /** Stopwatches of the pastimes. */
 export class RunClock {
   readonly started: number = performance.now();
-  readonly #spent: Record<Pastime, number> = { checkpoints: 0, samples: 0 };
-  readonly #counts: Record<Pastime, number> = { checkpoints: 0, samples: 0 };
+  readonly #spent: Record<Pastime, number> = { checkpoints: 0, samples: 0, evaluations: 0 };
+  readonly #counts: Record<Pastime, number> = { checkpoints: 0, samples: 0, evaluations: 0 };
 
   /** Seconds since the start. */
   get seconds(): number {

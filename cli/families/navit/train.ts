@@ -86,6 +86,28 @@ export const navitTraining: TrainingCommand<
     const { picturesPerSequence } = previewPacking(pictures, config, run);
     return pictures.length / (picturesPerSequence * run.sequences);
   },
+  evaluation: {
+    schedule({ evalEvery }, { loss }, before) {
+      const every = evalEvery ?? before?.every ?? 0;
+      if (every === 0) return undefined;
+      if (loss !== "contrastive") return { every };
+      throw new UsageError(
+        "--eval-every measures the accuracy of a classifier, a contrastive model is none; " +
+          "eval navit measures its zero-shot accuracy",
+      );
+    },
+    open: async (place, { config, run, classNames }, events) =>
+      await openPictureSet(place, {
+        channels: config.channels,
+        holdout: run.holdout,
+        captions: false,
+        split: "test",
+        classNames,
+        ...events,
+      }),
+    describe: ({ evalAccuracy, evalPictures }) =>
+      `accuracy ${evalAccuracy.toFixed(3)} on ${evalPictures} held-out pictures`,
+  },
   warnings: (config, run, pictures) => packingWarnings(pictures, config, run),
   describeBatch: ({ sequences, length }) => `${sequences} sequences of ${length} tokens`,
   columns: ({ loss }) => ({

@@ -216,6 +216,14 @@ export const navitTrainFlags = {
       "--hidden",
     ),
   }),
+  ...resumable(group("Run:", {
+    evalEvery: optional(
+      "--eval-every <steps>",
+      "measure the accuracy of the averaged weights on held-out pictures, at most 500; 0 is never",
+      integer({ min: 0 }),
+      "never",
+    ),
+  })),
   ...trainFlags({
     learningRate: "1e-3 below width 384, else 8e-4",
     rateSchedule: "rsqrt",
