@@ -12,8 +12,8 @@ import type { HostArray } from "../kernels/shape.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import type { FamilyConfig } from "../nn/config.ts";
 import type { ParameterSpecification, WeightType } from "../nn/parameters.ts";
-import type { RunFamily, RunSchemas } from "../training/runs/families.ts";
-import type { CommonSettings } from "../training/runs/settings.ts";
+import type { RunFamily, RunSchemas } from "../training/checkpoints/families.ts";
+import type { CommonSettings } from "../training/checkpoints/settings.ts";
 import type { StepGraphs } from "../training/step/step_graphs.ts";
 
 /** What a model is counted and timed on. */

@@ -7,7 +7,7 @@ import { InputError, quote } from "../base/errors.ts";
 import { configByName, type FamilyConfig, parseJsonConfig } from "../nn/config.ts";
 import type { ParameterSpecification } from "../nn/parameters.ts";
 import { ditFamily } from "./dit/family.ts";
-import { checkManifest, type Manifest, readManifest } from "../training/runs/manifest.ts";
+import { checkManifest, type Manifest, readManifest } from "../training/checkpoints/manifest.ts";
 import type { Family } from "./family.ts";
 import { navitFamily } from "./navit/family.ts";
 

@@ -12,7 +12,7 @@
  *
  * @module
  */
-export type { RunFamily, RunSchemas } from "./runs/families.ts";
+export type { RunFamily, RunSchemas } from "./checkpoints/families.ts";
 export type { DataPosition } from "./runs/batch_source.ts";
 export { classificationLoss, type SlotTargets } from "./losses/classification.ts";
 export { contrastiveLoss } from "./losses/contrastive.ts";
@@ -39,7 +39,7 @@ export {
   type WeightChoice,
   weightsPath,
   writeCheckpoint,
-} from "./runs/checkpoint.ts";
+} from "./checkpoints/checkpoint.ts";
 export {
   type CheckpointRecord,
   type Description,
@@ -52,5 +52,5 @@ export {
   type RunProgress,
   type RunSchedule,
   type SampleSchedule,
-} from "./runs/manifest.ts";
-export type { CommonSettings } from "./runs/settings.ts";
+} from "./checkpoints/manifest.ts";
+export type { CommonSettings } from "./checkpoints/settings.ts";

@@ -22,7 +22,7 @@ import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { watchSignals } from "../terminal/signals.ts";
 import { openPictureSet } from "../../data/open.ts";
-import { opened, placeOf, planNewRun, titleOf } from "../commands/train_prepare.ts";
+import { opened, placeOf, planNewRun, titleOf } from "../runs/prepare.ts";
 import { navitTraining } from "../families/navit/train.ts";
 import { versions } from "../terminal/version.ts";
 

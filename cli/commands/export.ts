@@ -49,7 +49,7 @@ function checkpointCommand(io: Io): Command {
     run: async ({ values }, [run, operand]) => {
       const out = values.out ?? operand;
       if (out === undefined) throw new UsageError("--out is needed: a new folder");
-      const { exportCheckpoint } = await import("../../training/runs/export.ts");
+      const { exportCheckpoint } = await import("../../training/checkpoints/export.ts");
       const { step, tensors, bytes } = await exportCheckpoint(run, out, values.dtype);
       io.tell(`step ${step}, ${tensors} tensors, ${bytes} bytes`);
       io.out(out);
@@ -74,7 +74,7 @@ function tensorboardCommand(io: Io): Command {
       ["tessera export tensorboard results/0*", "then: tensorboard --logdir tensorboard"],
     ],
     run: async ({ values }, runs) => {
-      const { exportEvents } = await import("../../training/runs/export.ts");
+      const { exportEvents } = await import("../../training/checkpoints/export.ts");
       const warn = (line: string) => io.tell(`warning: ${line}`);
       for (const path of await exportEvents(runs, values.out, warn)) io.out(path);
     },

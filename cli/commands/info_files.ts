@@ -14,8 +14,8 @@ import {
   isWeightsFile,
   listTensorFiles,
   openCheckpointFile,
-} from "../../training/runs/checkpoint.ts";
-import { type Manifest, manifestFile } from "../../training/runs/manifest.ts";
+} from "../../training/checkpoints/checkpoint.ts";
+import { type Manifest, manifestFile } from "../../training/checkpoints/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { formatBytes, formatCount } from "../terminal/numbers.ts";
 

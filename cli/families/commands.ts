@@ -5,7 +5,7 @@
  */
 import { Command } from "commander";
 import type { FamilyConfig } from "../../nn/config.ts";
-import type { CommonSettings } from "../../training/runs/settings.ts";
+import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import { define, type Definition, type Flags, type Parsed, type Values } from "../flags/flags.ts";
 import type { modelFlags } from "../flags/options.ts";
 import { requireResumable } from "../flags/train_flags.ts";
@@ -113,7 +113,7 @@ export function trainCommand<
     run: async (io, parsed) => {
       const training = parsed as ParsedTrain<Values<F> & TrainValues>;
       requireResumable(definition.flags, training);
-      const { runTrain } = await import("../commands/train_prepare.ts");
+      const { runTrain } = await import("../runs/prepare.ts");
       await runTrain(io, await load(), training);
     },
   };

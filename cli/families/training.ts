@@ -1,6 +1,6 @@
 /**
  * What a model family brings to `tessera train`. The rest is written once, in
- * `cli/commands/train_prepare.ts`.
+ * `cli/runs/prepare.ts`.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import type {
   Description,
   EvaluationSchedule,
   SampleSchedule,
-} from "../../training/runs/manifest.ts";
+} from "../../training/checkpoints/manifest.ts";
 import type { RunPlan } from "../../training/runs/run.ts";
-import type { CommonSettings } from "../../training/runs/settings.ts";
+import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
 import type { Values } from "../flags/flags.ts";
 import type { CommonTrainFlags } from "../flags/train_flags.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { RunSchedule, SampleSchedule } from "../../training/runs/manifest.ts";
-import type { CommonSettings } from "../../training/runs/settings.ts";
+import type { RunSchedule, SampleSchedule } from "../../training/checkpoints/manifest.ts";
+import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import { constantRate, type RateSchedule } from "../../training/step/learning_rate.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "./flags.ts";

@@ -23,7 +23,7 @@ export function isEmbedded(path: string): boolean {
 /** Modules that run as workers: the compiler cannot see them through `new Worker()`. */
 export const workerModules: readonly string[] = [
   "data/pictures/worker.ts",
-  "kernels/wasm/worker.ts",
+  "kernels/wasm/threads/worker.ts",
 ];
 
 /**

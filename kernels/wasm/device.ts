@@ -12,16 +12,16 @@ import type { Device, DeviceBuffer, Executable, VectorWidth } from "../device.ts
 import type { Profile, Profiler } from "../profile.ts";
 import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
-import { type Lanes, ModuleBuilder } from "./assembler.ts";
+import { type Lanes, ModuleBuilder } from "./emit/assembler.ts";
 import { wasm } from "./kind.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
 import { scratchBytes, SharedMemory } from "./memory.ts";
-import { type PooledProgram, ThreadPool } from "./pool.ts";
+import { type PooledProgram, ThreadPool } from "./threads/pool.ts";
 import { fasterLanes, type LanesChoice, supportsRelaxedSimd, vectorWidth } from "./probe.ts";
 import { ProgramMemory, WasmBuffer } from "./program_memory.ts";
-import { Recorder } from "./recorder.ts";
-import { clock, controlBytes } from "./team.ts";
+import { Recorder } from "./threads/recorder.ts";
+import { clock, controlBytes } from "./threads/team.ts";
 
 /** Choices for the CPU device. */
 export interface WasmDeviceOptions {

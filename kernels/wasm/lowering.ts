@@ -9,7 +9,7 @@
  */
 import type { Step } from "../program.ts";
 import type { View } from "../view.ts";
-import type { FunctionBuilder, Lanes, ModuleBuilder } from "./assembler.ts";
+import type { FunctionBuilder, Lanes, ModuleBuilder } from "./emit/assembler.ts";
 import type { OperandForm } from "./operand.ts";
 
 /** One call of a generated function. Addresses are byte addresses in the shared memory. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { TooLargeError } from "../shape.ts";
-import { maximumPages } from "./assembler.ts";
+import { maximumPages } from "./emit/assembler.ts";
 
 const pageBytes = 65536;
 

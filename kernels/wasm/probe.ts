@@ -10,7 +10,7 @@
  */
 import type { VectorWidth } from "../device.ts";
 import { defineTile, tileColumns, tileRows } from "../ops/matmul/wasm_micro.ts";
-import { type Lanes, ModuleBuilder, vectorElements } from "./assembler.ts";
+import { type Lanes, ModuleBuilder, vectorElements } from "./emit/assembler.ts";
 
 /** A number of lanes, and why. */
 export interface LanesChoice {

@@ -14,7 +14,7 @@ import type { Device } from "../../kernels/device.ts";
 import type { DiTConfig } from "./model.ts";
 
 import { createDiTSampler } from "./sampling.ts";
-import type { SampleSchedule } from "../../training/runs/manifest.ts";
+import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
 import type { DiTRun } from "./settings.ts";
 import { sampleGrid, samplesToBitmaps } from "../../diffusion/sample_files.ts";
 import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";

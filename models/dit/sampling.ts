@@ -17,9 +17,9 @@ import {
   isWeightsFile,
   readWeights,
   type WeightChoice,
-} from "../../training/runs/checkpoint.ts";
+} from "../../training/checkpoints/checkpoint.ts";
 import { ditFamily } from "./family.ts";
-import { readManifestOf } from "../../training/runs/manifest.ts";
+import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
 /** Where weights are and what they are weights of. */

@@ -4,13 +4,13 @@
  * @module
  */
 import { z } from "zod";
-import type { Description } from "../../training/runs/manifest.ts";
+import type { Description } from "../../training/checkpoints/manifest.ts";
 import {
   type CommonSettings,
   commonSettings,
   positive,
   share,
-} from "../../training/runs/settings.ts";
+} from "../../training/checkpoints/settings.ts";
 import type { DiTConfig } from "./model.ts";
 import type { DiTStepSettings } from "./step.ts";
 

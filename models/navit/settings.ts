@@ -7,14 +7,14 @@ import { z } from "zod";
 import type { PackingPosition } from "../../data/packing/batch.ts";
 import type { Resolution } from "../../data/packing/resolution.ts";
 import type { TokenDropping } from "../../data/packing/token_dropping.ts";
-import type { Description } from "../../training/runs/manifest.ts";
+import type { Description } from "../../training/checkpoints/manifest.ts";
 import {
   type CommonSettings,
   commonSettings,
   positive,
   share,
   whole,
-} from "../../training/runs/settings.ts";
+} from "../../training/checkpoints/settings.ts";
 import type { NaViTConfig } from "./model.ts";
 import type { NaViTStepSettings } from "./step.ts";
 

@@ -6,10 +6,14 @@
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { type NaViTConfig, navitParameters } from "./model.ts";
-import { findWeights, readWeights, type WeightChoice } from "../../training/runs/checkpoint.ts";
+import {
+  findWeights,
+  readWeights,
+  type WeightChoice,
+} from "../../training/checkpoints/checkpoint.ts";
 import { navitFamily } from "./family.ts";
 import type { NaViTRun } from "./settings.ts";
-import { type Manifest, readManifestOf } from "../../training/runs/manifest.ts";
+import { type Manifest, readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
 /** Where weights are and what they are weights of. */

@@ -9,7 +9,7 @@ import { join } from "@std/path";
 import { main } from "../../cli/main.ts";
 import { writeSamplesNpz } from "../../formats/tensors/npz.ts";
 import { textChecksum } from "../../formats/files/checksum.ts";
-import { readManifest } from "../../training/runs/manifest.ts";
+import { readManifest } from "../../training/checkpoints/manifest.ts";
 import { deviceChoices } from "../devices.ts";
 import { type Finished, recordedIo, taskPermissions } from "./support.ts";
 

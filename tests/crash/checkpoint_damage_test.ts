@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { loadDiT } from "../../models/dit/sampling.ts";
-import { readState, verifyCheckpoint } from "../../training/runs/checkpoint.ts";
+import { readState, verifyCheckpoint } from "../../training/checkpoints/checkpoint.ts";
 import { ditFamily } from "../../models/dit/family.ts";
-import { readManifestOf } from "../../training/runs/manifest.ts";
+import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { allocateState } from "../../training/step/trainer.ts";
 import { ditParameters } from "../../models/dit/model.ts";
 import {

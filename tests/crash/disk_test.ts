@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { openSafetensors } from "../../formats/tensors/safetensors.ts";
-import { readManifest } from "../../training/runs/manifest.ts";
+import { readManifest } from "../../training/checkpoints/manifest.ts";
 import { appendMetrics, type Metrics } from "../../training/runs/metrics.ts";
 import { createRunFolder, listCheckpoints, newestRun } from "../../training/runs/run_folder.ts";
 import {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { basename, join } from "@std/path";
-import { readManifest } from "../../training/runs/manifest.ts";
+import { readManifest } from "../../training/checkpoints/manifest.ts";
 import { metricsPath, readMetrics } from "../../training/runs/metrics.ts";
 import { listCheckpoints, newestRun } from "../../training/runs/run_folder.ts";
 import {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { writeSafetensors } from "../../formats/tensors/safetensors.ts";
-import { readManifestOf } from "../../training/runs/manifest.ts";
+import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { listCheckpoints } from "../../training/runs/run_folder.ts";
 import {
   assertSameTensors,

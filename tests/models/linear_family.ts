@@ -17,7 +17,11 @@ import { input } from "../../kernels/tensor.ts";
 import type { Family, WorkSize } from "../../models/family.ts";
 import { checkFields } from "../../nn/config.ts";
 import { lookup, type ParameterSpecification, parameterStates } from "../../nn/parameters.ts";
-import { type CommonSettings, commonSettings, positive } from "../../training/runs/settings.ts";
+import {
+  type CommonSettings,
+  commonSettings,
+  positive,
+} from "../../training/checkpoints/settings.ts";
 import { type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
 
 const configSchema = z.strictObject({

@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { Lanes } from "../../kernels/wasm/assembler.ts";
+import type { Lanes } from "../../kernels/wasm/emit/assembler.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { casesOf, runCase } from "../kernels/ops/cases.ts";
 import { goldenBits, goldenModels } from "../models/golden_bits.ts";

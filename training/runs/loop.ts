@@ -5,9 +5,9 @@
  */
 import { join } from "@std/path";
 import type { BatchSource, DataPosition, TrainingBatch } from "./batch_source.ts";
-import { writeCheckpoint } from "./checkpoint.ts";
+import { writeCheckpoint } from "../checkpoints/checkpoint.ts";
 import { learningRateAt } from "../step/learning_rate.ts";
-import type { RunDescription, RunSchedule } from "./manifest.ts";
+import type { RunDescription, RunSchedule } from "../checkpoints/manifest.ts";
 import { appendMetrics, type Metrics } from "./metrics.ts";
 import {
   checkpointName,

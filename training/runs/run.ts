@@ -19,9 +19,14 @@ import {
   readWeights,
   verifyCheckpoint,
   weightsNotes,
-} from "./checkpoint.ts";
+} from "../checkpoints/checkpoint.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
-import { type Manifest, readManifest, type RunDescription, type RunSchedule } from "./manifest.ts";
+import {
+  type Manifest,
+  readManifest,
+  type RunDescription,
+  type RunSchedule,
+} from "../checkpoints/manifest.ts";
 import { truncateMetrics } from "./metrics.ts";
 import {
   checkpointName,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { RunChange, RunDescription } from "./manifest.ts";
+import type { RunChange, RunDescription } from "../checkpoints/manifest.ts";
 
 /** All changes of a run, and what is to be told about the new one. */
 export interface RecordedChanges {

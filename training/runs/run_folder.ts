@@ -14,7 +14,7 @@ import {
   writeTextAtomically,
 } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
-import { checkpointPattern, manifestFile, readManifest } from "./manifest.ts";
+import { checkpointPattern, manifestFile, readManifest } from "../checkpoints/manifest.ts";
 
 const latestFile = "latest";
 

@@ -64,7 +64,7 @@ const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
     ["tessera demo dit --seconds 600", "train longer, for better pictures"],
   ],
   run: async (io, { values }) => {
-    const { runDemo } = await import("../../commands/demo_run.ts");
+    const { runDemo } = await import("../../runs/demo.ts");
     const { ditDemo } = await import("./demo.ts");
     await runDemo(io, values, ditDemo);
   },

@@ -24,7 +24,7 @@ import {
 } from "../../../diffusion/sample_files.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import type { DemoOptions } from "../../commands/demo_flags.ts";
-import { type Demo, say } from "../../commands/demo_run.ts";
+import { type Demo, say } from "../../runs/demo.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatCount } from "../../terminal/numbers.ts";
 import { ditTraining } from "./train.ts";

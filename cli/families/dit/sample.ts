@@ -24,7 +24,11 @@ import {
   findDiT,
   loadDiT,
 } from "../../../models/dit/sampling.ts";
-import { checkWeights, isWeightsFile, weightsNotes } from "../../../training/runs/checkpoint.ts";
+import {
+  checkWeights,
+  isWeightsFile,
+  weightsNotes,
+} from "../../../training/checkpoints/checkpoint.ts";
 import {
   findEarlierSamples,
   gridPath,

@@ -62,7 +62,7 @@ const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
     ["tessera demo navit --seconds 600", "train longer, for a better model"],
   ],
   run: async (io, { values }) => {
-    const { runDemo } = await import("../../commands/demo_run.ts");
+    const { runDemo } = await import("../../runs/demo.ts");
     const { navitDemo } = await import("./demo.ts");
     await runDemo(io, values, navitDemo);
   },

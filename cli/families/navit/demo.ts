@@ -6,7 +6,7 @@
  */
 import { join } from "@std/path";
 import { accuracyTokensChart } from "../../../evaluation/charts/accuracy_tokens.ts";
-import { evaluateNaViT } from "../../../models/navit/evaluation.ts";
+import { evaluateNaViT } from "../../../models/navit/evaluation/evaluation.ts";
 import { settingColumns } from "../../../evaluation/report/columns.ts";
 import { renderEvaluation } from "../../../evaluation/report/render.ts";
 import type { EvaluationReport, SettingRow } from "../../../evaluation/report/report.ts";
@@ -21,12 +21,12 @@ import type { NaViTConfig } from "../../../models/navit/model.ts";
 import type { NaViTSettings } from "../../../models/navit/settings.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
 import type { DemoOptions } from "../../commands/demo_flags.ts";
-import { type Demo, say } from "../../commands/demo_run.ts";
+import { type Demo, say } from "../../runs/demo.ts";
 import { evaluatedModel } from "./eval.ts";
 import { parseFlags } from "../../flags/flags.ts";
 import type { Io } from "../../terminal/io.ts";
 import { openPictureSet } from "../../../data/open.ts";
-import { placeOf } from "../../commands/train_prepare.ts";
+import { placeOf } from "../../runs/prepare.ts";
 import { navitTraining } from "./train.ts";
 import { navitTrainFlags, type TrainNaViTOptions } from "./train_flags.ts";
 import { versions } from "../../terminal/version.ts";

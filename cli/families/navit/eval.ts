@@ -12,8 +12,8 @@ import {
   evaluateNaViT,
   type EvaluationData,
   type EvaluationPlan,
-} from "../../../models/navit/evaluation.ts";
-import type { ImageSetting } from "../../../models/navit/image_grids.ts";
+} from "../../../models/navit/evaluation/evaluation.ts";
+import type { ImageSetting } from "../../../models/navit/evaluation/image_grids.ts";
 import type { EvaluationFormat } from "../../../evaluation/report/render.ts";
 import { chooseShots } from "../../../metrics/shots.ts";
 import type { EvaluationReport } from "../../../evaluation/report/report.ts";
@@ -22,7 +22,10 @@ import { InputError } from "../../../base/errors.ts";
 import { quoteName } from "../../../base/names.ts";
 import { describeMachine } from "../../../base/machine.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
-import { type Manifest as ManifestOf, readManifest } from "../../../training/runs/manifest.ts";
+import {
+  type Manifest as ManifestOf,
+  readManifest,
+} from "../../../training/checkpoints/manifest.ts";
 import type { NaViTRun } from "../../../models/navit/settings.ts";
 import { findNaViT, loadNaViT, type NaViTSource } from "../../../models/navit/weights.ts";
 import { latestCheckpoint, listRuns } from "../../../training/runs/run_folder.ts";
@@ -32,7 +35,7 @@ import type { EvalNaViTOptions } from "./eval_flags.ts";
 import type { Io } from "../../terminal/io.ts";
 import { Opening } from "../../terminal/opening.ts";
 import { openPictureSet } from "../../../data/open.ts";
-import { placeOf } from "../../commands/train_prepare.ts";
+import { placeOf } from "../../runs/prepare.ts";
 import { navitTraining } from "./train.ts";
 import { versions } from "../../terminal/version.ts";
 

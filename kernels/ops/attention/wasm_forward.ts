@@ -13,7 +13,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows } from "../matmul/wasm_pack.ts";
 import {

@@ -15,7 +15,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Lanes, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Lanes, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
 import { scoreGradientRows, writeRows } from "./wasm_rows.ts";

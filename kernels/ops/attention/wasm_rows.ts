@@ -9,15 +9,20 @@ import {
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
-import { forEachVector, type RowVector, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
+} from "../../wasm/emit/assembler.ts";
+import {
+  forEachVector,
+  type RowVector,
+  throughMemory,
+  vectorBytes,
+} from "../../wasm/emit/lanes.ts";
 import {
   boundedExponential,
   exponential,
   horizontalMaximum,
   horizontalSum,
   logarithm,
-} from "../../wasm/math.ts";
+} from "../../wasm/emit/math.ts";
 import {
   add,
   and,
@@ -39,7 +44,7 @@ import {
   storeScalar,
   subtract,
   withVector,
-} from "../../wasm/values.ts";
+} from "../../wasm/emit/values.ts";
 
 /** A vector of a score row, whole thanks to the padding. */
 interface ScoreVector extends RowVector {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Local } from "../../wasm/emit/assembler.ts";
 import { packingSlack } from "../matmul/wasm_pack.ts";
 
 /** Rounds up to whole vectors. */

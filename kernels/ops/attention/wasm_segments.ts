@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Label, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Label, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 
 /**
  * A block of queries goes on beyond its segment until it fills a tile of the matrix product: where

@@ -9,7 +9,7 @@
  */
 import { formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
-import type { LinearKernel } from "../../webgpu/wgsl.ts";
+import type { LinearKernel } from "../../webgpu/emit/wgsl.ts";
 import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
 import {
   type AttentionPass,

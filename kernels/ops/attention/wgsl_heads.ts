@@ -10,7 +10,7 @@
  * @module
  */
 import type { View } from "../../view.ts";
-import { affine, type BindingTable } from "../../webgpu/wgsl.ts";
+import { affine, type BindingTable } from "../../webgpu/emit/wgsl.ts";
 
 /** One tensor of a kernel. */
 export interface HeadTensor {

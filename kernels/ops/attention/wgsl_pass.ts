@@ -19,8 +19,8 @@
  * @module
  */
 import type { Binding } from "../../webgpu/lowering.ts";
-import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
-import { mathFunctions } from "../../webgpu/wgsl_math.ts";
+import { affine, BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
+import { mathFunctions } from "../../webgpu/emit/wgsl_math.ts";
 import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
 import { columnGroups, headFunctions, type HeadTensor, isAligned } from "./wgsl_heads.ts";
 import { type BoundKernel, segmentFunctions, type SegmentTable } from "./wgsl_segments.ts";

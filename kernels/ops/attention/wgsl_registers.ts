@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { type LinearKernel, linearKernel, literal } from "../../webgpu/wgsl.ts";
+import { type LinearKernel, linearKernel, literal } from "../../webgpu/emit/wgsl.ts";
 import { type AttentionPass, type Product, products, repeat } from "./wgsl_pass.ts";
 import { segmentBlock } from "./wgsl_segments.ts";
 

@@ -12,7 +12,7 @@
  */
 import type { View } from "../../view.ts";
 import type { Binding } from "../../webgpu/lowering.ts";
-import { affine, BindingTable, type LinearKernel, linearKernel } from "../../webgpu/wgsl.ts";
+import { affine, BindingTable, type LinearKernel, linearKernel } from "../../webgpu/emit/wgsl.ts";
 import type { AttentionOperands } from "./step.ts";
 
 /** Rows or columns of a block: a multiple of every tile of the passes. */

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { gridOf, type LinearKernel, literal } from "../../webgpu/wgsl.ts";
+import { gridOf, type LinearKernel, literal } from "../../webgpu/emit/wgsl.ts";
 import { type AttentionPass, type Product, products, repeat } from "./wgsl_pass.ts";
 
 /** Invocations along each side of the workgroup. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { elementCount } from "../../shape.ts";
-import type { Lanes } from "../../wasm/assembler.ts";
+import type { Lanes } from "../../wasm/emit/assembler.ts";
 import type { View } from "../../view.ts";
 import type { Call, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
 import {

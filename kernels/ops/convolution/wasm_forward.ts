@@ -8,9 +8,9 @@
  *
  * @module
  */
-import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { transpose, vectorBytes } from "../../wasm/lanes.ts";
-import { vectorElements } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { vectorElements } from "../../wasm/emit/assembler.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import {
   defineBlock,

@@ -16,8 +16,8 @@ import {
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
-import { storeRow, transpose, vectorBytes } from "../../wasm/lanes.ts";
+} from "../../wasm/emit/assembler.ts";
+import { storeRow, transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
 import {
   defineBlock,
   panelColumns,

@@ -8,8 +8,8 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { forEachVector, loadRow, storeRow } from "../../wasm/emit/lanes.ts";
 import type { Triple, Windows } from "./step.ts";
 
 /** How a convolution's windows are cut into blocks. */

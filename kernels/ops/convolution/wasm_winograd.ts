@@ -16,8 +16,14 @@ import {
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, type RowVector, storeRow, vectorBytes } from "../../wasm/lanes.ts";
+} from "../../wasm/emit/assembler.ts";
+import {
+  forEachVector,
+  loadRow,
+  type RowVector,
+  storeRow,
+  vectorBytes,
+} from "../../wasm/emit/lanes.ts";
 import { defineBlock, panelElements, panelShift } from "../matmul/wasm_micro.ts";
 import { nextColumnsOfPanel, packingSlack, setClampedRows } from "../matmul/wasm_pack.ts";
 import { applyEpilogue, type ConvolutionKernel, loadPlaces } from "./wasm_forward.ts";

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { vectorElements } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow, vectorBytes } from "../../wasm/lanes.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { vectorElements } from "../../wasm/emit/assembler.ts";
+import { forEachVector, loadRow, storeRow, vectorBytes } from "../../wasm/emit/lanes.ts";
 import { defineBlock, panelColumns } from "../matmul/wasm_micro.ts";
 import { definePackTransposed, packingSlack } from "../matmul/wasm_pack.ts";
 import { storeSums, type WeightGradientKernel } from "./wasm_weight_gradient.ts";

@@ -13,7 +13,7 @@
 import { elementCount, formatShape } from "../../shape.ts";
 import type { View } from "../../view.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
-import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
+import { affine, BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
 import { MatmulOutput } from "../matmul/wgsl_output.ts";
 import type { ConvolutionStep, ConvolutionWeightGradientStep, Windows } from "./step.ts";
 

@@ -13,19 +13,19 @@ import type { Expression } from "../../expression.ts";
 import { loadedInputs } from "../../expression.ts";
 import type { Shape } from "../../shape.ts";
 import type { View } from "../../view.ts";
-import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
+import { loadStrided, setRowPointers } from "../../wasm/emit/addressing.ts";
 import {
   type FunctionBuilder,
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
+} from "../../wasm/emit/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
-import { storeRow } from "../../wasm/lanes.ts";
+import { storeRow } from "../../wasm/emit/lanes.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
 import { chunks, splitAmong, splitPhase } from "../../wasm/split.ts";
-import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
-import { walkElements } from "../../wasm/walk.ts";
+import { emitExpression, expressionWeight } from "../../wasm/emit/vector_expression.ts";
+import { walkElements } from "../../wasm/emit/walk.ts";
 import type { ElementwiseStep } from "./step.ts";
 
 /**

@@ -7,13 +7,13 @@
  */
 import { formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
-import { bindOperands, iterationSpace, pointCount } from "../../webgpu/operands.ts";
+import { bindOperands, iterationSpace, pointCount } from "../../webgpu/emit/operands.ts";
 import {
   BindingTable,
   expressionFunctions,
   linearKernel,
   renderExpression,
-} from "../../webgpu/wgsl.ts";
+} from "../../webgpu/emit/wgsl.ts";
 import type { ElementwiseStep } from "./step.ts";
 
 /** Lowers an element-wise step to one dispatch. */

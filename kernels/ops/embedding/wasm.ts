@@ -7,8 +7,8 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { forEachVector, loadRow, storeRow } from "../../wasm/lanes.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { forEachVector, loadRow, storeRow } from "../../wasm/emit/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 import type { GatherStep, ScatterAddStep } from "./step.ts";

@@ -17,7 +17,7 @@ import {
   type StorageElement,
   vectorType,
   type Width,
-} from "../../webgpu/wgsl.ts";
+} from "../../webgpu/emit/wgsl.ts";
 import type { GatherStep, ScatterAddStep } from "./step.ts";
 
 /** Copies rows of a table: one dispatch. */

@@ -8,12 +8,18 @@
  */
 import { elementCount } from "../../shape.ts";
 import type { View } from "../../view.ts";
-import { setRowPointers } from "../../wasm/addressing.ts";
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { setRowPointers } from "../../wasm/emit/addressing.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
-import { accumulators, combine, forEachVector, maskRow, type RowVector } from "../../wasm/lanes.ts";
+import {
+  accumulators,
+  combine,
+  forEachVector,
+  maskRow,
+  type RowVector,
+} from "../../wasm/emit/lanes.ts";
 import type { Phase, WasmContext, WasmLowering } from "../../wasm/lowering.ts";
-import { horizontalSum } from "../../wasm/math.ts";
+import { horizontalSum } from "../../wasm/emit/math.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 import {
   add,
@@ -30,7 +36,7 @@ import {
   storeScalar,
   subtract,
   type Value,
-} from "../../wasm/values.ts";
+} from "../../wasm/emit/values.ts";
 import type { LayerNormGradientStep, LayerNormStep } from "./step.ts";
 
 const unroll = 4;

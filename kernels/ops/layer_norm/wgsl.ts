@@ -18,7 +18,7 @@ import {
   vectorType,
   viewAddresses,
   type Width,
-} from "../../webgpu/wgsl.ts";
+} from "../../webgpu/emit/wgsl.ts";
 import type { LayerNormGradientStep, LayerNormStep } from "./step.ts";
 
 /** Layer norm: one dispatch. */

@@ -11,9 +11,15 @@ import {
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
-import { touchLines } from "../../wasm/addressing.ts";
-import { forEachVector, loadRow, storeRow, throughMemory, vectorBytes } from "../../wasm/lanes.ts";
+} from "../../wasm/emit/assembler.ts";
+import { touchLines } from "../../wasm/emit/addressing.ts";
+import {
+  forEachVector,
+  loadRow,
+  storeRow,
+  throughMemory,
+  vectorBytes,
+} from "../../wasm/emit/lanes.ts";
 
 /**
  * Columns of the widest tile of two rows: six accumulators of eight lanes, or twelve. The lanes are

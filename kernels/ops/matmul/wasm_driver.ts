@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { elementBytes, type FloatType } from "../../shape.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import { defineDotBlock, dotScratchBytes } from "./wasm_dot.ts";

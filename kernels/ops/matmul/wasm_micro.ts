@@ -19,8 +19,8 @@ import {
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
-import { type RowVector, storeRow, vectorBytes } from "../../wasm/lanes.ts";
+} from "../../wasm/emit/assembler.ts";
+import { type RowVector, storeRow, vectorBytes } from "../../wasm/emit/lanes.ts";
 
 /**
  * Rows of the largest tile.

@@ -12,10 +12,10 @@ import {
   type Local,
   type ModuleBuilder,
   vectorElements,
-} from "../../wasm/assembler.ts";
-import { touchLines } from "../../wasm/addressing.ts";
-import { defineWiden, loadFloats } from "../../wasm/half.ts";
-import { transpose, vectorBytes } from "../../wasm/lanes.ts";
+} from "../../wasm/emit/assembler.ts";
+import { touchLines } from "../../wasm/emit/addressing.ts";
+import { defineWiden, loadFloats } from "../../wasm/emit/half.ts";
+import { transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
 import { panelColumns, panelShift } from "./wasm_micro.ts";
 
 /** Space that packing may write beyond the packed data, in bytes. */

@@ -13,7 +13,7 @@
  * @module
  */
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
-import { BindingTable, gridOf } from "../../webgpu/wgsl.ts";
+import { BindingTable, gridOf } from "../../webgpu/emit/wgsl.ts";
 import type { MatmulStep, MatrixView } from "./step.ts";
 import { finishApart, isShared, matmulLabel } from "./wgsl_output.ts";
 import { lowerWindows } from "./wgsl_windows.ts";

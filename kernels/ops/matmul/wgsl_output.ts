@@ -8,13 +8,13 @@ import type { View } from "../../view.ts";
 import type { ElementwiseStep } from "../elementwise/step.ts";
 import { formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
-import { bindOperands, type IterationSpace, iterationSpace } from "../../webgpu/operands.ts";
+import { bindOperands, type IterationSpace, iterationSpace } from "../../webgpu/emit/operands.ts";
 import {
   type BindingTable,
   expressionFunctions,
   renderExpression,
   type Width,
-} from "../../webgpu/wgsl.ts";
+} from "../../webgpu/emit/wgsl.ts";
 import { lowerElementwise } from "../elementwise/wgsl.ts";
 import type { MatmulStep } from "./step.ts";
 

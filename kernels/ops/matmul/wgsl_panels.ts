@@ -8,7 +8,7 @@
  * @module
  */
 import type { Binding, Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
-import { BindingTable, gridOf } from "../../webgpu/wgsl.ts";
+import { BindingTable, gridOf } from "../../webgpu/emit/wgsl.ts";
 import type { MatrixView } from "./step.ts";
 
 /** What to pack. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
-import { affine, BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
+import { affine, BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
 import type { MatmulStep, MatrixView } from "./step.ts";
 import { isShared, matmulLabel, MatmulOutput } from "./wgsl_output.ts";
 

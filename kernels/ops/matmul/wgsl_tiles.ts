@@ -7,7 +7,7 @@
  * @module
  */
 import type { Dispatch, WebGPUContext } from "../../webgpu/lowering.ts";
-import { affine, BindingTable, gridOf } from "../../webgpu/wgsl.ts";
+import { affine, BindingTable, gridOf } from "../../webgpu/emit/wgsl.ts";
 import type { MatmulStep, MatrixView } from "./step.ts";
 import { matmulLabel, MatmulOutput } from "./wgsl_output.ts";
 

@@ -19,7 +19,7 @@ import {
   type StorageElement,
   vectorType,
   type Width,
-} from "../../webgpu/wgsl.ts";
+} from "../../webgpu/emit/wgsl.ts";
 import type { MatmulStep, MatrixView } from "./step.ts";
 import { finishApart, matmulLabel } from "./wgsl_output.ts";
 import { packPanels } from "./wgsl_panels.ts";

@@ -6,8 +6,8 @@
  * @module
  */
 import { elementCount } from "../../shape.ts";
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import type { RowVector } from "../../wasm/lanes.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import type { RowVector } from "../../wasm/emit/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 import {
@@ -22,7 +22,7 @@ import {
   store,
   subtract,
   type Value,
-} from "../../wasm/values.ts";
+} from "../../wasm/emit/values.ts";
 import { adamwSchedule, type AdamWStep } from "./step.ts";
 
 const unroll = 4;

@@ -7,7 +7,7 @@
 import type { View } from "../../view.ts";
 import { elementCount, formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
-import { BindingTable, gridOf, vectorType, type Width } from "../../webgpu/wgsl.ts";
+import { BindingTable, gridOf, vectorType, type Width } from "../../webgpu/emit/wgsl.ts";
 import { adamwSchedule, type AdamWStep } from "./step.ts";
 
 /** Invocations a workgroup. */

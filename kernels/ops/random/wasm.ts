@@ -6,10 +6,10 @@
  * @module
  */
 import { elementCount } from "../../shape.ts";
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
-import { storeRow, transpose } from "../../wasm/lanes.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { storeRow, transpose } from "../../wasm/emit/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
-import { cosine, logarithm, sine } from "../../wasm/math.ts";
+import { cosine, logarithm, sine } from "../../wasm/emit/math.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 import type { RandomStep } from "./step.ts";
 

@@ -9,8 +9,8 @@
  */
 import { elementCount, formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
-import { BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
-import { mathFunctions } from "../../webgpu/wgsl_math.ts";
+import { BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
+import { mathFunctions } from "../../webgpu/emit/wgsl_math.ts";
 import type { RandomStep } from "./step.ts";
 
 /** Fills the output: one dispatch. */

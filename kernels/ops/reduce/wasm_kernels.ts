@@ -10,13 +10,13 @@
  * @module
  */
 import { type Expression, load, loadedInputs } from "../../expression.ts";
-import { loadStrided, setRowPointers } from "../../wasm/addressing.ts";
-import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/assembler.ts";
+import { loadStrided, setRowPointers } from "../../wasm/emit/addressing.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import type { LoopNest } from "../../wasm/collapse.ts";
-import { storeRow } from "../../wasm/lanes.ts";
-import { horizontalMaximum, horizontalSum } from "../../wasm/math.ts";
-import { emitExpression, expressionWeight } from "../../wasm/vector_expression.ts";
-import { type Turn, walkElements } from "../../wasm/walk.ts";
+import { storeRow } from "../../wasm/emit/lanes.ts";
+import { horizontalMaximum, horizontalSum } from "../../wasm/emit/math.ts";
+import { emitExpression, expressionWeight } from "../../wasm/emit/vector_expression.ts";
+import { type Turn, walkElements } from "../../wasm/emit/walk.ts";
 
 /** What a reduction is specialised to. Operands are numbered as the expression's loads. */
 export interface ReduceKernel {

@@ -20,7 +20,7 @@ import {
   iterationSpace,
   type Operand,
   pointCount,
-} from "../../webgpu/operands.ts";
+} from "../../webgpu/emit/operands.ts";
 import {
   BindingTable,
   expressionFunctions,
@@ -30,7 +30,7 @@ import {
   renderExpression,
   vectorType,
   viewAddresses,
-} from "../../webgpu/wgsl.ts";
+} from "../../webgpu/emit/wgsl.ts";
 import type { ReduceStep } from "./step.ts";
 
 /** Terms that are summed before their sum is added to the total. */

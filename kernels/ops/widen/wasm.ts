@@ -4,7 +4,7 @@
  * @module
  */
 import { elementBytes } from "../../shape.ts";
-import { defineWiden } from "../../wasm/half.ts";
+import { defineWiden } from "../../wasm/emit/half.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitAmong, splitPhase } from "../../wasm/split.ts";
 import type { WidenStep } from "./step.ts";

@@ -5,7 +5,7 @@
  */
 import { formatShape } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
-import { BindingTable, linearKernel } from "../../webgpu/wgsl.ts";
+import { BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
 import type { WidenStep } from "./step.ts";
 
 /** Four numbers an invocation. The last may lie past the end: buffers are padded to 16 bytes. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { openSafetensors } from "../../../formats/tensors/safetensors.ts";
-import { weightsPath } from "../../../training/runs/checkpoint.ts";
+import { weightsPath } from "../../../training/checkpoints/checkpoint.ts";
 import {
   assertFails,
   assertRefuses,

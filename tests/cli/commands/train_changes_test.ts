@@ -1,7 +1,7 @@
 /** `tessera train --fork` and `--allow-changes`: runs that go on otherwise, or elsewhere. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { readManifest } from "../../../training/runs/manifest.ts";
+import { readManifest } from "../../../training/checkpoints/manifest.ts";
 import { readMetrics } from "../../../training/runs/metrics.ts";
 import {
   assertFails,

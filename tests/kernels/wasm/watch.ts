@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { signedLeb, unsignedLeb, vector } from "../../../kernels/wasm/encoding.ts";
+import { signedLeb, unsignedLeb, vector } from "../../../kernels/wasm/emit/encoding.ts";
 
 /** What a watched module calls before an access; `address` may exceed 32 bits. */
 export type Watch = (address: number, bytes: number, writes: boolean) => void;

@@ -10,13 +10,13 @@ import assert from "node:assert/strict";
 import type { Program, Step } from "../../../kernels/program.ts";
 import { elementBytes, type StoredArray } from "../../../kernels/shape.ts";
 import { type View, viewSpan } from "../../../kernels/view.ts";
-import { type Lanes, ModuleBuilder } from "../../../kernels/wasm/assembler.ts";
+import { type Lanes, ModuleBuilder } from "../../../kernels/wasm/emit/assembler.ts";
 import type { Call, Phase, WasmContext } from "../../../kernels/wasm/lowering.ts";
 import { lowerStep } from "../../../kernels/wasm/lowerings.ts";
 import { scratchBytes, SharedMemory } from "../../../kernels/wasm/memory.ts";
 import { type OperandForm, readOverrun } from "../../../kernels/wasm/operand.ts";
 import { ProgramMemory } from "../../../kernels/wasm/program_memory.ts";
-import { controlBytes } from "../../../kernels/wasm/team.ts";
+import { controlBytes } from "../../../kernels/wasm/threads/team.ts";
 import { indices, position } from "../../reference/memory.ts";
 import { watchModule } from "./watch.ts";
 

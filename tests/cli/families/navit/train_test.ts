@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import type { PackingPosition } from "../../../../data/packing/batch.ts";
-import { readManifest } from "../../../../training/runs/manifest.ts";
+import { readManifest } from "../../../../training/checkpoints/manifest.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { damagePixels } from "../../../data/helpers.ts";
 import { assertClose } from "../../../golden.ts";

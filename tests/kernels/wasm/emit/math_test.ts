@@ -1,7 +1,7 @@
 /** Elementary functions of generated code against double precision, with relaxed and plain SIMD. */
 import assert from "node:assert/strict";
-import { type FunctionBuilder, ModuleBuilder } from "../../../kernels/wasm/assembler.ts";
-import * as math from "../../../kernels/wasm/math.ts";
+import { type FunctionBuilder, ModuleBuilder } from "../../../../kernels/wasm/emit/assembler.ts";
+import * as math from "../../../../kernels/wasm/emit/math.ts";
 
 /** Applies an emitter to a list of numbers. */
 function apply(

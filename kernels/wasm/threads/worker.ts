@@ -6,7 +6,7 @@
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
-import type { Call } from "./lowering.ts";
+import type { Call } from "../lowering.ts";
 import { controlWord, link, type LinkedPhases, TeamMember } from "./team.ts";
 
 /** Handed over when the worker starts. */

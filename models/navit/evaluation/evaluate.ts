@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { type EvaluationPicture, planEvaluation } from "../../data/packing/evaluation_plan.ts";
-import type { PackedBatch, PackedShape } from "../../data/packing/batch.ts";
-import { packForEvaluation } from "../../data/packing/loader.ts";
-import { gridTokens, type PatchGrid } from "../../data/packing/patch_grid.ts";
-import type { PictureSet } from "../../data/picture_set.ts";
-import type { SkipReport } from "../../data/pictures/skip_report.ts";
-import { InputError } from "../../base/errors.ts";
-import type { Device, DeviceBuffer } from "../../kernels/device.ts";
-import type { NaViTConfig } from "./model.ts";
-import { longestGridSide } from "./positions.ts";
-import { describeNaViT, type NaViTOutput, type PackShape } from "./graph.ts";
+import { type EvaluationPicture, planEvaluation } from "../../../data/packing/evaluation_plan.ts";
+import type { PackedBatch, PackedShape } from "../../../data/packing/batch.ts";
+import { packForEvaluation } from "../../../data/packing/loader.ts";
+import { gridTokens, type PatchGrid } from "../../../data/packing/patch_grid.ts";
+import type { PictureSet } from "../../../data/picture_set.ts";
+import type { SkipReport } from "../../../data/pictures/skip_report.ts";
+import { InputError } from "../../../base/errors.ts";
+import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
+import type { NaViTConfig } from "../model.ts";
+import { longestGridSide } from "../positions.ts";
+import { describeNaViT, type NaViTOutput, type PackShape } from "../graph.ts";
 import { gridOf, type ImageSetting } from "./image_grids.ts";
 import { PackedForward } from "./packed_forward.ts";
 

@@ -8,7 +8,7 @@ import type { Program } from "../../kernels/program.ts";
 import { chooseDevice } from "../../kernels/select_device.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
 import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
-import type { CommonSettings } from "../../training/runs/settings.ts";
+import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import {
   forecastMemory,
   type MemoryForecast,

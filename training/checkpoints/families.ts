@@ -4,7 +4,7 @@
  * @module
  */
 import type { FamilyConfig, Schema } from "../../nn/config.ts";
-import type { DataPosition } from "./batch_source.ts";
+import type { DataPosition } from "../runs/batch_source.ts";
 import type { CommonSettings } from "./settings.ts";
 
 /** The JSON forms of what a family's runs have of their own. */

@@ -9,7 +9,7 @@
  * @module
  */
 import { Worker } from "node:worker_threads";
-import type { Phase } from "./lowering.ts";
+import type { Phase } from "../lowering.ts";
 import { controlWord, link, type LinkedPhases, maximumThreads, TeamMember } from "./team.ts";
 import { type StepsOfPhases, stepsOfPhases } from "./recorder.ts";
 import type { WorkerMessage, WorkerReply, WorkerStart } from "./worker.ts";

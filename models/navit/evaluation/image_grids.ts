@@ -11,7 +11,7 @@ import {
   type PatchGrid,
   type PictureSize,
   square,
-} from "../../data/packing/patch_grid.ts";
+} from "../../../data/packing/patch_grid.ts";
 
 /** How images become grids of patches. Resolutions are sides of squares of the same area. */
 export type ImageSetting =

@@ -31,7 +31,7 @@ import {
   type RunDescription,
   type RunProgress,
 } from "./manifest.ts";
-import { exists } from "./run_folder.ts";
+import { exists } from "../runs/run_folder.ts";
 import type { ParameterBuffers, TrainingState } from "../step/trainer.ts";
 
 const files = {

@@ -1,6 +1,10 @@
 /** At what size, in patches, each setting of an evaluation shows an image. */
 import assert from "node:assert/strict";
-import { gridOf, type ImageSetting, settingName } from "../../../models/navit/image_grids.ts";
+import {
+  gridOf,
+  type ImageSetting,
+  settingName,
+} from "../../../../models/navit/evaluation/image_grids.ts";
 
 /** Rows and columns of pictures with patches of 8 pixels. */
 function grid(

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { Call } from "./lowering.ts";
+import type { Call } from "../lowering.ts";
 
 /** Bytes at address 0 that hold the control words and the text of an error. */
 export const controlBytes = 65536;

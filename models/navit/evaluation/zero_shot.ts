@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { captionTokens } from "../../data/packing/text_tokens.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import { captionGraph } from "./graph.ts";
+import { captionTokens } from "../../../data/packing/text_tokens.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { captionGraph } from "../graph.ts";
 import type { LoadedNaViT } from "./evaluate.ts";
 
 /** Turns the unit vectors of pictures into logits. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type BinaryOp, type Expression, topological, type UnaryOp } from "../expression.ts";
+import { type BinaryOp, type Expression, topological, type UnaryOp } from "../../expression.ts";
 import type { FunctionBuilder, Local } from "./assembler.ts";
 import { cosine, exponential, logarithm, sigmoid, sine } from "./math.ts";
 

@@ -7,11 +7,11 @@
  *
  * @module
  */
-import { type BinaryOp, type Expression, topological, type UnaryOp } from "../expression.ts";
-import type { ScalarType } from "../expression.ts";
-import type { View } from "../view.ts";
-import type { ArithmeticType, FloatType, Shape } from "../shape.ts";
-import type { Access, Binding, WebGPUContext } from "./lowering.ts";
+import { type BinaryOp, type Expression, topological, type UnaryOp } from "../../expression.ts";
+import type { ScalarType } from "../../expression.ts";
+import type { View } from "../../view.ts";
+import type { ArithmeticType, FloatType, Shape } from "../../shape.ts";
+import type { Access, Binding, WebGPUContext } from "../lowering.ts";
 import { halfFunctions } from "./wgsl_half.ts";
 import {
   isMathFunction,

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { elementBytes, type FloatType } from "../shape.ts";
+import { elementBytes, type FloatType } from "../../shape.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
 
 /** Pops an address and pushes four elements, from `first` on, as single-precision numbers. */

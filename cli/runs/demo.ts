@@ -5,7 +5,7 @@
  * @module
  */
 import type { Device } from "../../kernels/device.ts";
-import type { RunDescription } from "../../training/runs/manifest.ts";
+import type { RunDescription } from "../../training/checkpoints/manifest.ts";
 import type { Metrics } from "../../training/runs/metrics.ts";
 import { startRunFolder } from "../../training/runs/run.ts";
 import { curvePath } from "../../training/runs/run_curve.ts";
@@ -13,7 +13,7 @@ import { exists } from "../../training/runs/run_folder.ts";
 import { appendLog } from "../../training/runs/run_log.ts";
 import { destroyState } from "../../training/step/trainer.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
-import type { CommonSettings } from "../../training/runs/settings.ts";
+import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
 import type {
   ParsedTrain,
@@ -21,13 +21,13 @@ import type {
   TrainingData,
   TrainValues,
 } from "../families/training.ts";
-import type { DemoOptions } from "./demo_flags.ts";
-import { planNewRun, preparedRun, titleOf } from "./train_prepare.ts";
+import type { DemoOptions } from "../commands/demo_flags.ts";
+import { planNewRun, preparedRun, titleOf } from "./prepare.ts";
 import type { Io } from "../terminal/io.ts";
 import { amount, fixed, Progress } from "../terminal/progress.ts";
 import { formatCount } from "../terminal/numbers.ts";
 import { watchSignals } from "../terminal/signals.ts";
-import type { PreparedRun } from "./train_run.ts";
+import type { PreparedRun } from "./run.ts";
 
 /** A line about what the demo does. */
 export const say = (io: Io, line: string): void => io.tell(line);

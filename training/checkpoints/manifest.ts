@@ -9,7 +9,7 @@ import { type FileRecord, textChecksum } from "../../formats/files/checksum.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { findDuplicateKey } from "../../formats/text/json.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
-import type { DataPosition } from "./batch_source.ts";
+import type { DataPosition } from "../runs/batch_source.ts";
 import type { RunFamily } from "./families.ts";
 import { type CommonSettings, commonSettings, positive, whole } from "./settings.ts";
 

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Device, DeviceBuffer, Executable } from "../../kernels/device.ts";
-import type { HostArray } from "../../kernels/shape.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import { graphInputs } from "../../kernels/graph/graph.ts";
-import type { NaViTConfig } from "./model.ts";
-import { navitForwardGraph, type NaViTOutput, type PackShape } from "./graph.ts";
+import type { Device, DeviceBuffer, Executable } from "../../../kernels/device.ts";
+import type { HostArray } from "../../../kernels/shape.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { graphInputs } from "../../../kernels/graph/graph.ts";
+import type { NaViTConfig } from "../model.ts";
+import { navitForwardGraph, type NaViTOutput, type PackShape } from "../graph.ts";
 
 /** The forward pass of packed batches of one shape. */
 export class PackedForward {

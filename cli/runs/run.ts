@@ -11,7 +11,11 @@ import { type ChosenDevice, selectDevice } from "../../kernels/select_device.ts"
 import { familyByName } from "../../models/registry.ts";
 import { constantRate, stepOfZeroRate } from "../../training/step/learning_rate.ts";
 import { NonFiniteLossError } from "../../training/runs/loop.ts";
-import { type Manifest, readManifest, type RunDescription } from "../../training/runs/manifest.ts";
+import {
+  type Manifest,
+  readManifest,
+  type RunDescription,
+} from "../../training/checkpoints/manifest.ts";
 import type { Metrics } from "../../training/runs/metrics.ts";
 import {
   DamagedCheckpointError,

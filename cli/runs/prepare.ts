@@ -8,10 +8,14 @@ import { InputError } from "../../base/errors.ts";
 import { MissingPartError } from "../../data/open.ts";
 import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
-import { checkManifest, type Description, descriptionOf } from "../../training/runs/manifest.ts";
+import {
+  checkManifest,
+  type Description,
+  descriptionOf,
+} from "../../training/checkpoints/manifest.ts";
 import { recordChanges } from "../../training/runs/run_changes.ts";
 import { type Start, startFromWeights } from "../../training/runs/run.ts";
-import type { CommonSettings } from "../../training/runs/settings.ts";
+import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import type {
   OpeningEvents,
   ParsedTrain,
@@ -34,7 +38,7 @@ import {
   requireFamily,
   requireSameData,
   startRun,
-} from "./train_run.ts";
+} from "./run.ts";
 
 /** Starts, resumes or only describes a run. */
 export async function runTrain<
@@ -53,7 +57,7 @@ export async function runTrain<
     : await planContinuedRun(io, command, parsed);
   if (values.dryRun) {
     planned.notes.forEach((note) => io.tell(note));
-    const { describePlan } = await import("./train_plan.ts");
+    const { describePlan } = await import("./plan.ts");
     io.out(await describePlan(command, planned, values));
     return;
   }

@@ -5,10 +5,10 @@
  *
  * @module
  */
-import type { Profile, ProfiledRun, ProfiledSpan } from "../profile.ts";
-import type { Program } from "../program.ts";
-import type { Phase } from "./lowering.ts";
-import type { SharedMemory } from "./memory.ts";
+import type { Profile, ProfiledRun, ProfiledSpan } from "../../profile.ts";
+import type { Program } from "../../program.ts";
+import type { Phase } from "../lowering.ts";
+import type { SharedMemory } from "../memory.ts";
 import { clock, recordedMarks } from "./team.ts";
 
 /** For every phase and thread: the steps whose calls it makes, in their order. */

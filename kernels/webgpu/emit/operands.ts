@@ -6,8 +6,8 @@
  *
  * @module
  */
-import type { View } from "../view.ts";
-import { type ArithmeticType, arithmeticType, type Shape } from "../shape.ts";
+import type { View } from "../../view.ts";
+import { type ArithmeticType, arithmeticType, type Shape } from "../../shape.ts";
 import {
   type BindingTable,
   collapseAxes,

@@ -3,27 +3,27 @@
  *
  * @module
  */
-import type { PictureSet } from "../../data/picture_set.ts";
-import type { Device, DeviceBuffer } from "../../kernels/device.ts";
-import type { Machine } from "../../base/machine.ts";
-import { type NaViTConfig, navitParameters } from "./model.ts";
-import { countParameters } from "../../nn/parameters.ts";
-import { classTable, topAccuracy } from "../../metrics/accuracy.ts";
-import { calibrationBuckets, calibrationError } from "../../metrics/calibration.ts";
-import { allCascades } from "../../metrics/cascade.ts";
+import type { PictureSet } from "../../../data/picture_set.ts";
+import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
+import type { Machine } from "../../../base/machine.ts";
+import { type NaViTConfig, navitParameters } from "../model.ts";
+import { countParameters } from "../../../nn/parameters.ts";
+import { classTable, topAccuracy } from "../../../metrics/accuracy.ts";
+import { calibrationBuckets, calibrationError } from "../../../metrics/calibration.ts";
+import { allCascades } from "../../../metrics/cascade.ts";
 import { type BatchOptions, type LoadedNaViT, type NaViTOutputs, runNaViT } from "./evaluate.ts";
 import { type ImageSetting, settingName } from "./image_grids.ts";
-import { linearProbe } from "../../metrics/linear_probe.ts";
-import { predict, type Prediction } from "../../metrics/prediction.ts";
-import type { Activation } from "../../metrics/probabilities.ts";
+import { linearProbe } from "../../../metrics/linear_probe.ts";
+import { predict, type Prediction } from "../../../metrics/prediction.ts";
+import type { Activation } from "../../../metrics/probabilities.ts";
 import type {
   CalibrationTable,
   ClassTable,
   EvaluationReport,
   ProbeRow,
   SettingRow,
-} from "../../evaluation/report/report.ts";
-import { robustness, type RobustnessTable } from "../../metrics/robustness.ts";
+} from "../../../evaluation/report/report.ts";
+import { robustness, type RobustnessTable } from "../../../metrics/robustness.ts";
 import { ZeroShotClassifier } from "./zero_shot.ts";
 
 /** A model to evaluate. */

@@ -4,18 +4,22 @@
  */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { openPictureSet } from "../../../data/open.ts";
-import type { PictureSet } from "../../../data/picture_set.ts";
-import { runNaViT } from "../../../models/navit/evaluate.ts";
-import { gridOf, type ImageSetting, settingName } from "../../../models/navit/image_grids.ts";
-import { createWasmDevice } from "../../../kernels/wasm/device.ts";
-import type { NaViTConfig } from "../../../models/navit/model.ts";
-import { longestGridSide } from "../../../models/navit/positions.ts";
-import { writeMixedPictures } from "../../cli/navit_runs.ts";
-import { withFolder } from "../../cli/runs.ts";
-import { eachDevice } from "../../devices.ts";
-import { assertClose } from "../../golden.ts";
-import { logitsOneByOne, randomWeights, uploadWeights } from "./images.ts";
+import { openPictureSet } from "../../../../data/open.ts";
+import type { PictureSet } from "../../../../data/picture_set.ts";
+import { runNaViT } from "../../../../models/navit/evaluation/evaluate.ts";
+import {
+  gridOf,
+  type ImageSetting,
+  settingName,
+} from "../../../../models/navit/evaluation/image_grids.ts";
+import { createWasmDevice } from "../../../../kernels/wasm/device.ts";
+import type { NaViTConfig } from "../../../../models/navit/model.ts";
+import { longestGridSide } from "../../../../models/navit/positions.ts";
+import { writeMixedPictures } from "../../../cli/navit_runs.ts";
+import { withFolder } from "../../../cli/runs.ts";
+import { eachDevice } from "../../../devices.ts";
+import { assertClose } from "../../../golden.ts";
+import { logitsOneByOne, randomWeights, uploadWeights } from "../images.ts";
 
 /** Largest difference allowed, as a part of the largest logit; 1e-4 is promised, rounding makes 1e-6. */
 const tolerance = 1e-5;

@@ -1,10 +1,10 @@
 /** The thread pool: order of phases, errors, idleness, end of the process. */
 import assert from "node:assert/strict";
-import { ModuleBuilder } from "../../../kernels/wasm/assembler.ts";
-import type { Phase } from "../../../kernels/wasm/lowering.ts";
-import { SharedMemory } from "../../../kernels/wasm/memory.ts";
-import { ThreadPool } from "../../../kernels/wasm/pool.ts";
-import { controlBytes } from "../../../kernels/wasm/team.ts";
+import { ModuleBuilder } from "../../../../kernels/wasm/emit/assembler.ts";
+import type { Phase } from "../../../../kernels/wasm/lowering.ts";
+import { SharedMemory } from "../../../../kernels/wasm/memory.ts";
+import { ThreadPool } from "../../../../kernels/wasm/threads/pool.ts";
+import { controlBytes } from "../../../../kernels/wasm/threads/team.ts";
 
 /** add(target, source): target += source; plus one function that traps and one that never ends. */
 function testModule(): WebAssembly.Module {

@@ -10,9 +10,9 @@ import { eventRecords } from "../../formats/files/event_file.ts";
 import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors_writer.ts";
 import type { WeightType } from "../../nn/parameters.ts";
 import { openCheckpointFile, readHalves, weightsPath, writeManifest } from "./checkpoint.ts";
-import { eventsOf, readLoggedRuns } from "./logged_run.ts";
+import { eventsOf, readLoggedRuns } from "../runs/logged_run.ts";
 import { readManifest } from "./manifest.ts";
-import { exists, resolveCheckpoint } from "./run_folder.ts";
+import { exists, resolveCheckpoint } from "../runs/run_folder.ts";
 
 /** What an exported checkpoint holds. */
 export interface ExportedCheckpoint {
