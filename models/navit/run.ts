@@ -15,7 +15,7 @@ import { type NaViTConfig, navitParameters } from "./model.ts";
 import { longestGridSide } from "./positions.ts";
 import type { BatchSource } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
-import { runEvaluator } from "./run_evaluation.ts";
+import { runEvaluator } from "./evaluation/run_evaluation.ts";
 import type { NaViTRun, NaViTSettings } from "./settings.ts";
 import { navitTrainingGraphs } from "./step.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";

@@ -4,15 +4,15 @@
  *
  * @module
  */
-import type { PictureSet } from "../../data/picture_set.ts";
-import type { SkipReport } from "../../data/pictures/skip_report.ts";
-import type { Device } from "../../kernels/device.ts";
-import { topAccuracy } from "../../metrics/accuracy.ts";
-import { predict } from "../../metrics/prediction.ts";
-import type { Evaluator } from "../../training/runs/run.ts";
-import type { ParameterBuffers } from "../../training/step/trainer.ts";
+import type { PictureSet } from "../../../data/picture_set.ts";
+import type { SkipReport } from "../../../data/pictures/skip_report.ts";
+import type { Device } from "../../../kernels/device.ts";
+import { topAccuracy } from "../../../metrics/accuracy.ts";
+import { predict } from "../../../metrics/prediction.ts";
+import type { Evaluator } from "../../../training/runs/run.ts";
+import type { ParameterBuffers } from "../../../training/step/trainer.ts";
 import { runNaViT } from "./evaluate.ts";
-import type { NaViTRun } from "./settings.ts";
+import type { NaViTRun } from "../settings.ts";
 
 /** Most pictures of an evaluation, which bounds its time. */
 export const evaluationPictures = 500;

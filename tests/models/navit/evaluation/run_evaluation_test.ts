@@ -1,7 +1,7 @@
 /** Evaluations of a NaViT while it is trained. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { readMetrics } from "../../../training/runs/metrics.ts";
+import { readMetrics } from "../../../../training/runs/metrics.ts";
 import {
   assertFails,
   assertSameTensors,
@@ -11,13 +11,13 @@ import {
   run,
   succeed,
   withFolder,
-} from "../../cli/runs.ts";
+} from "../../../cli/runs.ts";
 import {
   runTraining,
   trainNaViT,
   writeMixedParts,
   writeMixedPictures,
-} from "../../cli/navit_runs.ts";
+} from "../../../cli/navit_runs.ts";
 
 for (const { name, flags, available } of devices) {
   Deno.test({
