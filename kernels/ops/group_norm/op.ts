@@ -97,7 +97,10 @@ class Grouping {
 
   /** Means over the positions and the channels of groups. */
   groupMean(x: Tensor): Tensor {
-    const ofChannels = reshape(mean(x, this.#axes), [this.#count(), this.groups, this.#width]);
+    // One axis at a time: there are then so many sums that how each is divided among threads does
+    // not depend on the number of frames, and nor do its bits.
+    const ofPositions = this.#axes.reduceRight((sums, axis) => mean(sums, [axis]), x);
+    const ofChannels = reshape(ofPositions, [this.#count(), this.groups, this.#width]);
     return reshape(mean(ofChannels, [2]), [this.#count(), this.groups, 1]);
   }
 

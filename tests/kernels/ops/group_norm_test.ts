@@ -12,6 +12,7 @@ import { groupNorm } from "../../../kernels/ops/group_norm/op.ts";
 import { elementCount } from "../../../kernels/shape.ts";
 import { input } from "../../../kernels/tensor.ts";
 import { ripple } from "../../../base/ripple.ts";
+import { createWasmDevice } from "../../../kernels/wasm/device.ts";
 import { eachDevice } from "../../devices.ts";
 
 interface Form {
@@ -80,6 +81,32 @@ for (const form of forms) {
     });
   });
 }
+
+Deno.test("frames have the same bits however many are normalised at a time", async () => {
+  const [size, channels] = [64, 32];
+  const device = await createWasmDevice({ threads: 2 });
+  try {
+    const run = async (frames: number, first: number): Promise<number[]> => {
+      const x = input("x", [1, frames, size, size, channels]);
+      const output = groupNorm(x, 8, epsilon);
+      const executable = await device.load(compile(makeGraph("frames", { outputs: { output } })));
+      const frame = size * size * channels;
+      const values = ripple(4 * frame, 1).subarray(first * frame, (first + frames) * frame);
+      executable.buffer("x").write(values);
+      executable.run();
+      return Array.from(await executable.buffer("output").read());
+    };
+    const whole = await run(4, 0);
+    for (const [frames, first] of [[1, 0], [2, 2]]) {
+      const part = await run(frames, first);
+      const start = first * whole.length / 4;
+      const differing = part.filter((value, i) => !Object.is(value, whole[start + i]));
+      assert.equal(differing.length, 0, `${frames} frames from ${first} on`);
+    }
+  } finally {
+    device.close();
+  }
+});
 
 Deno.test("group norm refuses what does not fit, naming it", () => {
   const x = input("x", [2, 3, 3, 6]);
