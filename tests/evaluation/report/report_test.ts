@@ -82,3 +82,13 @@ Deno.test("html: a plain report is two charts and a table, and the same each tim
   assert.equal(page.split("<table>").length - 1, 1);
   assert.equal(await reportPage(plainReport()), page);
 });
+
+Deno.test("text: control characters of names and paths never reach the terminal", () => {
+  const text = reportText({
+    ...report,
+    checkpoint: "runs/\u001b[2Ja\nb",
+    dataSet: "\u009bset\u007f",
+  });
+  assert.ok(!/[^\P{Cc}\n]/u.test(text), "a control character");
+  assert.match(text, /runs\/\\u001b\[2Ja b/);
+});
