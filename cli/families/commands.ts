@@ -8,6 +8,7 @@ import type { FamilyConfig } from "../../nn/config.ts";
 import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import { define, type Definition, type Flags, type Parsed, type Values } from "../flags/flags.ts";
 import type { modelFlags } from "../flags/options.ts";
+import { recordFlags, withRunFile } from "../flags/run_file.ts";
 import { requireResumable } from "../flags/train_flags.ts";
 import type { Io } from "../terminal/io.ts";
 import type { ParsedTrain, TrainingCommand, TrainingData, TrainValues } from "./training.ts";
@@ -110,11 +111,16 @@ export function trainCommand<
 ): FamilyCommand<F> {
   return {
     ...definition,
-    run: async (io, parsed) => {
-      const training = parsed as ParsedTrain<Values<F> & TrainValues>;
-      requireResumable(definition.flags, training);
+    run: async (io, given) => {
+      const { flags } = definition;
+      // The flags of `train` hold all that the shared part reads.
+      const asTrain = (parsed: Parsed<F>) =>
+        parsed as unknown as ParsedTrain<Values<F> & TrainValues>;
+      requireResumable(flags, asTrain(given));
+      const parsed = await withRunFile(flags, given);
       const { runTrain } = await import("../runs/prepare.ts");
-      await runTrain(io, await load(), training);
+      const recorded = recordFlags(flags, parsed);
+      await runTrain(io, await load(), { ...asTrain(parsed), recorded });
     },
   };
 }

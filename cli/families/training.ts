@@ -19,6 +19,7 @@ import type { RunPlan } from "../../training/runs/run.ts";
 import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
 import type { Values } from "../flags/flags.ts";
+import type { RecordedFlags } from "../flags/run_file.ts";
 import type { CommonTrainFlags } from "../flags/train_flags.ts";
 import type { Column } from "../terminal/progress.ts";
 
@@ -40,6 +41,8 @@ export interface ParsedTrain<V extends TrainValues> {
   readonly values: V;
   /** Names of those that were given rather than defaulted. */
   readonly given: ReadonlySet<string>;
+  /** The flags that make the run what it is, as its file keeps them. */
+  readonly recorded?: RecordedFlags;
 }
 
 /** Data of a run, as far as it is the same for all families. */

@@ -45,6 +45,8 @@ export interface Parsed<F extends Flags> {
   readonly values: Values<F>;
   /** Names of the values that were given rather than defaulted. */
   readonly given: ReadonlySet<keyof F>;
+  /** What was written for those: a text, or whether a switch is on. */
+  readonly written: Readonly<Partial<Record<keyof F, string | boolean>>>;
 }
 
 /** A flag with a default; `defaultText` replaces it in the help. */
@@ -129,10 +131,10 @@ export function define<F extends Flags>(definition: Definition<F>): Command {
   const { name, summary, description, operands, flags, examples } = definition;
   const command = new Command(name).summary(summary).description(description ?? `${summary}.`);
   if (operands) command.arguments(operands);
-  addFlags(command, flags);
+  const texts = addFlags(command, flags);
   if (examples.length > 0) command.addHelpText("after", describeExamples(examples));
   return command.action(async () => {
-    await definition.run(readFlags(command, flags), command.args);
+    await definition.run(readFlags(command, flags, texts), command.args);
   });
 }
 
@@ -143,27 +145,33 @@ export function parseFlags<F extends Flags>(flags: F, args: readonly string[]): 
     .exitOverride((error) => {
       throw fromCommander(error, "tessera");
     });
-  addFlags(command, flags);
+  const texts = addFlags(command, flags);
   command.parse(args, { from: "user" });
-  return readFlags(command, flags);
+  return readFlags(command, flags, texts);
 }
 
-function addFlags(command: Command, flags: Flags): void {
+/** Adds flags to a command; the map will hold what is written for those with a value. */
+function addFlags(command: Command, flags: Flags): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  const withParser = (option: Option, name: string, { parse }: Flag<unknown>): Option =>
+    parse
+      ? option.argParser((text) => {
+        texts.set(name, text);
+        // Messages about a value have the name that the user wrote.
+        return parse(text, option.long ?? option.short!);
+      })
+      : option;
   for (const [name, flag] of Object.entries(flags)) {
     const option = new Option(flag.usage, describeFlag(flag));
     if (option.attributeName() !== name) throw new RangeError(`${flag.usage} is listed as ${name}`);
     if (flag.group) option.helpGroup(flag.group);
-    command.addOption(withParser(option, flag));
+    command.addOption(withParser(option, name, flag));
     for (const other of flag.aliases ?? []) {
-      command.addOption(withParser(new Alias(other, flag, name), flag));
+      command.addOption(withParser(new Alias(other, flag, name), name, flag));
     }
     if (flag.negatable) command.addOption(negation(flag));
   }
-}
-
-/** Messages about a value have the name that the user wrote. */
-function withParser(option: Option, { parse }: Flag<unknown>): Option {
-  return parse ? option.argParser((text) => parse(text, option.long ?? option.short!)) : option;
+  return texts;
 }
 
 /** Another name of a flag: not in the help, and its value is the flag's. */
@@ -188,14 +196,21 @@ function negation({ usage, group }: Flag<unknown>): Option {
   return group ? option.helpGroup(group) : option;
 }
 
-function readFlags<F extends Flags>(command: Command, flags: F): Parsed<F> {
+function readFlags<F extends Flags>(
+  command: Command,
+  flags: F,
+  texts: ReadonlyMap<string, string>,
+): Parsed<F> {
   const names = Object.keys(flags);
   const given = new Set(names.filter((name) => command.getOptionValueSource(name) === "cli"));
   const values = Object.fromEntries(names.map((name) => {
     const value: unknown = given.has(name) ? command.getOptionValue(name) : flags[name].default;
     return [name, value];
   }));
-  return { values: values as Values<F>, given };
+  const written = Object.fromEntries(
+    [...given].map((name) => [name, texts.get(name) ?? values[name] as boolean]),
+  );
+  return { values: values as Values<F>, given, written: written as Parsed<F>["written"] };
 }
 
 function describeFlag(flag: Flag<unknown>): string {

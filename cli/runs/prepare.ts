@@ -61,7 +61,8 @@ export async function runTrain<
     io.out(await describePlan(command, planned, values));
     return;
   }
-  await startRun(io, parsed, preparedRun(command, planned, titleOf(values)));
+  const prepared = preparedRun(command, planned, titleOf(values));
+  await startRun(io, parsed, { ...prepared, flags: parsed.recorded });
 }
 
 /** What the run folder is called after: the model, or the run that a fork comes from. */

@@ -35,6 +35,7 @@ import type { Trainer } from "../../training/step/trainer.ts";
 import type { TrainEvents } from "../families/training.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Values } from "../flags/flags.ts";
+import type { RecordedFlags } from "../flags/run_file.ts";
 import type { Io } from "../terminal/io.ts";
 import { formatCount } from "../terminal/numbers.ts";
 import { StepProfile } from "../terminal/profiling.ts";
@@ -51,6 +52,8 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
   /** What the run folder is called after. */
   readonly title: string;
   readonly plan: RunPlan<Run>;
+  /** The flags that made it, for `config.json` of a new run folder. */
+  readonly flags?: RecordedFlags;
   /** What is to be told about where the weights come from. */
   readonly notes?: readonly string[];
   /** Elements of all parameters. */
@@ -152,9 +155,9 @@ async function train<Run extends RunDescription>(
   prepared: PreparedRun<Run>,
   { device, reason }: ChosenDevice,
 ): Promise<void> {
-  const { plan, title, command, next, notes = [] } = prepared;
+  const { plan, title, flags, command, next, notes = [] } = prepared;
   warnOfIdleSteps(io, plan);
-  const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, plan);
+  const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, { ...plan, flags });
   const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`data: ${prepared.data}`);

@@ -100,11 +100,11 @@ export interface TrainingTask {
   evaluator?(state: TrainingState): Evaluator | undefined;
 }
 
-/** Makes a run folder with `config.json` in it. */
+/** Makes a run folder with `config.json` in it: the plan, and the flags that made it, if there are any. */
 export async function startRunFolder(
   results: string,
   title: string,
-  plan: Omit<RunPlan, "folder">,
+  plan: Omit<RunPlan, "folder"> & { readonly flags?: object },
 ): Promise<string> {
   const folder = await createRunFolder(results, title);
   await writeTextAtomically(join(folder, "config.json"), `${JSON.stringify(plan, null, 2)}\n`);

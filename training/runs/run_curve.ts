@@ -1,12 +1,13 @@
 /**
- * The loss curve of a run, `loss.svg` in its folder: drawn after checkpoints while it goes on, and
+ * The loss curve of a run, `loss.svg` in its folder, and curves such as `evalAccuracy.svg` of what its
+ * evaluations measure: drawn after checkpoints while it goes on, and
  * at its end, whatever ends it.
  *
  * @module
  */
 import { join } from "@std/path";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
-import { readingsOf, runName } from "./logged_run.ts";
+import { type LoggedRun, measuresOf, readingsOf, runName } from "./logged_run.ts";
 import { metricsPath, readMetrics } from "./metrics.ts";
 import { exists } from "./run_folder.ts";
 
@@ -16,8 +17,8 @@ const firstCurve = 60;
 /** How much of a running run's time may go into its curves: the next one waits for so long. */
 const largestShare = 0.005;
 
-/** Path of a run's loss curve. */
-export const curvePath = (run: string): string => join(run, "loss.svg");
+/** Path of a run's curve of one measure. */
+export const curvePath = (run: string, measure = "loss"): string => join(run, `${measure}.svg`);
 
 /** Draws the curve of one run. Failing to do so is no reason to end a run. */
 export class RunCurve {
@@ -51,7 +52,7 @@ export class RunCurve {
   async draw(): Promise<void> {
     const started = this.#now();
     try {
-      if (await exists(metricsPath(this.#run))) await drawCurve(this.#run);
+      if (await exists(metricsPath(this.#run))) await drawCurves(this.#run);
     } catch (error) {
       this.#warn(
         `warning: the loss curve was not drawn: ${error instanceof Error ? error.message : error}`,
@@ -62,10 +63,17 @@ export class RunCurve {
   }
 }
 
-async function drawCurve(run: string): Promise<void> {
+/** Draws the loss, and each measure of the run's evaluations beside it. */
+async function drawCurves(run: string): Promise<void> {
   const { renderChart } = await import("../../formats/plots/render.ts");
   const { runCurves } = await import("../../formats/plots/run_curves.ts");
   const logged = { name: runName(run), metrics: await readMetrics(run) };
-  const chart = runCurves("loss", [readingsOf(logged, "loss")], logged.name);
-  await writeTextAtomically(curvePath(run), await renderChart(chart));
+  for (const measure of ["loss", ...evaluationMeasures(logged)]) {
+    const chart = runCurves(measure, [readingsOf(logged, measure)], logged.name);
+    await writeTextAtomically(curvePath(run, measure), await renderChart(chart));
+  }
 }
+
+/** What evaluations have measured, without the number of pictures, which says nothing over steps. */
+const evaluationMeasures = (logged: Pick<LoggedRun, "metrics">): string[] =>
+  measuresOf([logged]).filter((name) => name.startsWith("eval") && name !== "evalPictures");

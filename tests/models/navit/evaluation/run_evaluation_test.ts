@@ -7,11 +7,13 @@ import {
   assertSameTensors,
   checkpointOf,
   devices,
+  namesIn,
   onWasm,
   run,
   succeed,
   withFolder,
 } from "../../../cli/runs.ts";
+import { textsOf } from "../../../formats/pictures.ts";
 import {
   runTraining,
   trainNaViT,
@@ -49,6 +51,9 @@ for (const { name, flags, available } of devices) {
           /evaluated at step 4: accuracy [01]\.\d{3} on 12 held-out pictures$/m,
         );
         assert.match(log, /evaluations \d/);
+        const texts = textsOf(await Deno.readTextFile(join(evaluated, "evalAccuracy.svg")));
+        assert(texts.includes("Eval accuracy") && !/left out/.test(texts.join()), texts.join());
+        assert(!(await namesIn(plain)).includes("evalAccuracy.svg"));
       }),
   });
 }
