@@ -108,6 +108,26 @@ async function runTests({ args, flags = fastFlags }: TestRun): Promise<Counts> {
   return { passed, failed: success ? failed : Math.max(failed, 1) };
 }
 
+/** Every file of tests below a folder, named one by one: `--ignore` of several folders leaves some in. */
+async function testFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) files.push(...await testFiles(path));
+    else if (name.endsWith("_test.ts")) files.push(path);
+  }
+  return files.sort();
+}
+
+/** The files that lie in some of the folders, and the others. */
+function divide(
+  files: readonly string[],
+  folders: readonly string[],
+): readonly [inside: string[], outside: string[]] {
+  const isInside = (file: string) => folders.some((folder) => file.startsWith(`${folder}/`));
+  return [files.filter(isInside), files.filter((file) => !isInside(file))];
+}
+
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
@@ -115,11 +135,14 @@ async function exists(path: string): Promise<boolean> {
 if (import.meta.main) {
   const existing = await Promise.all(documented.map(exists));
   const examples = documented.filter((_, index) => existing[index]);
+  const files = await testFiles("tests");
+  const [aloneFiles, others] = divide(files, alone);
+  const [sideBySideFiles, oneByOneFiles] = divide(others, sideBySide);
   const runs: TestRun[] = Deno.args.length > 0 ? [{ args: Deno.args }] : [
     { args: ["--doc", "--permit-no-files", "--ignore=bench/peers", ...examples] },
-    { args: ["--parallel", `--ignore=${alone}`, ...sideBySide] },
-    { args: alone },
-    { args: [`--ignore=${sideBySide}`, "tests"] },
+    { args: ["--parallel", ...sideBySideFiles] },
+    { args: aloneFiles },
+    { args: oneByOneFiles },
     { args: numericTests, flags: safeFlags },
   ];
   let total: Counts = { passed: 0, failed: 0 };
