@@ -109,10 +109,12 @@ Deno.test("values have defaults, and it is known which were given", () => {
   assert.deepEqual(parseFlags(flags, []), {
     values: { depth: 12, outFile: undefined, json: false },
     given: new Set(),
+    written: {},
   });
   assert.deepEqual(parseFlags(flags, ["--json", "--depth=12", "--out-file", "a b"]), {
     values: { depth: 12, outFile: "a b", json: true },
     given: new Set(["depth", "outFile", "json"]),
+    written: { depth: "12", outFile: "a b", json: true },
   });
 });
 
@@ -178,6 +180,7 @@ Deno.test("other names of a flag are read like it, and are not in the help", () 
     assert.deepEqual(parseFlags(known, args), {
       values: { ckpt: "a", batchSize: 8 },
       given: new Set(["ckpt"]),
+      written: { ckpt: "a" },
     });
   }
   assert.equal(parseFlags(known, ["--batch-size", "2", "--batch", "3"]).values.batchSize, 3);

@@ -92,9 +92,12 @@ for (const coordinates of ["absolute", "aspect"] as const) {
 eachDevice(
   "packed logits of every shipped picture equal those of the picture alone",
   async (device) => {
-    const pictures = await openPictureSet(`${import.meta.dirname}/../../../../data/samples/clipart`, {
-      split: "test",
-    });
+    const pictures = await openPictureSet(
+      `${import.meta.dirname}/../../../../data/samples/clipart`,
+      {
+        split: "test",
+      },
+    );
     const model = { ...config, patch: 16, classes: pictures.classNames.length };
     const weights = randomWeights(model);
     const loaded = { device, config: model, parameters: uploadWeights(device, weights) };
