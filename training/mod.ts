@@ -35,11 +35,11 @@ export {
 export {
   readState,
   readWeights,
-  verifyCheckpoint,
   type WeightChoice,
   weightsPath,
   writeCheckpoint,
 } from "./checkpoints/checkpoint.ts";
+export { verifyCheckpoint } from "./checkpoints/whole_checkpoint.ts";
 export {
   type CheckpointRecord,
   type Description,

@@ -10,12 +10,9 @@ import { oneLine } from "../../base/control_characters.ts";
 import { quoteName } from "../../base/names.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
 import { formatShape } from "../../kernels/shape.ts";
-import {
-  isWeightsFile,
-  listTensorFiles,
-  openCheckpointFile,
-} from "../../training/checkpoints/checkpoint.ts";
+import { isWeightsFile, openCheckpointFile } from "../../training/checkpoints/checkpoint.ts";
 import { type Manifest, manifestFile } from "../../training/checkpoints/manifest.ts";
+import { listTensorFiles, orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { formatBytes, formatCount } from "../terminal/numbers.ts";
 
@@ -64,6 +61,10 @@ export async function inspectCheckpoint(
     return verify ? { path, files, verified: { files: 0, bytes: 0 } } : { path, files };
   }
   const folder = await resolveCheckpoint(path);
+  return await orNewestWhole(folder, inspectFolder(folder, verify));
+}
+
+async function inspectFolder(folder: string, verify: boolean): Promise<CheckpointReport> {
   // Loaded here, because a single file needs no family.
   const { readAnyManifest } = await import("../../models/registry.ts");
   const manifest = await readAnyManifest(folder);

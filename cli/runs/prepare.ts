@@ -61,16 +61,19 @@ export async function runTrain<
     io.out(await describePlan(command, planned, values));
     return;
   }
-  const prepared = preparedRun(command, planned, titleOf(values));
+  const prepared = preparedRun(command, planned, folderTitle(values, planned.plan.start));
   await startRun(io, parsed, { ...prepared, flags: parsed.recorded });
 }
 
 /** What the run folder is called after: the model, or the run that a fork comes from. */
-export function titleOf(
-  { config, model, fork }: Pick<TrainValues, "config" | "model" | "fork">,
-): string {
-  const origin = fork && basename(resolve(fork, "..", "..")).replace(/^\d+-/, "");
-  if (origin) return origin;
+function folderTitle(values: Pick<TrainValues, "config" | "model">, start: Start): string {
+  if (start.from !== "fork") return titleOf(values);
+  const run = basename(resolve(start.checkpoint, "..", ".."));
+  return run.replace(/^\d+-/, "") || titleOf(values);
+}
+
+/** What the model of a new run is called: by its name, or its file's. */
+export function titleOf({ config, model }: Pick<TrainValues, "config" | "model">): string {
   return config === undefined ? model : basename(config, ".json");
 }
 

@@ -19,10 +19,9 @@ import {
 import type { Metrics } from "../../training/runs/metrics.ts";
 import {
   DamagedCheckpointError,
-  findRun,
-  type RunPlan,
-  startRunFolder,
-} from "../../training/runs/run.ts";
+  orNewestWhole,
+} from "../../training/checkpoints/whole_checkpoint.ts";
+import { findRun, type RunPlan, startRunFolder } from "../../training/runs/run.ts";
 import {
   latestCheckpoint,
   newestRun,
@@ -92,7 +91,7 @@ export async function findContinuedRun(
 ): Promise<ContinuedRun> {
   if (fork !== undefined) {
     const checkpoint = await resolveCheckpoint(fork);
-    return { checkpoint, manifest: await readManifest(checkpoint) };
+    return { checkpoint, manifest: await orNewestWhole(checkpoint, readManifest(checkpoint)) };
   }
   const run = resume === "auto" ? await newestRun(resultsDir) : resume!;
   return await findRun(run).catch(async (error) => {
@@ -100,9 +99,9 @@ export async function findContinuedRun(
   });
 }
 
-/** A damaged checkpoint with the command that goes on from a whole one, if there is one. */
+/** A damaged checkpoint with the command that goes on from the whole one. */
 async function withWayOn(error: unknown): Promise<unknown> {
-  if (!(error instanceof DamagedCheckpointError) || error.whole === undefined) return error;
+  if (!(error instanceof DamagedCheckpointError)) return error;
   const { config } = await readManifest(error.whole);
   const command = resumeCommand(config.family, error.whole);
   return new InputError(`${error.message}; go on from it with: ${command}`, { cause: error });
@@ -217,7 +216,7 @@ async function train<Run extends RunDescription>(
     if (!hasStepped && plan.folder === undefined) await removeRunFolder(folder);
     progress.end();
     if (hasStepped) await tellWayOn(error);
-    throw await withWayOn(error);
+    throw plan.start.from === "resume" ? await withWayOn(error) : error;
   });
   progress.end();
   if (values.profile !== undefined) await profile?.report(io, values.profile);

@@ -20,6 +20,7 @@ import {
 } from "../../training/checkpoints/checkpoint.ts";
 import { ditFamily } from "./family.ts";
 import { readManifestOf } from "../../training/checkpoints/manifest.ts";
+import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
 /** Where weights are and what they are weights of. */
@@ -53,7 +54,7 @@ export async function findDiT(
     return { config, path, classNames: numberedClasses(config.classes) };
   }
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await readManifestOf(ditFamily, checkpoint);
+  const manifest = await orNewestWhole(checkpoint, readManifestOf(ditFamily, checkpoint));
   return {
     config: manifest.config,
     ...await findWeights(checkpoint, choice),

@@ -14,6 +14,7 @@ import {
 import { navitFamily } from "./family.ts";
 import type { NaViTRun } from "./settings.ts";
 import { type Manifest, readManifestOf } from "../../training/checkpoints/manifest.ts";
+import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 
 /** Where weights are and what they are weights of. */
@@ -35,7 +36,7 @@ export interface NaViTSource {
  */
 export async function findNaViT(path: string, choice: WeightChoice): Promise<NaViTSource> {
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await readManifestOf(navitFamily, checkpoint);
+  const manifest = await orNewestWhole(checkpoint, readManifestOf(navitFamily, checkpoint));
   return { checkpoint, ...await findWeights(checkpoint, choice), manifest };
 }
 

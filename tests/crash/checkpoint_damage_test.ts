@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
 import { loadDiT } from "../../models/dit/sampling.ts";
-import { readState, verifyCheckpoint } from "../../training/checkpoints/checkpoint.ts";
+import { readState } from "../../training/checkpoints/checkpoint.ts";
+import { verifyCheckpoint } from "../../training/checkpoints/whole_checkpoint.ts";
 import { ditFamily } from "../../models/dit/family.ts";
 import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { allocateState } from "../../training/step/trainer.ts";
@@ -19,6 +20,7 @@ import {
   run,
   shellWords,
   succeed,
+  tinyModel,
   train,
   withFolder,
   writeTinyData,
@@ -143,13 +145,16 @@ Deno.test("a manifest has no other fields, none twice, and the step of its folde
       [(text) => text.replace('"keep": 3', '"keep": 3, "x": 1'), /state\.json: schedule: .*"x"/],
       [
         (text) => text.replace('"seed": 0', '"seed": 0, "seed": 1'),
-        /field "seed" is there twice$/m,
+        /field "seed" is there twice; the newest/,
       ],
-      [(text) => text.replace('"step": 2', '"step": 1'), /says step 1, but the folder .* step 2$/m],
+      [
+        (text) => text.replace('"step": 2', '"step": 1'),
+        /says step 1, but the folder .* step 2; the newest/,
+      ],
       [(text) => text.replace('"version": 2', '"version": 3'), /state\.json: version: /],
       [
         (text) => text.replace(/,\s*"checksum": "[0-9a-f]{8}"/, ""),
-        /does not end in its checksum$/m,
+        /does not end in its checksum; the newest/,
       ],
     ];
     for (const [edit, message] of cases) {
@@ -191,9 +196,7 @@ Deno.test("a damaged newest checkpoint names the newest whole one, from which th
     await withFolder(async (folder) => {
       const path = await trainTwice(folder);
       const newest = join(checkpointOf(path, 2), name);
-      const bytes = await Deno.readFile(newest);
-      bytes[bytes.length - 9] ^= 1;
-      await Deno.writeFile(newest, bytes);
+      await changeByte(newest);
       const refused = await run("train", "dit", "--resume", path, ...onWasm);
       assertFails(refused, 1, /; the newest whole checkpoint is .*0000001; go on from it with: /);
       const [, command] = /go on from it with: deno task tessera (.*)\n$/.exec(refused.err)!;
@@ -204,6 +207,65 @@ Deno.test("a damaged newest checkpoint names the newest whole one, from which th
       await assertSameTensors(checkpointOf(path, 4), checkpointOf(whole, 4));
     });
   }
+});
+
+/** Changes a byte near the end of a file. */
+async function changeByte(path: string): Promise<void> {
+  const bytes = await Deno.readFile(path);
+  bytes[bytes.length - 9] ^= 1;
+  await Deno.writeFile(path, bytes);
+}
+
+Deno.test("everything that reads a damaged checkpoint names the newest whole one of its run", async () => {
+  await withFolder(async (folder) => {
+    const path = await trainTwice(folder);
+    const commands = (checkpoint: string): [string, ...string[]][] => [
+      ["sample", "dit", "--ckpt", checkpoint, ...onWasm, "--count", "1", "--out", folder],
+      ["info", checkpoint, "--verify"],
+      ["train", "dit", "--fork", checkpoint, ...onWasm, "--results-dir", folder, "--steps", "3"],
+      ["export", "checkpoint", checkpoint, "--out", join(folder, "exported")],
+    ];
+    const newest = checkpointOf(path, 2);
+    for (const name of ["ema.safetensors", "state.json"]) {
+      await changeByte(join(newest, name));
+      for (const command of [...commands(path), ...commands(newest)]) {
+        const refused = await run(...command);
+        assertFails(refused, 1, /damaged: .*; the newest whole checkpoint is .*0000001\n$/);
+      }
+      await changeByte(join(newest, name));
+    }
+    await changeByte(join(newest, "model.safetensors"));
+    assertFails(
+      await run("sample", "dit", "--ckpt", path, "--weights", "raw", ...onWasm, "--count", "1"),
+      1,
+      /model.*damaged: .*; the newest whole checkpoint is .*0000001\n$/,
+    );
+    assertFails(
+      await run(
+        ...["train", "dit", "--init-from", path, ...tinyModel, "--patch", "4", ...onWasm] as const,
+        ...["--data-path", join(folder, "data.npz"), "--results-dir", folder],
+      ),
+      1,
+      /model.*damaged: .*; the newest whole checkpoint is .*0000001\n$/,
+    );
+  });
+});
+
+Deno.test("what is wrong beside damage names no other checkpoint, and a newer one is named too", async () => {
+  await withFolder(async (folder) => {
+    const path = await trainTwice(folder);
+    assertFails(
+      await run("eval", "navit", "--ckpt", path, ...onWasm),
+      1,
+      /the family dit, not navit\n$/,
+    );
+    await changeByte(join(checkpointOf(path, 1), "state.json"));
+    assertFails(
+      await run("info", checkpointOf(path, 1)),
+      1,
+      /damaged: .*; the newest whole checkpoint is .*0000002\n$/,
+    );
+  });
 });
 
 Deno.test("of several runs, auto goes on with the one saved last, also after a copy", async () => {

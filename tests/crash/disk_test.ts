@@ -19,6 +19,7 @@ import {
   withFolder,
   writeTinyData,
 } from "../cli/runs.ts";
+import { tinyNaViT, writeMixedPictures } from "../cli/navit_runs.ts";
 import type { Finished } from "../cli/support.ts";
 import { canMount, withDisk } from "./libc.ts";
 
@@ -209,6 +210,50 @@ for (
     });
   });
 }
+
+Deno.test("pictures that vanish during a run of packed pictures end it, saved", posix, async () => {
+  await withFolder(async (folder) => {
+    const data = await writeMixedPictures(join(folder, "data"), 8);
+    const results = join(folder, "results");
+    const flags = ["--data-path", data, ...onWasm, "--log-every", "1"];
+    const running = start([
+      ...["train", "navit", ...tinyNaViT, ...flags, "--results-dir", results],
+      ...["--steps", "100000", "--ckpt-every", "1000000"],
+    ]);
+    await running.until(/^step 0*2\//m);
+    await Deno.rename(data, join(folder, "moved"));
+    const finished = await running.finished();
+    assertFails(finished, /^tessera: .*data: none of the \d+ pictures of step \d+ can be decoded/);
+    const [, step, command] = /^saved up to step (\d+); go on with: deno task tessera (.*)$/m
+      .exec(finished.err)!;
+    await Deno.rename(join(folder, "moved"), data);
+    const path = await newestRun(results);
+    assert.equal(await assertIntact(path), 1);
+    const more = ["--steps", `${Number(step) + 2}`];
+    const resumed = await run(...shellWords(command), ...more);
+    assert.equal(resumed.code, 0, resumed.err);
+  });
+});
+
+Deno.test(
+  "pictures of one size are in memory: that they vanish changes nothing",
+  posix,
+  async () => {
+    await withFolder(async (folder) => {
+      const data = await writeMixedPictures(join(folder, "data"), 8);
+      const flags = ["--data-path", data, "--image-size", "8", ...onWasm, "--log-every", "1"];
+      const running = start([
+        ...["train", "dit", ...tinyModel, "--patch", "4", ...flags, "--steps", "300"],
+        ...["--results-dir", join(folder, "results")],
+      ]);
+      await running.until(/^step 0*2\//m);
+      await Deno.rename(data, join(folder, "moved"));
+      const { code, err } = await running.finished();
+      assert.equal(code, 0, err);
+      assert.doesNotMatch(err, /skipped|warning/);
+    });
+  },
+);
 
 Deno.test("two processes cannot go on with the same run at once", posix, async () => {
   await withFolder(async (folder) => {

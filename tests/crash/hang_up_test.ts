@@ -1,7 +1,7 @@
 /** A terminal that is closed while a run writes to it: the run saves, or goes on under `nohup`. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { verifyCheckpoint } from "../../training/checkpoints/checkpoint.ts";
+import { verifyCheckpoint } from "../../training/checkpoints/whole_checkpoint.ts";
 import { exists, listCheckpoints, newestRun } from "../../training/runs/run_folder.ts";
 import {
   checkpointOf,

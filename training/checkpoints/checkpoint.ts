@@ -31,6 +31,7 @@ import {
   type RunDescription,
   type RunProgress,
 } from "./manifest.ts";
+import { orNewestWhole } from "./whole_checkpoint.ts";
 import { exists } from "../runs/run_folder.ts";
 import type { ParameterBuffers, TrainingState } from "../step/trainer.ts";
 
@@ -160,9 +161,14 @@ async function writeTensors(
 /**
  * Restores everything a run needs to go on exactly.
  *
- * @throws InputError when a file is damaged, or a tensor missing, unknown or of another shape
+ * @throws InputError when a file is damaged, or a tensor missing, unknown or of another shape;
+ * DamagedCheckpointError when another checkpoint of the run is whole
  */
 export async function readState(folder: string, state: TrainingState): Promise<void> {
+  await orNewestWhole(folder, restoreState(folder, state));
+}
+
+async function restoreState(folder: string, state: TrainingState): Promise<void> {
   await readWeights(join(folder, files.raw), state.specifications, state.parameters);
   await readWeights(join(folder, files.ema), state.specifications, state.averages);
   using moments = await openCheckpointFile(join(folder, files.optimizer));
@@ -177,28 +183,6 @@ export async function readState(folder: string, state: TrainingState): Promise<v
     }
   }
   moments.checkContents();
-}
-
-/**
- * Reads every byte of a checkpoint and compares lengths and checksums. Files of a checkpoint of
- * version 1, which has none, are opened only.
- *
- * @returns the names of the files that were compared
- * @throws InputError naming the file that is damaged or missing
- */
-export async function verifyCheckpoint(folder: string): Promise<string[]> {
-  const records = (await readManifest(folder)).files ?? {};
-  for (const name of new Set([...Object.keys(records), ...await listTensorFiles(folder)])) {
-    using reader = await openSafetensors(join(folder, name), records[name]);
-    reader.checkContents();
-  }
-  return Object.keys(records);
-}
-
-/** Names of the safetensors files in a folder. */
-export async function listTensorFiles(folder: string): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(folder));
-  return entries.map(({ name }) => name).filter((name) => name.endsWith(".safetensors")).sort();
 }
 
 /**
@@ -217,6 +201,12 @@ async function recordOf(path: string): Promise<FileRecord | undefined> {
   return Object.hasOwn(files, basename(path)) ? files[basename(path)] : undefined;
 }
 
+/** What is accepted of weights that do not fit the model exactly. */
+interface WeightsOptions {
+  /** Parameters that the file has for another number of classes. */
+  readonly allowOtherClasses?: boolean;
+}
+
 /**
  * Checks that a safetensors file (or the index of a sharded one) holds the weights of a model,
  * without reading them.
@@ -227,8 +217,16 @@ async function recordOf(path: string): Promise<FileRecord | undefined> {
 export async function checkWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
-  options: { readonly allowOtherClasses?: boolean } = {},
+  options: WeightsOptions = {},
 ): Promise<Pick<ModelWeights, "prefix" | "otherClasses">> {
+  return await orNewestWhole(dirname(path), matchFile(path, specifications, options));
+}
+
+async function matchFile(
+  path: string,
+  specifications: readonly ParameterSpecification[],
+  options: WeightsOptions,
+): Promise<ModelWeights> {
   using file = await openCheckpointFile(path);
   return matchWeights(file, specifications, options);
 }
@@ -253,7 +251,16 @@ export async function readWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
   buffers: ReadonlyMap<string, DeviceBuffer>,
-  options: { readonly allowOtherClasses?: boolean } = {},
+  options: WeightsOptions = {},
+): Promise<void> {
+  await orNewestWhole(dirname(path), fillFrom(path, specifications, buffers, options));
+}
+
+async function fillFrom(
+  path: string,
+  specifications: readonly ParameterSpecification[],
+  buffers: ReadonlyMap<string, DeviceBuffer>,
+  options: WeightsOptions,
 ): Promise<void> {
   using file = await openCheckpointFile(path);
   const { tensors, otherClasses } = matchWeights(file, specifications, options);

@@ -12,6 +12,7 @@ import type { WeightType } from "../../nn/parameters.ts";
 import { openCheckpointFile, readHalves, weightsPath, writeManifest } from "./checkpoint.ts";
 import { eventsOf, readLoggedRuns } from "../runs/logged_run.ts";
 import { readManifest } from "./manifest.ts";
+import { orNewestWhole } from "./whole_checkpoint.ts";
 import { exists, resolveCheckpoint } from "../runs/run_folder.ts";
 
 /** What an exported checkpoint holds. */
@@ -39,6 +40,14 @@ export async function exportCheckpoint(
   dtype: WeightType,
 ): Promise<ExportedCheckpoint> {
   const checkpoint = await resolveCheckpoint(run);
+  return await orNewestWhole(checkpoint, exportFrom(checkpoint, target, dtype));
+}
+
+async function exportFrom(
+  checkpoint: string,
+  target: string,
+  dtype: WeightType,
+): Promise<ExportedCheckpoint> {
   const manifest = await readManifest(checkpoint);
   if (await exists(target)) throw new InputError(`${target}: exists already; give a new folder`);
   using source = await openCheckpointFile(weightsPath(checkpoint, "ema"));

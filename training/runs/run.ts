@@ -17,9 +17,9 @@ import {
   isWeightsFile,
   readState,
   readWeights,
-  verifyCheckpoint,
   weightsNotes,
 } from "../checkpoints/checkpoint.ts";
+import { isWhole, orNewestWhole } from "../checkpoints/whole_checkpoint.ts";
 import { type LoopEvents, trainLoop } from "./loop.ts";
 import {
   type Manifest,
@@ -111,47 +111,6 @@ export async function startRunFolder(
   return folder;
 }
 
-/** A checkpoint that a run cannot go on from, and the newest one of the run that it can. */
-export class DamagedCheckpointError extends InputError {
-  constructor(problem: string, readonly whole: string | undefined, options: ErrorOptions) {
-    super(
-      whole === undefined ? problem : `${problem}; the newest whole checkpoint is ${whole}`,
-      options,
-    );
-  }
-}
-
-/** What `reading` a checkpoint of a run gives; what is wrong with it comes with a way on. */
-async function orNewestWhole<T>(checkpoint: string, reading: Promise<T>): Promise<T> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    const whole = await newestWholeBefore(checkpoint);
-    throw new DamagedCheckpointError(error.message, whole, { cause: error });
-  }
-}
-
-/** The newest checkpoint before a damaged one whose files are all as they were written. */
-async function newestWholeBefore(checkpoint: string): Promise<string | undefined> {
-  const [parent, last] = [join(checkpoint, ".."), Number(basename(resolve(checkpoint)))];
-  const older = (await listCheckpoints(join(parent, ".."))).filter((name) => Number(name) < last);
-  for (const path of older.reverse().map((name) => join(parent, name))) {
-    if (await isWhole(path)) return path;
-  }
-  return undefined;
-}
-
-async function isWhole(checkpoint: string): Promise<boolean> {
-  try {
-    await verifyCheckpoint(checkpoint);
-    return true;
-  } catch (error) {
-    if (error instanceof InputError) return false;
-    throw error;
-  }
-}
-
 /**
  * The checkpoints of a run that come after one of them, all of them damaged.
  *
@@ -240,7 +199,7 @@ async function fillState(
     case "resume": {
       const { checkpoint } = start;
       const { step, position } = await readManifest(checkpoint);
-      await orNewestWhole(checkpoint, readState(checkpoint, state));
+      await readState(checkpoint, state);
       if (folder === undefined) return { step, position };
       for (const damaged of await damagedAfter(folder, checkpoint)) await setAside(damaged);
       await truncateMetrics(folder, step);

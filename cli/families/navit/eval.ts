@@ -26,6 +26,7 @@ import {
   type Manifest as ManifestOf,
   readManifest,
 } from "../../../training/checkpoints/manifest.ts";
+import { orNewestWhole } from "../../../training/checkpoints/whole_checkpoint.ts";
 import type { NaViTRun } from "../../../models/navit/settings.ts";
 import { findNaViT, loadNaViT, type NaViTSource } from "../../../models/navit/weights.ts";
 import { latestCheckpoint, listRuns } from "../../../training/runs/run_folder.ts";
@@ -98,7 +99,8 @@ async function findSources(
   const sources: NamedSource[] = [];
   for (const name of runs) {
     const run = join(path, name);
-    const { config } = await readManifest((await latestCheckpoint(run))!);
+    const checkpoint = (await latestCheckpoint(run))!;
+    const { config } = await orNewestWhole(checkpoint, readManifest(checkpoint));
     if (config.family === navitTraining.family.name) {
       sources.push({ name, source: await findNaViT(run, weights) });
     }

@@ -28,6 +28,13 @@ for (const { name, flags, available } of devices) {
           ...["train", "dit", "--fork", origin, "--results-dir", results, ...flags],
         );
         assert.equal(fork, join(results, "001-DiT-XS-4"));
+        assert.equal(
+          await succeed(
+            ...["train", "dit", "--fork", whole, "--results-dir", results, ...flags],
+            ...["--steps", "7"],
+          ),
+          join(results, "002-DiT-XS-4"),
+        );
         await assertSameTensors(checkpointOf(fork, 6), checkpointOf(whole, 6));
         const { forkedFrom, changes } = await readManifest(checkpointOf(fork, 6));
         assert.deepEqual({ forkedFrom, changes }, {
