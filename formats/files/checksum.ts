@@ -19,8 +19,8 @@ export interface FileRecord {
   readonly contents: string;
 }
 
-/** Bytes given to the checksum at a time. */
-const block = 1 << 22;
+/** Bytes taken at a time: so few that those just read are still in the cache. */
+const block = 1 << 17;
 
 /** The CRC-32 of bytes that follow on others. */
 function extend(checksum: number, bytes: Uint8Array): number {
@@ -81,14 +81,18 @@ export class ChecksumReader {
 
   /** Fills `out` with the bytes that start at `offset`; see {@link RangeFile.readInto}. */
   readInto(offset: number, out: Uint8Array): void {
-    this.#file.readInto(offset, out);
-    this.#add(offset, out);
+    for (let start = 0; start < out.length; start += block) {
+      const part = out.subarray(start, start + block);
+      this.#file.readInto(offset + start, part);
+      this.#add(offset + start, part);
+    }
   }
 
   /** Like {@link readInto}, into a new array. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    const bytes = this.#file.read(offset, length);
-    this.#add(offset, bytes);
+    this.#file.requireRange(offset, length);
+    const bytes = new Uint8Array(length);
+    this.readInto(offset, bytes);
     return bytes;
   }
 

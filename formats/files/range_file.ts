@@ -50,6 +50,19 @@ export class RangeFile implements Disposable {
   }
 
   /**
+   * Refuses bytes that the file does not have, before an array is made for them: offset and length
+   * may come from a damaged file.
+   *
+   * @throws {InputError} when the file ends before them
+   */
+  requireRange(offset: number, length: number): void {
+    if (offset >= 0 && length >= 0 && offset + length <= this.size) return;
+    throw new InputError(
+      `${this.path}: ends at byte ${this.size}, bytes ${offset}..${offset + length} needed`,
+    );
+  }
+
+  /**
    * Fills `out` with the bytes that start at `offset`.
    *
    * Seek and read are synchronous so that readers sharing this object cannot come between the two.
@@ -57,11 +70,7 @@ export class RangeFile implements Disposable {
    * @throws {InputError} when the file ends before `out` is full
    */
   readInto(offset: number, out: Uint8Array): void {
-    if (offset < 0 || offset + out.length > this.size) {
-      throw new InputError(
-        `${this.path}: ends at byte ${this.size}, bytes ${offset}..${offset + out.length} needed`,
-      );
-    }
+    this.requireRange(offset, out.length);
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     let filled = 0;
     while (filled < out.length) {
@@ -75,12 +84,7 @@ export class RangeFile implements Disposable {
 
   /** Like {@link readInto}, into a new array. */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    // Checked before the allocation: the length may come from a damaged file.
-    if (!(length >= 0 && offset + length <= this.size)) {
-      throw new InputError(
-        `${this.path}: ends at byte ${this.size}, bytes ${offset}..${offset + length} needed`,
-      );
-    }
+    this.requireRange(offset, length);
     const bytes = new Uint8Array(length);
     this.readInto(offset, bytes);
     return bytes;

@@ -26,8 +26,11 @@ export {
   writeSafetensors,
 } from "./safetensors_writer.ts";
 
-/** Bytes converted at a time; a multiple of every element size. */
-const conversionBlock = 1 << 22;
+/**
+ * Bytes converted at a time: so few that they stay in the cache from reading to checksum to
+ * conversion; a multiple of every element size.
+ */
+const conversionBlock = 1 << 17;
 
 /** Tensors stored in one or several safetensors files. Close it, or declare it with `using`. */
 export interface TensorReader extends Disposable {
