@@ -36,6 +36,7 @@ export {
   readState,
   readWeights,
   type WeightChoice,
+  type WeightsOptions,
   weightsPath,
   writeCheckpoint,
 } from "./checkpoints/checkpoint.ts";

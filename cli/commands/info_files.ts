@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { oneLine } from "../../base/control_characters.ts";
 import { quoteName } from "../../base/names.ts";
+import { readRegularFile } from "../../formats/files/regular_file.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
 import { formatShape } from "../../kernels/shape.ts";
 import { isWeightsFile, openCheckpointFile } from "../../training/checkpoints/checkpoint.ts";
@@ -174,7 +175,7 @@ export async function inspectPicture(path: string): Promise<Record<string, unkno
 
 async function readFile(path: string): Promise<Uint8Array> {
   try {
-    return await Deno.readFile(path);
+    return await readRegularFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new InputError(`${path}: no such file`);
     throw error;

@@ -5,6 +5,7 @@
  */
 
 import { InputError } from "../../base/errors.ts";
+import { requireRegular } from "./regular_file.ts";
 
 /**
  * Longest chunk of a stream, in bytes. Whatever a chunk decompresses to is in memory at once, which
@@ -36,11 +37,7 @@ export class RangeFile implements Disposable {
    */
   static async open(path: string): Promise<RangeFile> {
     try {
-      const { isFile, isDirectory } = await Deno.stat(path);
-      // Checked before it is opened: opening a pipe waits for someone to write to it.
-      if (!isFile) {
-        throw new InputError(`${path}: ${isDirectory ? "is a folder" : "is not a file"}`);
-      }
+      await requireRegular(path);
       const file = await Deno.open(path);
       return new RangeFile(path, (await file.stat()).size, file);
     } catch (error) {

@@ -155,6 +155,7 @@ Deno.test({
       ["sample", "dit", "--npz", "/proc/self/fd/1"],
       ["info", "/dev/shm/run"],
       ["eval", "navit", "--ckpt", "/dev/shm/run"],
+      ["plot", "/dev/shm/run"],
     ];
     for (const args of places) {
       const { code, out, err } = await runTessera(args);

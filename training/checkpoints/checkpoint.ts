@@ -202,7 +202,7 @@ async function recordOf(path: string): Promise<FileRecord | undefined> {
 }
 
 /** What is accepted of weights that do not fit the model exactly. */
-interface WeightsOptions {
+export interface WeightsOptions {
   /** Parameters that the file has for another number of classes. */
   readonly allowOtherClasses?: boolean;
 }

@@ -6,6 +6,7 @@
 import { basename, join, resolve } from "@std/path";
 import { z } from "zod";
 import { type FileRecord, textChecksum } from "../../formats/files/checksum.ts";
+import { readRegularText } from "../../formats/files/regular_file.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { findDuplicateKey } from "../../formats/text/json.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
@@ -153,7 +154,7 @@ export const manifestFile = "state.json";
 
 /** Whether a folder has a manifest, and not a file of that name of another program. */
 export async function hasManifest(folder: string): Promise<boolean> {
-  const text = await Deno.readTextFile(join(folder, manifestFile)).catch(() => "");
+  const text = await readRegularText(join(folder, manifestFile)).catch(() => "");
   return text.includes('"tessera-checkpoint"');
 }
 
@@ -167,7 +168,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const path = join(folder, manifestFile);
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = await readRegularText(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new InputError(`${folder}: no checkpoint, there is no ${manifestFile} in it`);

@@ -8,6 +8,7 @@ import { InputError } from "../../base/errors.ts";
 import type { ScalarEvent } from "../../formats/files/event_file.ts";
 import type { RunReadings } from "../../formats/plots/run_curves.ts";
 import { type Metrics, metricsPath, readMetricsFile } from "./metrics.ts";
+import { exists } from "./run_folder.ts";
 
 /** A run and everything it has logged. */
 export interface LoggedRun {
@@ -46,7 +47,7 @@ export async function readLoggedRuns(
 
 async function readRun(path: string, warn: (line: string) => void) {
   const file = metricsPath(path);
-  const found = await Deno.stat(file).catch(() => undefined); // whatever the reason, it is no run
+  const found = await exists(file) ? await Deno.stat(file) : undefined;
   if (!found?.isFile) {
     throw new InputError(
       `${path}: no run, there is no metrics.jsonl in it; give a folder such as ` +
