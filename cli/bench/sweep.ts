@@ -66,7 +66,10 @@ export async function writeReport<Row>(
   const { renderReport } = await import("../../bench/runner/report.ts");
   const rendered = renderReport(report, json ? "json" : format);
   if (out === undefined) io.out(rendered);
-  else await Deno.writeTextFile(out, `${rendered}\n`);
+  else {
+    const { writeTextAtomically } = await import("../../formats/files/atomic_file.ts");
+    await writeTextAtomically(out, `${rendered}\n`);
+  }
 }
 
 /** The machine with the version and commit of this tool. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { requireNoFolder } from "../../formats/files/atomic_file.ts";
 import { basename } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
@@ -156,6 +157,7 @@ async function train<Run extends RunDescription>(
 ): Promise<void> {
   const { plan, title, flags, command, next, notes = [] } = prepared;
   warnOfIdleSteps(io, plan);
+  if (values.profile !== undefined) await requireNoFolder(values.profile);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, { ...plan, flags });
   const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);

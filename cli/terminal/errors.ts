@@ -97,6 +97,15 @@ function describeDenial({ message }: Deno.errors.NotCapable): string {
   return place === undefined ? reason : `${place}: ${reason}`;
 }
 
+/** What the system says about a path, without its numbers and the names of its calls. */
+function describeSystemError(message: string): string {
+  const [, reason, call, from, to] =
+    /^(.*) \(os error \d+\): (\w+) '(.*?)'(?: -> '(.*)')?$/s.exec(message) ?? [];
+  if (reason === undefined) return message;
+  const isFileInTheWay = call === "mkdir" && reason === "File exists";
+  return `${to ?? from}: ${isFileInTheWay ? "is a file, not a folder" : reason.toLowerCase()}`;
+}
+
 /**
  * What to tell about an error: one line, without the name of the tool.
  *
@@ -104,7 +113,9 @@ function describeDenial({ message }: Deno.errors.NotCapable): string {
  */
 export function describeError(error: unknown, debug: boolean): string {
   if (debug || !(error instanceof Error)) return Deno.inspect(error, { colors: false });
-  const text = error instanceof Deno.errors.NotCapable ? describeDenial(error) : error.message;
+  const text = error instanceof Deno.errors.NotCapable
+    ? describeDenial(error)
+    : describeSystemError(error.message);
   const shown = text.length > longestMessage ? `${text.slice(0, longestMessage)}...` : text;
   const message = oneLine(shown).trimStart() || error.name;
   return isExpected(error) ? message : `${message} (--debug shows where)`;

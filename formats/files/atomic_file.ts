@@ -43,6 +43,16 @@ async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
+/**
+ * Refuses the path of a folder for a file, which would be found out only when the file is whole.
+ *
+ * @throws {InputError}
+ */
+export async function requireNoFolder(path: string): Promise<void> {
+  const isFolder = await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+  if (isFolder) throw new InputError(`${path}: is a folder; give the name of a file`);
+}
+
 /** A file that takes its name once it is whole. Declare it with `await using`. */
 export class AtomicFile implements AtomicWriter, AsyncDisposable {
   #length = 0;
@@ -66,8 +76,10 @@ export class AtomicFile implements AtomicWriter, AsyncDisposable {
    * Starts a file under a temporary name.
    *
    * @param path the final name; its folder must exist
+   * @throws {InputError} when a folder has the name, or nothing can be written there
    */
   static async create(path: string): Promise<AtomicFile> {
+    await requireNoFolder(path);
     const temporary = temporaryName(path, "tmp");
     const file = await naming(path, Deno.open(temporary, { write: true, createNew: true }));
     // Tells removeTemporaries that it is being written; some network file systems have no locks.

@@ -268,6 +268,20 @@ Deno.test("what is wrong beside damage names no other checkpoint, and a newer on
   });
 });
 
+Deno.test("the folder of checkpoints and the file latest mean the newest one", async () => {
+  await withFolder(async (folder) => {
+    const path = await trainTwice(folder);
+    for (const place of ["checkpoints", "checkpoints/latest"]) {
+      assert.match(await succeed("info", join(path, place)), /^step +2$/m);
+    }
+    const resumed = await succeed(
+      ...["train", "dit", "--resume", join(path, "checkpoints"), ...onWasm, "--steps", "3"],
+    );
+    assert.equal(basename(resumed), basename(path));
+    await succeed("info", checkpointOf(path, 3));
+  });
+});
+
 Deno.test("of several runs, auto goes on with the one saved last, also after a copy", async () => {
   await withFolder(async (folder) => {
     const older = await trainTwice(folder);

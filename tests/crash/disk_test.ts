@@ -170,6 +170,23 @@ Deno.test("a full disk while drawing leaves no part of a file", mounting, async 
   });
 });
 
+Deno.test("a folder given for a file is refused before the work", async () => {
+  await withFolder(async (folder) => {
+    const out = ["--num-sampling-steps", "1", ...onWasm, "--out", join(folder, "out")];
+    const data = await writeTinyData(join(folder, "data.npz"));
+    for (
+      const command of [
+        ["sample", "dit", ...out, "--npz", folder],
+        ["sample", "dit", ...out, "--save-latents", folder],
+        [...training(data, join(folder, "results")), "--steps", "1", "--profile", folder],
+      ]
+    ) {
+      assertFails(await run(...command), /: is a folder; give the name of a file$/);
+    }
+    assert.deepEqual(await namesIn(folder), ["data.npz"]);
+  });
+});
+
 Deno.test("metrics that cannot be written are named", mounting, async () => {
   await withDisk(8192, async ({ path }) => {
     await Deno.writeFile(join(path, "filler"), new Uint8Array(8192)).catch(() => {});

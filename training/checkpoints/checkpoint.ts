@@ -32,7 +32,7 @@ import {
   type RunProgress,
 } from "./manifest.ts";
 import { orNewestWhole } from "./whole_checkpoint.ts";
-import { exists } from "../runs/run_folder.ts";
+import { exists, isLatestFile } from "../runs/run_folder.ts";
 import type { ParameterBuffers, TrainingState } from "../step/trainer.ts";
 
 const files = {
@@ -52,6 +52,7 @@ export type WeightChoice = "ema" | "raw";
  * name, or nothing under the name of a file.
  */
 export async function isWeightsFile(path: string): Promise<boolean> {
+  if (isLatestFile(path)) return false;
   return await Deno.stat(path).then(
     ({ isFile }) => isFile,
     () => /\.(?:safetensors|json)$/.test(path),

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { basename, dirname, join } from "@std/path";
+import { basename, dirname, join, resolve } from "@std/path";
 import {
   removeFolderAtomically,
   removeLeftovers,
@@ -158,13 +158,14 @@ export async function latestCheckpoint(run: string): Promise<string | undefined>
 }
 
 /**
- * The checkpoint folder that a path means: a checkpoint, or a run folder's newest.
+ * The checkpoint folder that a path means: a checkpoint, or the newest of a run folder, also by its
+ * `checkpoints` or `checkpoints/latest`.
  *
  * @throws InputError when it is neither
  */
 export async function resolveCheckpoint(path: string): Promise<string> {
   if (checkpointPattern.test(basename(path)) || await exists(join(path, manifestFile))) return path;
-  const latest = await latestCheckpoint(path);
+  const latest = await latestCheckpoint(runOf(path));
   if (latest) return latest;
   throw new InputError(
     `checkpoint ${path}: ${await reasonAgainst(
@@ -172,6 +173,17 @@ export async function resolveCheckpoint(path: string): Promise<string> {
     )}; give a run folder, a checkpoint folder or a ` +
       ".safetensors file",
   );
+}
+
+/** The run whose folder of checkpoints a path is, or the file there that names the newest. */
+function runOf(path: string): string {
+  const folder = isLatestFile(path) ? dirname(path) : path;
+  return basename(resolve(folder)) === "checkpoints" ? join(folder, "..") : path;
+}
+
+/** Whether a path is that of the file that names the newest checkpoint of a run. */
+export function isLatestFile(path: string): boolean {
+  return basename(path) === latestFile && basename(dirname(resolve(path))) === "checkpoints";
 }
 
 /** Why a path leads to no checkpoint. */

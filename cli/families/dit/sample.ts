@@ -4,7 +4,11 @@
  * @module
  */
 import { basename, dirname } from "@std/path";
-import { removeTemporaries, writeTextAtomically } from "../../../formats/files/atomic_file.ts";
+import {
+  removeTemporaries,
+  requireNoFolder,
+  writeTextAtomically,
+} from "../../../formats/files/atomic_file.ts";
 import { InputError } from "../../../base/errors.ts";
 import { describeNonFinite } from "../../../base/finite.ts";
 import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
@@ -256,6 +260,7 @@ async function prepareOutput(
 ): Promise<string[]> {
   for (const path of [saveLatents, npz, npz && recordOf(npz)]) {
     if (path === undefined) continue;
+    await requireNoFolder(path);
     await Deno.mkdir(dirname(path), { recursive: true });
     await removeTemporaries(dirname(path), (name) => name === basename(path));
   }
