@@ -19,7 +19,7 @@ import { denoProblem, describeVersions, versions } from "./terminal/version.ts";
  * Runs one command line.
  *
  * @param args Everything after the program's name.
- * @returns The exit code: 0 ok, 1 failure, 2 usage, 3 non-finite loss, 129, 130 or 143 for signals.
+ * @returns The exit code: 0 ok, 1 failure, 2 usage, 3 numbers that are not finite, 129, 130 or 143 for signals.
  */
 export async function main(args: readonly string[], terminal: Io): Promise<number> {
   const io = terminal.withLogFormat(logFormatOf(args));

@@ -16,7 +16,12 @@
  * @module
  */
 export type { Activation } from "./probabilities.ts";
-export { type LabelledLogits, predict, type Prediction } from "./prediction.ts";
+export {
+  type LabelledLogits,
+  NonFiniteLogitError,
+  predict,
+  type Prediction,
+} from "./prediction.ts";
 export {
   accuracyInterval,
   type ClassRow,

@@ -7,6 +7,14 @@
 import { InputError } from "../base/errors.ts";
 import { type Activation, probabilities } from "./probabilities.ts";
 
+/** A classifier puts out what is no number. */
+export class NonFiniteLogitError extends Error {
+  /** Shown before the message. */
+  override readonly name = "NonFiniteLogitError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
 /** The answer of a classifier to one image. */
 export interface Prediction {
   /** The right class. */
@@ -74,7 +82,7 @@ function checkImage(image: number, label: number, scores: Float64Array): void {
   }
   const bad = scores.findIndex((score) => !Number.isFinite(score));
   if (bad >= 0) {
-    throw new InputError(`image ${image}: the logit of class ${bad} is ${scores[bad]}`);
+    throw new NonFiniteLogitError(`image ${image}: the logit of class ${bad} is ${scores[bad]}`);
   }
 }
 

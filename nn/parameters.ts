@@ -7,6 +7,8 @@
  * @module
  */
 import { nearestNames } from "../base/errors.ts";
+import { describeNonFinite } from "../base/finite.ts";
+import type { DeviceBuffer } from "../kernels/device.ts";
 import {
   type DType,
   elementCount,
@@ -162,4 +164,15 @@ export function under(
   specifications: readonly ParameterSpecification[],
 ): ParameterSpecification[] {
   return specifications.map((parameter) => ({ ...parameter, name: `${prefix}.${parameter.name}` }));
+}
+
+/** The first parameter that is not finite, in words; undefined when all are. */
+export async function describeNonFiniteParameter(
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+): Promise<string | undefined> {
+  for (const [name, buffer] of parameters) {
+    const problem = describeNonFinite(name, await buffer.read());
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }

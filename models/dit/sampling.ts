@@ -4,7 +4,6 @@
  * @module
  */
 import { InputError, nearestNames } from "../../base/errors.ts";
-import { describeNonFinite } from "../../base/finite.ts";
 import { normalizeName, quoteName } from "../../base/names.ts";
 import type { Network } from "../../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
@@ -89,17 +88,6 @@ export async function loadDiT(
   );
   await readWeights(path, specifications, buffers);
   return buffers;
-}
-
-/** The first parameter that is not finite, in words; undefined when all are. */
-export async function describeNonFiniteParameter(
-  parameters: ReadonlyMap<string, DeviceBuffer>,
-): Promise<string | undefined> {
-  for (const [name, buffer] of parameters) {
-    const problem = describeNonFinite(name, await buffer.read());
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
 }
 
 /** A sampling program of a DiT with its parameters, however they are stored. */

@@ -58,7 +58,8 @@ Deno.test("what cannot be a prediction is refused", () => {
   const bad = (logits: number[], labels: number[]) => () =>
     predict({ logits, labels, classes: 2 }, "softmax");
   assert.throws(bad([0, 1, NaN, 1], [0, 0]), {
-    name: "InputError",
+    name: "NonFiniteLogitError",
+    exitCode: 3,
     message: "image 1: the logit of class 0 is NaN",
   });
   assert.throws(

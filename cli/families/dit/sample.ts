@@ -10,6 +10,7 @@ import {
   writeTextAtomically,
 } from "../../../formats/files/atomic_file.ts";
 import { InputError } from "../../../base/errors.ts";
+import { describeNonFiniteParameter } from "../../../nn/parameters.ts";
 import { describeNonFinite } from "../../../base/finite.ts";
 import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
 import {
@@ -23,7 +24,6 @@ import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import {
   createDiTSampler,
-  describeNonFiniteParameter,
   type DiTSource,
   findDiT,
   loadDiT,

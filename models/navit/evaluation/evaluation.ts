@@ -7,14 +7,14 @@ import type { PictureSet } from "../../../data/picture_set.ts";
 import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
 import type { Machine } from "../../../base/machine.ts";
 import { type NaViTConfig, navitParameters } from "../model.ts";
-import { countParameters } from "../../../nn/parameters.ts";
+import { countParameters, describeNonFiniteParameter } from "../../../nn/parameters.ts";
 import { classTable, topAccuracy } from "../../../metrics/accuracy.ts";
 import { calibrationBuckets, calibrationError } from "../../../metrics/calibration.ts";
 import { allCascades } from "../../../metrics/cascade.ts";
 import { type BatchOptions, type LoadedNaViT, type NaViTOutputs, runNaViT } from "./evaluate.ts";
 import { type ImageSetting, settingName } from "./image_grids.ts";
 import { linearProbe } from "../../../metrics/linear_probe.ts";
-import { predict, type Prediction } from "../../../metrics/prediction.ts";
+import { NonFiniteLogitError, predict, type Prediction } from "../../../metrics/prediction.ts";
 import type { Activation } from "../../../metrics/probabilities.ts";
 import type {
   CalibrationTable,
@@ -74,6 +74,17 @@ export interface EvaluationPlace {
   readonly checkpoint: string;
 }
 
+/** The error of a model that puts out NaN, with the name of the weight that is to blame, if one is. */
+async function withCause(
+  error: unknown,
+  { name }: EvaluatedModel,
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+): Promise<unknown> {
+  if (!(error instanceof NonFiniteLogitError)) return error;
+  const problem = await describeNonFiniteParameter(parameters) ?? error.message;
+  return new NonFiniteLogitError(`${name}: ${problem}`, { cause: error });
+}
+
 /** Evaluates models one after the other, the best first in the report; `note` hears what starts. */
 export async function evaluateNaViT(
   { machine, device, checkpoint }: EvaluationPlace,
@@ -88,6 +99,8 @@ export async function evaluateNaViT(
     try {
       const loaded = { device, config: model.config, parameters };
       results.push(await new ModelEvaluation(model, loaded, data, plan, note).run());
+    } catch (error) {
+      throw await withCause(error, model, parameters);
     } finally {
       for (const buffer of parameters.values()) buffer.destroy();
     }

@@ -537,8 +537,13 @@ Deno.test("what cannot be sampled is one line and leaves nothing behind", async 
         "--noise",
         `${latent}.ddim.safetensors`,
       ],
-      [1, /mkdir '.*file'$/m, "--out", join(folder, "file")],
-      [1, /mkdir '.*file'$/m, "--save-latents", join(folder, "file", "latents.safetensors")],
+      [1, /file: is a file, not a folder$/m, "--out", join(folder, "file")],
+      [
+        1,
+        /file: is a file, not a folder$/m,
+        "--save-latents",
+        join(folder, "file", "latents.safetensors"),
+      ],
       [
         2,
         /latents of 4 channels, which need a decoder .* with --save-latents FILE$/m,

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { openPictureSet } from "../../../../data/open.ts";
 import type { EvaluationReport } from "../../../../evaluation/report/report.ts";
+import { writeSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import { gridOf } from "../../../../models/navit/evaluation/image_grids.ts";
 import { createWasmDevice } from "../../../../kernels/wasm/device.ts";
 import { navitFamily } from "../../../../models/navit/family.ts";
@@ -15,6 +16,7 @@ import {
   assertRefuses,
   checkpointOf,
   devices,
+  editManifest,
   namesIn,
   onWasm,
   resealed,
@@ -360,5 +362,28 @@ Deno.test("what cannot be evaluated is refused in one line", async () => {
     await Deno.writeTextFile(manifest, text.slice(0, 100));
     await refuse(/state\.json: not valid JSON, the file is damaged$/m);
     assert((await namesIn(data)).length > 0);
+  });
+});
+
+Deno.test("weights that are not finite end an evaluation with exit code 3 and the tensor's name", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeMixedParts(join(folder, "pictures"));
+    const path = await trainNaViT(join(folder, "results"), data, "--steps", "1", ...onWasm);
+    const checkpoint = checkpointOf(path, 1);
+    const file = join(checkpoint, "ema.safetensors");
+    const { shapes, floats } = await readFileWeights(file);
+    floats("head.bias")[1] = NaN;
+    const tensors = [...shapes].map(([name, shape]) => ({ name, shape, data: floats(name) }));
+    const record = await writeSafetensors(file, tensors.map((each) => ({ ...each, type: "F32" })));
+    await editManifest(checkpoint, (text) => {
+      const manifest = JSON.parse(text);
+      manifest.files["ema.safetensors"] = record;
+      return `${JSON.stringify(manifest, null, 2)}\n`;
+    });
+    assertFails(
+      await run("eval", "navit", "--ckpt", path, ...onWasm, "--tokens", "6"),
+      3,
+      /^tessera: 000-NaViT.*: head\.bias holds NaN at element 1$/m,
+    );
   });
 });
