@@ -8,6 +8,9 @@
  *
  * @module
  */
+import { dirname } from "@std/path";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { fastFlags, safeFlags } from "./v8_flags.ts";
 
@@ -34,11 +37,14 @@ const documented = [
   "cli",
 ];
 
-/** Tests that only compute: their files run side by side, one a core. */
+/** Tests that only compute: their files run side by side in one process, one a core. */
 const sideBySide = ["tests/kernels", "tests/models", "tests/diffusion", "tests/training"];
 
 /** Among them those that change or measure what a process shares: its environment, its memory. */
 const alone = ["tests/kernels/webgpu", "tests/training/runs"];
+
+/** Folders whose tests take long: they start first, so that the last process to end is a short one. */
+const slowest = ["tests/crash", "tests/training/runs", "tests/project", "tests/cli/families/dit"];
 
 /** One run of `deno test`. */
 interface TestRun {
@@ -80,8 +86,11 @@ function permissions(): string[] {
   ];
 }
 
-/** Runs `deno test` once with flags of V8, passing its output on line by line. */
-async function runTests({ args, flags = fastFlags }: TestRun): Promise<Counts> {
+/** Runs `deno test` once with flags of V8; `print` hears its output line by line. */
+async function runTests(
+  { args, flags = fastFlags }: TestRun,
+  print: (line: string) => void = console.log,
+): Promise<Counts> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--frozen", ...permissions(), ...args],
     env: {
@@ -95,18 +104,38 @@ async function runTests({ args, flags = fastFlags }: TestRun): Promise<Counts> {
     stdout: "piped",
   }).spawn();
   let counts: Counts | undefined;
-  let line = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    await Deno.stdout.write(new TextEncoder().encode(text));
-    const lines = (line + text).split("\n");
-    line = lines.pop()!;
-    for (const complete of lines) counts = parseSummary(complete) ?? counts;
+  for await (const line of createInterface(Readable.fromWeb(child.stdout))) {
+    print(line);
+    counts = parseSummary(line) ?? counts;
   }
   const { success } = await child.status;
   const { passed, failed } = counts ?? { passed: 0, failed: 0 };
   // Type errors and crashes have no count of their own.
   return { passed, failed: success ? failed : Math.max(failed, 1) };
 }
+
+/** Runs `deno test` several times, two at a time; the output of each comes whole, when it has ended. */
+async function runInTwos(runs: readonly TestRun[]): Promise<Counts> {
+  const queue = [...runs];
+  let total = none;
+  const worker = async () => {
+    for (let run = queue.shift(); run; run = queue.shift()) {
+      const lines: string[] = [];
+      const counts = await runTests(run, (line) => lines.push(line));
+      console.log(lines.join("\n"));
+      total = sum(total, counts);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  return total;
+}
+
+const none: Counts = { passed: 0, failed: 0 };
+
+const sum = (first: Counts, second: Counts): Counts => ({
+  passed: first.passed + second.passed,
+  failed: first.failed + second.failed,
+});
 
 /** Every file of tests below a folder, named one by one: `--ignore` of several folders leaves some in. */
 async function testFiles(folder: string): Promise<string[]> {
@@ -128,28 +157,34 @@ function divide(
   return [files.filter(isInside), files.filter((file) => !isInside(file))];
 }
 
+/** A run for each folder that holds some of the files, the slow ones first. */
+function byFolder(files: readonly string[]): TestRun[] {
+  const folders = Map.groupBy(files, (file) => dirname(file));
+  const names = new Set([...slowest.filter((folder) => folders.has(folder)), ...folders.keys()]);
+  return [...names].map((folder) => ({ args: folders.get(folder)! }));
+}
+
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-if (import.meta.main) {
+/** Every documented example and every test. */
+async function runAll(): Promise<Counts> {
   const existing = await Promise.all(documented.map(exists));
   const examples = documented.filter((_, index) => existing[index]);
-  const files = await testFiles("tests");
-  const [aloneFiles, others] = divide(files, alone);
-  const [sideBySideFiles, oneByOneFiles] = divide(others, sideBySide);
-  const runs: TestRun[] = Deno.args.length > 0 ? [{ args: Deno.args }] : [
-    { args: ["--doc", "--permit-no-files", "--ignore=bench/peers", ...examples] },
-    { args: ["--parallel", ...sideBySideFiles] },
-    { args: aloneFiles },
-    { args: oneByOneFiles },
-    { args: numericTests, flags: safeFlags },
+  const [computing, others] = divide(await testFiles("tests"), sideBySide);
+  const [aloneFiles, sideBySideFiles] = divide(computing, alone);
+  const parts = [
+    await runTests({ args: ["--doc", "--permit-no-files", "--ignore=bench/peers", ...examples] }),
+    await runTests({ args: ["--parallel", ...sideBySideFiles] }),
+    await runInTwos(byFolder([...aloneFiles, ...others])),
+    await runTests({ args: numericTests, flags: safeFlags }),
   ];
-  let total: Counts = { passed: 0, failed: 0 };
-  for (const run of runs) {
-    const { passed, failed } = await runTests(run);
-    total = { passed: total.passed + passed, failed: total.failed + failed };
-  }
+  return parts.reduce(sum);
+}
+
+if (import.meta.main) {
+  const total = Deno.args.length > 0 ? await runTests({ args: Deno.args }) : await runAll();
   console.log(`${total.passed} passed, ${total.failed} failed`);
   if (total.failed > 0) Deno.exit(1);
 }

@@ -61,34 +61,63 @@ Deno.test("loader: flips mirror rows of the chosen pictures only", async () => {
   assert.ok(mirrored > 0 && mirrored < 20);
 });
 
-Deno.test("loader: memory is recycled, one batch is read ahead, waiting is measured", async () => {
+/** Lets everything happen that waits for nothing but its turn. */
+const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+Deno.test("loader: memory is recycled, one batch is read ahead", async () => {
   const inner = memorySet(8, 1, 2, 2);
-  let reads = 0;
-  const slow: ImageDataset = {
+  /** What lets each read go on that has started. */
+  const gates: (() => void)[] = [];
+  const gated: ImageDataset = {
     ...inner,
     label: (index) => inner.label(index),
     read: async (indices, out) => {
-      reads++;
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await new Promise<void>((resolve) => gates.push(resolve));
       await inner.read(indices, out);
     },
   };
-  const loader = createLoader(slow, { seed: 1, batchSize: 2 });
-  const first = await loader.next();
+  const loader = createLoader(gated, { seed: 1, batchSize: 2 });
+  const waiting = loader.next();
+  await settle();
+  assert.equal(gates.length, 1);
+  gates[0]();
+  const first = await waiting;
   const kept = first.images.slice();
-  assert.equal(reads, 2);
-  await new Promise((resolve) => setTimeout(resolve, 60));
-  assert.deepEqual(first.images, kept); // valid until the next call
-  assert.ok(loader.waitSeconds > 0.02);
+  assert.equal(gates.length, 2, "the second batch is being read");
+  gates[1]();
+  await settle();
+  assert.deepEqual(first.images, kept, "a batch is valid until the next call");
   // The second batch was read meanwhile: it is there before any timer can fire.
-  const timer = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 0));
-  const second = await Promise.race([loader.next(), timer]);
-  assert.ok(second !== undefined);
+  const second = await Promise.race([loader.next(), settle()]);
+  assert.ok(second);
+  gates[2]();
   const third = await loader.next();
   assert.notEqual(first.images, second.images);
   assert.equal(first.images, third.images);
-  await loader.next(); // nothing is left reading behind the end of the test
-  await new Promise((resolve) => setTimeout(resolve, 40));
+});
+
+Deno.test("loader: the time in which a step waits for its batch is measured", async () => {
+  const inner = memorySet(4, 1, 2, 2);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const gated: ImageDataset = {
+    ...inner,
+    label: (index) => inner.label(index),
+    read: async (indices, out) => {
+      await gate;
+      await inner.read(indices, out);
+    },
+  };
+  const loader = createLoader(gated, { seed: 1, batchSize: 2 });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(loader.waitSeconds, 0, "nobody waits yet");
+  const start = performance.now();
+  const waiting = loader.next();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const atLeast = (performance.now() - start) / 1000;
+  open();
+  await waiting;
+  const atMost = (performance.now() - start) / 1000;
+  assert.ok(loader.waitSeconds >= atLeast && loader.waitSeconds <= atMost, `${loader.waitSeconds}`);
 });
 
 Deno.test("loader: a failed read reaches the caller", async () => {
