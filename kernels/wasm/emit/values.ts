@@ -6,8 +6,11 @@
  *
  * @example
  * ```ts
- * assign(f, moment, multiplyAdd(row(moments, at), decay, multiply(gradient, rest)));
- * assign(f, reference, spread(scalar.select(scalar.equal(maximum, -Infinity), 0, maximum)));
+ * import { ModuleBuilder } from "./assembler.ts";
+ *
+ * const f = new ModuleBuilder({ relaxed: false, lanes: 4 }).function("middle", ["v128", "v128"], []);
+ * const [from, to] = f.parameters;
+ * assign(f, from, multiply(add(from, to), 0.5));
  * ```
  *
  * @module
