@@ -9,12 +9,14 @@ import { type Graph, graphCost, makeGraph } from "../kernels/graph/graph.ts";
 import { fuse } from "../kernels/graph/fusion.ts";
 import { mergeEqualNodes } from "../kernels/graph/rewrite.ts";
 import type { FamilyConfig } from "../nn/config.ts";
+import type { ClipSize } from "../models/codec.ts";
 import { familyOf, parametersOf } from "../models/registry.ts";
 import { countParameters } from "../nn/parameters.ts";
 import { costByPart, type PartCost } from "./parts.ts";
 import type { Subject } from "./subjects.ts";
+import { trainingWorkloadOf } from "./workloads/model.ts";
 
-/** Counts of one model: a forward pass of one picture. */
+/** Counts of one model: a forward pass of one picture or clip. */
 export interface FlopsRow {
   /** Name of the model. */
   readonly model: string;
@@ -22,9 +24,11 @@ export interface FlopsRow {
   readonly parameters: number;
   /** Elements of the trained parameters. */
   readonly trainableParameters: number;
-  /** Patches of one picture. */
+  /** Patches of one picture, or positions of the latent of one clip. */
   readonly tokens: number;
-  /** Multiply-adds of matrix products and attention, as the papers count. */
+  /** The clip that was counted, in families that have them. */
+  readonly clip?: ClipSize;
+  /** Multiply-adds of matrix products, convolutions and attention, as the papers count. */
   readonly macs: number;
   /** Twice the multiply-adds. */
   readonly flops: number;
@@ -77,12 +81,13 @@ export function partNotes(pass: Pass): string[] {
 
 /** Counts a model. */
 export function countFlops(subject: Subject): FlopsRow {
-  const { name, config, tokens } = subject;
+  const { name, config, tokens, clip } = subject;
   const macs = multiplyAdds(forward(subject));
   return {
     model: name,
     ...countParameters(parametersOf(config)),
     tokens,
+    ...(clip && { clip }),
     macs,
     flops: 2 * macs,
     ...familyOf(config).published?.fields(config, tokens, macs),
@@ -93,17 +98,21 @@ export function countFlops(subject: Subject): FlopsRow {
 const multiplyAdds = (graph: Graph): number => graphCost(graph).multiplyAdds;
 
 /** The graph of a forward pass of one picture. */
-function forward({ config, tokens }: Subject): Graph {
-  const { out } = familyOf(config).trace(config, { batch: 1, tokens });
+function forward({ config, tokens, clip }: Subject): Graph {
+  const { out } = familyOf(config).trace(config, { batch: 1, tokens, clip });
   return makeGraph("forward", { outputs: { out } });
 }
 
 /** The graph of a training step on one picture: forward, loss, backward, optimizer. */
-function trainingGraph({ config, tokens }: Subject): Graph {
-  return familyOf(config).trainingWorkload(config, { batch: 1, tokens }).graphs.update;
+function trainingGraph(subject: Subject): Graph {
+  return trainingWorkloadOf(subject, 1).graphs.update;
 }
 
-/** Multiply-adds of a training step a picture: they grow with the batch, the optimizer has none. */
+/**
+ * Multiply-adds of a training step a picture: they grow with the batch, the optimizer has none.
+ *
+ * @throws InputError for a model that is not trained by this tool
+ */
 export function countTraining(subject: Subject): number {
   return multiplyAdds(trainingGraph(subject));
 }

@@ -3,16 +3,15 @@
  *
  * @module
  */
+import type { SampleSize } from "../models/family.ts";
 import type { FamilyConfig } from "../nn/config.ts";
 
 /** A model and the sample that it is counted or timed on. */
-export interface Subject {
+export interface Subject extends SampleSize {
   /** Name for the tables. */
   readonly name: string;
   /** The model. */
   readonly config: FamilyConfig;
-  /** Tokens of the sample; those of some families follow from the configuration. */
-  readonly tokens: number;
 }
 
 /**

@@ -72,7 +72,7 @@ export type ThroughputRow = RowHead & Outcome<Measurement>;
 /** What numbers mean; goes below every table. */
 export const throughputNotes: readonly string[] = [
   "ms a run, after the warm-up; images/s, tokens/s and GFLOP/s from the median; " +
-  "GFLOP = 2 x MACs of the graph that ran (products and attention), computed in f32; " +
+  "GFLOP = 2 x MACs of the graph that ran (products, convolutions and attention), computed in f32; " +
   "dtype is how the weights are stored.",
 ];
 

@@ -15,13 +15,28 @@ import type { ParameterSpecification, WeightType } from "../nn/parameters.ts";
 import type { RunFamily, RunSchemas } from "../training/checkpoints/families.ts";
 import type { CommonSettings } from "../training/checkpoints/settings.ts";
 import type { StepGraphs } from "../training/step/step_graphs.ts";
+import type { ClipSize, CodecFace } from "./codec.ts";
+
+/** How large a sample is. */
+export interface SampleSize {
+  /** Tokens of a sample; those of a codec are the positions of the latent. */
+  readonly tokens: number;
+  /** Its pixels, where the number of tokens does not tell them. */
+  readonly clip?: ClipSize;
+}
+
+/** What flags may say of a sample in place of its tokens. */
+export interface AskedSize {
+  /** Height and width, in pixels. */
+  readonly side?: number;
+  /** Frames of a clip. */
+  readonly frames?: number;
+}
 
 /** What a model is counted and timed on. */
-export interface WorkSize {
+export interface WorkSize extends SampleSize {
   /** Samples at a time. */
   readonly batch: number;
-  /** Tokens of a sample. */
-  readonly tokens: number;
   /** How the weights are stored; `f32` when absent. */
   readonly weights?: WeightType;
 }
@@ -91,7 +106,7 @@ export interface TrainingFace<Config extends FamilyConfig, Settings extends Comm
 export interface Family<
   Config extends FamilyConfig = FamilyConfig,
   Settings extends CommonSettings = CommonSettings,
-> extends RunFamily<Config, Settings> {
+> extends Omit<RunFamily<Config, Settings>, "training"> {
   /** Name in messages and tables. */
   readonly title: string;
   /** The models that have a name. */
@@ -99,24 +114,34 @@ export interface Family<
   /** The parameters in declaration order. */
   parameters(config: Config): ParameterSpecification[];
   /**
-   * Tokens of a sample. Where they do not follow from the configuration: those of a square picture of
-   * `side` pixels, undefined without a side.
+   * The sample that a model is counted and timed on; what is not asked for has its usual value.
+   * Undefined where the model takes any number of tokens and no side is given that tells it.
+   *
+   * @throws InputError with the nearest valid values for a size that the model does not take
    */
-  tokens(config: Config, side?: number): number | undefined;
+  sample(config: Config, asked: AskedSize): SampleSize | undefined;
   /** Traces the forward pass of samples. */
   trace(config: Config, size: WorkSize): TracedModel;
   /** A forward pass to be timed. */
   workload(config: Config, size: WorkSize): Workload;
   /**
-   * A training step to be counted and timed.
+   * A training step to be counted and timed; absent where there is none.
    *
    * @throws InputError where made-up samples cannot train the model
    */
-  trainingWorkload(config: Config, size: WorkSize): TrainingWorkload;
-  /** Its runs. */
-  readonly training: TrainingFace<Config, Settings>;
+  trainingWorkload?(config: Config, size: WorkSize): TrainingWorkload;
+  /** Its runs; absent where its models are not trained here. */
+  readonly training?: TrainingFace<Config, Settings>;
+  /** Pixels to latents and back; absent where its models are no codecs. */
+  readonly codec?: CodecFace<Config>;
   /** Counts by others. */
   readonly published?: PublishedCounts<Config>;
   /** Cases of other frameworks. */
   readonly case: CaseFace<Config>;
 }
+
+/** A family whose models are trained here. */
+export type TrainedFamily<
+  Config extends FamilyConfig = FamilyConfig,
+  Settings extends CommonSettings = CommonSettings,
+> = Family<Config, Settings> & { readonly training: TrainingFace<Config, Settings> };

@@ -17,15 +17,26 @@
  * @module
  */
 export type {
+  AskedSize,
   CaseFace,
   Family,
   PublishedCounts,
+  SampleSize,
   TracedModel,
+  TrainedFamily,
   TrainingFace,
   TrainingWorkload,
   Workload,
   WorkSize,
 } from "./family.ts";
+export {
+  checkClipSize,
+  type ClipSize,
+  clipSize,
+  type CodecFace,
+  type CodecGrid,
+  latentSize,
+} from "./codec.ts";
 export { allFamilies, familyByName, registerFamily } from "./registry.ts";
 export type { VerificationCase } from "../evaluation/verify/verification.ts";
 export type { Expected } from "../evaluation/verify/case_file.ts";

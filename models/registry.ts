@@ -6,9 +6,10 @@
 import { InputError, quote } from "../base/errors.ts";
 import { configByName, type FamilyConfig, parseJsonConfig } from "../nn/config.ts";
 import type { ParameterSpecification } from "../nn/parameters.ts";
+import { causalTokenizerFamily } from "./causal_tokenizer/family.ts";
 import { ditFamily } from "./dit/family.ts";
 import { checkManifest, type Manifest, readManifest } from "../training/checkpoints/manifest.ts";
-import type { Family } from "./family.ts";
+import type { Family, TrainedFamily } from "./family.ts";
 import { navitFamily } from "./navit/family.ts";
 
 /** Families by name. */
@@ -19,7 +20,7 @@ export function registerFamily(family: Family): void {
   families.set(family.name, family);
 }
 
-const shipped: readonly Family[] = [ditFamily, navitFamily];
+const shipped: readonly Family[] = [ditFamily, navitFamily, causalTokenizerFamily];
 shipped.forEach(registerFamily);
 
 /** All families, in the order of the table. */
@@ -37,6 +38,18 @@ export function familyByName(name: string, where = "family"): Family {
   throw new InputError(
     `${where}: ${quote(name)} is not known; it is ${[...families.keys()].join(" or ")}`,
   );
+}
+
+/**
+ * A family whose models are trained here.
+ *
+ * @param where what the message starts with
+ * @throws InputError for one of the others
+ */
+export function trainedFamily(family: Family, where: string): TrainedFamily {
+  const { training, title } = family;
+  if (training) return { ...family, training };
+  throw new InputError(`${where}: a ${title} is not trained by this tool`);
 }
 
 /** The family of a configuration. */
@@ -104,5 +117,5 @@ export function ofFamily<Config extends FamilyConfig>(
 export async function readAnyManifest(folder: string): Promise<Manifest> {
   const manifest = await readManifest(folder);
   const family = familyByName(manifest.config.family, `${folder}: config.family`);
-  return checkManifest(family, manifest, folder);
+  return checkManifest(trainedFamily(family, folder), manifest, folder);
 }

@@ -157,8 +157,8 @@ class Server {
     batch: number,
   ): Promise<Job> {
     const config = modelConfigByName(model);
-    const tokens = familyOf(config).tokens(config, pictureSide)!;
-    const workload = workloadOf({ name: model, config, tokens }, batch);
+    const sample = familyOf(config).sample(config, { side: pictureSide })!;
+    const workload = workloadOf({ name: model, config, ...sample }, batch);
     const parameters = await this.#parameters.get(
       `${place} ${model}`,
       () => Promise.resolve(createParameters(device, workload.specifications)),

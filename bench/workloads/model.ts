@@ -15,7 +15,7 @@ import { adamwSchedule } from "../../kernels/ops/optimizer/step.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import type { HostArray } from "../../kernels/shape.ts";
 import { constantTensor, input, state } from "../../kernels/tensor.ts";
-import type { Workload } from "../../models/family.ts";
+import type { TrainingWorkload, Workload } from "../../models/family.ts";
 import { familyOf } from "../../models/registry.ts";
 import type { WeightType } from "../../nn/parameters.ts";
 import { scheduleAtStep, stateNames } from "../../training/step/optimizer.ts";
@@ -55,11 +55,26 @@ export async function loadModelJob(
 
 /** A forward pass of a model on made-up samples. */
 export function workloadOf(
-  { config, tokens }: Subject,
+  { config, tokens, clip }: Subject,
   batch: number,
   weights?: WeightType,
 ): Workload {
-  return familyOf(config).workload(config, { batch, tokens, weights });
+  return familyOf(config).workload(config, { batch, tokens, clip, weights });
+}
+
+/**
+ * The training step of a model on made-up samples.
+ *
+ * @throws InputError where a family has none
+ */
+export function trainingWorkloadOf(
+  { name, config, tokens, clip }: Subject,
+  batch: number,
+): TrainingWorkload {
+  const family = familyOf(config);
+  const workload = family.trainingWorkload?.(config, { batch, tokens, clip });
+  if (workload) return workload;
+  throw new InputError(`train: ${name} is a ${family.title}, which is not trained by this tool`);
 }
 
 /** A forward pass with given parameters. */
@@ -132,11 +147,10 @@ function plainStepGraph({ specifications, traced: { out, parameters } }: Workloa
 /** The training step of `tessera train`. */
 async function loadTrainingStep(
   device: Device,
-  { config, tokens }: Subject,
+  subject: Subject,
   batch: number,
 ): Promise<Job> {
-  const { specifications, graphs, constants, inputs } = familyOf(config)
-    .trainingWorkload(config, { batch, tokens });
+  const { specifications, graphs, constants, inputs } = trainingWorkloadOf(subject, batch);
   const trainer = await loadTrainer(device, specifications, graphs);
   for (const [name, data] of Object.entries(constants)) trainer.writeInput(name, data);
   return { run: () => trainer.runStep(inputs(trainer.step)), macs: macsOf(graphs.update) };

@@ -98,7 +98,7 @@ function flopsCommand(io: Io): Command {
     ],
     run: async ({ values }) => {
       const flops = await import("../../bench/flops.ts");
-      const names = await modelNames(values.tokens !== undefined);
+      const names = await modelNames(values.tokens !== undefined, values.train);
       const models = await subjectsFromFlags(values, names, [64, 256, 1024]);
       if (values.detail) {
         const pass = values.train ? "train" : "forward";
@@ -119,12 +119,13 @@ function flopsCommand(io: Io): Command {
   });
 }
 
-/** Names of all models, or of those that take samples of any size. */
-async function modelNames(anySize: boolean): Promise<string[]> {
+/** Names of all models, or of those that take any number of tokens, or that are trained here. */
+async function modelNames(anySize: boolean, trained: boolean): Promise<string[]> {
   const { familyOf, modelConfigs } = await import("../../models/registry.ts");
-  return [...modelConfigs()]
-    .filter(([, config]) => !anySize || familyOf(config).tokens(config) === undefined)
-    .map(([name]) => name);
+  return [...modelConfigs()].filter(([, config]) => {
+    const { sample, trainingWorkload } = familyOf(config);
+    return (!anySize || sample(config, {}) === undefined) && (!trained || trainingWorkload);
+  }).map(([name]) => name);
 }
 
 function throughputCommand(io: Io): Command {

@@ -4,13 +4,14 @@
  * @module
  */
 import type { Command } from "commander";
-import { familyCommands } from "../families/commands.ts";
+import { familyCommands, wordOf } from "../families/commands.ts";
 import { allCommands } from "../families/registry.ts";
 import type { Io } from "../terminal/io.ts";
 
 /** Builds `tessera demo`. */
 export function command(io: Io): Command {
   const description = "Train a small model on real pictures and show what it can do.";
-  const demo = familyCommands(io, "demo", description, allCommands(), true);
-  return demo.usage(`[${demo.commands.map((family) => family.name()).join("|")}] [options]`);
+  const shown = allCommands().filter(({ demo }) => demo).map(wordOf);
+  return familyCommands(io, "demo", description, allCommands(), true)
+    .usage(`[${shown.join("|")}] [options]`);
 }

@@ -5,6 +5,7 @@
  */
 import { Command } from "commander";
 import type { Subject } from "../../bench/subjects.ts";
+import type { ClipSize } from "../../models/codec.ts";
 import { closest, UsageError } from "../terminal/errors.ts";
 import { define, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
@@ -122,7 +123,7 @@ function modelCommand(io: Io): Command {
   });
 }
 
-/** What `info model` reports: one forward pass of one picture. */
+/** What `info model` reports: one forward pass of one picture or clip. */
 interface ModelReport {
   readonly model: string;
   readonly parameters: number;
@@ -130,15 +131,20 @@ interface ModelReport {
   readonly macs: number;
   readonly flops: number;
   readonly tokens: number;
+  readonly clip?: ClipSize;
   readonly config: object;
 }
 
 async function reportModel(subject: Subject): Promise<ModelReport> {
   const { countFlops } = await import("../../bench/flops.ts");
-  const { model, parameters, trainableParameters, macs, flops, tokens, config } = countFlops(
+  const { model, parameters, trainableParameters, macs, flops, tokens, clip, config } = countFlops(
     subject,
   );
-  return { model, parameters, trainableParameters, macs, flops, tokens, config };
+  return {
+    ...{ model, parameters, trainableParameters, macs, flops, tokens },
+    ...(clip && { clip }),
+    config,
+  };
 }
 
 /** A table of models. */
@@ -162,12 +168,14 @@ async function describeModels(reports: readonly ModelReport[]): Promise<string> 
 
 async function describeModel(report: ModelReport): Promise<string> {
   const { formatCount } = await import("../terminal/numbers.ts");
-  const { model, parameters, trainableParameters, macs, flops, tokens, config } = report;
+  const { model, parameters, trainableParameters, macs, flops, tokens, clip, config } = report;
+  const sample = clip ? `clip of ${clip.frames} x ${clip.height} x ${clip.width}` : "picture";
+  const parts = clip ? "convolutions and products" : "products and attention";
   return [
     `model          ${model}`,
     `parameters     ${formatCount(parameters)} (${formatCount(trainableParameters)} trained)`,
     `tokens         ${formatCount(tokens)}`,
-    `multiply-adds  ${formatCount(macs)} a picture, forward (products and attention)`,
+    `multiply-adds  ${formatCount(macs)} a ${sample}, forward (${parts})`,
     `FLOPs          ${formatCount(flops)} (2 x multiply-adds)`,
     `config         ${JSON.stringify(config)}`,
   ].join("\n");

@@ -6,7 +6,7 @@
 import { Command } from "commander";
 import type { Comparison } from "../../evaluation/verify/compare.ts";
 import type { VerificationReport } from "../../evaluation/verify/verification.ts";
-import type { FamilyCommands } from "../families/commands.ts";
+import { type FamilyCommands, named, wordOf } from "../families/commands.ts";
 import { allCommands } from "../families/registry.ts";
 import { ExitCode, UsageError } from "../terminal/errors.ts";
 import { alias, define, flag, group, optional, type Values } from "../flags/flags.ts";
@@ -18,7 +18,7 @@ import { number, text } from "../flags/parsers.ts";
 export function command(io: Io): Command {
   const verify = new Command("verify")
     .description("Compare a model's outputs and gradients with another framework's.");
-  for (const family of allCommands()) verify.addCommand(familyCommand(io, family));
+  for (const family of allCommands()) verify.addCommand(named(familyCommand(io, family), family));
   return verify;
 }
 
@@ -48,13 +48,15 @@ class VerificationFailed extends Error {
   readonly exitCode = ExitCode.failure;
 }
 
-function familyCommand(io: Io, { name, verify: { summary, contents, hint } }: FamilyCommands) {
+function familyCommand(io: Io, family: FamilyCommands) {
+  const { name, verify: { summary, contents, hint } } = family;
+  const word = wordOf(family);
   return define({
-    name,
+    name: word,
     summary,
     flags: verifyFlags(contents),
     examples: [[
-      `tessera verify ${name} --config c.json --ckpt w.safetensors --case case.safetensors`,
+      `tessera verify ${word} --config c.json --ckpt w.safetensors --case case.safetensors`,
       hint,
     ]],
     run: async ({ values }) => {

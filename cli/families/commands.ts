@@ -8,6 +8,7 @@ import type { FamilyConfig } from "../../nn/config.ts";
 import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import { define, type Definition, type Flags, type Parsed, type Values } from "../flags/flags.ts";
 import type { modelFlags } from "../flags/options.ts";
+import { UsageError } from "../terminal/errors.ts";
 import { recordFlags, withRunFile } from "../flags/run_file.ts";
 import { requireResumable } from "../flags/train_flags.ts";
 import type { Io } from "../terminal/io.ts";
@@ -22,6 +23,8 @@ export type ModelValues =
 export interface ModelFields<Config> {
   /** Flags that no other family has, by the names of their values. */
   readonly flags: Flags;
+  /** Flags of every family that its models have nothing for. */
+  readonly without?: readonly (keyof typeof modelFlags)[];
   /** The fields that flags replace; those without a value are undefined. */
   overrides(base: Config, values: ModelValues): Partial<Config>;
   /**
@@ -53,6 +56,8 @@ export interface CaseHelp {
 export interface FamilyCommands<Config = object> {
   /** Name of the family. */
   readonly name: string;
+  /** A shorter name, which help shows behind `train`, `verify` and the others; both are understood. */
+  readonly word?: string;
   /** Name in messages. */
   readonly title: string;
   /** Flags of its configuration. */
@@ -60,7 +65,7 @@ export interface FamilyCommands<Config = object> {
   /** Cases of other frameworks. */
   readonly verify: CaseHelp;
   /** `tessera train`. */
-  readonly train: FamilyCommand;
+  readonly train?: FamilyCommand;
   /** `tessera sample`. */
   readonly sample?: FamilyCommand;
   /** `tessera eval`. */
@@ -69,11 +74,19 @@ export interface FamilyCommands<Config = object> {
   readonly demo?: FamilyCommand;
 }
 
+/** The name of a family that help shows. */
+export const wordOf = ({ name, word = name }: FamilyCommands): string => word;
+
+/** A command of a family with the other name that it has, if it has one. */
+export function named(command: Command, { name, word }: FamilyCommands): Command {
+  return word === undefined ? command : command.alias(name);
+}
+
 /** Names of the commands that a family may have. */
 export type FamilyCommandName = "train" | "sample" | "eval" | "demo";
 
 /**
- * Builds the command that holds those of the families.
+ * Builds the command that holds those of the families; it says so for a family that has none.
  *
  * @param hasDefault whether it is the first one's when no family is named
  */
@@ -87,15 +100,32 @@ export function familyCommands(
   const parent = new Command(name).description(description);
   for (const family of families) {
     const command = family[name];
-    if (!command) continue;
+    if (!command) {
+      parent.addCommand(named(missingCommand(name, family, families), family), { hidden: true });
+      continue;
+    }
     const { run, ...definition } = command;
     const isDefault = hasDefault && parent.commands.length === 0;
-    parent.addCommand(
-      define({ ...definition, name: family.name, run: (parsed) => run(io, parsed) }),
-      { isDefault },
-    );
+    const own = define({ ...definition, name: wordOf(family), run: (parsed) => run(io, parsed) });
+    parent.addCommand(named(own, family), { isDefault });
   }
   return parent;
+}
+
+/** The command that a family lacks, whatever follows it. */
+function missingCommand(
+  name: FamilyCommandName,
+  family: FamilyCommands,
+  families: readonly FamilyCommands[],
+): Command {
+  const others = families.filter((other) => other[name]).map(wordOf).join(" and ");
+  return new Command(wordOf(family))
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false)
+    .action(() => {
+      throw new UsageError(`${name}: there is none for a ${family.title}, only for ${others}`);
+    });
 }
 
 /** `tessera train` of a family, whose own part is loaded when it runs. */

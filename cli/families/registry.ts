@@ -5,6 +5,7 @@
  */
 import type { Flags } from "../flags/flags.ts";
 import { modelFlags } from "../flags/options.ts";
+import { causalTokenizerCommands } from "./causal_tokenizer/commands.ts";
 import type { FamilyCommands } from "./commands.ts";
 import { ditCommands } from "./dit/commands.ts";
 import { navitCommands } from "./navit/commands.ts";
@@ -12,7 +13,11 @@ import { navitCommands } from "./navit/commands.ts";
 /** Commands by the name of the family. */
 const commands = new Map<string, FamilyCommands>();
 
-const shipped: readonly FamilyCommands[] = [ditCommands, navitCommands];
+const shipped: readonly FamilyCommands[] = [
+  ditCommands,
+  navitCommands,
+  causalTokenizerCommands,
+];
 for (const family of shipped) registerCommands(family);
 
 /** Adds the commands of a family from outside; those of one of the same name are replaced. */

@@ -14,6 +14,7 @@ import {
 import { readTextFile } from "../terminal/files.ts";
 import { asUsage, UsageError } from "../terminal/errors.ts";
 import type { Flags } from "../flags/flags.ts";
+import { modelFlags } from "../flags/options.ts";
 import type { ModelValues } from "./commands.ts";
 import { allCommands, commandsOf } from "./registry.ts";
 
@@ -44,6 +45,16 @@ export async function configFromFile(path: string, values: ModelValues): Promise
   return asUsage(() => overridden(path, config, values));
 }
 
+/** What flags say of the samples. */
+export interface SampleValues {
+  /** Tokens, of models that take any number. */
+  readonly tokens?: readonly number[];
+  /** Side in pixels. */
+  readonly imageSize?: number;
+  /** Frames of a clip, of families that have them. */
+  readonly frames?: unknown;
+}
+
 /** Side of the pictures that vision transformers are compared on, in pixels. */
 const usualSide = 224;
 
@@ -56,21 +67,22 @@ const usualSide = 224;
  */
 export function subjectsOf(
   { name, config }: NamedModel,
-  { tokens, imageSize }: { readonly tokens?: readonly number[]; readonly imageSize?: number },
+  { tokens, imageSize, frames }: SampleValues,
   fallback?: readonly number[],
 ): Subject[] {
   const family = familyOf(config);
-  const fixed = family.tokens(config);
-  if (fixed !== undefined) {
-    if (tokens === undefined) return [{ name, config, tokens: fixed }];
+  const subject = { name, config };
+  const sampleOf = (side: number | undefined) =>
+    asUsage(() => family.sample(config, { side, frames: frames as number | undefined }));
+  if (family.sample(config, {}) !== undefined) {
+    if (tokens === undefined) return [{ ...subject, ...sampleOf(imageSize)! }];
     throw new UsageError(
       `--tokens is for models of any size, and ${name} is a ${family.title}: give --image-size`,
     );
   }
-  const square = (side: number): number => family.tokens(config, side)!;
-  const counts = tokens ?? (imageSize === undefined ? fallback : [square(imageSize)]) ??
-    [square(usualSide)];
-  return counts.map((tokens) => ({ name, config, tokens }));
+  const asked = tokens ?? (imageSize === undefined ? fallback : undefined);
+  if (asked) return asked.map((tokens) => ({ ...subject, tokens }));
+  return [{ ...subject, ...sampleOf(imageSize ?? usualSide)! }];
 }
 
 function overridden(name: string, base: FamilyConfig, values: ModelValues): NamedModel {
@@ -91,13 +103,16 @@ function overridden(name: string, base: FamilyConfig, values: ModelValues): Name
 /** Refuses flags that only other families have. */
 function refuseForeignFlags(family: string, values: ModelValues, title: string): void {
   const own = commandsOf(family);
-  for (const other of allCommands()) {
-    const wrong = Object.entries(other.fields.flags as Flags)
-      .filter(([name]) => !Object.hasOwn(own.fields.flags, name) && values[name])
-      .map(([, { usage }]) => usage.split(" ", 1)[0]);
-    if (wrong.length === 0) continue;
-    throw new UsageError(
-      `${wrong.join(", ")}: for ${other.title} only, and ${title} is a ${own.title}`,
+  const given = (flags: Flags, names: readonly string[]): string =>
+    names.filter((name) => values[name]).map((name) => flags[name].usage.split(" ", 1)[0]).join(
+      ", ",
     );
+  for (const { fields: { flags }, title: other } of allCommands()) {
+    const foreign = Object.keys(flags).filter((name) => !Object.hasOwn(own.fields.flags, name));
+    const wrong = given(flags, foreign);
+    if (wrong === "") continue;
+    throw new UsageError(`${wrong}: for ${other} only, and ${title} is a ${own.title}`);
   }
+  const wrong = given(modelFlags, own.fields.without ?? []);
+  if (wrong !== "") throw new UsageError(`${wrong}: not for ${title}, which is a ${own.title}`);
 }

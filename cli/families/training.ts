@@ -7,7 +7,7 @@
 import type { OpenPictureSetOptions } from "../../data/open.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { Program } from "../../kernels/program.ts";
-import type { Family } from "../../models/family.ts";
+import type { TrainedFamily } from "../../models/family.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import type {
@@ -84,7 +84,7 @@ export interface TrainingCommand<
   Settings extends CommonSettings,
   Data extends TrainingData,
 > {
-  readonly family: Family<Config, Settings>;
+  readonly family: TrainedFamily<Config, Settings>;
   /** The data that comes with the tool: how manifests name it, and where it lies. */
   readonly shipped: { readonly name: string; readonly folder: string };
   /**

@@ -78,6 +78,16 @@ export const transformerFlags = group("Model:", {
   numClasses: optional("--num-classes <n>", "classes that are told apart", size),
 });
 
+/** The flags of {@link transformerFlags} that models of other kinds have nothing for. */
+export const transformerShape = [
+  "depth",
+  "hidden",
+  "heads",
+  "patch",
+  "channels",
+  "numClasses",
+] as const satisfies readonly (keyof typeof transformerFlags)[];
+
 /** A model that draws pictures, changed field by field. */
 export const modelFlags = {
   ...transformerFlags,

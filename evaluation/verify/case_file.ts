@@ -2,7 +2,8 @@
  * Case files: what another framework put into a model and got out of it, as safetensors.
  *
  * `input.<name>`, `output.<name>`; and, to check gradients, `cotangent.<output>` with `grad.<name>` for
- * inputs and parameters, the vector-Jacobian products. What each family has is in its own file.
+ * inputs and parameters, the vector-Jacobian products, summed over the outputs. What each family has is in
+ * its own file.
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { describeNonFinite } from "../../base/finite.ts";
 import { InputError, nearestNames, quote } from "../../base/errors.ts";
 import type { TensorInfo, TensorReader } from "../../formats/tensors/safetensors.ts";
 import { formatShape, sameShape, type Shape } from "../../kernels/shape.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
 
 /** A tensor that the model's answer is compared with. */
 export interface Expected {
@@ -31,16 +33,26 @@ export interface CaseLayout {
   readonly inputs: readonly string[];
   /** Inputs that it may hold, which are not read. */
   readonly ignored?: readonly string[];
-  /** The output. */
-  readonly output: string;
+  /** The outputs. */
+  readonly outputs: readonly string[];
   /** Everything whose gradient can be checked. */
   readonly sources: readonly string[];
 }
 
-/** The gradients that a case wants to be checked. */
-export interface CaseGradients {
-  /** Weights of the outputs; absent when there are no gradients. */
+/** An output of a model. */
+export interface CaseOutput {
+  /** What the model computes. */
+  readonly tensor: Tensor;
+  /** What it is compared with. */
+  readonly expected: Expected;
+  /** Weights of its elements in what is differentiated; absent where it is not. */
   readonly cotangent?: Float32Array;
+}
+
+/** What another framework got out of the model. */
+export interface CaseAnswers {
+  /** Outputs by name. */
+  readonly outputs: ReadonlyMap<string, CaseOutput>;
   /** Gradients by the name of the input or parameter. */
   readonly gradients: ReadonlyMap<string, Expected>;
 }
@@ -51,14 +63,17 @@ export interface CaseGradients {
  * @throws InputError with the nearest names
  */
 export function checkNames(reader: TensorReader, layout: CaseLayout): void {
-  const { family, inputs, ignored = [], output, sources } = layout;
-  const required = [...inputs.map((name) => `input.${name}`), `output.${output}`];
+  const { family, inputs, ignored = [], outputs, sources } = layout;
+  const required = [
+    ...inputs.map((name) => `input.${name}`),
+    ...outputs.map((name) => `output.${name}`),
+  ];
   // First, because the reader names the nearest tensors there are.
   required.forEach((name) => reader.info(name));
   const known = new Set([
     ...required,
     ...ignored.map((name) => `input.${name}`),
-    `cotangent.${output}`,
+    ...outputs.map((name) => `cotangent.${name}`),
     ...sources.map((name) => `grad.${name}`),
   ]);
   for (const name of reader.tensors.keys()) {
@@ -72,31 +87,44 @@ export function checkNames(reader: TensorReader, layout: CaseLayout): void {
 }
 
 /**
- * Reads the gradients of a case, and the cotangent that they need.
+ * Reads the outputs and the gradients of a case, and the cotangents that they need.
  *
- * @param shapes of everything whose gradient can be checked, by name
+ * @param outputs what the model computes, by name
+ * @param sources everything whose gradient can be checked, by name
  * @throws InputError naming the tensor and what does not fit
  */
-export function readGradients(
+export function readAnswers(
   reader: TensorReader,
-  shapes: Iterable<readonly [name: string, shape: Shape]>,
-  output: string,
-  outputShape: Shape,
-): CaseGradients {
+  outputs: Readonly<Record<string, Tensor>>,
+  sources: ReadonlyMap<string, Tensor>,
+): CaseAnswers {
+  const answers = new Map(
+    Object.entries(outputs).map(([name, tensor]) => [name, readOutput(reader, name, tensor)]),
+  );
   const gradients = new Map<string, Expected>();
-  for (const [source, shape] of shapes) {
+  for (const [source, { shape }] of sources) {
     const name = `grad.${source}`;
-    if (!reader.tensors.has(name)) continue;
-    gradients.set(source, { name, shape, values: readFloats(reader, name, shape) });
-  }
-  const name = `cotangent.${output}`;
-  if (reader.tensors.has(name)) {
-    return { cotangent: readFloats(reader, name, outputShape), gradients };
+    if (reader.tensors.has(name)) gradients.set(source, readExpected(reader, name, shape));
   }
   const [first] = gradients.keys();
-  if (first === undefined) return { gradients };
-  throw new InputError(`${reader.path}: grad.${first} needs the tensor ${name} beside it`);
+  const isWeighted = [...answers.values()].some(({ cotangent }) => cotangent);
+  if (first === undefined || isWeighted) return { outputs: answers, gradients };
+  const wanted = [...answers.keys()].map((name) => `cotangent.${name}`).join(" or ");
+  throw new InputError(`${reader.path}: grad.${first} needs the tensor ${wanted} beside it`);
 }
+
+function readOutput(reader: TensorReader, name: string, tensor: Tensor): CaseOutput {
+  const expected = readExpected(reader, `output.${name}`, tensor.shape);
+  const cotangent = `cotangent.${name}`;
+  if (!reader.tensors.has(cotangent)) return { tensor, expected };
+  return { tensor, expected, cotangent: readFloats(reader, cotangent, tensor.shape) };
+}
+
+const readExpected = (reader: TensorReader, name: string, shape: Shape): Expected => ({
+  name,
+  shape,
+  values: readFloats(reader, name, shape),
+});
 
 /** The error for a tensor of another shape. */
 export function misfit(

@@ -11,10 +11,12 @@ import type { HostArray } from "../../kernels/shape.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { gradients } from "../../kernels/graph/gradients.ts";
 import { type Graph, graphInputs, makeGraph } from "../../kernels/graph/graph.ts";
+import { add, multiply } from "../../kernels/ops/elementwise/op.ts";
+import { reduceSum } from "../../kernels/ops/reduce/op.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
 import { matchWeights } from "../../nn/weights_file.ts";
-import type { CaseGradients, Expected } from "./case_file.ts";
+import type { CaseAnswers, Expected } from "./case_file.ts";
 import { compareTensor, type Comparison } from "./compare.ts";
 
 /** A case that fits a model. */
@@ -23,7 +25,7 @@ export interface VerificationCase {
   readonly graph: Graph;
   /** What goes into it, by name. */
   readonly inputs: ReadonlyMap<string, HostArray>;
-  /** The output first, then the gradients. */
+  /** The outputs first, then the gradients. */
   readonly expected: readonly Expected[];
 }
 
@@ -43,40 +45,49 @@ export interface VerificationReport {
   readonly tolerance: number;
   /** Whether every tensor is within the tolerance. */
   readonly passed: boolean;
-  /** The output first, then the gradients. */
+  /** The outputs first, then the gradients. */
   readonly tensors: readonly Comparison[];
 }
 
 /** A case as its family reads it, and the model traced for it. */
-export interface CaseParts extends CaseGradients {
+export interface CaseParts extends CaseAnswers {
   /** Everything that the case puts into the model, by name; what the model does not read is left out. */
   readonly inputs: Readonly<Record<string, HostArray>>;
-  /** What the output is compared with. */
-  readonly expected: Expected;
-  /** The output. */
-  readonly output: Tensor;
   /** Inputs and parameters whose gradients may be asked for, by name. */
   readonly sources: ReadonlyMap<string, Tensor>;
 }
 
 /** Makes a case: forward pass, and the gradients that are asked for. */
 export function makeCase(parts: CaseParts): VerificationCase {
-  const { inputs, expected, output, sources, cotangent } = parts;
+  const outputs = [...parts.outputs.values()];
   const wanted = [...parts.gradients];
-  const named: Record<string, Tensor> = { [expected.name]: output };
-  if (wanted.length > 0) {
-    const from = wanted.map(([source]) => sources.get(source)!);
-    const found = gradients(output, from, input("cotangent", output.shape));
-    wanted.forEach(([, { name }], index) => named[name] = found[index]);
-  }
-  const graph = makeGraph("case", { outputs: named });
+  const named = outputs.map(({ expected, tensor }) => [expected.name, tensor] as const);
+  const weights = [...parts.outputs].flatMap(([name, { cotangent }]): [string, HostArray][] =>
+    cotangent ? [[cotangentOf(name), cotangent]] : []
+  );
+  const from = wanted.map(([source]) => parts.sources.get(source)!);
+  const found = wanted.length > 0 ? gradients(weightedSum(parts.outputs), from) : [];
+  const gradientsByName = wanted.map(([, { name }], index) => [name, found[index]] as const);
+  const graph = makeGraph("case", { outputs: Object.fromEntries([...named, ...gradientsByName]) });
   const reads = graphInputs(graph);
-  const given: [string, HostArray | undefined][] = Object.entries({ ...inputs, cotangent });
+  const given = [...Object.entries(parts.inputs), ...weights];
   return {
     graph,
-    inputs: new Map(given.flatMap(([name, data]) => data && reads.has(name) ? [[name, data]] : [])),
-    expected: [expected, ...parts.gradients.values()],
+    inputs: new Map(given.filter(([name]) => reads.has(name))),
+    expected: [...outputs.map(({ expected }) => expected), ...parts.gradients.values()],
   };
+}
+
+const cotangentOf = (output: string): string => `cotangent.${output}`;
+
+/** The sum over all outputs, weighted by their cotangents: its gradients are the case's. */
+function weightedSum(outputs: CaseAnswers["outputs"]): Tensor {
+  return [...outputs]
+    .filter(([, { cotangent }]) => cotangent)
+    .map(([name, { tensor }]) =>
+      reduceSum(multiply(tensor, input(cotangentOf(name), tensor.shape)))
+    )
+    .reduce((a, b) => add(a, b));
 }
 
 /**

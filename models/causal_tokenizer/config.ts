@@ -1,12 +1,12 @@
 /**
- * Checking configurations of causal tokenizers that come from files and flags, and sizes of clips.
+ * Checking configurations of causal tokenizers that come from files and flags.
  *
  * @module
  */
 import { z } from "zod";
 import { InputError } from "../../base/errors.ts";
-import { checkFields, requireMultiple } from "../../nn/config.ts";
-import { type CausalTokenizerConfig, spatialFactor, temporalFactor } from "./model.ts";
+import { checkFields, requireMultiple, withOverrides } from "../../nn/config.ts";
+import type { CausalTokenizerConfig } from "./model.ts";
 
 const count = z.int().min(1).max(65536);
 
@@ -50,25 +50,11 @@ export function checkCausalTokenizerConfig(value: unknown, where: string): Causa
   return config;
 }
 
-/**
- * Checks that a tokenizer takes clips of this size: 1 + m s frames, sides that are multiples of f.
- *
- * @throws InputError with the nearest valid values
- */
-export function checkClipSize(
+/** A configuration with some fields replaced, checked. */
+export function overrideCausalTokenizerConfig(
   config: CausalTokenizerConfig,
-  { frames, height, width }: Readonly<Record<"frames" | "height" | "width", number>>,
+  overrides: Partial<CausalTokenizerConfig>,
   where: string,
-): void {
-  const [s, f] = [temporalFactor(config), spatialFactor(config)];
-  if (frames < 1 || (frames - 1) % s !== 0) {
-    const below = 1 + Math.floor((frames - 1) / s) * s;
-    const nearest = below < 1 ? "1" : `${below} and ${below + s}`;
-    throw new InputError(
-      `${where}: ${frames} frames are not 1 + a multiple of ${s}; nearest numbers: ${nearest}`,
-    );
-  }
-  for (const [what, side] of [["height", height], ["width", width]] as const) {
-    requireMultiple(where, [what, side], [`divisible by ${f}`, f], `${what}s`);
-  }
+): CausalTokenizerConfig {
+  return checkCausalTokenizerConfig(withOverrides(config, overrides), where);
 }

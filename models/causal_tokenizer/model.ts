@@ -54,7 +54,7 @@ export interface CausalTokenizerConfig {
 /** Under the roots of all norms and of the deviation in the adaptive ones. */
 const epsilon = 1e-6;
 /** Colours of a pixel. */
-const colours = 3;
+export const colours = 3;
 
 /** Channels of the levels, finest first. */
 const widths = ({ baseChannels, multipliers }: CausalTokenizerConfig): number[] =>

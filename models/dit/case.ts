@@ -5,14 +5,13 @@
  * @module
  */
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
-import type { Shape } from "../../kernels/shape.ts";
-import { type DiTConfig, ditParameters, outputChannels } from "./model.ts";
+import { type DiTConfig, ditParameters } from "./model.ts";
 import { traceDiT } from "./graph.ts";
 import {
   checkNames,
   misfit,
+  readAnswers,
   readFloats,
-  readGradients,
   readWhole,
 } from "../../evaluation/verify/case_file.ts";
 import { makeCase, type VerificationCase } from "../../evaluation/verify/verification.ts";
@@ -31,21 +30,16 @@ export async function readDiTCase(path: string, config: DiTConfig): Promise<Veri
   checkNames(reader, {
     family: "DiT",
     inputs: ["x", "t", "y"],
-    output: "out",
+    outputs: ["out"],
     sources: ["x", ...specifications.map(({ name }) => name)],
   });
   const { channels, inputSize, classes } = config;
   const batch = batchOf(reader);
-  const picture = (depth: number): Shape => [batch, depth, inputSize, inputSize];
-  const shape = picture(outputChannels(config));
-  const shapes = [
-    ["x", picture(channels)] as const,
-    ...specifications.map(({ name, shape }) => [name, shape] as const),
-  ];
   const { x, parameters, out } = traceDiT(config, batch);
+  const sources = new Map([["x", x], ...parameters]);
   return makeCase({
     inputs: {
-      x: readFloats(reader, "input.x", picture(channels)),
+      x: readFloats(reader, "input.x", [batch, channels, inputSize, inputSize]),
       t: readWhole(reader, "input.t", [batch], {
         least: 0,
         most: timesteps - 1,
@@ -57,10 +51,8 @@ export async function readDiTCase(path: string, config: DiTConfig): Promise<Veri
         meaning: `the model has classes 0 to ${classes - 1}, and ${classes} for no class`,
       }),
     },
-    expected: { name: "output.out", shape, values: readFloats(reader, "output.out", shape) },
-    ...readGradients(reader, shapes, "out", shape),
-    output: out,
-    sources: new Map([["x", x], ...parameters]),
+    ...readAnswers(reader, { out }, sources),
+    sources,
   });
 }
 

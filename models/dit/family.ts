@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Family } from "../family.ts";
+import type { TrainedFamily } from "../family.ts";
 import { readDiTCase } from "./case.ts";
 import { checkDiTConfig } from "./config.ts";
 import { ditTokens, traceDiT } from "./graph.ts";
@@ -14,14 +14,14 @@ import { ditTrainingGraphs } from "./step.ts";
 import { ditTrainingWorkload, ditWorkload } from "./workload.ts";
 
 /** Diffusion transformers. */
-export const ditFamily: Family<DiTConfig, DiTSettings> = {
+export const ditFamily: TrainedFamily<DiTConfig, DiTSettings> = {
   name: "dit",
   title: "DiT",
   configs: ditConfigs,
   check: checkDiTConfig,
   parameters: ditParameters,
   classes: ({ classes }) => classes,
-  tokens: ditTokens,
+  sample: (config) => ({ tokens: ditTokens(config) }),
   trace: (config, { batch, weights }) => traceDiT(config, batch, weights),
   workload: ditWorkload,
   trainingWorkload: ditTrainingWorkload,

@@ -15,8 +15,8 @@ import { lookup, parameterStates } from "../../nn/parameters.ts";
 import {
   checkNames,
   misfit,
+  readAnswers,
   readFloats,
-  readGradients,
   readWhole,
   type WholeRange,
 } from "../../evaluation/verify/case_file.ts";
@@ -36,32 +36,24 @@ export async function readNaViTCase(path: string, config: NaViTConfig): Promise<
     family: "NaViT",
     inputs: ["patches", "segments", "rows", "columns", "gridRows", "gridColumns"],
     ignored: ["labels", "weights", "indices"],
-    output: "logits",
+    outputs: ["logits"],
     sources: ["patches", ...specifications.map(({ name }) => name)],
   });
   const pack = packShapeOf(reader, config);
-  const { sequences, length, slots } = pack;
+  const { sequences, length } = pack;
   const patches: Shape = [sequences, length, patchWidth(config)];
-  const shape: Shape = [sequences, slots, config.classes];
-  const shapes = [
-    ["patches", patches] as const,
-    ...specifications.map(({ name, shape }) => [name, shape] as const),
-  ];
   const inputs = readInputs(reader, config, pack, patches);
   const isFilled = filledSlots(inputs.segments, pack);
   const isCompared = (index: number): boolean => isFilled[Math.floor(index / config.classes)];
-  const values = readFloats(reader, "output.logits", shape);
-  const answers = readGradients(reader, shapes, "logits", shape);
-  requireZeros(reader, "cotangent.logits", answers.cotangent, isCompared);
   const states = parameterStates(specifications);
   const images = imageInputs(config, pack);
-  return makeCase({
-    inputs,
-    expected: { name: "output.logits", shape, values, isCompared },
-    ...answers,
-    output: navit(config, lookup(states), images),
-    sources: new Map([["patches", images.patches], ...states]),
-  });
+  const sources = new Map([["patches", images.patches], ...states]);
+  const logits = navit(config, lookup(states), images);
+  const { outputs, gradients } = readAnswers(reader, { logits }, sources);
+  const output = outputs.get("logits")!;
+  requireZeros(reader, "cotangent.logits", output.cotangent, isCompared);
+  const compared = { ...output, expected: { ...output.expected, isCompared } };
+  return makeCase({ inputs, outputs: new Map([["logits", compared]]), gradients, sources });
 }
 
 /** The sizes of the batch: sequences and their length from the segments, slots from the logits. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { gridAtSide, gridTokens } from "../../data/packing/patch_grid.ts";
-import type { Family } from "../family.ts";
+import type { TrainedFamily } from "../family.ts";
 import { readNaViTCase } from "./case.ts";
 import { checkNaViTConfig } from "./config.ts";
 import { traceNaViT } from "./graph.ts";
@@ -15,15 +15,17 @@ import { navitTrainingGraphs } from "./step.ts";
 import { navitTrainingWorkload, navitWorkload } from "./workload.ts";
 
 /** Vision transformers for pictures of any size. */
-export const navitFamily: Family<NaViTConfig, NaViTSettings> = {
+export const navitFamily: TrainedFamily<NaViTConfig, NaViTSettings> = {
   name: "navit",
   title: "NaViT",
   configs: navitConfigs,
   check: checkNaViTConfig,
   parameters: navitParameters,
   classes: ({ classes, text }) => text ? undefined : classes,
-  tokens: ({ patch }, side) =>
-    side && gridTokens(gridAtSide({ width: side, height: side }, side, patch)),
+  sample: ({ patch }, { side }) =>
+    side === undefined
+      ? undefined
+      : { tokens: gridTokens(gridAtSide({ width: side, height: side }, side, patch)) },
   trace: (config, { batch, tokens, weights }) =>
     traceNaViT(
       config,

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { ripple } from "../../base/ripple.ts";
-import { checkNames, readFloats, readGradients } from "../../evaluation/verify/case_file.ts";
+import { checkNames, readAnswers, readFloats } from "../../evaluation/verify/case_file.ts";
 import { makeCase } from "../../evaluation/verify/verification.ts";
 import { openSafetensors } from "../../formats/tensors/safetensors.ts";
 import { square, subtract } from "../../kernels/ops/elementwise/op.ts";
@@ -14,7 +14,7 @@ import { linear } from "../../kernels/ops/matmul/op.ts";
 import { reshape } from "../../kernels/ops/movement/op.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { input } from "../../kernels/tensor.ts";
-import type { Family, WorkSize } from "../../models/family.ts";
+import type { TrainedFamily, WorkSize } from "../../models/family.ts";
 import { checkFields } from "../../nn/config.ts";
 import { lookup, type ParameterSpecification, parameterStates } from "../../nn/parameters.ts";
 import {
@@ -71,14 +71,14 @@ const inputs = ({ channels, inputSize }: LinearConfig, { batch }: WorkSize) => (
 });
 
 /** Linear autoencoders. */
-export const linearFamily: Family<LinearConfig, LinearSettings> = {
+export const linearFamily: TrainedFamily<LinearConfig, LinearSettings> = {
   name: "linear",
   title: "Linear",
   configs: new Map([["Linear-8", { family: "linear", inputSize: 28, channels: 1, hidden: 8 }]]),
   check: (value, where) => checkFields(configSchema, value, where),
   parameters,
   classes: () => undefined,
-  tokens: () => 1,
+  sample: () => ({ tokens: 1 }),
   trace,
   workload: (config, size) => ({
     specifications: parameters(config),
@@ -98,17 +98,19 @@ export const linearFamily: Family<LinearConfig, LinearSettings> = {
   case: {
     async read(path, config) {
       using reader = await openSafetensors(path);
-      const sources = parameters(config).map(({ name, shape }) => [name, shape] as const);
-      const names = sources.map(([name]) => name);
-      checkNames(reader, { family: "Linear", inputs: ["images"], output: "out", sources: names });
+      const names = parameters(config).map(({ name }) => name);
+      checkNames(reader, {
+        family: "Linear",
+        inputs: ["images"],
+        outputs: ["out"],
+        sources: names,
+      });
       const [batch] = reader.info("input.images").shape;
-      const { images: { shape }, out, parameters: states } = trace(config, { batch });
+      const { images: { shape }, out, parameters: sources } = trace(config, { batch });
       return makeCase({
         inputs: { images: readFloats(reader, "input.images", shape) },
-        expected: { name: "output.out", shape, values: readFloats(reader, "output.out", shape) },
-        ...readGradients(reader, sources, "out", shape),
-        output: out,
-        sources: states,
+        ...readAnswers(reader, { out }, sources),
+        sources,
       });
     },
   },

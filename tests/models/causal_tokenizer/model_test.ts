@@ -7,10 +7,8 @@ import { gradients } from "../../../kernels/graph/gradients.ts";
 import { makeGraph } from "../../../kernels/graph/graph.ts";
 import type { Shape } from "../../../kernels/shape.ts";
 import { input, type Tensor } from "../../../kernels/tensor.ts";
-import {
-  checkCausalTokenizerConfig,
-  checkClipSize,
-} from "../../../models/causal_tokenizer/config.ts";
+import { checkCausalTokenizerConfig } from "../../../models/causal_tokenizer/config.ts";
+import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
 import { imageForm, inflate } from "../../../models/causal_tokenizer/inflate.ts";
 import {
   type CausalTokenizerConfig,
@@ -19,6 +17,7 @@ import {
   decoder,
   encoder,
 } from "../../../models/causal_tokenizer/model.ts";
+import { checkClipSize, clipSize, latentSize } from "../../../models/codec.ts";
 import {
   countParameters,
   lookup,
@@ -188,9 +187,12 @@ Deno.test("causal tokenizer: configurations and sizes that do not fit are refuse
   refused({ groups: 48 }, /width 128 .* nearest widths: 96 and 144/);
   refused({ temporalKernel: 1 }, /all must be false/);
   refused({ temporalDownsampling: [true] }, /3 down-samplings .* not 1/);
+  const grid = causalTokenizerCodec.grid(config);
   const size = { frames: 17, height: 128, width: 64 };
-  checkClipSize(config, size, "c");
-  assert.throws(() => checkClipSize(config, { ...size, frames: 16 }, "c"), /13 and 17/);
-  assert.throws(() => checkClipSize(config, { ...size, frames: 0 }, "c"), /nearest numbers: 1$/);
-  assert.throws(() => checkClipSize(config, { ...size, width: 60 }, "c"), /56 and 64/);
+  checkClipSize(grid, size, "c");
+  assert.deepEqual(latentSize(grid, size), { frames: 5, height: 16, width: 8 });
+  assert.deepEqual(clipSize(grid, latentSize(grid, size)), size);
+  assert.throws(() => checkClipSize(grid, { ...size, frames: 16 }, "c"), /13 and 17/);
+  assert.throws(() => checkClipSize(grid, { ...size, frames: 0 }, "c"), /nearest numbers: 1$/);
+  assert.throws(() => checkClipSize(grid, { ...size, width: 60 }, "c"), /56 and 64/);
 });

@@ -1,0 +1,81 @@
+/**
+ * Codecs: networks from pixels to latents and back, which denoisers work on.
+ *
+ * All of them take clips; a picture is a clip of one frame. A latent frame stands for the same number of
+ * frames each, only the first one for a single frame, so that a picture has a latent too.
+ *
+ * @module
+ */
+import { InputError } from "../base/errors.ts";
+import type { Tensor } from "../kernels/tensor.ts";
+import { type FamilyConfig, requireMultiple } from "../nn/config.ts";
+import type { Parameters } from "../nn/parameters.ts";
+
+/** Frames and sides of a clip, in pixels or in positions of its latent. */
+export interface ClipSize {
+  /** Pictures one after the other; a picture by itself is 1. */
+  readonly frames: number;
+  /** Rows. */
+  readonly height: number;
+  /** Columns. */
+  readonly width: number;
+}
+
+/** The latent of a codec beside its pixels. */
+export interface CodecGrid {
+  /** Channels of the latent. */
+  readonly channels: number;
+  /** Frames s that a latent frame stands for, but the first: clips have 1 + m s of them. */
+  readonly frames: number;
+  /** Pixels f along the sides of a latent position: sides of clips are multiples. */
+  readonly side: number;
+}
+
+/** How the models of a family code pixels. */
+export interface CodecFace<Config extends FamilyConfig> {
+  /** The sizes of clips that a model takes, and of their latents. */
+  grid(config: Config): CodecGrid;
+  /** Traces pixels (N, 3, 1 + m s, H, W) in [-1, 1] to latents (N, c, 1 + m, H / f, W / f). */
+  encode(config: Config, parameters: Parameters, pixels: Tensor): Tensor;
+  /** Traces latents (N, c, 1 + m, h, w) to pixels (N, 3, 1 + m s, f h, f w), which are not clamped. */
+  decode(config: Config, parameters: Parameters, latents: Tensor): Tensor;
+}
+
+/** The size of the latent of a clip that the codec takes. */
+export const latentSize = (grid: CodecGrid, { frames, height, width }: ClipSize): ClipSize => ({
+  frames: 1 + (frames - 1) / grid.frames,
+  height: height / grid.side,
+  width: width / grid.side,
+});
+
+/** The size of the clip that a latent stands for. */
+export const clipSize = (grid: CodecGrid, { frames, height, width }: ClipSize): ClipSize => ({
+  frames: 1 + (frames - 1) * grid.frames,
+  height: height * grid.side,
+  width: width * grid.side,
+});
+
+/** Elements of a frame times frames: pixels of a clip, positions of a latent. */
+export const positions = ({ frames, height, width }: ClipSize): number => frames * height * width;
+
+/**
+ * Checks that a codec takes clips of this size.
+ *
+ * @throws InputError with the nearest valid values
+ */
+export function checkClipSize(
+  { frames: step, side }: CodecGrid,
+  { frames, height, width }: ClipSize,
+  where: string,
+): void {
+  if (frames < 1 || (frames - 1) % step !== 0) {
+    const below = 1 + Math.floor((frames - 1) / step) * step;
+    const nearest = below < 1 ? "1" : `${below} and ${below + step}`;
+    throw new InputError(
+      `${where}: ${frames} frames are not 1 + a multiple of ${step}; nearest numbers: ${nearest}`,
+    );
+  }
+  for (const [what, pixels] of [["height", height], ["width", width]] as const) {
+    requireMultiple(where, [what, pixels], [`divisible by ${side}`, side], `${what}s`);
+  }
+}
