@@ -12,6 +12,7 @@ export const streams = {
   labelDropout: 4,
   samplingStart: 5,
   samplingStep: 6,
+  posterior: 7,
 } as const;
 
 /** A seed (a whole number up to 2^53) as the two 32-bit words of the generator's key. */

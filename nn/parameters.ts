@@ -43,6 +43,8 @@ export interface ParameterSpecification {
   readonly trainable: boolean;
   /** Given when the first axis counts classes: rows besides theirs, such as that of the null class. */
   readonly perClass?: { readonly others: number };
+  /** What older files call it, if they have another name for it. */
+  readonly formerName?: string;
 }
 
 /** Looks up a parameter by its full name. */
@@ -163,7 +165,20 @@ export function under(
   prefix: string,
   specifications: readonly ParameterSpecification[],
 ): ParameterSpecification[] {
-  return specifications.map((parameter) => ({ ...parameter, name: `${prefix}.${parameter.name}` }));
+  return specifications.map((parameter) => ({
+    ...parameter,
+    name: `${prefix}.${parameter.name}`,
+    ...(parameter.formerName !== undefined && { formerName: `${prefix}.${parameter.formerName}` }),
+  }));
+}
+
+/** A trained vector. */
+export function vectorParameter(
+  name: string,
+  length: number,
+  initial: Initializer,
+): ParameterSpecification {
+  return { name, shape: [length], initial, trainable: true };
 }
 
 /** The first parameter that is not finite, in words; undefined when all are. */

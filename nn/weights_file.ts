@@ -5,8 +5,8 @@
  * @module
  */
 import { InputError } from "../base/errors.ts";
-import { type TensorReader, withoutPrefix } from "../formats/tensors/safetensors.ts";
-import type { Shape } from "../kernels/shape.ts";
+import { renamed, type TensorReader } from "../formats/tensors/safetensors.ts";
+import { sameShape, type Shape } from "../kernels/shape.ts";
 import { mismatch, type ParameterSpecification, wrapperPrefix } from "./parameters.ts";
 
 /** The tensors of a file that are a model's parameters. */
@@ -41,8 +41,8 @@ export function matchWeights(
   { allowOtherClasses = false } = {},
 ): ModelWeights {
   const prefix = wrapperPrefix(specifications, file.tensors.keys());
-  const tensors = prefix === "" ? file : withoutPrefix(file, prefix);
-  const shapes = new Map([...tensors.tensors].map(([name, { shape }]) => [name, shape]));
+  const tensors = underModelNames(file, prefix, specifications);
+  const shapes = foundShapes(tensors, specifications);
   const differing = allowOtherClasses
     ? specifications.filter((parameter) => differsInClasses(parameter, shapes.get(parameter.name)))
     : [];
@@ -53,6 +53,47 @@ export function matchWeights(
   requirePlainNumbers(tensors);
   return { tensors, prefix, otherClasses };
 }
+
+/** The file under the names that the model has: without the wrapper's prefix, and not the former ones. */
+function underModelNames(
+  file: TensorReader,
+  prefix: string,
+  specifications: readonly ParameterSpecification[],
+): TensorReader {
+  const present = new Set([...file.tensors.keys()].map((name) => name.slice(prefix.length)));
+  const current = new Map(
+    specifications.flatMap(({ name, formerName }) =>
+      formerName === undefined || present.has(name) ? [] : [[formerName, name]]
+    ),
+  );
+  if (prefix === "" && !current.keys().some((name) => present.has(name))) return file;
+  return renamed(file, (stored) => {
+    const name = stored.slice(prefix.length);
+    return current.get(name) ?? name;
+  });
+}
+
+/**
+ * Shapes by name. A linear map is also a convolution whose kernel has one position, and some programs
+ * store it so: axes of one element at the end mean nothing.
+ */
+function foundShapes(
+  { tensors }: TensorReader,
+  specifications: readonly ParameterSpecification[],
+): Map<string, Shape> {
+  const wanted = new Map(specifications.map(({ name, shape }) => [name, shape]));
+  return new Map(
+    [...tensors].map(([name, { shape }]) => {
+      const model = wanted.get(name);
+      const same = model && sameShape(withoutUnits(model), withoutUnits(shape));
+      return [name, same ? model : shape];
+    }),
+  );
+}
+
+/** A shape without the axes of one element at its end. */
+const withoutUnits = (shape: Shape): Shape =>
+  shape.slice(0, shape.findLastIndex((n) => n !== 1) + 1);
 
 /** Refuses tensors that mean nothing without the scales of the program that wrote them. */
 function requirePlainNumbers({ path, tensors }: TensorReader): void {

@@ -261,25 +261,23 @@ class ShardedSafetensors implements TensorReader {
   }
 }
 
-/** The tensors of a file under names without their common start. */
+/** The tensors of a file under other names. */
 class RenamedTensors implements TensorReader {
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 
   readonly #file: TensorReader;
-  readonly #prefix: string;
+  /** Names in the file by the new ones. */
+  readonly #stored: ReadonlyMap<string, string>;
 
-  constructor(file: TensorReader, prefix: string) {
+  constructor(file: TensorReader, rename: (name: string) => string) {
     this.#file = file;
-    this.#prefix = prefix;
     this.path = file.path;
     this.metadata = file.metadata;
+    this.#stored = new Map([...file.tensors.keys()].map((name) => [rename(name), name]));
     this.tensors = new Map(
-      [...file.tensors.values()].map((info) => {
-        const name = info.name.slice(prefix.length);
-        return [name, { ...info, name }];
-      }),
+      [...this.#stored].map(([name, stored]) => [name, { ...file.info(stored), name }]),
     );
   }
 
@@ -288,19 +286,19 @@ class RenamedTensors implements TensorReader {
   }
 
   readBytes(name: string): Uint8Array<ArrayBuffer> {
-    return this.#file.readBytes(this.#prefix + name);
+    return this.#file.readBytes(this.#storedName(name));
   }
 
   readFloat32(name: string, out?: Float32Array): Float32Array {
-    return this.#file.readFloat32(this.#prefix + name, out);
+    return this.#file.readFloat32(this.#storedName(name), out);
   }
 
   readFloat32Part(name: string, start: number, out: Float32Array): void {
-    this.#file.readFloat32Part(this.#prefix + name, start, out);
+    this.#file.readFloat32Part(this.#storedName(name), start, out);
   }
 
   readInt32(name: string): Int32Array {
-    return this.#file.readInt32(this.#prefix + name);
+    return this.#file.readInt32(this.#storedName(name));
   }
 
   checkContents(): void {
@@ -314,15 +312,20 @@ class RenamedTensors implements TensorReader {
   [Symbol.dispose](): void {
     this.close();
   }
+
+  #storedName(name: string): string {
+    this.info(name);
+    return this.#stored.get(name)!;
+  }
 }
 
 /**
- * A reader of the same file that leaves out the start of every name.
+ * A reader of the same file that has other names for the tensors.
  *
- * @param prefix starts the names of all tensors
+ * @param rename gives the new name of one; no two get the same
  */
-export function withoutPrefix(reader: TensorReader, prefix: string): TensorReader {
-  return new RenamedTensors(reader, prefix);
+export function renamed(reader: TensorReader, rename: (name: string) => string): TensorReader {
+  return new RenamedTensors(reader, rename);
 }
 
 function findTensor(reader: TensorReader, name: string): TensorInfo {

@@ -10,7 +10,7 @@
  * @module
  */
 import { convolution } from "../../kernels/ops/convolution/op.ts";
-import { add, silu, square, squareRoot, subtract } from "../../kernels/ops/elementwise/op.ts";
+import { add, square, squareRoot, subtract } from "../../kernels/ops/elementwise/op.ts";
 import { groupNorm } from "../../kernels/ops/group_norm/op.ts";
 import {
   broadcastTo,
@@ -22,12 +22,19 @@ import {
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { depthToSpace } from "../../kernels/ops/resample/op.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
+import {
+  convolutionParameters,
+  kernelParameter,
+  normParameters,
+  normSilu,
+} from "../../nn/convolution.ts";
 import { linear } from "../../nn/layers.ts";
 import {
   type Initializer,
   type Parameters,
   type ParameterSpecification,
   under,
+  vectorParameter,
   within,
 } from "../../nn/parameters.ts";
 
@@ -154,11 +161,7 @@ function normSwish(
   name: string,
   x: Tensor,
 ): Tensor {
-  const { weight, bias } = {
-    weight: parameters(`${name}.weight`),
-    bias: parameters(`${name}.bias`),
-  };
-  return silu(groupNorm(x, groups, epsilon, { weight, bias }));
+  return normSilu(parameters, name, x, { groups, epsilon });
 }
 
 /** The residual blocks `name.0`, `name.1`, ...; the first may change the width. */
@@ -242,7 +245,7 @@ function encoderParameters(config: CausalTokenizerConfig): ParameterSpecificatio
   const levels = widths(config);
   const last = levels.length - 1;
   return [
-    weightOf("conv_in", colours, levels[0], kernel),
+    kernelParameter("conv_in", colours, levels[0], kernel),
     ...levels.flatMap((width, index) =>
       under(`levels.${index}`, [
         ...blocksParameters(config, "blocks", levels[Math.max(index - 1, 0)], width),
@@ -290,61 +293,25 @@ function blocksParameters(
     const entering = index === 0 ? inputs : outputs;
     return under(`${name}.${index}`, [
       ...normParameters("norm1", entering),
-      weightOf("conv1", entering, outputs, kernel),
+      kernelParameter("conv1", entering, outputs, kernel),
       ...normParameters("norm2", outputs),
-      weightOf("conv2", outputs, outputs, kernel),
-      ...(entering === outputs ? [] : [weightOf("shortcut", entering, outputs, [1, 1, 1])]),
+      kernelParameter("conv2", outputs, outputs, kernel),
+      ...(entering === outputs ? [] : [kernelParameter("shortcut", entering, outputs, [1, 1, 1])]),
     ]);
   }).flat();
-}
-
-function normParameters(name: string, channels: number): ParameterSpecification[] {
-  return [vector(`${name}.weight`, channels, one), vector(`${name}.bias`, channels, zeros)];
 }
 
 /** An adaptive norm starts as a plain one. */
 function adaptiveNormParameters(latent: number, channels: number): ParameterSpecification[] {
   const shape = [channels, latent];
+  const zeros: Initializer = { kind: "zeros" };
   return [
     { name: "scale.weight", shape, initial: zeros, trainable: true },
-    vector("scale.bias", channels, one),
+    vectorParameter("scale.bias", channels, { kind: "constant", value: 1 }),
     { name: "bias.weight", shape, initial: zeros, trainable: true },
-    vector("bias.bias", channels, zeros),
+    vectorParameter("bias.bias", channels, zeros),
   ];
 }
-
-function convolutionParameters(
-  name: string,
-  inputs: number,
-  outputs: number,
-  kernel: readonly number[],
-): ParameterSpecification[] {
-  const weight = weightOf(name, inputs, outputs, kernel);
-  return [weight, vector(`${name}.bias`, outputs, weight.initial)];
-}
-
-/** The weight (O, I, kt, kh, kw) of a convolution; its first values are within 1 / sqrt(I kt kh kw). */
-function weightOf(
-  name: string,
-  inputs: number,
-  outputs: number,
-  kernel: readonly number[],
-): ParameterSpecification {
-  const fanIn = kernel.reduce((product, size) => product * size, inputs);
-  return {
-    name: `${name}.weight`,
-    shape: [outputs, inputs, ...kernel],
-    initial: { kind: "uniform", bound: 1 / Math.sqrt(fanIn) },
-    trainable: true,
-  };
-}
-
-function vector(name: string, length: number, initial: Initializer): ParameterSpecification {
-  return { name, shape: [length], initial, trainable: true };
-}
-
-const zeros: Initializer = { kind: "zeros" };
-const one: Initializer = { kind: "constant", value: 1 };
 
 /** The tokenizer of clips of the paper: 17 frames become 5, sides an eighth. */
 const clips: CausalTokenizerConfig = {

@@ -1,0 +1,28 @@
+/**
+ * What the runs of autoencoders have of their own.
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { Description } from "../../training/checkpoints/manifest.ts";
+import {
+  type CommonSettings,
+  commonSettings,
+  positive,
+} from "../../training/checkpoints/settings.ts";
+import type { AutoencoderKLConfig } from "./model.ts";
+import type { AutoencoderKLStepSettings } from "./step.ts";
+
+/** Everything that decides how the run of an autoencoder goes on. */
+export interface AutoencoderKLSettings extends CommonSettings, AutoencoderKLStepSettings {}
+
+/** The run of an autoencoder. */
+export type AutoencoderKLRun = Description<AutoencoderKLConfig, AutoencoderKLSettings>;
+
+/** The JSON form of the settings. */
+export const autoencoderKLSettingsSchema: z.ZodType<AutoencoderKLSettings> = z.strictObject({
+  ...commonSettings,
+  batchSize: positive,
+  imageSize: positive,
+  klWeight: z.number().min(0),
+});
