@@ -8,6 +8,7 @@ import type {
   AttentionOperands,
   AttentionStep,
 } from "../../kernels/ops/attention/step.ts";
+import type { View } from "../../kernels/view.ts";
 import { indices, type Memory, range, read, sum, write } from "./memory.ts";
 
 /** One row of the masked softmax: probabilities of all keys, and the log of the denominator. */
@@ -20,6 +21,21 @@ interface SoftmaxRow {
 function sees(memory: Memory, step: AttentionOperands, n: number, i: number, j: number): boolean {
   if (!step.querySegments || !step.keySegments) return true;
   return read(memory, step.querySegments, n, i) === read(memory, step.keySegments, n, j);
+}
+
+/** Coordinates of a token of a window, tokens numbered row-major. */
+function coordinates(window: readonly number[], token: number): number[] {
+  return window.map((size, axis) => {
+    const inner = window.slice(axis + 1).reduce((product, other) => product * other, 1);
+    return Math.floor(token / inner) % size;
+  });
+}
+
+/** Where the bias of head h for query i and key j stands, after the axes before its last ones. */
+function biasIndex(bias: View, h: number, i: number, j: number): number[] {
+  const window = bias.shape.slice(1).map((size) => (size + 1) / 2);
+  const [query, key] = [coordinates(window, i), coordinates(window, j)];
+  return [h, ...window.map((size, axis) => query[axis] - key[axis] + size - 1)];
 }
 
 /** Softmax over the keys that query i of head h sees; all zero when it sees none. */
@@ -37,7 +53,8 @@ function softmaxRow(
       width,
       (d) => read(memory, step.query, n, i, h, d) * read(memory, step.key, n, j, h, d),
     );
-    return step.scale * product;
+    const bias = step.bias ? read(memory, step.bias, ...biasIndex(step.bias, h, i, j)) : 0;
+    return step.scale * product + bias;
   });
   const maximum = Math.max(...scores);
   if (maximum === -Infinity) {
@@ -78,7 +95,7 @@ function rowDots(step: AttentionGradientStep, memory: Memory): void {
 }
 
 /**
- * Gradients of attention for all three operands. The probabilities are computed anew (not from
+ * Gradients of attention for all operands. The probabilities are computed anew (not from
  * `logSumExp`), so that a wrong `logSumExp` of a device cannot hide.
  */
 export function attentionGradient(step: AttentionGradientStep, memory: Memory): void {
@@ -87,7 +104,7 @@ export function attentionGradient(step: AttentionGradientStep, memory: Memory): 
   const keys = step.key.shape[1];
   for (const [n, h] of indices([batch, heads])) {
     const rows = range(queries).map((i) => softmaxRow(memory, step, n, h, i).probabilities);
-    // Gradient of the loss with respect to q . k before scaling.
+    // Gradient of the loss with respect to scores.
     const scoreGradient = rows.map((row, i) =>
       row.map((probability, j) => {
         const probabilityGradient = sum(
@@ -95,18 +112,27 @@ export function attentionGradient(step: AttentionGradientStep, memory: Memory): 
           (d) =>
             read(memory, step.outputGradient, n, i, h, d) * read(memory, step.value, n, j, h, d),
         );
-        return probability * (probabilityGradient - read(memory, step.rowDot, n, h, i)) *
-          step.scale;
+        return probability * (probabilityGradient - read(memory, step.rowDot, n, h, i));
       })
     );
+    if (step.bias && step.biasGradient) {
+      for (const place of indices(step.bias.shape.slice(1))) {
+        write(memory, step.biasGradient, [n, h, ...place], 0);
+      }
+      for (const [i, j] of indices([queries, keys])) {
+        const place = [n, ...biasIndex(step.bias, h, i, j)];
+        const before = read(memory, step.biasGradient, ...place);
+        write(memory, step.biasGradient, place, before + scoreGradient[i][j]);
+      }
+    }
     for (const [i, d] of indices([queries, width])) {
       const value = sum(keys, (j) => scoreGradient[i][j] * read(memory, step.key, n, j, h, d));
-      write(memory, step.queryGradient, [n, i, h, d], value);
+      write(memory, step.queryGradient, [n, i, h, d], step.scale * value);
     }
     for (const [j, d] of indices([keys, width])) {
       const key = sum(queries, (i) => scoreGradient[i][j] * read(memory, step.query, n, i, h, d));
       const value = sum(queries, (i) => rows[i][j] * read(memory, step.outputGradient, n, i, h, d));
-      write(memory, step.keyGradient, [n, j, h, d], key);
+      write(memory, step.keyGradient, [n, j, h, d], step.scale * key);
       write(memory, step.valueGradient, [n, j, h, d], value);
     }
   }

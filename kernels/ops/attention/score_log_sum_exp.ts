@@ -46,7 +46,7 @@ class ScoreLogSumExpNode extends Node {
     const rows = reshape(permute(cotangent, [0, 2, 1]), [batch, queries, heads, 1]);
     const factors = multiply(rows, this.scale);
     const operands = [query, key, key, meanKey, logSumExp, multiply(factors, query), ...segments];
-    const [, , keyGradient] = new AttentionGradientNode(operands, this.scale).outputs;
+    const [, , keyGradient] = new AttentionGradientNode(operands, { scale: this.scale }).outputs;
     return [multiply(factors, meanKey), keyGradient];
   }
 
@@ -64,7 +64,9 @@ class ScoreLogSumExpNode extends Node {
 
   override lower(inputs: readonly View[], [logSumExp, output]: readonly View[]): Step[] {
     const [query, key, ...segments] = inputs;
-    return [attentionStep([query, key, key, ...segments], this.scale, output, logSumExp)];
+    return [
+      attentionStep([query, key, key, ...segments], { scale: this.scale }, output, logSumExp),
+    ];
   }
 }
 

@@ -20,9 +20,13 @@ export interface AttentionOperands {
   readonly keySegments?: View;
   /** Factor on the scores, usually 1 / sqrt(D). */
   readonly scale: number;
+  /** Contiguous (H, 2 s1 - 1, ..., 2 sn - 1), added to the scaled scores: queries and keys are the
+   * tokens of a window of s1 x ... x sn, row-major, and a pair has the entry at the difference of its
+   * coordinates, query minus key, plus s - 1. With it `scale` is not 0. */
+  readonly bias?: View;
 }
 
-/** `output = softmax(scale Q K^T, masked by segments) V`, scores never stored. */
+/** `output = softmax(scale Q K^T + bias, masked by segments) V`, scores never stored. */
 export interface AttentionStep extends AttentionOperands {
   /** Discriminates `Step`. */
   readonly kind: "attention";
@@ -50,4 +54,7 @@ export interface AttentionGradientStep extends AttentionOperands {
   readonly valueGradient: View;
   /** Scratch, contiguous (N, H, Tq): sum over D of output * outputGradient. */
   readonly rowDot: View;
+  /** What each of the batch adds to the gradient of the bias, contiguous (N, H, 2 s1 - 1, ...); absent
+   * where nobody asks for it. */
+  readonly biasGradient?: View;
 }

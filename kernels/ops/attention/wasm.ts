@@ -16,6 +16,8 @@ import {
   type GradientPart,
   gradientScratch,
 } from "./wasm_gradient.ts";
+import { type BiasTable, biasTable } from "./relative_bias.ts";
+import { writeBiasGradient } from "./wasm_bias.ts";
 import { clearRows, rowDots } from "./wasm_rows.ts";
 import { segmentedCallQueries } from "./wasm_segments.ts";
 import { chunks, type Range, splitEvenly, splitPhase } from "../../wasm/split.ts";
@@ -95,6 +97,17 @@ function segmentIds(
   return ({ batch }, row) => first + 4 * (batch * length + row);
 }
 
+/** The biases of the head of a task; address 0 where there are none. */
+function headBiases(
+  context: WasmContext,
+  { query, bias }: AttentionOperands,
+): (task: Task) => number {
+  if (!bias) return () => 0;
+  const first = context.address(bias, { shape: bias.shape, layout: "contiguous" });
+  const { entries } = biasTable(bias);
+  return ({ head }) => first + 4 * head * entries;
+}
+
 /**
  * One task a head, or several equal ranges of `length` rows a head when there are so few heads that
  * threads would wait for each other.
@@ -154,22 +167,27 @@ function taskPhase(
 
 /** Block sizes that fit the scratch memory. */
 function forwardBlocks(
-  width: number,
-  keys: number,
+  kernel: Omit<ForwardKernel, "blocks">,
   callQueries: number,
   scratchBytes: number,
 ): ForwardBlocks {
+  const { keys } = kernel;
   const queries = evenBlock(callQueries, largestForwardBlocks.queries, 6);
   for (let limit = largestForwardBlocks.keys; limit >= 4; limit = Math.floor(limit / 2)) {
     const blocks = { queries, keys: evenBlock(keys, limit, 4), callQueries };
-    if (forwardScratch(width, blocks, widest).bytes <= scratchBytes) return blocks;
+    if (forwardScratch(kernel, blocks, widest).bytes <= scratchBytes) return blocks;
   }
-  throw new RangeError(`attention: heads of width ${width} need more scratch memory`);
+  throw new RangeError(`attention: ${describe(kernel)} need more scratch memory`);
+}
+
+/** What takes scratch memory. */
+function describe({ width, bias }: { readonly width: number; readonly bias?: BiasTable }): string {
+  return `heads of width ${width}${bias ? ` with ${bias.entries} biases` : ""}`;
 }
 
 /** Scaled dot-product attention. */
 export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
-  const { query, key, value, output, logSumExp, querySegments, keySegments, scale } = step;
+  const { query, key, value, output, logSumExp, querySegments, keySegments, scale, bias } = step;
   const [, queries, , width] = query.shape;
   const keys = key.shape[1];
   const rows = (view: View, length: number) => headRows(context, step, view, length);
@@ -178,19 +196,22 @@ export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
   const o = headRows(context, step, output, queries, true);
   const lse = headValues(context, step, logSumExp, true);
   const [queryIds, keyIds] = [ids(querySegments, queries), ids(keySegments, keys)];
+  const biases = headBiases(context, step);
   const tasks = queryTasks(step, context.threads);
   const callQueries = Math.max(...tasks.map(({ range }) => range.end - range.start));
-  const kernel: ForwardKernel = {
+  const form = {
     width,
     keys,
     scale,
     segmented: querySegments !== undefined,
+    bias: bias && biasTable(bias),
     queryStride: rowStride(query),
     keyStride: rowStride(key),
     valueStride: rowStride(value),
     outputStride: rowStride(output),
-    blocks: forwardBlocks(width, keys, callQueries, context.scratchBytes),
   };
+  const blocks = forwardBlocks(form, callQueries, context.scratchBytes);
+  const kernel: ForwardKernel = { ...form, blocks };
   const name = `attention ${JSON.stringify(kernel)}`;
   context.define(name, (module) => emitForward(module, name, kernel));
   const call = (task: Task, scratch: number): Call => {
@@ -205,18 +226,20 @@ export const lowerAttention: WasmLowering<AttentionStep> = (step, context) => {
         lse(task, start),
         queryIds(task, start),
         keyIds(task, 0),
+        biases(task),
+        start,
         end - start,
         scratch,
       ],
     };
   };
-  const { bytes } = forwardScratch(width, kernel.blocks, context.lanes);
+  const { bytes } = forwardScratch(kernel, blocks, context.lanes);
   return [taskPhase(tasks, context, bytes, call)];
 };
 
 /** Block sizes of the gradient that fit the scratch memory. */
 function gradientBlocks(
-  width: number,
+  kernel: Pick<GradientKernel, "width" | "bias">,
   queries: number,
   keys: number,
   scratchBytes: number,
@@ -226,9 +249,9 @@ function gradientBlocks(
       queries: evenBlock(queries, limit, 4),
       keys: evenBlock(keys, Math.min(limit, largestGradientBlocks.keys), 1),
     };
-    if (gradientScratch(width, blocks, widest).bytes <= scratchBytes) return blocks;
+    if (gradientScratch(kernel, blocks, widest).bytes <= scratchBytes) return blocks;
   }
-  throw new RangeError(`attention gradient: heads of width ${width} need more scratch memory`);
+  throw new RangeError(`attention gradient: ${describe(kernel)} need more scratch memory`);
 }
 
 /** The phase that computes `rowDot`, divided into the same kind of tasks as the forward pass. */
@@ -250,10 +273,49 @@ function rowDotPhase(step: AttentionGradientStep, context: WasmContext): Phase {
   });
 }
 
-/** Gradients of attention for queries, keys and values. */
+/** Sets `rows` rows of a result to zero. */
+function clearCall(
+  context: WasmContext,
+  width: number,
+  stride: number,
+  first: number,
+  rows: number,
+): Call {
+  const name = `attention clear ${width} ${stride}`;
+  context.define(name, (module) => clearRows(module, { width, stride }));
+  return { function: name, arguments: [first, rows] };
+}
+
+/**
+ * What stands around the calls of a head so that its gradients of biases are summed up in scratch
+ * memory, at `sums`, and then written; undefined where nobody asks for them.
+ */
+function biasGradientCalls(
+  { query, bias, biasGradient, scale }: AttentionGradientStep,
+  context: WasmContext,
+  sums: number,
+): ((task: Task, scratch: number, calls: readonly Call[]) => Call[]) | undefined {
+  if (!bias || !biasGradient) return undefined;
+  const [batch, , heads] = query.shape;
+  const table = biasTable(bias);
+  const form = { shape: [batch, ...bias.shape], layout: "contiguous", written: true } as const;
+  const first = context.address(biasGradient, form);
+  const name = `attention bias write ${table.entries} ${scale}`;
+  context.define(name, (module) => writeBiasGradient(module, name, table, scale));
+  return ({ batch, head }, scratch, calls) => {
+    const result = first + 4 * (batch * heads + head) * table.entries;
+    return [
+      clearCall(context, table.entries, 0, scratch + sums, 1),
+      ...calls,
+      { function: name, arguments: [scratch + sums, result] },
+    ];
+  };
+}
+
+/** Gradients of attention for queries, keys, values and biases. */
 export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step, context) => {
   const { query, key, value, outputGradient, querySegments, keySegments } = step;
-  const { queryGradient, keyGradient, valueGradient } = step;
+  const { queryGradient, keyGradient, valueGradient, biasGradient } = step;
   const [batch, queries, heads, width] = query.shape;
   const keys = key.shape[1];
   const rows = (view: View, length: number) => headRows(context, step, view, length);
@@ -265,12 +327,16 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
   const [dK, dV] = [keyGradient, valueGradient].map((view) => results(view, keys));
   const [lse, dots] = [step.logSumExp, step.rowDot].map((view) => headValues(context, step, view));
   const [queryIds, keyIds] = [ids(querySegments, queries), ids(keySegments, keys)];
+  const biases = headBiases(context, step);
   const segmented = querySegments !== undefined;
   const queryRanges = callRanges(step);
+  const bias = step.bias && biasTable(step.bias);
   const kernel: Omit<GradientKernel, "part"> = {
     width,
     scale: step.scale,
     segmented,
+    bias,
+    biasGradient: biasGradient !== undefined,
     queryStride: rowStride(query),
     keyStride: rowStride(key),
     valueStride: rowStride(value),
@@ -278,7 +344,7 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
     queryGradientStride: rowStride(queryGradient),
     keyGradientStride: rowStride(keyGradient),
     valueGradientStride: rowStride(valueGradient),
-    blocks: gradientBlocks(width, queryRanges[0].end, keys, context.scratchBytes),
+    blocks: gradientBlocks({ width, bias }, queryRanges[0].end, keys, context.scratchBytes),
   };
   const call = (part: GradientPart, task: Task, i: Range, j: Range, scratch: number): Call => {
     const name = `attentionGradient ${JSON.stringify({ part, ...kernel })}`;
@@ -294,20 +360,19 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
         dots(task, i.start),
         queryIds(task, i.start),
         keyIds(task, j.start),
+        biases(task),
         dQ(task, i.start),
         dK(task, j.start),
         dV(task, j.start),
+        i.start,
         i.end - i.start,
         j.end - j.start,
         scratch,
       ],
     };
   };
-  const clear = (view: View, address: RowAddress, task: Task, { start, end }: Range): Call => {
-    const name = `attention clear ${width} ${rowStride(view)}`;
-    context.define(name, (module) => clearRows(module, { width, stride: rowStride(view) }));
-    return { function: name, arguments: [address(task, start), end - start] };
-  };
+  const clear = (view: View, address: RowAddress, task: Task, { start, end }: Range): Call =>
+    clearCall(context, width, rowStride(view), address(task, start), end - start);
   /** All queries, against a range of keys whose gradients nobody else adds to. */
   const keyCalls = (part: GradientPart, task: Task, j: Range, scratch: number): Call[] => [
     ...(segmented ? [clear(keyGradient, dK, task, j), clear(valueGradient, dV, task, j)] : []),
@@ -315,17 +380,22 @@ export const lowerAttentionGradient: WasmLowering<AttentionGradientStep> = (step
   ];
   const allKeys = { start: 0, end: keys };
   const first = rowDotPhase(step, context);
-  const { bytes } = gradientScratch(width, kernel.blocks, context.lanes);
+  const place = gradientScratch(kernel, kernel.blocks, context.lanes);
+  const { bytes } = place;
+  const biasCalls = biasGradientCalls(step, context, place.biasGradient);
   const byQueries = queryTasks(step, context.threads);
   const byKeys = headTasks(step, keys, context.threads);
   // Five products a head rather than seven, unless threads would be idle for longer than that costs.
   const idle = Math.ceil(batch * heads / context.threads) * context.threads / (batch * heads);
-  const divided = byQueries.length > batch * heads && byKeys.length > batch * heads;
+  const divided = byQueries.length > batch * heads && byKeys.length > batch * heads && !bias;
   if (!divided || idle < 7 / 5) {
     const whole = headTasks(step, 1, context.threads);
     return [
       first,
-      taskPhase(whole, context, bytes, (task, scratch) => keyCalls("all", task, allKeys, scratch)),
+      taskPhase(whole, context, bytes, (task, scratch) => {
+        const calls = keyCalls("all", task, allKeys, scratch);
+        return biasCalls ? biasCalls(task, scratch, calls) : calls;
+      }),
     ];
   }
   return [

@@ -26,6 +26,8 @@ import {
 } from "./wasm_scratch.ts";
 import { mergeRows, softmaxRows } from "./wasm_rows.ts";
 import { defineBlockLength, defineVisibleKeys } from "./wasm_segments.ts";
+import type { BiasTable } from "./relative_bias.ts";
+import { prepareBias, spreadBias, takeBias } from "./wasm_bias.ts";
 
 /** What the function is specialised to; strides are bytes from row to row. */
 export interface ForwardKernel {
@@ -33,6 +35,8 @@ export interface ForwardKernel {
   readonly keys: number;
   readonly scale: number;
   readonly segmented: boolean;
+  /** Absent without relative biases. */
+  readonly bias?: BiasTable;
   readonly queryStride: number;
   readonly keyStride: number;
   readonly valueStride: number;
@@ -49,7 +53,11 @@ export interface ForwardBlocks {
 }
 
 /** Where things are in the scratch area, in bytes. */
-export function forwardScratch(width: number, blocks: ForwardBlocks, lanes: Lanes) {
+export function forwardScratch(
+  { width, bias }: Pick<ForwardKernel, "width" | "bias">,
+  blocks: ForwardBlocks,
+  lanes: Lanes,
+) {
   const columns = wholeVectors(width);
   const keys = wholeVectors(blocks.keys);
   const layout = new ScratchLayout();
@@ -60,22 +68,24 @@ export function forwardScratch(width: number, blocks: ForwardBlocks, lanes: Lane
     tile: layout.take(blocks.queries * columns),
     factors: layout.take(2 * blocks.queries),
     state: layout.take(2 * blocks.callQueries),
+    bias: takeBias(layout, bias),
     bytes: layout.bytes,
   };
 }
 
 /**
- * Emits (query, key, value, output, logSumExp, querySegments, keySegments, queries, scratch):
- * addresses of the first row of each operand, number of queries, address of the scratch area.
+ * Emits (query, key, value, output, logSumExp, querySegments, keySegments, bias, firstQuery, queries,
+ * scratch): addresses of the first row of each operand and of the head's biases, place of the first
+ * query in its window, number of queries, address of the scratch area.
  */
 export function emitForward(
   module: ModuleBuilder,
   name: string,
   kernel: ForwardKernel,
 ): FunctionBuilder {
-  const { width, keys, scale, segmented, blocks } = kernel;
+  const { width, keys, scale, segmented, bias, blocks } = kernel;
   const columns = wholeVectors(width);
-  const place = forwardScratch(width, blocks, module.lanes);
+  const place = forwardScratch(kernel, blocks, module.lanes);
   const scoreStride = 4 * tileRowElements(blocks.keys);
   const tileStride = 4 * columns;
   const single = keys <= blocks.keys;
@@ -86,21 +96,31 @@ export function emitForward(
   const softmax = softmaxRows(module, { scale, stride: scoreStride, segmented, single });
   const merge = mergeRows(module, { width, tileStride, resultStride: kernel.outputStride });
 
-  const f = module.function(name, new Array<"i32">(9).fill("i32"), []);
+  const f = module.function(name, new Array<"i32">(11).fill("i32"), []);
   const [query, key, value, output, logSumExp, querySegments, keySegments] = f.parameters;
-  const [queries, scratch] = f.parameters.slice(7);
+  const [biases, firstQuery, queries, scratch] = f.parameters.slice(7);
   const [keysLeft, keyCount, first, last] = f.locals("i32", 4);
   const [k, v, keyIds] = f.locals("i32", 3);
   const [q, o, lse, queryIds, state, left, rows] = f.locals("i32", 7);
+  const [queryPlace, keyPlace, firstKey] = f.locals("i32", 3);
   const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
+  const pushBias = (): void => {
+    address(place.bias.entries);
+    address(place.bias.places);
+  };
 
   /** One tile: some queries against the packed keys. */
   const tile = (): void => {
+    if (bias) {
+      address(place.scores).get(rows).get(keyCount).get(queryPlace).get(keyPlace);
+      pushBias();
+      f.call(spreadBias(module, bias, scoreStride));
+    }
     f.get(q).i32Const(kernel.queryStride);
     address(place.keyPanels);
     address(place.scores).i32Const(scoreStride);
     f.get(rows).get(keyCount).i32Const(3).i32Add().i32Const(-4).i32And();
-    f.i32Const(width).i32Const(0).call(multiply);
+    f.i32Const(width).i32Const(bias ? 1 : 0).call(multiply);
 
     address(place.scores).get(rows).get(keyCount).get(first).get(last);
     f.get(queryIds).get(keyIds).get(state);
@@ -128,7 +148,7 @@ export function emitForward(
       body();
       f.increment(k, blocks.keys * kernel.keyStride);
       f.increment(v, blocks.keys * kernel.valueStride);
-      f.increment(keyIds, 4 * blocks.keys);
+      f.increment(keyIds, 4 * blocks.keys).increment(keyPlace, blocks.keys);
       f.i32Const(0).set(first);
       f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(next);
     });
@@ -137,7 +157,7 @@ export function emitForward(
   /** Visits the queries in blocks of at most `rows`, which `shorten` may make smaller. */
   const forEachQueryBlock = (shorten: () => void, body: () => void): void => {
     f.get(query).set(q).get(output).set(o).get(logSumExp).set(lse).get(querySegments).set(queryIds);
-    address(place.state).set(state).get(queries).set(left);
+    address(place.state).set(state).get(queries).set(left).get(firstQuery).set(queryPlace);
     f.loop((next) => {
       pushMinimum(f, left, blocks.queries).set(rows);
       shorten();
@@ -147,18 +167,25 @@ export function emitForward(
       advance(f, lse, rows, 4);
       advance(f, queryIds, rows, 4);
       advance(f, state, rows, 8);
+      advance(f, queryPlace, rows, 1);
       f.get(left).get(rows).i32Sub().tee(left).branchIf(next);
     });
   };
   const firstKeys = (): void => {
-    f.get(key).set(k).get(value).set(v).get(keySegments).set(keyIds);
+    f.get(key).set(k).get(value).set(v).get(keySegments).set(keyIds).get(firstKey).set(keyPlace);
   };
-  const skipKeys = (count: Local, keyRow: Local, valueRow: Local, id: Local): void => {
-    advance(f, keyRow, count, kernel.keyStride);
-    advance(f, valueRow, count, kernel.valueStride);
-    advance(f, id, count, 4);
+  const skipKeys = (count: Local, rows: Record<"key" | "value" | "id" | "place", Local>): void => {
+    advance(f, rows.key, count, kernel.keyStride);
+    advance(f, rows.value, count, kernel.valueStride);
+    advance(f, rows.id, count, 4);
+    advance(f, rows.place, count, 1);
   };
 
+  if (bias) {
+    f.get(biases);
+    pushBias();
+    f.call(prepareBias(module, { bias, scale, reversed: true }));
+  }
   if (!segmented) {
     firstKeys();
     f.i32Const(keys).set(keysLeft);
@@ -171,14 +198,14 @@ export function emitForward(
   // Most keys are ruled out for all queries of the call at once.
   f.get(querySegments).get(queries).get(keySegments).i32Const(keys).call(visibleKeys);
   f.set(callKeys).set(start);
-  skipKeys(start, key, value, keySegments);
+  skipKeys(start, { key, value, id: keySegments, place: firstKey });
   forEachQueryBlock(
     () => f.get(queryIds).get(rows).call(blockLength).set(rows),
     () => {
       f.get(queryIds).get(rows).get(keySegments).get(callKeys).call(visibleKeys);
       f.set(keysLeft).set(start);
       firstKeys();
-      skipKeys(start, k, v, keyIds);
+      skipKeys(start, { key: k, value: v, id: keyIds, place: keyPlace });
       forEachKeyBlock(tile);
     },
   );

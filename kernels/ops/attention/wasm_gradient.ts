@@ -18,6 +18,8 @@
 import type { FunctionBuilder, Lanes, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
+import type { BiasTable } from "./relative_bias.ts";
+import { collectBias, prepareBias, spreadBias, takeBias } from "./wasm_bias.ts";
 import { scoreGradientRows, writeRows } from "./wasm_rows.ts";
 import { defineBlockLength, defineVisibleKeys } from "./wasm_segments.ts";
 import {
@@ -38,6 +40,10 @@ export interface GradientKernel {
   readonly width: number;
   readonly scale: number;
   readonly segmented: boolean;
+  /** Absent without relative biases; with them, a call has a head to itself. */
+  readonly bias?: BiasTable;
+  /** Whether the gradient of the biases is asked for. */
+  readonly biasGradient?: boolean;
   readonly queryStride: number;
   readonly keyStride: number;
   readonly valueStride: number;
@@ -55,7 +61,11 @@ export interface GradientBlocks {
 }
 
 /** Where things are in the scratch area, in bytes. */
-export function gradientScratch(width: number, blocks: GradientBlocks, lanes: Lanes) {
+export function gradientScratch(
+  { width, bias }: Pick<GradientKernel, "width" | "bias">,
+  blocks: GradientBlocks,
+  lanes: Lanes,
+) {
   const columns = wholeVectors(width);
   const queries = wholeVectors(blocks.queries);
   const keys = wholeVectors(blocks.keys);
@@ -71,23 +81,26 @@ export function gradientScratch(width: number, blocks: GradientBlocks, lanes: La
     transposed: layout.take(queries * tileRowElements(keys)),
     keyTile: layout.take(keys * columns),
     queryTile: layout.take(queries * columns),
+    bias: takeBias(layout, bias),
+    biasGradient: takeBias(layout, bias).entries,
     bytes: layout.bytes,
   };
 }
 
 /**
- * Emits (query, key, value, outputGradient, logSumExp, rowDot, querySegments, keySegments,
- * queryGradient, keyGradient, valueGradient, queries, keys, scratch): addresses of the first row of
- * each operand, numbers of queries and keys, address of the scratch area.
+ * Emits (query, key, value, outputGradient, logSumExp, rowDot, querySegments, keySegments, bias,
+ * queryGradient, keyGradient, valueGradient, firstQuery, queries, keys, scratch): addresses of the first
+ * row of each operand and of the head's biases, place of the first query in its window, numbers of
+ * queries and keys, address of the scratch area. The gradient of the biases is added to what is there.
  */
 export function emitGradient(
   module: ModuleBuilder,
   name: string,
   kernel: GradientKernel,
 ): FunctionBuilder {
-  const { part, width, scale, segmented, blocks } = kernel;
+  const { part, width, scale, segmented, bias, blocks } = kernel;
   const columns = wholeVectors(width);
-  const place = gradientScratch(width, blocks, module.lanes);
+  const place = gradientScratch(kernel, blocks, module.lanes);
   const tileStride = 4 * tileRowElements(wholeVectors(blocks.queries));
   const transposedStride = 4 * tileRowElements(wholeVectors(blocks.keys));
   const resultStride = 4 * columns;
@@ -102,17 +115,23 @@ export function emitGradient(
   const writeQueries = writer(kernel.queryGradientStride);
   const writeKeys = writer(kernel.keyGradientStride);
   const writeValues = writer(kernel.valueGradientStride);
-  const f = module.function(name, new Array<"i32">(14).fill("i32"), []);
+  const f = module.function(name, new Array<"i32">(16).fill("i32"), []);
   const [query, key, value, outputGradient, logSumExp, rowDot] = f.parameters;
-  const [querySegments, keySegments] = f.parameters.slice(6);
-  const [queryGradient, keyGradient, valueGradient] = f.parameters.slice(8);
-  const [queries, keys, scratch] = f.parameters.slice(11);
+  const [querySegments, keySegments, biases] = f.parameters.slice(6);
+  const [queryGradient, keyGradient, valueGradient] = f.parameters.slice(9);
+  const [queryPlace, queries, keys, scratch] = f.parameters.slice(12);
   const [queryCount, queryVectors, keyCount, keysLeft, laterQueries, laterKeys] = f.locals(
     "i32",
     6,
   );
-  const [k, v, segments, dK, dV, start] = f.locals("i32", 6);
+  const [k, v, segments, dK, dV, start, keyPlace] = f.locals("i32", 7);
   const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
+  /** Walks a tile beside a table of biases. */
+  const walkBias = (kernel: FunctionBuilder, tile: number, entries: number): void => {
+    address(tile).get(keyCount).get(queryCount).get(keyPlace).get(queryPlace);
+    address(entries);
+    address(place.bias.places).call(kernel);
+  };
 
   /** Packs a block of queries in the forms in which the products need it. */
   const packQueries = (): void => {
@@ -129,10 +148,11 @@ export function emitGradient(
 
   /** P^T and dS^T of a block of keys against the block of queries. */
   const scoreTiles = (): void => {
+    if (bias) walkBias(spreadBias(module, bias, tileStride), place.weights, place.bias.entries);
     f.get(k).i32Const(kernel.keyStride);
     address(place.queryColumns);
     address(place.weights).i32Const(tileStride);
-    f.get(keyCount).get(queryVectors).i32Const(width).i32Const(0).call(multiply);
+    f.get(keyCount).get(queryVectors).i32Const(width).i32Const(bias ? 1 : 0).call(multiply);
     f.get(v).i32Const(kernel.valueStride);
     address(place.gradientColumns);
     address(place.scoreGradients).i32Const(tileStride);
@@ -140,6 +160,9 @@ export function emitGradient(
     address(place.weights);
     address(place.scoreGradients).get(keyCount).get(queryCount);
     f.get(logSumExp).get(rowDot).get(segments).get(querySegments).call(scoreGradient);
+    if (bias && kernel.biasGradient) {
+      walkBias(collectBias(module, bias, tileStride), place.scoreGradients, place.biasGradient);
+    }
   };
 
   /** dV or dK of the block of keys: a tile times packed queries, added to the result. */
@@ -173,7 +196,7 @@ export function emitGradient(
   const startKeys = (): void => {
     f.get(key).set(k).get(value).set(v).get(keySegments).set(segments);
     f.get(keyGradient).set(dK).get(valueGradient).set(dV);
-    f.get(keys).set(keysLeft).i32Const(0).set(laterKeys);
+    f.get(keys).set(keysLeft).i32Const(0).set(laterKeys).i32Const(0).set(keyPlace);
     if (!segmented) return;
     f.get(querySegments).get(queryCount).get(keySegments).get(keys).call(defineVisibleKeys(module));
     f.set(keysLeft).set(start);
@@ -182,8 +205,14 @@ export function emitGradient(
     advance(f, dK, start, kernel.keyGradientStride);
     advance(f, dV, start, kernel.valueGradientStride);
     advance(f, segments, start, 4);
+    advance(f, keyPlace, start, 1);
   };
 
+  if (bias) {
+    f.get(biases);
+    address(place.bias.entries);
+    address(place.bias.places).call(prepareBias(module, { bias, scale, reversed: false }));
+  }
   // Rows of dK and dV that another block may not have visited were cleared.
   f.i32Const(segmented ? 1 : 0).set(laterQueries);
   f.loop((nextQueries) => {
@@ -206,7 +235,7 @@ export function emitGradient(
       f.increment(v, blocks.keys * kernel.valueStride);
       f.increment(dK, blocks.keys * kernel.keyGradientStride);
       f.increment(dV, blocks.keys * kernel.valueGradientStride);
-      f.increment(segments, 4 * blocks.keys);
+      f.increment(segments, 4 * blocks.keys).increment(keyPlace, blocks.keys);
       f.i32Const(1).set(laterKeys);
       f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(nextKeys);
     });
@@ -217,6 +246,7 @@ export function emitGradient(
     advance(f, outputGradient, queryCount, kernel.outputGradientStride);
     advance(f, queryGradient, queryCount, kernel.queryGradientStride);
     for (const rows of [logSumExp, rowDot, querySegments]) advance(f, rows, queryCount, 4);
+    advance(f, queryPlace, queryCount, 1);
     f.i32Const(1).set(laterQueries);
     f.get(queries).get(queryCount).i32Sub().tee(queries).branchIf(nextQueries);
   });

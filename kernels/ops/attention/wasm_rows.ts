@@ -87,7 +87,7 @@ function walkScores(
 }
 
 /** Sets `mask` to the lanes of a row of `count` elements that its last, partial vector holds. */
-function setTailMask(f: FunctionBuilder, count: Local, mask: Local): void {
+export function setTailMask(f: FunctionBuilder, count: Local, mask: Local): void {
   f.i32x4Const(0, 1, 2, 3).get(count).i32Const(3).i32And().i32x4Splat().i32x4LtS().set(mask);
 }
 

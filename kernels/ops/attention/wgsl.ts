@@ -1,7 +1,7 @@
 /**
  * Attention and its gradient on WebGPU.
  *
- * Each of the three passes (see `wgsl_pass.ts`) has two kernels: `workgroup` for GPUs, with tiles
+ * Each of the three passes over scores (see `wgsl_pass.ts`) has two kernels: `workgroup` for GPUs, with tiles
  * in workgroup memory (`wgsl_tiles.ts`), and `registers` for software adapters
  * (`wgsl_registers.ts`). With segments a table of them comes first (`wgsl_segments.ts`).
  *
@@ -10,12 +10,15 @@
 import { formatShape } from "../../shape.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
 import type { LinearKernel } from "../../webgpu/emit/wgsl.ts";
+import { biasTable } from "./relative_bias.ts";
 import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
 import {
   type AttentionPass,
+  biasGradientKernel,
   forwardPass,
   keyValueGradientPass,
   queryGradientPass,
+  statisticsElements,
   statisticsKernel,
   type StoredSegments,
 } from "./wgsl_pass.ts";
@@ -35,10 +38,9 @@ export const lowerAttention: WebGPULowering<AttentionStep> = (step, context) => 
   return [...dispatches, dispatchPass("attention", step, forwardPass(step, segments), context)];
 };
 
-/** Gradients of attention: statistics of the queries, then dQ, then dK and dV. */
+/** Gradients of attention: statistics of the queries, then dQ, then dK and dV, then the biases'. */
 export const lowerAttentionGradient: WebGPULowering<AttentionGradientStep> = (step, context) => {
-  const [batch, queries, heads] = step.query.shape;
-  const statistics = context.scratch(batch * heads * queries * 8);
+  const statistics = context.scratch(8 * statisticsElements(step));
   const { segments, dispatches } = storeSegments(step, context);
   const passes: [string, AttentionPass][] = [
     ["attention gradient (query)", queryGradientPass(step, statistics, segments)],
@@ -51,8 +53,26 @@ export const lowerAttentionGradient: WebGPULowering<AttentionGradientStep> = (st
       ...statisticsKernel(step, statistics),
     },
     ...passes.map(([name, pass]) => dispatchPass(name, step, pass, context)),
+    ...biasDispatches(step, statistics, segments),
   ];
 };
+
+/** The pass that only biases have whose gradient is asked for. */
+function biasDispatches(
+  step: AttentionGradientStep,
+  statistics: number,
+  segments: StoredSegments | undefined,
+): Dispatch[] {
+  const { bias, biasGradient } = step;
+  if (!bias || !biasGradient) return [];
+  const kernel = biasGradientKernel(
+    step,
+    statistics,
+    { bias: biasTable(bias), biasGradient },
+    segments,
+  );
+  return [{ label: label("attention gradient (bias)", step), ...kernel }];
+}
 
 /** The table of segments and the dispatches that fill it, if there are segments. */
 function storeSegments(

@@ -12,16 +12,20 @@
  *
  * Forward, p is an online softmax (running maximum and denominator, Dao et al. 2022). Backward,
  * p = exp(scale s - logSumExp) and ds = p (t - rowDot), with the statistics of each query packed
- * into one `vec2<f32>` by a preceding kernel: (logSumExp, rowDot). One binding in place of two, and
- * one for everything about segments (`wgsl_segments.ts`), keep the gradient within eight whatever
- * shares a buffer.
+ * into one `vec2<f32>` by a preceding kernel: (logSumExp, rowDot). One binding for them and a copy of the
+ * biases behind them, and one for everything about segments (`wgsl_segments.ts`), keep the gradient
+ * within eight whatever shares a buffer.
  *
  * @module
  */
+import { elementCount } from "../../shape.ts";
+import type { View } from "../../view.ts";
 import type { Binding } from "../../webgpu/lowering.ts";
 import { affine, BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
 import { mathFunctions } from "../../webgpu/emit/wgsl_math.ts";
+import { type BiasTable, biasTable } from "./relative_bias.ts";
 import type { AttentionGradientStep, AttentionOperands, AttentionStep } from "./step.ts";
+import { biasFunctions, sumBiasGradient } from "./wgsl_bias.ts";
 import { columnGroups, headFunctions, type HeadTensor, isAligned } from "./wgsl_heads.ts";
 import { type BoundKernel, segmentFunctions, type SegmentTable } from "./wgsl_segments.ts";
 
@@ -49,7 +53,7 @@ export interface AttentionPass {
    * Bindings and functions: `<tensor>Row`, `<tensor>Load`, `<tensor>Store` (see `wgsl_heads.ts`);
    * forward `storeLogSumExp(n, h, t, maximum, denominator)`, backward `statisticsOf(n, h, t)`;
    * with segments `rowSegment(n, t)`, `columnSegment(n, t)` and `visibleColumns(n, row)` (see
-   * `wgsl_segments.ts`).
+   * `wgsl_segments.ts`); with biases `placeOf(t)` and `biasOf(h, row, column)` (see `wgsl_bias.ts`).
    */
   readonly declarations: string;
   readonly bindings: readonly Binding[];
@@ -64,6 +68,7 @@ export interface AttentionPass {
   /** Factor on the dot products of `scores`. */
   readonly scale: number;
   readonly segmented: boolean;
+  readonly biased: boolean;
   readonly scores: Product;
   /** The product t; present in the gradient passes. */
   readonly probabilityGradients?: Product;
@@ -88,7 +93,7 @@ export function forwardPass(step: AttentionStep, segments?: StoredSegments): Att
     { name: "output", view: step.output, access: "write" },
   ]);
   const functions = heads + logSumExpFunction(table, step) +
-    bindSegments(table, segments, "query");
+    bindSegments(table, segments, "query") + bindBias(table, step.bias);
   return {
     ...common(step),
     declarations: table.declarations() + functions,
@@ -100,7 +105,7 @@ export function forwardPass(step: AttentionStep, segments?: StoredSegments): Att
   };
 }
 
-/** The gradient of the queries; `statistics` is a buffer of one `vec2<f32>` a query. */
+/** The gradient of the queries; `statistics` is a buffer of `statisticsElements`. */
 export function queryGradientPass(
   step: AttentionGradientStep,
   statistics: number,
@@ -111,7 +116,7 @@ export function queryGradientPass(
     ...operandTensors(step),
     { name: "queryGradient", view: step.queryGradient, access: "write" },
   ]);
-  const functions = heads + statisticsFunction(table, step, statistics) +
+  const functions = heads + statisticsFunctions(table, step, statistics, "query") +
     bindSegments(table, segments, "query");
   return {
     ...common(step),
@@ -126,7 +131,7 @@ export function queryGradientPass(
   };
 }
 
-/** The gradients of keys and values; `statistics` is a buffer of one `vec2<f32>` a query. */
+/** The gradients of keys and values; `statistics` is a buffer of `statisticsElements`. */
 export function keyValueGradientPass(
   step: AttentionGradientStep,
   statistics: number,
@@ -138,7 +143,7 @@ export function keyValueGradientPass(
     { name: "keyGradient", view: step.keyGradient, access: "write" },
     { name: "valueGradient", view: step.valueGradient, access: "write" },
   ]);
-  const functions = heads + statisticsFunction(table, step, statistics) +
+  const functions = heads + statisticsFunctions(table, step, statistics, "key") +
     bindSegments(table, segments, "key");
   return {
     ...common(step),
@@ -156,12 +161,50 @@ export function keyValueGradientPass(
   };
 }
 
-/** The kernel before both gradient passes: statistics of every query, one invocation a query. */
+/** What each of the batch adds to the gradient of the biases, one invocation an entry. */
+export function biasGradientKernel(
+  step: AttentionGradientStep,
+  statistics: number,
+  { bias, biasGradient }: { readonly bias: BiasTable; readonly biasGradient: View },
+  segments?: StoredSegments,
+): BoundKernel {
+  const [batch, , heads] = step.query.shape;
+  const table = new BindingTable();
+  const functions = headFunctions(table, operandTensors(step)) +
+    statisticsFunctions(table, step, statistics, "query") +
+    bindSegments(table, segments, "query");
+  const target = table.use(biasGradient.buffer, "write");
+  const { groups, scale, segmented } = common(step);
+  const sum = sumBiasGradient({ bias, heads, groups, scale, segmented });
+  const kernel = linearKernel(
+    batch * heads * bias.entries,
+    table.declarations() + functions,
+    `${sum}\n${target}[index + ${biasGradient.offset}u] = sum;`,
+  );
+  return { ...kernel, bindings: table.bindings };
+}
+
+/** Elements, `vec2<f32>`, of the statistics of all queries and of the biases behind them. */
+export function statisticsElements({ query, bias }: AttentionGradientStep): number {
+  return queryCount(query) + biasPairs(bias);
+}
+
+/** Queries of all heads. */
+const queryCount = ({ shape: [batch, queries, heads] }: View): number => batch * queries * heads;
+
+/** Pairs in which the biases of all heads are stored. */
+const biasPairs = (bias: View | undefined): number =>
+  bias ? Math.ceil(elementCount(bias.shape) / 2) : 0;
+
+/**
+ * The kernel before the gradient passes: statistics of every query, one invocation a query, and a copy
+ * of the biases, one for two of them.
+ */
 export function statisticsKernel(
   step: AttentionGradientStep,
   statistics: number,
 ): BoundKernel {
-  const [batch, queries, heads] = step.query.shape;
+  const [, queries, heads] = step.query.shape;
   const table = new BindingTable();
   const tensors = headFunctions(table, [
     { name: "output", view: step.output, access: "read" },
@@ -170,10 +213,11 @@ export function statisticsKernel(
   const logSumExp = table.use(step.logSumExp.buffer, "read", "u32");
   const rowDots = table.use(step.rowDot.buffer, "write");
   const target = table.use(statistics, "write", "vec2<f32>");
+  const copy = copyBiases(table, step, target);
   const { code, workgroups } = linearKernel(
-    batch * heads * queries,
+    statisticsElements(step),
     table.declarations() + tensors,
-    `let t = index % ${queries}u;
+    `${copy}let t = index % ${queries}u;
 let h = (index / ${queries}u) % ${heads}u;
 let n = index / ${queries * heads}u;
 let outputAt = outputRow(n, t, h);
@@ -190,6 +234,20 @@ let finite = select(saved, ${largestFloatBits}, saved == ${minusInfinityBits});
 ${target}[index] = vec2<f32>(bitcast<f32>(finite), rowDot);`,
   );
   return { code, workgroups, bindings: table.bindings };
+}
+
+/** Code for the invocations after those of the queries, which copy two biases each. */
+function copyBiases(table: BindingTable, step: AttentionGradientStep, target: string): string {
+  if (!step.bias) return "";
+  const array = table.use(step.bias.buffer, "read");
+  const { offset, shape } = step.bias;
+  const entry = (e: string): string => `${array}[${affine(offset, [e], [1])}]`;
+  return `if (index >= ${queryCount(step.query)}u) {
+let e = 2u * (index - ${queryCount(step.query)}u);
+${target}[index] = vec2<f32>(${entry("e")}, ${entry(`min(e + 1u, ${elementCount(shape) - 1}u)`)});
+return;
+}
+`;
 }
 
 /** Bits of -infinity: WGSL may not compute with it, but may store it. */
@@ -216,6 +274,7 @@ function common(step: AttentionOperands) {
     aligned: [step.query, step.key, step.value].every(isAligned),
     scale: step.scale,
     segmented: step.querySegments !== undefined,
+    biased: step.bias !== undefined,
   };
 }
 
@@ -231,17 +290,33 @@ ${array}[${index}] = select(bits, ${minusInfinityBits}, denominator == 0.0);
 `;
 }
 
-function statisticsFunction(
+/** Binds the statistics, and with them the biases. */
+function statisticsFunctions(
   table: BindingTable,
-  { query }: AttentionGradientStep,
+  { query, bias }: AttentionGradientStep,
   statistics: number,
+  rows: "query" | "key",
 ): string {
   const array = table.use(statistics, "read", "vec2<f32>");
   const [, queries, heads] = query.shape;
-  return `fn statisticsOf(n: u32, h: u32, t: u32) -> vec2<f32> {
+  const entry = (e: string): string => `${array}[${queryCount(query)}u + ${e} / 2u][${e} % 2u]`;
+  return `${
+    bias ? biasFunctions(biasTable(bias), entry, rows) : ""
+  }fn statisticsOf(n: u32, h: u32, t: u32) -> vec2<f32> {
 return ${array}[${affine(0, ["n", "h", "t"], [heads * queries, queries, 1])}];
 }
 `;
+}
+
+/** Binds the biases for a pass whose rows are queries. */
+function bindBias(table: BindingTable, bias: View | undefined): string {
+  if (!bias) return "";
+  const array = table.use(bias.buffer, "read");
+  return biasFunctions(
+    biasTable(bias),
+    (e) => `${array}[${affine(bias.offset, [e], [1])}]`,
+    "query",
+  );
 }
 
 /** Binds the table of segments and gives the functions that read it. */

@@ -85,6 +85,7 @@ function prologue(pass: AttentionPass, rows: number, r: number): string {
   if (pass.statistics === "row") lines.push(`let rowStatistics${r} = statisticsOf(n, h, row${r});`);
   if (!pass.statistics) lines.push(`var maximum${r} = -1e30;`, `var denominator${r} = 0.0;`);
   if (pass.segmented) lines.push(`let rowSegment${r} = rowSegment(n, row${r});`);
+  if (pass.biased) lines.push(`let rowPlace${r} = placeOf(row${r});`);
   for (const { output } of pass.sums) {
     lines.push(repeat(pass.groups, (d) => `var ${output}${r}_${d} = vec4<f32>();`));
   }
@@ -106,19 +107,25 @@ function visitColumn(pass: AttentionPass, rows: number): string {
   return [
     visible,
     statistics,
+    pass.biased ? "let columnPlace = placeOf(column);" : "",
     ...products(pass).map((product, i) => dotProducts(pass, product, "st"[i], rows)),
     repeat(rows, (r) => pass.statistics ? gradientWeights(pass, r) : softmax(pass, r)),
     ...pass.sums.map((_, i) => weightedSum(pass, i, rows)),
   ].join("\n");
 }
 
-/** `<name><row>`: dot products of all rows with the column, which is loaded on the way. */
+/**
+ * `<name><row>`: dot products of all rows with the column, which is loaded on the way; scores with their
+ * bias.
+ */
 function dotProducts(
   pass: AttentionPass,
   { row, column }: Product,
   name: string,
   rows: number,
 ): string {
+  const bias = (r: number): string =>
+    pass.biased && name === "s" ? ` + biasOf(h, rowPlace${r}, columnPlace)` : "";
   return [
     `let ${column}At = ${column}Row(n, column, h);`,
     repeat(rows, (r) => `var ${name}Sum${r} = vec4<f32>();`),
@@ -130,7 +137,7 @@ function dotProducts(
           (r) => `${name}Sum${r} = fma(${row}${r}_${d}, ${column}_${d}, ${name}Sum${r});`,
         ),
       ].join("\n")),
-    repeat(rows, (r) => `let ${name}${r} = dot(${name}Sum${r}, vec4<f32>(1.0));`),
+    repeat(rows, (r) => `let ${name}${r} = dot(${name}Sum${r}, vec4<f32>(1.0))${bias(r)};`),
   ].join("\n");
 }
 

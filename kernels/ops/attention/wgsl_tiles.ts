@@ -106,6 +106,7 @@ function prologue(pass: AttentionPass, { rows, slots }: Tiling): string {
       lines.push(`let rowStatistics${r} = statisticsOf(n, h, row${r});`);
     }
     if (pass.segmented) lines.push(`let rowSegment${r} = rowSegment(n, row${r});`);
+    if (pass.biased) lines.push(`let rowPlace${r} = placeOf(row${r});`);
     for (const { output } of pass.sums) {
       lines.push(repeat(slots, (c) => `var ${output}${r}_${c} = vec4<f32>();`));
     }
@@ -145,6 +146,7 @@ function columnOfScores(pass: AttentionPass, { columns }: Tiling, c: number): st
     lines.push(`let columnStatistics${c} = statisticsOf(n, h, column${c});`);
   }
   if (pass.segmented) lines.push(`let columnSegment${c} = columnSegment(n, column${c});`);
+  if (pass.biased) lines.push(`let columnPlace${c} = placeOf(column${c});`);
   return lines.join("\n");
 }
 
@@ -235,7 +237,8 @@ function partialOf(r: number, x: string): string {
 }
 
 function scaledScore(pass: AttentionPass, r: number, c: number): string {
-  return `s${r}_${c} *= ${literal(pass.scale)};`;
+  const bias = pass.biased ? `\ns${r}_${c} += biasOf(h, rowPlace${r}, columnPlace${c});` : "";
+  return `s${r}_${c} *= ${literal(pass.scale)};${bias}`;
 }
 
 function probability(masked: boolean, r: number, c: number, value: string): string {

@@ -139,6 +139,19 @@ const cases: Case[] = [
     },
   },
   {
+    name: "attention with a relative bias",
+    shapes: [[2, 6, 2, 3], [2, 6, 2, 3], [2, 6, 2, 3], [2, 3, 5]],
+    body: (q, k, v, bias) => attention(q, k, v, { bias }),
+  },
+  {
+    name: "attention with a relative bias and segments",
+    shapes: [[1, 12, 1, 3], [1, 12, 1, 3], [1, 12, 1, 3], [1, 5, 3, 3]],
+    body: (q, k, v, bias) => {
+      const ids = segments([0, 0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 4], [1, 12]);
+      return attention(q, k, v, { bias, scale: -0.7, segments: { query: ids, key: ids } });
+    },
+  },
+  {
     name: "log-sum-exp of scores",
     shapes: [[2, 3, 2, 4], [2, 5, 2, 4]],
     body: (q, k) => scoreLogSumExp(q, k, { scale: 0.7 }),

@@ -19,6 +19,8 @@ export interface Form {
   readonly layout?: "plain" | "packed" | "headMajor";
   /** Segment ids of the queries and of the keys, taken cyclically over (N, T). */
   readonly segments?: readonly [queries: readonly number[], keys: readonly number[]];
+  /** Sizes of the window that queries and keys are: with a table of relative biases. */
+  readonly window?: readonly number[];
   /** Multiplies the queries: large scores make the softmax sharp. */
   readonly magnitude?: number;
 }
@@ -41,6 +43,33 @@ function within(ids: readonly number[]): Pick<Form, "queries" | "segments"> {
 
 /** Uneven images, one of a single token, some longer than any block. */
 const uneven = packed([40, 1, 13, 150, 90, 2, 31], 21);
+
+/** Self-attention in a window. */
+const windowed = (...window: number[]): Pick<Form, "queries" | "window"> => ({
+  queries: window.reduce((product, size) => product * size, 1),
+  window,
+});
+
+/** Ids of a video of 90 tokens, then of a stack of images, whose tokens see themselves only. */
+const mixed = Array.from({ length: 180 }, (_, token) => Math.max(token - 89, 0));
+
+const biasedForms: Form[] = [
+  { ...windowed(1), width: 3, heads: 2 },
+  { ...windowed(3, 2, 3), width: 16, heads: 3, batch: 2, layout: "packed" },
+  { ...windowed(3, 4, 8), width: 24, layout: "packed" },
+  // Rows of windows that are no whole vectors, runs that blocks cut; several blocks of keys.
+  { ...windowed(2, 5, 13), width: 8 },
+  { ...windowed(520), width: 1 },
+  { ...windowed(2, 1, 3, 5), width: 17, heads: 2, layout: "headMajor", batch: 2, magnitude: 20 },
+  { ...windowed(2, 5, 9), width: 20, batch: 2, segments: [mixed, mixed] },
+  // Segments that begin and end within runs; the last one sees nothing.
+  {
+    ...windowed(3, 5, 7),
+    width: 9,
+    heads: 3,
+    segments: [packed([20, 31, 44], 10), packed([33, 20, 52])],
+  },
+];
 
 const segmentedForms: Form[] = [
   { ...within(uneven), width: 17, heads: 3 },
@@ -125,12 +154,14 @@ const forms: Form[] = [
     segments: [[1, 0], Array.from({ length: 1200 }, (_, j) => j < 1150 ? 0 : 1)],
   },
   ...segmentedForms,
+  ...biasedForms,
 ];
 
 function describe(form: Form): string {
   const { batch = 1, queries, keys = queries, heads = 1, width, layout = "plain" } = form;
   return `${layout} N ${batch} Tq ${queries} Tk ${keys} H ${heads} D ${width}` +
-    `${form.segments ? " segments" : ""}${form.magnitude ? " sharp" : ""}`;
+    `${form.segments ? " segments" : ""}${form.window ? ` window ${form.window}` : ""}` +
+    `${form.magnitude ? " sharp" : ""}`;
 }
 
 type Make = (layout: Shape | Layout, map?: (x: number) => number) => View;
@@ -165,19 +196,25 @@ function triple(
 }
 
 function operands(b: StepBuilder, form: Form) {
-  const { batch = 1, queries, keys = queries, width } = form;
+  const { batch = 1, queries, keys = queries, heads = 1, width } = form;
   const sharp = form.layout === "packed" ? form.magnitude ?? 1 : 1;
   const segments = form.segments && {
     querySegments: b.integers([batch, queries], form.segments[0]),
     keySegments: b.integers([batch, keys], form.segments[1]),
   };
   const views = triple(b, form, (layout, map) => b.input(layout, map));
-  return { ...views, ...segments, scale: sharp / Math.sqrt(width) };
+  const bias = form.window && b.input([heads, ...entries(form.window)], (x) => 2 * x);
+  return { ...views, ...segments, bias, scale: sharp / Math.sqrt(width) };
 }
+
+/** Entries of a table along each axis of a window. */
+const entries = (window: readonly number[]): number[] => window.map((size) => 2 * size - 1);
 
 /** Two chained products, an exponential whose argument carries the first one's error. */
 function tolerance(form: Form, factor: number): number {
   const terms = Math.max(form.width, form.keys ?? form.queries, form.queries);
+  // The gradient of a bias is a sum over queries of differences that cancel out where one sees one key.
+  if (form.window && form.segments) factor *= 2;
   return factor * (form.magnitude ? 8 : 1) * (8 + 2 * Math.sqrt(terms)) * unitRoundoff;
 }
 
@@ -215,6 +252,7 @@ export function attentionGradientCase(padding: number, form: Form): StepCase {
     rowDot: b.output([batch, heads, queries]),
   };
   const { query, key, value } = triple(b, form, (layout) => b.output(layout));
+  const biasGradient = form.window && b.output([batch, heads, ...entries(form.window)]);
   const step = {
     kind: "attentionGradient",
     ...inputs,
@@ -222,6 +260,7 @@ export function attentionGradientCase(padding: number, form: Form): StepCase {
     queryGradient: query,
     keyGradient: key,
     valueGradient: value,
+    biasGradient,
   } as const;
   return b.build(describe(form), step, tolerance(form, 2));
 }

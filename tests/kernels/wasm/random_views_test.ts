@@ -133,9 +133,16 @@ const attentionForms: fc.Arbitrary<Form> = fc.record({
   layout: fc.constantFrom("plain", "headMajor"),
   segments: fc.option(fc.tuple(ids, ids), { nil: undefined }),
 });
-const attention = fc.tuple(paddings, attentionForms)
+/** Windows of tokens, whose scores have relative biases. */
+const windowForms = fc.tuple(attentionForms, fc.array(size(6), { minLength: 1, maxLength: 3 }))
+  .map(([form, window]): Form => {
+    const tokens = window.reduce((product, length) => product * length, 1);
+    return { ...form, queries: tokens, keys: tokens, window };
+  });
+const allAttentionForms = fc.oneof(attentionForms, windowForms);
+const attention = fc.tuple(paddings, allAttentionForms)
   .map(([padding, form]) => attentionCase(padding, form));
-const attentionGradient = fc.tuple(paddings, attentionForms)
+const attentionGradient = fc.tuple(paddings, allAttentionForms)
   .map(([padding, form]) => attentionGradientCase(padding, form));
 
 const triples = (min: number, max: number): fc.Arbitrary<Triple> => {
