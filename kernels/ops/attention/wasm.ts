@@ -100,7 +100,7 @@ function segmentIds(
 /** The biases of the head of a task; address 0 where there are none. */
 function headBiases(
   context: WasmContext,
-  { query, bias }: AttentionOperands,
+  { bias }: AttentionOperands,
 ): (task: Task) => number {
   if (!bias) return () => 0;
   const first = context.address(bias, { shape: bias.shape, layout: "contiguous" });
