@@ -13,6 +13,8 @@ import { deviceKind, type DeviceName, deviceNames, openDevice } from "../kernels
 /** A way to make a device, by a name for test titles. */
 export interface DeviceChoice {
   readonly name: string;
+  /** Whether its mathematics is held to IEEE 754. */
+  readonly strict: boolean;
   /** False when the machine lacks the device and the test is to be ignored. */
   readonly available: boolean;
   create(): Promise<Device>;
@@ -35,12 +37,13 @@ async function isAvailable(name: DeviceName): Promise<boolean> {
 async function choicesOf(name: DeviceName): Promise<DeviceChoice[]> {
   const available = await isAvailable(name);
   const { threads } = await deviceKind(name);
-  if (!threads) return [{ name, available, create: () => openDevice(name) }];
+  if (!threads) return [{ name, strict: false, available, create: () => openDevice(name) }];
   return [1, 2].flatMap((threads) =>
-    [false, true].map((strictMath) => ({
-      name: `${name}, ${threads} thread${threads > 1 ? "s" : ""}${strictMath ? ", strict" : ""}`,
+    [false, true].map((strict) => ({
+      name: `${name}, ${threads} thread${threads > 1 ? "s" : ""}${strict ? ", strict" : ""}`,
+      strict,
       available,
-      create: () => openDevice(name, { threads, strictMath }),
+      create: () => openDevice(name, { threads, strictMath: strict }),
     }))
   );
 }
@@ -48,6 +51,9 @@ async function choicesOf(name: DeviceName): Promise<DeviceChoice[]> {
 /** All devices tests run on. */
 export const deviceChoices: readonly DeviceChoice[] =
   (await Promise.all([...deviceNames].reverse().map(choicesOf))).flat();
+
+/** The body of a test. */
+export type DeviceTest = (device: Device, choice: DeviceChoice) => Promise<void>;
 
 /**
  * Registers one test a device. The device is made for the test and closed after it.
@@ -62,9 +68,10 @@ export const deviceChoices: readonly DeviceChoice[] =
  */
 export function eachDevice(
   name: string,
-  body: (device: Device, choice: DeviceChoice) => Promise<void>,
+  body: DeviceTest,
+  choices: readonly DeviceChoice[] = deviceChoices,
 ): void {
-  for (const choice of deviceChoices) {
+  for (const choice of choices) {
     Deno.test({
       name: `${name} [${choice.name}]`,
       ignore: !choice.available,
@@ -78,4 +85,9 @@ export function eachDevice(
       },
     });
   }
+}
+
+/** The same without strict mathematics, for tests of what is around the kernels. */
+export function eachDefaultDevice(name: string, body: DeviceTest): void {
+  eachDevice(name, body, deviceChoices.filter(({ strict }) => !strict));
 }

@@ -13,7 +13,7 @@ import { measureInTurns, timeRuns, warmUp } from "../../bench/runner/timing.ts";
 import { loadProduct } from "../../bench/workloads/workload.ts";
 import { ditConfigs } from "../../models/dit/model.ts";
 import { navitConfigs } from "../../models/navit/model.ts";
-import { eachDevice } from "../devices.ts";
+import { eachDefaultDevice } from "../devices.ts";
 
 const tiny = {
   name: "tiny",
@@ -67,7 +67,7 @@ Deno.test("a row that fails says why, and does not throw", async () => {
   assert(!isMeasured(row));
 });
 
-eachDevice("every operation of a model can be run again and again", async (device) => {
+eachDefaultDevice("every operation of a model can be run again and again", async (device) => {
   const operations = ["forward", "train", "train-plain"] as const;
   const cases = [tiny, tinyNaViT].flatMap((subject) =>
     operations.map((operation) => [subject, operation] as const)
@@ -81,11 +81,14 @@ eachDevice("every operation of a model can be run again and again", async (devic
   }
 });
 
-eachDevice("a NaViT's sequences may be longer than its tables of positions", async (device) => {
-  const config = { ...tinyNaViT.config, positionLength: 2 };
-  const job = await loadModelJob(device, "forward", { ...tinyNaViT, config }, 1);
-  assert(await timeRuns(device, job.run, 1) > 0);
-});
+eachDefaultDevice(
+  "a NaViT's sequences may be longer than its tables of positions",
+  async (device) => {
+    const config = { ...tinyNaViT.config, positionLength: 2 };
+    const job = await loadModelJob(device, "forward", { ...tinyNaViT, config }, 1);
+    assert(await timeRuns(device, job.run, 1) > 0);
+  },
+);
 
 Deno.test("a NaViT has a sequence a picture", async () => {
   const [task] = modelTasks(["forward"], [tinyNaViT], [3], [place]);
@@ -96,7 +99,7 @@ Deno.test("a NaViT has a sequence a picture", async () => {
   assert.equal(row.dtype, "f32");
 });
 
-eachDevice("training steps have weights in f32 only", async (device) => {
+eachDefaultDevice("training steps have weights in f32 only", async (device) => {
   for (const operation of ["train", "train-plain"] as const) {
     await assert.rejects(
       loadModelJob(device, operation, tiny, 2, "f16"),
@@ -104,7 +107,7 @@ eachDevice("training steps have weights in f32 only", async (device) => {
     );
   }
 });
-eachDevice(
+eachDefaultDevice(
   "attention of full and of packed sequences can be run again and again",
   async (device) => {
     for (const operation of ["forward", "gradient"] as const) {
@@ -118,7 +121,7 @@ eachDevice(
   },
 );
 
-eachDevice("works are sampled in turns, each by whole periods", async (device) => {
+eachDefaultDevice("works are sampled in turns, each by whole periods", async (device) => {
   const order: string[] = [];
   const work = (name: string) => ({ run: () => void order.push(name), period: 3 });
   const timings = await measureInTurns(device, [work("a"), work("b")], 2);
@@ -131,7 +134,7 @@ eachDevice("works are sampled in turns, each by whole periods", async (device) =
   assert.deepEqual(turns, ["a", "b", "a", "b"]);
 });
 
-eachDevice("a warm-up is long enough", async (device) => {
+eachDefaultDevice("a warm-up is long enough", async (device) => {
   const { run, macs } = await loadProduct(device, 8, 4, 2);
   assert.equal(macs, 64);
   const warm = await warmUp(device, run);

@@ -1,11 +1,11 @@
 /** Equal seeds lead to equal bits, on any number of threads and lanes; other seeds lead elsewhere. */
 import assert from "node:assert/strict";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";
-import { eachDevice } from "../devices.ts";
+import { eachDefaultDevice } from "../devices.ts";
 import { smallNaViTPlan, trainSmallNaViT } from "./runs/small_navit_run.ts";
 import { smallPlan, trainSmall } from "./runs/small_run.ts";
 
-eachDevice("a seed decides every bit of a run", async (device) => {
+eachDefaultDevice("a seed decides every bit of a run", async (device) => {
   const first = await trainSmall(device, smallPlan());
   assert.deepEqual(await trainSmall(device, smallPlan()), first);
   const other = await trainSmall(device, smallPlan({ run: { seed: 4 } }));
@@ -16,7 +16,7 @@ eachDevice("a seed decides every bit of a run", async (device) => {
 });
 
 for (const loss of ["softmax", "contrastive"] as const) {
-  eachDevice(`a seed decides every bit of a NaViT's run, ${loss}`, async (device) => {
+  eachDefaultDevice(`a seed decides every bit of a NaViT's run, ${loss}`, async (device) => {
     const first = await trainSmallNaViT(device, smallNaViTPlan({ run: { loss } }));
     assert.deepEqual(await trainSmallNaViT(device, smallNaViTPlan({ run: { loss } })), first);
     const other = await trainSmallNaViT(device, smallNaViTPlan({ run: { loss, seed: 4 } }));

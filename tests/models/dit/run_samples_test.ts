@@ -11,12 +11,12 @@ import { RunSamples, runSampling } from "../../../models/dit/run_samples.ts";
 import { trainDiT } from "../../../models/dit/run.ts";
 import { allocateState, destroyState } from "../../../training/step/trainer.ts";
 import { namesIn, withFolder } from "../../cli/runs.ts";
-import { eachDevice } from "../../devices.ts";
+import { eachDefaultDevice } from "../../devices.ts";
 import { readTrainer, smallDataset, smallPlan, trainSmall } from "../../training/runs/small_run.ts";
 
 const samples = { every: 2, steps: 3 };
 
-eachDevice("a run has the same bits with and without pictures", async (device, { name }) => {
+eachDefaultDevice("a run has the same bits with and without pictures", async (device, { name }) => {
   await withFolder(async (folder) => {
     const before = device.allocatedBytes;
     const plan = smallPlan({ steps: 5, folder, samples });
@@ -55,28 +55,31 @@ eachDevice("a run has the same bits with and without pictures", async (device, {
   });
 });
 
-eachDevice("pictures that are not finite are a warning, and the run goes on", async (device) => {
-  await withFolder(async (folder) => {
-    const plan = smallPlan({ steps: 1, folder, samples });
-    const state = allocateState(device, ditParameters(plan.description.config));
-    for (const buffer of state.averages.values()) {
-      buffer.write(new Float32Array(buffer.elements).fill(NaN));
-    }
-    const warnings: string[] = [];
-    const { description } = plan;
-    const drawer = await RunSamples.create(
-      device,
-      state.averages,
-      description,
-      samples,
-      folder,
-      (line) => warnings.push(line),
-    );
-    await drawer.draw(7);
-    drawer.destroy();
-    destroyState(state);
-    assert.equal(warnings.length, 1);
-    assert.match(warnings[0], /^warning: no pictures of step 7: .*NaN/);
-    assert.deepEqual(await namesIn(join(folder, "samples")), []);
-  });
-});
+eachDefaultDevice(
+  "pictures that are not finite are a warning, and the run goes on",
+  async (device) => {
+    await withFolder(async (folder) => {
+      const plan = smallPlan({ steps: 1, folder, samples });
+      const state = allocateState(device, ditParameters(plan.description.config));
+      for (const buffer of state.averages.values()) {
+        buffer.write(new Float32Array(buffer.elements).fill(NaN));
+      }
+      const warnings: string[] = [];
+      const { description } = plan;
+      const drawer = await RunSamples.create(
+        device,
+        state.averages,
+        description,
+        samples,
+        folder,
+        (line) => warnings.push(line),
+      );
+      await drawer.draw(7);
+      drawer.destroy();
+      destroyState(state);
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0], /^warning: no pictures of step 7: .*NaN/);
+      assert.deepEqual(await namesIn(join(folder, "samples")), []);
+    });
+  },
+);

@@ -12,7 +12,7 @@ import type { StepGraphs } from "../../../training/step/step_graphs.ts";
 import { trainDiT } from "../../../models/dit/run.ts";
 import { trainNaViT } from "../../../models/navit/run.ts";
 import { destroyState, type Trainer } from "../../../training/step/trainer.ts";
-import { type DeviceChoice, eachDevice } from "../../devices.ts";
+import { type DeviceChoice, eachDefaultDevice } from "../../devices.ts";
 import { smallNaViTPlan, smallPictures } from "./small_navit_run.ts";
 import { smallDataset, smallPlan } from "./small_run.ts";
 
@@ -44,7 +44,7 @@ async function assertForecast(
   destroyState(trainer.state);
 }
 
-eachDevice("a run of a DiT allocates what was forecast", async (device, choice) => {
+eachDefaultDevice("a run of a DiT allocates what was forecast", async (device, choice) => {
   for (const accumulate of [1, 4]) {
     const plan = smallPlan({ steps: 1, run: { batchSize: 16, accumulate } });
     const { config, run } = plan.description;
@@ -59,7 +59,7 @@ eachDevice("a run of a DiT allocates what was forecast", async (device, choice) 
   }
 });
 
-eachDevice("a run of a NaViT allocates what was forecast", async (device, choice) => {
+eachDefaultDevice("a run of a NaViT allocates what was forecast", async (device, choice) => {
   const cases = [{ accumulate: 1 }, { accumulate: 4 }, { loss: "contrastive" }] as const;
   for (const settings of cases) {
     const plan = smallNaViTPlan({ steps: 1, run: settings });

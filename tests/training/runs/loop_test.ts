@@ -11,7 +11,7 @@ import { latestCheckpoint, listCheckpoints } from "../../../training/runs/run_fo
 import { trainDiT } from "../../../models/dit/run.ts";
 import { trainNaViT } from "../../../models/navit/run.ts";
 import { withFolder } from "../../cli/runs.ts";
-import { eachDevice } from "../../devices.ts";
+import { eachDefaultDevice } from "../../devices.ts";
 import { smallNaViTPlan, smallPictures, smallRuns } from "./small_navit_run.ts";
 import { readTrainer, smallDataset, smallPlan, trainSmall } from "./small_run.ts";
 
@@ -29,7 +29,7 @@ function damagedDataset(isDamaged: (batch: number) => boolean): ImageDataset {
   };
 }
 
-eachDevice(
+eachDefaultDevice(
   "a step whose gradient is not finite changes nothing but the step count",
   async (device) => {
     await withFolder(async (folder) => {
@@ -196,7 +196,7 @@ for (const [family, train] of Object.entries(smallRuns)) {
   });
 }
 
-eachDevice("a NaViT learns a handful of pictures by heart", async (device) => {
+eachDefaultDevice("a NaViT learns a handful of pictures by heart", async (device) => {
   const losses: number[] = [];
   const plan = smallNaViTPlan({
     steps: 150,

@@ -7,7 +7,7 @@ import type { RunPlan } from "../../../training/runs/run.ts";
 import { trainDiT } from "../../../models/dit/run.ts";
 import { destroyState } from "../../../training/step/trainer.ts";
 import { withFolder } from "../../cli/runs.ts";
-import { eachDevice } from "../../devices.ts";
+import { eachDefaultDevice } from "../../devices.ts";
 import { smallNaViTPlan, trainSmallNaViT } from "../runs/small_navit_run.ts";
 import { readTrainer, smallDataset, smallPlan, trainSmall } from "../runs/small_run.ts";
 
@@ -34,21 +34,24 @@ function assertSameStep(parts: number, actual: Tensors, whole: Tensors): void {
   assert(largest > 0, "the parts were not added up");
 }
 
-eachDevice("2 and 4 parts of a batch make the step of the whole", async (device) => {
+eachDefaultDevice("2 and 4 parts of a batch make the step of the whole", async (device) => {
   const whole = await trainSmall(device, planInParts(1));
   for (const parts of [2, 4, 8]) {
     assertSameStep(parts, await trainSmall(device, planInParts(parts)), whole);
   }
 });
 
-eachDevice("2 and 4 parts of packed sequences make the step of the whole", async (device) => {
-  const inParts = (accumulate: number) =>
-    trainSmallNaViT(device, smallNaViTPlan({ run: { accumulate } }));
-  const whole = await inParts(1);
-  for (const parts of [2, 4]) assertSameStep(parts, await inParts(parts), whole);
-});
+eachDefaultDevice(
+  "2 and 4 parts of packed sequences make the step of the whole",
+  async (device) => {
+    const inParts = (accumulate: number) =>
+      trainSmallNaViT(device, smallNaViTPlan({ run: { accumulate } }));
+    const whole = await inParts(1);
+    for (const parts of [2, 4]) assertSameStep(parts, await inParts(parts), whole);
+  },
+);
 
-eachDevice("losses and norms of parts are those of the whole", async (device) => {
+eachDefaultDevice("losses and norms of parts are those of the whole", async (device) => {
   const measured = ["loss", "meanSquaredError", "variationalBound", "gradientNorm"];
   const seen: number[][] = [];
   for (const parts of [1, 4]) {
@@ -66,7 +69,7 @@ eachDevice("losses and norms of parts are those of the whole", async (device) =>
   });
 });
 
-eachDevice("a batch in parts takes less memory, and none is left", async (device) => {
+eachDefaultDevice("a batch in parts takes less memory, and none is left", async (device) => {
   const before = device.allocatedBytes;
   const bytes: number[] = [];
   for (const accumulate of [1, 2, 4]) {
@@ -80,7 +83,7 @@ eachDevice("a batch in parts takes less memory, and none is left", async (device
   assert(bytes[1] < 0.75 * bytes[0] && bytes[2] < 0.8 * bytes[1], bytes.join());
 });
 
-eachDevice("a run in parts goes on exactly where it was resumed", async (device) => {
+eachDefaultDevice("a run in parts goes on exactly where it was resumed", async (device) => {
   await withFolder(async (folder) => {
     const whole = await trainSmall(device, planInParts(4, { steps: 6 }));
     await trainSmall(device, planInParts(4, { steps: 3, folder }));
@@ -92,7 +95,7 @@ eachDevice("a run in parts goes on exactly where it was resumed", async (device)
   });
 });
 
-eachDevice("a part that is not finite skips its step alone", async (device) => {
+eachDefaultDevice("a part that is not finite skips its step alone", async (device) => {
   const dataset = smallDataset();
   let batch = 0;
   const damaged = {

@@ -17,7 +17,7 @@ import type { NaViTConfig } from "../../../../models/navit/model.ts";
 import { longestGridSide } from "../../../../models/navit/positions.ts";
 import { writeMixedPictures } from "../../../cli/navit_runs.ts";
 import { withFolder } from "../../../cli/runs.ts";
-import { eachDevice } from "../../../devices.ts";
+import { eachDefaultDevice } from "../../../devices.ts";
 import { assertClose } from "../../../golden.ts";
 import { logitsOneByOne, randomWeights, uploadWeights } from "../images.ts";
 
@@ -57,7 +57,7 @@ function withPictures(body: (pictures: PictureSet) => Promise<void>): Promise<vo
 }
 
 for (const coordinates of ["absolute", "aspect"] as const) {
-  eachDevice(
+  eachDefaultDevice(
     `packed logits equal one-image-at-a-time logits, ${coordinates} coordinates`,
     (device) =>
       withPictures(async (pictures) => {
@@ -89,7 +89,7 @@ for (const coordinates of ["absolute", "aspect"] as const) {
   );
 }
 
-eachDevice(
+eachDefaultDevice(
   "packed logits of every shipped picture equal those of the picture alone",
   async (device) => {
     const pictures = await openPictureSet(
