@@ -109,6 +109,8 @@ export interface Family<
 > extends Omit<RunFamily<Config, Settings>, "training"> {
   /** Name in messages and tables. */
   readonly title: string;
+  /** The class in diffusers whose `config.json` it reads too. */
+  readonly publishedClass?: string;
   /** The models that have a name. */
   readonly configs: ReadonlyMap<string, Config>;
   /** The parameters in declaration order. */

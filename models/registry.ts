@@ -6,6 +6,7 @@
 import { InputError, quote } from "../base/errors.ts";
 import { configByName, type FamilyConfig, parseJsonConfig } from "../nn/config.ts";
 import type { ParameterSpecification } from "../nn/parameters.ts";
+import { autoencoderKLFamily } from "./autoencoder_kl/family.ts";
 import { causalTokenizerFamily } from "./causal_tokenizer/family.ts";
 import { ditFamily } from "./dit/family.ts";
 import { checkManifest, type Manifest, readManifest } from "../training/checkpoints/manifest.ts";
@@ -20,7 +21,12 @@ export function registerFamily(family: Family): void {
   families.set(family.name, family);
 }
 
-const shipped: readonly Family[] = [ditFamily, navitFamily, causalTokenizerFamily];
+const shipped: readonly Family[] = [
+  ditFamily,
+  navitFamily,
+  causalTokenizerFamily,
+  autoencoderKLFamily,
+];
 shipped.forEach(registerFamily);
 
 /** All families, in the order of the table. */
@@ -75,7 +81,7 @@ export const modelConfigByName = (name: string): FamilyConfig => configByName(mo
  */
 export function parseModelConfig(text: string, where: string, family?: string): FamilyConfig {
   const value = configIn(parseJsonConfig(text, where));
-  const name = Object(value).family ?? family;
+  const name = Object(value).family ?? familyOfClass(Object(value)._class_name) ?? family;
   if (name === undefined) {
     const names = [...families.keys()].map(quote).join(" or ");
     throw new InputError(`${where}: the field "family" is missing; it is ${names}`);
@@ -83,6 +89,10 @@ export function parseModelConfig(text: string, where: string, family?: string): 
   const config = value instanceof Object ? { ...value, family: name } : value;
   return familyByName(String(name), `${where}: family`).check(config, where);
 }
+
+/** The family whose models diffusers keeps in a class; undefined when there is none. */
+const familyOfClass = (name: unknown): string | undefined =>
+  allFamilies().find(({ publishedClass }) => name !== undefined && publishedClass === name)?.name;
 
 /** The configuration in a document, which may be all of it. */
 function configIn(document: unknown): unknown {

@@ -5,6 +5,7 @@
  */
 import type { Flags } from "../flags/flags.ts";
 import { modelFlags } from "../flags/options.ts";
+import { autoencoderKLCommands } from "./autoencoder_kl/commands.ts";
 import { causalTokenizerCommands } from "./causal_tokenizer/commands.ts";
 import type { FamilyCommands } from "./commands.ts";
 import { ditCommands } from "./dit/commands.ts";
@@ -17,6 +18,7 @@ const shipped: readonly FamilyCommands[] = [
   ditCommands,
   navitCommands,
   causalTokenizerCommands,
+  autoencoderKLCommands,
 ];
 for (const family of shipped) registerCommands(family);
 

@@ -112,7 +112,7 @@ export interface TrainingCommand<
   /** What a step is made on, which `--accumulate` divides: how many, and how messages call them. */
   batch(values: V): { readonly size: number; readonly what: string };
   /** All settings, from those that every family has. */
-  settings(parsed: ParsedTrain<V>, config: Config, common: CommonSettings): Settings;
+  settings(parsed: ParsedTrain<V>, config: Config, common: CommonSettings, data: Data): Settings;
   /** Steps that see as many samples as there are. */
   stepsPerEpoch(data: Data, config: Config, settings: Settings): number;
   /** Refuses settings that do not go with each other or with the data. */
@@ -157,7 +157,11 @@ export interface TrainingCommand<
     data: Data,
   ): readonly (readonly [title: string, text: string])[];
   /** The programs that draw samples during a run. */
-  samplerPrograms?(config: Config, schedule: SampleSchedule): readonly Program[];
+  samplerPrograms?(
+    config: Config,
+    schedule: SampleSchedule,
+    settings: Settings,
+  ): readonly Program[];
   /** Trains; the plan has its folder. */
   train(
     device: Device,

@@ -62,7 +62,7 @@ export async function describePlan<
       specifications,
       family.training.graphs(config, run),
       options,
-      plan.samples && command.samplerPrograms?.(config, plan.samples),
+      plan.samples && command.samplerPrograms?.(config, plan.samples, run),
     ),
   ].join("\n");
 }

@@ -18,7 +18,7 @@ const configSchema: z.ZodType<AutoencoderKLConfig> = z.strictObject({
   blockOutChannels: z.array(count).min(1).max(8),
   layersPerBlock: z.int().min(1).max(64),
   normGroups: count,
-  scalingFactor: z.number().positive(),
+  scalingFactor: z.number().positive().optional(),
 });
 
 /**

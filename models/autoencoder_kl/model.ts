@@ -39,8 +39,8 @@ export interface AutoencoderKLConfig {
   readonly layersPerBlock: number;
   /** Groups of all group norms. Divides all channels of levels. */
   readonly normGroups: number;
-  /** What latents are multiplied by for a diffusion model, so that their deviation is about 1. */
-  readonly scalingFactor: number;
+  /** What latents are multiplied by for a diffusion model; absent: so that their deviation is 1. */
+  readonly scalingFactor?: number;
 }
 
 /** Added to the variances of all norms. */
@@ -266,11 +266,12 @@ const stableDiffusion: AutoencoderKLConfig = {
 
 /** Sizes of our own for machines without a GPU: sides become a quarter. */
 const small: AutoencoderKLConfig = {
-  ...stableDiffusion,
+  family: "autoencoder-kl",
+  channels: 3,
+  latentChannels: 4,
   blockOutChannels: [16, 32, 32],
   layersPerBlock: 1,
   normGroups: 8,
-  scalingFactor: 1,
 };
 
 /** All models that have a name. */

@@ -10,15 +10,14 @@ import { transformerShape } from "../../flags/options.ts";
 import { integer } from "../../flags/parsers.ts";
 import type { ModelFields, ModelValues } from "../commands.ts";
 import { clipFlags } from "../clip_flags.ts";
+import { codecModelFlags } from "../codec_flags.ts";
 
 const size = integer({ min: 1, max: 65536 });
 
 /** Fields that only a causal tokenizer has. */
 export const causalTokenizerModelFlags = group("Model:", {
   baseChannels: optional("--base-channels <n>", "width that a level's is a multiple of", size),
-  blocks: optional("--blocks <n>", "residual blocks of a level", integer({ min: 1, max: 64 })),
-  latentChannels: optional("--latent-channels <n>", "channels of the latent", size),
-  groups: optional("--groups <n>", "groups of the norms; divides every width", size),
+  ...codecModelFlags,
 });
 
 /** The fields of a causal tokenizer that flags replace. */

@@ -1,0 +1,41 @@
+/**
+ * The autoencoders of latent diffusion on the command line.
+ *
+ * @module
+ */
+import type { AutoencoderKLConfig } from "../../../models/autoencoder_kl/model.ts";
+import { type FamilyCommands, trainCommand } from "../commands.ts";
+import { autoencoderKLFields } from "./model_flags.ts";
+import { trainVaeFlags } from "./train_flags.ts";
+
+const train = trainCommand({
+  summary: "train an autoencoder whose latents a diffusion model works on",
+  description:
+    "Train a variational autoencoder on pictures: from pixels to a few numbers for each " +
+    "square of them, and back.\n\n" +
+    "Its latents are what `train dit` can be trained on. A run can be stopped with Ctrl-C at any " +
+    "time and resumed.",
+  flags: trainVaeFlags,
+  examples: [
+    ["tessera train vae --steps 300 --sample-every 100", "a first run on the shipped pictures"],
+    ["tessera train vae --data-path photos --image-size 64", "your own pictures, in colour"],
+    ["tessera train vae --resume auto --steps 5000", "go on with the newest run"],
+    ["tessera train vae --model SD-VAE --image-size 256 --dry-run", "what a run would need"],
+  ],
+  load: async () => (await import("./train.ts")).autoencoderKLTraining,
+});
+
+/** The commands of autoencoders. */
+export const autoencoderKLCommands: FamilyCommands<AutoencoderKLConfig> = {
+  name: "autoencoder-kl",
+  word: "vae",
+  title: "VAE",
+  fields: autoencoderKLFields,
+  verify: {
+    summary: "a VAE: both halves and their gradients",
+    contents: "input.image, output.moments, input.latent, output.image; and cotangent.moments, " +
+      "cotangent.image",
+    hint: "pictures to moments of the latent, latents to pictures",
+  },
+  train,
+};

@@ -1,0 +1,83 @@
+/**
+ * `tessera train vae`: what is an autoencoder's own of it.
+ *
+ * @module
+ */
+import type { ImageDataset } from "../../../data/dataset.ts";
+import { checkChannels, openDataset } from "../../../data/open.ts";
+import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
+import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
+import { autoencoderKLSample, traceAutoencoderKL } from "../../../models/autoencoder_kl/graph.ts";
+import { type AutoencoderKLConfig, spatialFactor } from "../../../models/autoencoder_kl/model.ts";
+import { configForPictures, trainAutoencoderKL } from "../../../models/autoencoder_kl/run.ts";
+import { reconstructionProgram } from "../../../models/autoencoder_kl/run_reconstructions.ts";
+import type { AutoencoderKLSettings } from "../../../models/autoencoder_kl/settings.ts";
+import { asUsage } from "../../terminal/errors.ts";
+import { formatCount, inParts } from "../../terminal/numbers.ts";
+import { fixed } from "../../terminal/progress.ts";
+import type { TrainingCommand } from "../training.ts";
+import { autoencoderKLFields } from "./model_flags.ts";
+import type { TrainVaeOptions } from "./train_flags.ts";
+
+/** Multiply-adds of encoder and decoder for a picture of a side. */
+function multiplyAddsOf(config: AutoencoderKLConfig, side: number): number {
+  const { clip } = autoencoderKLSample(config, { side });
+  const { out } = traceAutoencoderKL(config, { batch: 1, clip });
+  return graphCost(makeGraph("forward", { outputs: { out } })).multiplyAdds;
+}
+
+/** Training of an autoencoder. */
+export const autoencoderKLTraining: TrainingCommand<
+  TrainVaeOptions,
+  AutoencoderKLConfig,
+  AutoencoderKLSettings,
+  ImageDataset
+> = {
+  family: autoencoderKLFamily,
+  shipped: { name: "shipped:fashion", folder: "data/samples/fashion" },
+  async open(place, { imageSize, channels }, _, events) {
+    asUsage(() => checkChannels(channels));
+    return await openDataset(place, { imageSize, channels, ...events });
+  },
+  async reopen(place, { config: { channels }, run: { imageSize }, classNames }, events) {
+    return await openDataset(place, { imageSize, channels, classNames, ...events });
+  },
+  configure: (base, data, values) =>
+    configForPictures(base, data, autoencoderKLFields.overrides(base, values)),
+  learningRate: ({ blockOutChannels }) => blockOutChannels[0] < 128 ? 1e-3 : 1e-4,
+  batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
+  settings: ({ values }, _, common, data) => ({
+    ...common,
+    batchSize: values.batchSize,
+    imageSize: data.width,
+    klWeight: values.klWeight,
+  }),
+  stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
+  samples({ values: { sampleEvery } }, _, before) {
+    const every = sampleEvery ?? before?.every ?? 0;
+    return every === 0 ? undefined : { every, steps: 1 };
+  },
+  describeBatch: ({ batchSize, imageSize }) => `batch ${batchSize} of ${imageSize} x ${imageSize}`,
+  columns: () => ({
+    meanSquaredError: fixed("mse", 4),
+    klDivergence: fixed("kl", 3),
+  }),
+  next: () => ({
+    what: "look into it with",
+    command: (folder) => `info checkpoint ${folder}`,
+  }),
+  describePlan({ description: { config, run }, steps }, data) {
+    const { imageSize, batchSize } = run;
+    const batches = data.length / batchSize;
+    const side = imageSize / spatialFactor(config);
+    return [
+      ["latents", `${config.latentChannels} x ${side} x ${side} of ${imageSize} x ${imageSize}`],
+      ["multiply-adds", `${formatCount(multiplyAddsOf(config, imageSize))} a picture, forward`],
+      ["batch", `${batchSize} pictures${inParts(run.accumulate)}`],
+      ["epoch", `${batches.toFixed(1)} batches, ${formatCount(data.length)} pictures`],
+      ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
+    ];
+  },
+  samplerPrograms: (config, _, { imageSize }) => [reconstructionProgram(config, imageSize)],
+  train: trainAutoencoderKL,
+};

@@ -1,0 +1,90 @@
+/**
+ * The training run of an autoencoder.
+ *
+ * @module
+ */
+import { InputError } from "../../base/errors.ts";
+import type { ImageDataset } from "../../data/dataset.ts";
+import { seedWords } from "../../diffusion/streams.ts";
+import type { Device } from "../../kernels/device.ts";
+import { requireMultiple } from "../../nn/config.ts";
+import { pictureBatches } from "../../training/runs/batch_source.ts";
+import type { LoopEvents } from "../../training/runs/loop.ts";
+import { type RunPlan, runTraining } from "../../training/runs/run.ts";
+import type { Trainer } from "../../training/step/trainer.ts";
+import { overrideAutoencoderKLConfig } from "./config.ts";
+import { type AutoencoderKLConfig, autoencoderKLParameters, spatialFactor } from "./model.ts";
+import { RunReconstructions } from "./run_reconstructions.ts";
+import type { AutoencoderKLRun } from "./settings.ts";
+import { autoencoderKLTrainingGraphs } from "./step.ts";
+
+/**
+ * The configuration for a data set: its channels, unless they are overridden.
+ *
+ * @throws InputError when the pictures have not the size or the channels of the model
+ */
+export function configForPictures(
+  base: AutoencoderKLConfig,
+  dataset: Pick<ImageDataset, "channels" | "height" | "width" | "name">,
+  overrides: Partial<AutoencoderKLConfig>,
+): AutoencoderKLConfig {
+  const config = overrideAutoencoderKLConfig(
+    { ...base, channels: dataset.channels },
+    overrides,
+    `model for ${dataset.name}`,
+  );
+  checkPictures(config, dataset);
+  return config;
+}
+
+/** Whether a model can be trained on pictures. */
+function checkPictures(
+  config: AutoencoderKLConfig,
+  { channels, height, width, name }: Pick<ImageDataset, "channels" | "height" | "width" | "name">,
+): void {
+  if (height !== width) {
+    throw new InputError(
+      `${name}: pictures are ${width} x ${height}, training takes squares; give --image-size`,
+    );
+  }
+  const factor = spatialFactor(config);
+  requireMultiple(
+    name,
+    ["side", width],
+    [`divisible by ${factor}`, factor],
+    "sides (--image-size)",
+  );
+  if (channels !== config.channels) {
+    throw new InputError(
+      `${name}: the data set has channels ${channels}, the model ${config.channels}`,
+    );
+  }
+}
+
+/** Trains, and returns the trainer with its states on the device. */
+export async function trainAutoencoderKL(
+  device: Device,
+  dataset: ImageDataset,
+  plan: RunPlan<AutoencoderKLRun>,
+  events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+): Promise<Trainer> {
+  const { description, samples, folder } = plan;
+  const { config, run } = description;
+  const { seed, batchSize, flip } = run;
+  checkPictures(config, dataset);
+  return await runTraining(
+    device,
+    {
+      specifications: autoencoderKLParameters(config),
+      graphs: autoencoderKLTrainingGraphs(config, run),
+      batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
+      prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
+      drawer: async ({ averages }) =>
+        samples && folder !== undefined
+          ? await RunReconstructions.create(device, averages, description, dataset, folder)
+          : undefined,
+    },
+    plan,
+    events,
+  );
+}
