@@ -31,14 +31,34 @@ export interface CodecGrid {
   readonly side: number;
 }
 
+/** What a chunk of a clip knows of the frames before it. */
+export interface Past {
+  /** Whether there are none: the chunk begins the clip. */
+  readonly isFirst: boolean;
+  /**
+   * What a layer gets to see, frames along axis 1: x behind the last `count` frames that the same layer
+   * saw of the chunk before; in the first chunk x itself. Layers ask in the same order in every chunk.
+   */
+  behind(x: Tensor, count: number): Tensor;
+}
+
+/** That of a clip in one piece. */
+export const noPast: Past = { isFirst: true, behind: (x) => x };
+
 /** How the models of a family code pixels. */
 export interface CodecFace<Config extends FamilyConfig> {
   /** The sizes of clips that a model takes, and of their latents. */
   grid(config: Config): CodecGrid;
-  /** Traces pixels (N, 3, 1 + m s, H, W) in [-1, 1] to latents (N, c, 1 + m, H / f, W / f). */
-  encode(config: Config, parameters: Parameters, pixels: Tensor): Tensor;
-  /** Traces latents (N, c, 1 + m, h, w) to pixels (N, 3, 1 + m s, f h, f w), which are not clamped. */
-  decode(config: Config, parameters: Parameters, latents: Tensor): Tensor;
+  /**
+   * Traces pixels (N, 3, 1 + m s, H, W) in [-1, 1] to latents (N, c, 1 + m, H / f, W / f); a chunk behind
+   * others has m s frames and m latent ones.
+   */
+  encode(config: Config, parameters: Parameters, pixels: Tensor, past?: Past): Tensor;
+  /**
+   * Traces latents (N, c, 1 + m, h, w) to pixels (N, 3, 1 + m s, f h, f w), which are not clamped; of a
+   * chunk behind others, m latent frames to m s.
+   */
+  decode(config: Config, parameters: Parameters, latents: Tensor, past?: Past): Tensor;
 }
 
 /** The size of the latent of a clip that the codec takes. */
@@ -58,24 +78,38 @@ export const clipSize = (grid: CodecGrid, { frames, height, width }: ClipSize): 
 /** Elements of a frame times frames: pixels of a clip, positions of a latent. */
 export const positions = ({ frames, height, width }: ClipSize): number => frames * height * width;
 
+/** The numbers of frames that a codec takes next to one that it does not take, in words. */
+function nearestFrames({ frames: step }: CodecGrid, frames: number): string {
+  const below = 1 + Math.floor((frames - 1) / step) * step;
+  return below < 1 ? "1" : `${below} and ${below + step}`;
+}
+
+/** Whether a clip of so many frames has a latent. */
+const isLegal = ({ frames: step }: CodecGrid, frames: number): boolean =>
+  frames >= 1 && (frames - 1) % step === 0;
+
 /**
  * Checks that a codec takes clips of this size.
  *
  * @throws InputError with the nearest valid values
  */
 export function checkClipSize(
-  { frames: step, side }: CodecGrid,
+  grid: CodecGrid,
   { frames, height, width }: ClipSize,
   where: string,
 ): void {
-  if (frames < 1 || (frames - 1) % step !== 0) {
-    const below = 1 + Math.floor((frames - 1) / step) * step;
-    const nearest = below < 1 ? "1" : `${below} and ${below + step}`;
+  if (!isLegal(grid, frames)) {
     throw new InputError(
-      `${where}: ${frames} frames are not 1 + a multiple of ${step}; nearest numbers: ${nearest}`,
+      `${where}: ${frames} frames are not 1 + a multiple of ${grid.frames}; ` +
+        `nearest numbers: ${nearestFrames(grid, frames)}`,
     );
   }
+  const { side } = grid;
   for (const [what, pixels] of [["height", height], ["width", width]] as const) {
     requireMultiple(where, [what, pixels], [`divisible by ${side}`, side], `${what}s`);
   }
 }
+
+/** The most frames of a clip that a codec takes, which leaves out fewer than `grid.frames`. */
+export const trimmedFrames = (grid: CodecGrid, frames: number): number =>
+  frames - (frames - 1) % grid.frames;

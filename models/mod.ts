@@ -36,7 +36,22 @@ export {
   type CodecFace,
   type CodecGrid,
   latentSize,
+  noPast,
+  type Past,
+  positions,
+  trimmedFrames,
 } from "./codec.ts";
+export {
+  chunkPlans,
+  type Codec,
+  Coder,
+  codingCost,
+  codingMemory,
+  type CodingProgress,
+  type CodingSettings,
+  type Direction,
+  planChunks,
+} from "./coder.ts";
 export { allFamilies, familyByName, registerFamily } from "./registry.ts";
 export type { VerificationCase } from "../evaluation/verify/verification.ts";
 export type { Expected } from "../evaluation/verify/case_file.ts";

@@ -44,6 +44,8 @@ class Lowering {
   readonly #nodes: Node[];
   /** Updates that happen as soon as their value is known, by the node that makes the value. */
   readonly #running: ReadonlyMap<Node, Update>;
+  /** Updates by the node behind which nothing reads the old contents any more and the new are known. */
+  readonly #early: ReadonlyMap<Node, readonly Update[]>;
   readonly #graph: Graph;
 
   constructor(graph: Graph) {
@@ -51,6 +53,7 @@ class Lowering {
     this.#uses = countUses(graph);
     this.#running = runningUpdates(graph, this.#uses);
     this.#nodes = moveForward(graphNodes(graph), new Set(this.#running.keys()));
+    this.#early = earlyUpdates(graph, this.#nodes);
   }
 
   run(): { buffers: BufferSpecification[]; steps: Step[]; costs: Cost[] } {
@@ -60,12 +63,18 @@ class Lowering {
     this.#placeJoinedInputs();
     const effects = new Set(this.#graph.effects);
     for (const node of this.#nodes) {
-      if (!late.has(node) && !effects.has(node)) this.#lowerNode(node);
+      if (late.has(node) || effects.has(node)) continue;
+      this.#lowerNode(node);
+      for (const { state, value } of this.#early.get(node) ?? []) {
+        this.#addStep(copyStep(this.#views.get(value)!, this.#views.get(state)!));
+      }
     }
     this.#finishOutputs();
-    const sources = this.#saveUpdateSources(late);
+    const made = new Set([...this.#running.values(), ...[...this.#early.values()].flat()]);
+    const left = this.#graph.updates.filter((update) => !made.has(update));
+    const sources = this.#saveUpdateSources(late, left);
     for (const node of this.#graph.effects) this.#lowerNode(node);
-    this.#finishUpdates(sources);
+    this.#finishUpdates(left, sources);
     return { buffers: this.#buffers, steps: this.#steps, costs: this.#costs };
   }
 
@@ -222,21 +231,21 @@ class Lowering {
   }
 
   /** Where the values of updates that are not computed late can be read when states change. */
-  #saveUpdateSources(late: ReadonlySet<Node>): (View | undefined)[] {
-    return this.#graph.updates.map(({ value }) => {
-      if (late.has(value.node) || this.#running.has(value.node)) return undefined;
+  #saveUpdateSources(late: ReadonlySet<Node>, updates: readonly Update[]): (View | undefined)[] {
+    return updates.map(({ value }) => {
+      if (late.has(value.node)) return undefined;
       // What lies in a state must be saved before another update changes that state.
-      const source = viewSource(value).node;
-      const inState = source instanceof InputNode && source.role === "state";
-      return inState ? this.#contiguous(value) : this.#widened(this.#views.get(value)!);
+      return isState(viewSource(value))
+        ? this.#contiguous(value)
+        : this.#widened(this.#views.get(value)!);
     });
   }
 
-  #finishUpdates(sources: readonly (View | undefined)[]): void {
-    this.#graph.updates.forEach(({ state, value }, index) => {
+  #finishUpdates(updates: readonly Update[], sources: readonly (View | undefined)[]): void {
+    updates.forEach(({ state, value }, index) => {
       const from = sources[index];
       if (from) this.#addStep(copyStep(from, this.#views.get(state)!));
-      else if (!this.#running.has(value.node)) this.#lowerNode(value.node);
+      else this.#lowerNode(value.node);
     });
   }
 }
@@ -256,6 +265,36 @@ function runningUpdates(
   return new Map(running.map((update) => [update.value.node, update]));
 }
 
+/**
+ * Updates by parts of what has been computed, such as the last frames of an activation: as soon as
+ * nothing reads the old contents any more, so that the whole need not be kept until the end. Each
+ * stands with the last node that it waits for.
+ */
+function earlyUpdates(
+  { outputs, updates, effects }: Graph,
+  nodes: readonly Node[],
+): Map<Node, Update[]> {
+  const positions = new Map(nodes.map((node, position) => [node, position]));
+  const waits = new Set(effects);
+  const readAtTheEnd = new Set(
+    [...outputs.values(), ...updates.map(({ value }) => value)].map(viewSource),
+  );
+  const early = new Map<Node, Update[]>();
+  for (const update of updates) {
+    const { state, value } = update;
+    const isPart = value.node instanceof ViewNode || value.node instanceof JoinNode;
+    if (!isPart || isState(viewSource(value)) || readAtTheEnd.has(state)) continue;
+    const before = [value.node, ...nodes.filter((node) => node.inputs.some(isOf(state)))];
+    if (before.some((node) => waits.has(node))) continue;
+    const last = before.reduce((a, b) => positions.get(a)! > positions.get(b)! ? a : b);
+    early.set(last, [...early.get(last) ?? [], update]);
+  }
+  return early;
+}
+
+/** Whether a tensor is another one, or looks at its memory. */
+const isOf = (source: Tensor) => (tensor: Tensor): boolean => viewSource(tensor) === source;
+
 /** The same nodes; those of `moved`, whose results no node reads, right behind their last input. */
 function moveForward(nodes: readonly Node[], moved: ReadonlySet<Node>): Node[] {
   const positions = new Map(nodes.map((node, position) => [node, position]));
@@ -265,6 +304,9 @@ function moveForward(nodes: readonly Node[], moved: ReadonlySet<Node>): Node[] {
       : positions.get(node)!;
   return [...nodes].sort((a, b) => place(a) - place(b));
 }
+
+/** Whether a tensor is the contents of a state. */
+const isState = ({ node }: Tensor): boolean => node instanceof InputNode && node.role === "state";
 
 /** Whether a node computes nothing of its own: a source or a view. */
 function isPassive(node: Node): boolean {

@@ -24,8 +24,10 @@ export const causalTokenizerCodec: CodecFace<CausalTokenizerConfig> = {
     frames: temporalFactor(config),
     side: spatialFactor(config),
   }),
-  encode: (config, parameters, pixels) => encoder(config, within(parameters, "encoder"), pixels),
-  decode: (config, parameters, latents) => decoder(config, within(parameters, "decoder"), latents),
+  encode: (config, parameters, pixels, past) =>
+    encoder(config, within(parameters, "encoder"), pixels, past),
+  decode: (config, parameters, latents, past) =>
+    decoder(config, within(parameters, "decoder"), latents, past),
 };
 
 /** The clips that the paper's tokenizers are trained on; of pictures, those of ImageNet. */

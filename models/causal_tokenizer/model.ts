@@ -29,6 +29,7 @@ import {
   normSilu,
 } from "../../nn/convolution.ts";
 import { linear } from "../../nn/layers.ts";
+import { noPast, type Past } from "../codec.ts";
 import {
   type Initializer,
   type Parameters,
@@ -81,51 +82,54 @@ export const spatialFactor = ({ multipliers }: CausalTokenizerConfig): number =>
 
 /**
  * The encoder: clips (N, 3, 1 + m s, H, W) in [-1, 1] to latents (N, c, 1 + m, H / f, W / f) with s the
- * temporal factor and f the spatial one.
+ * temporal factor and f the spatial one; of a chunk behind others, m s frames to m latent ones.
  */
 export function encoder(
   config: CausalTokenizerConfig,
   parameters: Parameters,
   video: Tensor,
+  past: Past = noPast,
 ): Tensor {
   const steps = timeSteps(config);
-  let x = causalConvolution(parameters, "conv_in", channelsLast(video), { biased: false });
+  let x = causalConvolution(parameters, "conv_in", channelsLast(video), past, { biased: false });
   config.multipliers.forEach((_, index) => {
     const level = within(parameters, `levels.${index}`);
-    x = residualBlocks(config, level, "blocks", x);
+    x = residualBlocks(config, level, "blocks", x, past);
     if (index < steps.length) {
-      x = causalConvolution(level, "down", x, { strides: [steps[index], 2, 2] });
+      x = causalConvolution(level, "down", x, past, { strides: [steps[index], 2, 2] });
     }
   });
-  const middle = residualBlocks(config, parameters, "mid", x);
-  return channelsFirst(
-    causalConvolution(parameters, "conv_out", normSwish(config, parameters, "norm_out", middle)),
-  );
+  const middle = residualBlocks(config, parameters, "mid", x, past);
+  const last = normSwish(config, parameters, "norm_out", middle);
+  return channelsFirst(causalConvolution(parameters, "conv_out", last, past));
 }
 
-/** The decoder: latents (N, c, 1 + m, h, w) to clips (N, 3, 1 + m s, f h, f w), not clamped. */
+/**
+ * The decoder: latents (N, c, 1 + m, h, w) to clips (N, 3, 1 + m s, f h, f w), not clamped; of a chunk
+ * behind others, m latent frames to m s.
+ */
 export function decoder(
   config: CausalTokenizerConfig,
   parameters: Parameters,
   latent: Tensor,
+  past: Past = noPast,
 ): Tensor {
   const steps = timeSteps(config).toReversed();
   const control = channelsLast(latent);
-  let x = causalConvolution(parameters, "conv_in", control);
-  x = residualBlocks(config, parameters, "mid", x);
+  let x = causalConvolution(parameters, "conv_in", control, past);
+  x = residualBlocks(config, parameters, "mid", x, past);
   let factor = 1;
   config.multipliers.forEach((_, index) => {
     const level = within(parameters, `levels.${index}`);
-    x = adaptiveNorm(config, within(level, "norm"), x, control, factor);
-    x = residualBlocks(config, level, "blocks", x);
+    x = adaptiveNorm(config, within(level, "norm"), x, control, past.isFirst, factor);
+    x = residualBlocks(config, level, "blocks", x, past);
     if (index < steps.length) {
-      x = upsample(within(level, "up"), x, steps[index]);
+      x = upsample(within(level, "up"), x, past, steps[index]);
       factor *= steps[index];
     }
   });
-  return channelsFirst(
-    causalConvolution(parameters, "conv_out", normSwish(config, parameters, "norm_out", x)),
-  );
+  const last = normSwish(config, parameters, "norm_out", x);
+  return channelsFirst(causalConvolution(parameters, "conv_out", last, past));
 }
 
 const channelsLast = (x: Tensor): Tensor => permute(x, [0, 2, 3, 4, 1]);
@@ -139,19 +143,25 @@ interface CausalConvolution {
   readonly biased?: boolean;
 }
 
-/** Zeros around a frame keep its size; in time there are kt - 1 frames of them before and none after. */
+/**
+ * Zeros around a frame keep its size; in time there are kt - 1 frames of them before and none after. A
+ * chunk behind others has the last frames of the one before in their place: all that its first window
+ * needs, which begins a stride behind the last window of that chunk.
+ */
 function causalConvolution(
   parameters: Parameters,
   name: string,
   x: Tensor,
-  { strides, biased = true }: CausalConvolution = {},
+  past: Past,
+  { strides = [1, 1, 1], biased = true }: CausalConvolution = {},
 ): Tensor {
   const weight = parameters(`${name}.weight`);
   const [time, height, width] = weight.shape.slice(2);
   const around = (size: number) => [(size - 1) / 2, (size - 1) / 2] as const;
-  const padding = [[time - 1, 0] as const, around(height), around(width)];
+  const before = past.isFirst ? time - 1 : 0;
+  const padding = [[before, 0] as const, around(height), around(width)];
   const bias = biased ? parameters(`${name}.bias`) : undefined;
-  return convolution(x, weight, bias, { strides, padding });
+  return convolution(past.behind(x, time - strides[0]), weight, bias, { strides, padding });
 }
 
 /** Group norm with the statistics of single frames, which keeps it causal, and swish. */
@@ -170,36 +180,46 @@ function residualBlocks(
   parameters: Parameters,
   name: string,
   x: Tensor,
+  past: Past,
 ): Tensor {
   for (let index = 0; index < config.blocksPerLevel; index++) {
-    x = residualBlock(config, within(parameters, `${name}.${index}`), x);
+    x = residualBlock(config, within(parameters, `${name}.${index}`), x, past);
   }
   return x;
 }
 
 /** Norm, swish and convolution, twice; a 1 x 1 x 1 shortcut where the width changes; no biases. */
-function residualBlock(config: CausalTokenizerConfig, parameters: Parameters, x: Tensor): Tensor {
+function residualBlock(
+  config: CausalTokenizerConfig,
+  parameters: Parameters,
+  x: Tensor,
+  past: Past,
+): Tensor {
   const biased = false;
   const once = normSwish(config, parameters, "norm1", x);
-  const middle = causalConvolution(parameters, "conv1", once, { biased });
+  const middle = causalConvolution(parameters, "conv1", once, past, { biased });
   const twice = normSwish(config, parameters, "norm2", middle);
-  const branch = causalConvolution(parameters, "conv2", twice, { biased });
+  const branch = causalConvolution(parameters, "conv2", twice, past, { biased });
   const sameWidth = x.shape.at(-1) === branch.shape.at(-1);
-  return add(branch, sameWidth ? x : causalConvolution(parameters, "shortcut", x, { biased }));
+  return add(
+    branch,
+    sameWidth ? x : causalConvolution(parameters, "shortcut", x, past, { biased }),
+  );
 }
 
 /**
  * Group norm whose scale and bias come from the latent frame that a frame belongs to: from the deviation
  * and the mean of its channels over the frame.
  *
- * @param x (N, 1 + m factor, H, W, C)
- * @param latent (N, 1 + m, h, w, c)
+ * @param x (N, 1 + m factor, H, W, C); (N, m factor, H, W, C) behind the first chunk
+ * @param latent (N, 1 + m, h, w, c); (N, m, h, w, c)
  */
 function adaptiveNorm(
   { groups }: CausalTokenizerConfig,
   parameters: Parameters,
   x: Tensor,
   latent: Tensor,
+  isFirst: boolean,
   factor: number,
 ): Tensor {
   const [batch, frames, , , channels] = latent.shape;
@@ -207,26 +227,38 @@ function adaptiveNorm(
   const centered = subtract(latent, reshape(average, [batch, frames, 1, 1, channels]));
   const deviation = squareRoot(add(mean(square(centered), [2, 3]), epsilon));
   return groupNorm(x, groups, epsilon, {
-    weight: spread(linear(parameters, "scale", deviation), factor),
-    bias: spread(linear(parameters, "bias", average), factor),
+    weight: spread(linear(parameters, "scale", deviation), isFirst, factor),
+    bias: spread(linear(parameters, "bias", average), isFirst, factor),
   });
 }
 
-/** Rows of latent frames (N, 1 + m, C) for their frames (N, 1 + m factor, C): one of the first, then
- * `factor` of each. */
-function spread(rows: Tensor, factor: number): Tensor {
+/**
+ * Rows of latent frames (N, 1 + m, C) for their frames (N, 1 + m factor, C): one of the first frame of a
+ * clip, `factor` of each later one.
+ */
+function spread(rows: Tensor, isFirst: boolean, factor: number): Tensor {
   const [batch, frames, channels] = rows.shape;
-  if (factor === 1 || frames === 1) return rows;
-  const later = reshape(slice(rows, 1, 1, frames - 1), [batch, frames - 1, 1, channels]);
-  const repeated = broadcastTo(later, [batch, frames - 1, factor, channels]);
-  return concatenate([slice(rows, 1, 0, 1), reshape(repeated, [batch, -1, channels])], 1);
+  const alone = isFirst ? 1 : 0;
+  if (factor === 1 || frames === alone) return rows;
+  const later = reshape(
+    slice(rows, 1, alone, frames - alone),
+    [batch, frames - alone, 1, channels],
+  );
+  const repeated = reshape(
+    broadcastTo(later, [batch, frames - alone, factor, channels]),
+    [batch, -1, channels],
+  );
+  return isFirst ? concatenate([slice(rows, 1, 0, 1), repeated], 1) : repeated;
 }
 
-/** Sides, and time by `step`, enlarged by moving channels there; the first step - 1 frames are dropped,
- * so that 1 + m frames become 1 + m step. */
-function upsample(parameters: Parameters, x: Tensor, step: number): Tensor {
-  const enlarged = depthToSpace(causalConvolution(parameters, "conv", x), [step, 2, 2]);
-  return slice(enlarged, 1, step - 1, enlarged.shape[1] - (step - 1));
+/**
+ * Sides, and time by `step`, enlarged by moving channels there; the first step - 1 frames of a clip are
+ * dropped, so that 1 + m frames become 1 + m step.
+ */
+function upsample(parameters: Parameters, x: Tensor, past: Past, step: number): Tensor {
+  const enlarged = depthToSpace(causalConvolution(parameters, "conv", x, past), [step, 2, 2]);
+  const dropped = past.isFirst ? step - 1 : 0;
+  return slice(enlarged, 1, dropped, enlarged.shape[1] - dropped);
 }
 
 /** All parameters with their initial values, those that PyTorch's layers have, encoder first. */

@@ -7,7 +7,8 @@
 import type { DeviceKind } from "../../kernels/device.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import type { BufferSpecification, Program } from "../../kernels/program.ts";
-import { elementCount, storedBytes } from "../../kernels/shape.ts";
+import { allocatedBytes, programAllocations } from "../../kernels/footprint.ts";
+import { elementCount } from "../../kernels/shape.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
 import { stateNames } from "../step/optimizer.ts";
 import type { StepGraphs } from "../step/step_graphs.ts";
@@ -74,8 +75,7 @@ class Tally {
   }
 
   add(part: keyof MemoryParts, name: string, bytes: number): void {
-    const { allocationUnit: unit } = this.#kind;
-    const size = Math.ceil(bytes / unit) * unit;
+    const size = allocatedBytes(bytes, this.#kind);
     this.parts[part] += size;
     if (size > this.largest.bytes) this.largest = { name, bytes: size };
   }
@@ -154,12 +154,8 @@ function addProgram(
   bound: Set<string>,
   partOf: PartOf,
 ): void {
-  for (const bytes of kind.temporaries(program)) {
-    tally.add(partOf.temporary, `temporaries of ${program.name}`, bytes);
-  }
-  for (const buffer of program.buffers) {
-    if (buffer.kind === "temporary" || buffer.kind === "state" && bound.has(buffer.name)) continue;
-    tally.add(partOf[buffer.kind], buffer.name, storedBytes(buffer.dtype, buffer.elements));
-    if (buffer.kind === "state") bound.add(buffer.name);
+  for (const { role, name, bytes } of programAllocations(program, kind, bound)) {
+    tally.add(partOf[role], name, bytes);
+    if (role === "state") bound.add(name);
   }
 }

@@ -161,6 +161,41 @@ Deno.test("a concatenation may update the state it is made from", () => {
   assert.deepEqual([...rotated.get("s")!], [3, 4, 1, 2]);
 });
 
+Deno.test("a part of what is computed is kept in a state as soon as its old contents are read", () => {
+  const x = input("x", [2, 100]);
+  // Each layer sees its last two inputs and keeps the new ones.
+  const layers = ["a", "b", "c", "d"].map((name) => state(name, [1, 100]));
+  let y: Tensor = x;
+  const updates = layers.map((memory) => {
+    const seen = concatenate([memory, multiply(y, 2)], 0);
+    y = add(slice(seen, 0, 0, 2), slice(seen, 0, 1, 2));
+    return { state: memory, value: slice(seen, 0, 2, 1) };
+  });
+  const compiled = compile(makeGraph("layers", { outputs: { y }, updates }));
+  const values = (n: number) => new Array<number>(100).fill(n);
+  const results = interpret(
+    compiled,
+    new Map([["x", [...values(1), ...values(2)]]]),
+    new Map([["a", values(1)], ["b", values(0)], ["c", values(0)], ["d", values(0)]]),
+  );
+  const firsts = ["a", "b", "c", "d"].map((name) => results.get(name)![0]);
+  assert.deepEqual(firsts, [4, 12, 36, 96]);
+  assert.deepEqual([results.get("y")![0], results.get("y")![100]], [24, 120]);
+  // Two layers at a time, not all four.
+  assert(compiled.arenaBytes < 2.5 * 4 * 300, `${compiled.arenaBytes}`);
+});
+
+Deno.test("a state that others read at the end is changed at the end", () => {
+  const [a, b] = [state("a", [1]), state("b", [1])];
+  const doubled = multiply(concatenate([b, a], 0), 2);
+  const graph = makeGraph("chain", {
+    outputs: { before: a },
+    updates: [{ state: a, value: slice(doubled, 0, 0, 1) }, { state: b, value: reshape(a, [1]) }],
+  });
+  const results = interpret(compile(graph), new Map(), new Map([["a", [3]], ["b", [5]]]));
+  assert.deepEqual(["before", "a", "b"].map((name) => results.get(name)![0]), [3, 10, 3]);
+});
+
 Deno.test("operands whose value does not matter still give the shape", () => {
   const x = input("x", [3]);
   assert.deepEqual(multiply(x, 0).shape, [3]);
