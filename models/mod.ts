@@ -57,6 +57,14 @@ export type { VerificationCase } from "../evaluation/verify/verification.ts";
 export type { Expected } from "../evaluation/verify/case_file.ts";
 export { dit, type DiTConfig, ditConfigs, ditParameters } from "./dit/model.ts";
 export {
+  walt,
+  type WaltConfig,
+  waltConfigs,
+  type WaltInputs,
+  waltParameters,
+} from "./walt/model.ts";
+export type { Box } from "./walt/windows.ts";
+export {
   imageVectors,
   navit,
   type NaViTConfig,

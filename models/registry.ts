@@ -12,6 +12,7 @@ import { ditFamily } from "./dit/family.ts";
 import { checkManifest, type Manifest, readManifest } from "../training/checkpoints/manifest.ts";
 import type { Family, TrainedFamily } from "./family.ts";
 import { navitFamily } from "./navit/family.ts";
+import { waltFamily } from "./walt/family.ts";
 
 /** Families by name. */
 const families = new Map<string, Family>();
@@ -24,6 +25,7 @@ export function registerFamily(family: Family): void {
 const shipped: readonly Family[] = [
   ditFamily,
   navitFamily,
+  waltFamily,
   causalTokenizerFamily,
   autoencoderKLFamily,
 ];

@@ -111,8 +111,9 @@ export function withOverrides<Config extends object>(
   return { ...config, ...Object.fromEntries(given) };
 }
 
-/** Whether a configuration has all fields of another one. */
+/** Whether a configuration has all fields of another one; lists are compared entry by entry. */
 export function hasFields(config: object, other: object): boolean {
   const fields = new Map<string, unknown>(Object.entries(config));
-  return Object.entries(other).every(([name, value]) => fields.get(name) === value);
+  const text = (value: unknown): string => JSON.stringify(value);
+  return Object.entries(other).every(([name, value]) => text(fields.get(name)) === text(value));
 }

@@ -10,6 +10,7 @@ import { causalTokenizerCommands } from "./causal_tokenizer/commands.ts";
 import type { FamilyCommands } from "./commands.ts";
 import { ditCommands } from "./dit/commands.ts";
 import { navitCommands } from "./navit/commands.ts";
+import { waltCommands } from "./walt/commands.ts";
 
 /** Commands by the name of the family. */
 const commands = new Map<string, FamilyCommands>();
@@ -17,6 +18,7 @@ const commands = new Map<string, FamilyCommands>();
 const shipped: readonly FamilyCommands[] = [
   ditCommands,
   navitCommands,
+  waltCommands,
   causalTokenizerCommands,
   autoencoderKLCommands,
 ];

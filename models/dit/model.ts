@@ -8,25 +8,24 @@
  *
  * @module
  */
-import { trainingSteps } from "../../diffusion/schedule.ts";
+import { timestepEmbedding, timestepEmbeddingParameters } from "../../diffusion/timesteps.ts";
 import { add, multiply, silu } from "../../kernels/ops/elementwise/op.ts";
 import { gather } from "../../kernels/ops/embedding/op.ts";
 import { layerNorm } from "../../kernels/ops/layer_norm/op.ts";
 import { reshape, split } from "../../kernels/ops/movement/op.ts";
 import { linear as linearOp } from "../../kernels/ops/matmul/op.ts";
-import { constantTensor, type Tensor } from "../../kernels/tensor.ts";
+import type { Tensor } from "../../kernels/tensor.ts";
 import {
   linear,
   linearParameters,
   mlp,
   patchify,
   selfAttention,
-  siluMlp,
   unpatchify,
   xavierUniform,
 } from "../../nn/layers.ts";
 import { type Parameters, type ParameterSpecification, within } from "../../nn/parameters.ts";
-import { sineCosinePositions, timestepFeatureTable } from "../../nn/positions.ts";
+import { sineCosinePositions } from "../../nn/positions.ts";
 
 /** Size and shape of a DiT. */
 export interface DiTConfig {
@@ -54,8 +53,6 @@ export interface DiTConfig {
 
 /** Epsilon of all layer norms. */
 const epsilon = 1e-6;
-/** Number of sinusoidal time-step features. */
-const timestepFeatureCount = 256;
 
 /** Number of channels the model puts out: C, or 2 C when it learns the variance. */
 export const outputChannels = (config: DiTConfig): number =>
@@ -74,7 +71,7 @@ export function dit(
 ): Tensor {
   const tokens = embedPatches(config, parameters, x);
   const condition = add(
-    siluMlp(within(parameters, "t_embedder"), timestepFeatures(t)),
+    timestepEmbedding(within(parameters, "t_embedder"), t),
     gather(parameters("y_embedder.embedding_table.weight"), y),
   );
   let hidden = add(tokens, parameters("pos_embed"));
@@ -94,12 +91,6 @@ export function dit(
 function embedPatches(config: DiTConfig, parameters: Parameters, x: Tensor): Tensor {
   const weight = reshape(parameters("x_embedder.proj.weight"), [config.hidden, -1]);
   return linearOp(patchify(x, config.patch), weight, parameters("x_embedder.proj.bias"));
-}
-
-/** Sinusoidal features of the time steps: i32 (N), each in 0 .. 999, to (N, 256). */
-function timestepFeatures(t: Tensor): Tensor {
-  const table = timestepFeatureTable(trainingSteps, timestepFeatureCount);
-  return gather(constantTensor(table, [trainingSteps, timestepFeatureCount]), t);
 }
 
 /** The adaLN-Zero block: both branches modulated by shift and scale, and gated. */
@@ -152,8 +143,7 @@ export function ditParameters(config: DiTConfig): ParameterSpecification[] {
       trainable: true,
     },
     { name: "x_embedder.proj.bias", shape: [hidden], initial: zeros, trainable: true },
-    ...linearParameters("t_embedder.mlp.0", timestepFeatureCount, hidden, normal),
-    ...linearParameters("t_embedder.mlp.2", hidden, hidden, normal),
+    ...timestepEmbeddingParameters("t_embedder", hidden),
     {
       name: "y_embedder.embedding_table.weight",
       shape: [classes + 1, hidden],
