@@ -195,7 +195,7 @@ Deno.test("configs that contradict themselves or the weights are refused", async
       JSON.stringify({ ...good, inputSize: 7 }),
       /side 7 is not divisible by the patch 3; nearest sides: 6 and 9/,
     ],
-    [JSON.stringify({ ...good, family: "walt" }), /family/],
+    [JSON.stringify({ ...good, family: "unet" }), /family/],
     [JSON.stringify({ ...good, width: 24 }), /width/],
     [JSON.stringify(good).replace("}", ',"depth":2}'), /the field "depth" is given twice/],
     [
