@@ -4,19 +4,23 @@
  *
  *     deno run -A bench/peers/compare.ts --models DiT-S/8,DiT-S/4 --batch-size 8
  *
- * A contestant is a child process that reads one JSON request a line and answers with one JSON line;
- * README.md beside this file describes the protocol. Prints a Markdown table, or JSON with `--json`.
+ * Prints a Markdown table, or JSON with `--json`.
  *
  * @module
  */
 
-import { createInterface, type Interface } from "node:readline";
-import { Readable } from "node:stream";
 import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { layerPasses, usualLayers } from "../layers.ts";
-import { fastFlags } from "../../tools/v8_flags.ts";
+import {
+  type Answer,
+  compete,
+  Contestant,
+  peerNames,
+  ratios,
+  type Request,
+  type Result,
+} from "./contestants.ts";
 
 const HELP = `Times Tessera beside other frameworks, taking turns round by round.
 
@@ -31,7 +35,7 @@ const HELP = `Times Tessera beside other frameworks, taking turns round by round
   --repeat N      timed executions a turn (default 3)
   --device D      wasm or webgpu, for Tessera and jax-js (default wasm)
   --threads N     CPU threads (default: all ${navigator.hardwareConcurrency})
-  --peers A,B     pytorch, pytorch-channels-last, jax-js (default pytorch)
+  --peers A,B     ${peerNames.join(", ")} (default pytorch)
   --no-tessera    time the peers only
   --python P      Python interpreter (default python3)
   --json          one JSON document with every sample
@@ -39,177 +43,20 @@ const HELP = `Times Tessera beside other frameworks, taking turns round by round
 
 Ratios are peer time / Tessera time: above 1, Tessera is faster.`;
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const PERMISSIONS = ["read", "write", "env", "sys", "ffi"].map((name) => `--allow-${name}`);
-
-// ---------------------------------------------------------------------------------------------
-// Contestants
-// ---------------------------------------------------------------------------------------------
-
-interface Answer {
-  milliseconds?: number;
-  bytes?: number;
-  name?: string;
-  version?: string;
-  detail?: string;
-  error?: string;
-}
-
-/** A child process that answers JSON lines. A failure is an answer with `error`, never a throw. */
-class Contestant {
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
-
-  constructor(readonly name: string, command: string, args: string[]) {
-    const env: Record<string, string> = { NO_COLOR: "1" };
-    if (!Deno.env.has("XDG_RUNTIME_DIR")) env.XDG_RUNTIME_DIR = "/tmp";
-    this.#child = new Deno.Command(command, {
-      args,
-      cwd: ROOT,
-      env,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    this.#input = this.#child.stdin.getWriter();
-    this.#reader = createInterface({ input: Readable.fromWeb(this.#child.stdout) });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
-  }
-
-  async ask(request: Record<string, unknown>): Promise<Answer> {
-    try {
-      await this.#input.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
-      const line = await this.#lines.next();
-      if (line.done) return { error: `${this.name} ended without an answer` };
-      return JSON.parse(line.value) as Answer;
-    } catch (error) {
-      return { error: `${this.name}: ${error instanceof Error ? error.message : error}` };
-    }
-  }
-
-  /** Closes the input, which ends a well-behaved process, and ends any other after two seconds. */
-  async close(): Promise<void> {
-    await this.#input.close().catch(() => {});
-    const late = setTimeout(() => {
-      try {
-        this.#child.kill();
-      } catch {
-        // Already gone.
-      }
-    }, 2000);
-    await this.#child.status;
-    clearTimeout(late);
-    this.#reader.close();
-  }
-}
-
-function start(name: string, python: string): Contestant {
-  switch (name) {
-    case "tessera":
-      return new Contestant(name, Deno.execPath(), [
-        "run",
-        "--no-prompt",
-        `--v8-flags=${fastFlags}`, // as its users start it
-        ...PERMISSIONS,
-        "cli/main.ts",
-        "bench",
-        "throughput",
-        "--serve",
-      ]);
-    case "pytorch":
-      return new Contestant(name, python, ["bench/peers/pytorch_dit.py"]);
-    case "pytorch-channels-last":
-      return new Contestant(name, python, ["bench/peers/pytorch_dit.py", "--channels-last"]);
-    case "jax-js":
-      return new Contestant(name, Deno.execPath(), [
-        "run",
-        "--no-prompt",
-        "--no-lock", // a peer never enters the project's lock file
-        ...PERMISSIONS,
-        "--allow-import",
-        "bench/peers/jax_js_dit.ts",
-      ]);
-    default:
-      throw new Error(`unknown peer ${name}: pytorch, pytorch-channels-last or jax-js`);
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-// Rounds
-// ---------------------------------------------------------------------------------------------
-
-interface Result {
-  /** What was run, for example `DiT-S/8 forward`. */
-  row: string;
-  contestant: string;
-  /** Milliseconds of every timed execution, in order. */
-  samples: number[];
-  median?: number;
-  best?: number;
-  error?: string;
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 /** A row of the report and the request that is sent for it. */
 interface Run {
   row: string;
-  request: Record<string, unknown>;
+  request: Request;
 }
 
-/** Pause before a turn, in ms: the thread pools of the turn before spin for a while, then sleep. */
-const PAUSE = 20;
-
-/**
- * Rounds A, B, A, B ... after one untimed round in which everyone warms up. A turn is a short pause,
- * one untimed execution that wakes the contestant's threads and caches, then `repeat` timed ones.
- */
-async function compete(
-  contestants: Contestant[],
-  { row, request }: Run,
-  rounds: number,
-  repeat: number,
-): Promise<Result[]> {
-  const results: Result[] = contestants.map(({ name }) => ({ row, contestant: name, samples: [] }));
-  for (let round = -1; round < rounds; round++) {
-    for (const [index, contestant] of contestants.entries()) {
-      const result = results[index];
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
-      for (let turn = -1; turn < (round < 0 ? 0 : repeat) && !result.error; turn++) {
-        const answer = await contestant.ask(request);
-        if (answer.milliseconds === undefined) {
-          result.error = answer.error ?? "no time in the answer";
-        } else if (turn >= 0) {
-          result.samples.push(answer.milliseconds);
-        }
-      }
-    }
-  }
-  for (const result of results) {
-    if (result.error || result.samples.length === 0) continue;
-    result.median = median(result.samples);
-    result.best = Math.min(...result.samples);
-  }
-  return results;
-}
+/** What a contestant did in a row. */
+type RowResult = Result & { row: string };
 
 // ---------------------------------------------------------------------------------------------
 // Report
 // ---------------------------------------------------------------------------------------------
 
-/** Peer time over Tessera time, of medians and of best times. */
-function ratios(peer: Result, tessera: Result | undefined): { median?: number; best?: number } {
-  if (!tessera?.median || !tessera.best || !peer.median || !peer.best) return {};
-  return { median: peer.median / tessera.median, best: peer.best / tessera.best };
-}
-
-function markdown(results: Result[]): string {
+function markdown(results: RowResult[]): string {
   const number = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? "-";
   const lines = [
     "| run | contestant | median ms | best ms | ratio of medians | ratio of bests |",
@@ -283,10 +130,8 @@ async function main(): Promise<number> {
     }
   }
   for (const name of names) {
-    if (!["tessera", "pytorch", "pytorch-channels-last", "jax-js"].includes(name)) {
-      throw new UsageError(
-        `--peers: unknown peer ${name}: pytorch, pytorch-channels-last or jax-js`,
-      );
+    if (name !== "tessera" && !peerNames.includes(name)) {
+      throw new UsageError(`--peers: unknown peer ${name}: ${peerNames.join(", ")}`);
     }
   }
 
@@ -307,16 +152,22 @@ async function main(): Promise<number> {
       }))
   );
 
-  const contestants = names.map((name) => start(name, values.python));
-  const results: Result[] = [];
+  const contestants = names.map((name) => new Contestant(name, values.python));
+  const results: RowResult[] = [];
   const about: Array<Answer & { contestant: string }> = [];
   try {
     for (const contestant of contestants) {
       about.push({ contestant: contestant.name, ...await contestant.ask({ op: "info" }) });
     }
-    for (const run of runs) {
-      if (!values.json) console.error(`${run.row} ...`);
-      results.push(...await compete(contestants, run, rounds, repeat));
+    for (const { row, request } of runs) {
+      if (!values.json) console.error(`${row} ...`);
+      const turns = contestants.map((contestant) => ({
+        name: contestant.name,
+        contestant,
+        request,
+      }));
+      const raced = await compete(turns, { rounds, repeat });
+      results.push(...raced.map((result) => ({ row, ...result })));
     }
     for (const [index, contestant] of contestants.entries()) {
       about[index].bytes = (await contestant.ask({ op: "memory" })).bytes;

@@ -26,29 +26,27 @@ import {
   numpy as np,
   tree,
 } from "npm:@jax-js/jax@0.1.25";
-import process from "node:process";
-import { createInterface } from "node:readline";
+import {
+  answerRequests,
+  checkGolden,
+  type Config,
+  type Job,
+  type Linear as LinearOf,
+  named,
+  outputChannels,
+  parametersOf,
+  randomInputs,
+  randomSource,
+  randomValues,
+  type Request,
+  type Source,
+} from "./dit.ts";
 
 const VERSION = "0.1.25";
-const WARM_UP = 2;
 
 type Tensor = np.Array;
 type Device = "wasm" | "webgpu";
-
-/** Shape of one DiT, named as in the JSON configs of tests/fixtures. */
-interface Config {
-  inputSize: number;
-  patch: number;
-  channels: number;
-  hidden: number;
-  depth: number;
-  heads: number;
-  classes: number;
-  learnSigma: boolean;
-}
-
-/** A linear map whose weight is stored (out, in), as in the published checkpoints. */
-type Linear = { weight: Tensor; bias: Tensor };
+type Linear = LinearOf<Tensor>;
 type Projections = { q: Linear; k: Linear; v: Linear };
 type Rest = { proj: Linear; fc1: Linear; fc2: Linear };
 type Block = { projections: Projections; rest: Rest; modulation: Linear };
@@ -62,34 +60,6 @@ type Parameters = {
   modulation: Linear;
   output: Linear;
 };
-
-const SIZES: Record<string, [depth: number, hidden: number, heads: number]> = {
-  S: [12, 384, 6],
-  B: [12, 768, 12],
-  L: [24, 1024, 16],
-  XL: [28, 1152, 16],
-};
-
-function named(model: string): Config {
-  const match = /^DiT-(S|B|L|XL)\/(\d+)$/.exec(model);
-  if (!match) throw new Error(`unknown model ${model}: expected DiT-S/8 ... DiT-XL/2`);
-  const [depth, hidden, heads] = SIZES[match[1]];
-  const patch = Number(match[2]);
-  return {
-    inputSize: 32,
-    patch,
-    channels: 4,
-    hidden,
-    depth,
-    heads,
-    classes: 1000,
-    learnSigma: true,
-  };
-}
-
-function outputChannels(config: Config): number {
-  return config.learnSigma ? 2 * config.channels : config.channels;
-}
 
 // ---------------------------------------------------------------------------------------------
 // The network
@@ -193,76 +163,27 @@ function makeForward(config: Config) {
 // Parameters
 // ---------------------------------------------------------------------------------------------
 
-/** Gives the tensor of a published parameter name; `shape` is the one the network wants. */
-type Source = (name: string, shape: number[]) => Tensor;
-
 function thirds({ weight, bias }: Linear): Projections {
   const [weights, biases] = [np.split(weight, 3, 0), np.split(bias, 3, 0)];
   const [q, k, v] = weights.map((part, i) => ({ weight: part, bias: biases[i] }));
   return { q, k, v };
 }
 
-function load(config: Config, source: Source): Parameters {
-  const { hidden: d, patch, channels } = config;
-  const cell = channels * patch * patch;
-  const tokens = (config.inputSize / patch) ** 2;
-  const layer = (name: string, rows: number, columns: number): Linear => ({
-    weight: source(`${name}.weight`, [rows, columns]),
-    bias: source(`${name}.bias`, [rows]),
-  });
+function load(config: Config, source: Source<Tensor>): Parameters {
+  const { blocks, ...outside } = parametersOf(config, source);
   return {
-    patch: layer("x_embedder.proj", d, cell),
-    positions: source("pos_embed", [1, tokens, d]),
-    time1: layer("t_embedder.mlp.0", d, 256),
-    time2: layer("t_embedder.mlp.2", d, d),
-    labels: source("y_embedder.embedding_table.weight", [config.classes + 1, d]),
-    blocks: Array.from({ length: config.depth }, (_, i) => ({
-      projections: thirds(layer(`blocks.${i}.attn.qkv`, 3 * d, d)),
-      rest: {
-        proj: layer(`blocks.${i}.attn.proj`, d, d),
-        fc1: layer(`blocks.${i}.mlp.fc1`, 4 * d, d),
-        fc2: layer(`blocks.${i}.mlp.fc2`, d, 4 * d),
-      },
-      modulation: layer(`blocks.${i}.adaLN_modulation.1`, 6 * d, d),
+    ...outside,
+    blocks: blocks.map(({ qkv, modulation, ...rest }) => ({
+      projections: thirds(qkv),
+      rest,
+      modulation,
     })),
-    modulation: layer("final_layer.adaLN_modulation.1", 2 * d, d),
-    output: layer("final_layer.linear", outputChannels(config) * patch * patch, d),
   };
-}
-
-/** Uniform values in [-scale, scale) from a small linear congruential generator. */
-function randomValues(count: number, scale: number, seed: number): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(count);
-  let state = seed >>> 0;
-  for (let i = 0; i < count; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    values[i] = (state / 2 ** 31 - 1) * scale;
-  }
-  return values;
-}
-
-function product(shape: number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
-}
-
-function randomTensor(shape: number[], scale: number, seed: number): Tensor {
-  return np.array(randomValues(product(shape), scale, seed)).reshape(shape);
 }
 
 // ---------------------------------------------------------------------------------------------
 // Timing
 // ---------------------------------------------------------------------------------------------
-
-interface Request {
-  op: string;
-  model?: string;
-  batch?: number;
-  size?: number;
-  device?: Device;
-}
-
-/** Runs once and returns when the result is on the device. */
-type Job = () => Promise<void>;
 
 async function finish(result: Tensor): Promise<void> {
   (await blockUntilReady(result)).dispose();
@@ -270,25 +191,27 @@ async function finish(result: Tensor): Promise<void> {
 
 function forwardJob(model: string, batch: number): Job {
   const config = named(model);
-  let seed = 1;
-  const parameters = load(config, (_, shape) => randomTensor(shape, 0.05, seed++));
-  const side = config.inputSize;
-  const x = randomTensor([batch, config.channels, side, side], 1, 1001);
-  const t = randomTensor([batch, 1], 500, 1002).add(500);
-  const y = np.array(new Int32Array(batch).map((_, i) => (i * 37) % config.classes));
+  const parameters = load(
+    config,
+    randomSource((values, shape) => np.array(values).reshape(shape)),
+  );
+  const inputs = randomInputs(config, batch);
+  const x = np.array(inputs.x.values).reshape(inputs.x.shape);
+  const t = np.array(inputs.t).reshape([batch, 1]);
+  const y = np.array(inputs.y);
   const forward = makeForward(config);
   return () => finish(forward(tree.ref(parameters), x.ref, t.ref, y.ref));
 }
 
 function productJob(size: number): Job {
-  const a = randomTensor([size, size], 1, 1);
-  const b = randomTensor([size, size], 1, 2);
+  const [a, b] = [1, 2].map((seed) =>
+    np.array(randomValues(size * size, 1, seed)).reshape([size, size])
+  );
   const multiply = jit((a: Tensor, b: Tensor) => np.matmul(a, b));
   return () => finish(multiply(a.ref, b.ref));
 }
 
 const ready = new Set<Device>();
-const jobs = new Map<string, Job>();
 
 async function use(device: Device): Promise<void> {
   if (!ready.has(device)) {
@@ -299,112 +222,41 @@ async function use(device: Device): Promise<void> {
   defaultDevice(device);
 }
 
-async function answer(request: Request): Promise<Record<string, unknown>> {
+async function prepare(request: Request): Promise<Job> {
   const { op, model = "DiT-S/8", batch = 8, size = 512, device = "wasm" } = request;
-  if (op === "memory") return { bytes: peakMemory() };
-  if (op === "info") {
-    return { name: "jax-js", version: VERSION, detail: `Deno ${Deno.version.deno}` };
-  }
   if (op !== "forward" && op !== "product") {
     throw new Error(`unknown op ${op}: forward, product, memory or info`);
   }
   await use(device);
-  const key = JSON.stringify([op, model, batch, size, device]);
-  let job = jobs.get(key);
-  if (!job) {
-    job = op === "forward" ? forwardJob(model, batch) : productJob(size);
-    for (let i = 0; i < WARM_UP; i++) await job();
-    jobs.set(key, job);
-  }
-  const start = performance.now();
-  await job();
-  return { milliseconds: performance.now() - start };
-}
-
-/** Peak resident memory in bytes where Linux tells it, the present one elsewhere. */
-function peakMemory(): number {
-  try {
-    const peak = /^VmHWM:\s+(\d+) kB/m.exec(Deno.readTextFileSync("/proc/self/status"));
-    if (peak) return Number(peak[1]) * 1024;
-  } catch {
-    // No /proc: fall through.
-  }
-  return Deno.memoryUsage().rss;
-}
-
-// ---------------------------------------------------------------------------------------------
-// Check against the golden data
-// ---------------------------------------------------------------------------------------------
-
-type Raw = { shape: number[]; dtype: string; bytes: ArrayBuffer };
-
-function readSafetensors(file: URL): Map<string, Raw> {
-  const bytes = Deno.readFileSync(file).buffer;
-  const length = Number(new DataView(bytes).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length))) as Record<
-    string,
-    { shape: number[]; dtype: string; data_offsets: [number, number] }
-  >;
-  const tensors = new Map<string, Raw>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
-    const [start, end] = entry.data_offsets.map((offset) => offset + 8 + length);
-    tensors.set(name, {
-      shape: entry.shape,
-      dtype: entry.dtype,
-      bytes: bytes.slice(start, end),
-    });
-  }
-  return tensors;
-}
-
-function tensorOf(raw: Raw | undefined, shape?: number[]): Tensor {
-  if (!raw) throw new Error("tensor missing in the golden data");
-  const values = raw.dtype === "I32" ? new Int32Array(raw.bytes) : new Float32Array(raw.bytes);
-  return np.array(values).reshape(shape ?? raw.shape);
+  const job = op === "forward" ? forwardJob(model, batch) : productJob(size);
+  return async () => {
+    await use(device);
+    await job();
+  };
 }
 
 async function check(device: Device): Promise<void> {
   await use(device);
-  const folder = new URL("../../tests/fixtures/", import.meta.url);
-  for (const name of ["dit-latent", "dit-pixel", "dit-rgb-plain"]) {
-    const config = JSON.parse(
-      Deno.readTextFileSync(new URL(`${name}.config.json`, folder)),
-    ) as Config;
-    const weights = readSafetensors(new URL(`${name}.weights.safetensors`, folder));
-    const golden = readSafetensors(new URL(`${name}.case.safetensors`, folder));
-    const parameters = load(config, (key, shape) => tensorOf(weights.get(key), shape));
-    const t = tensorOf(golden.get("input.t"));
+  await checkGolden(async ({ config, weights, x, t, y }) => {
+    const tensor = ({ values, shape }: typeof x, reshaped = shape) =>
+      np.array(values).reshape(reshaped);
     const result = makeForward(config)(
-      parameters,
-      tensorOf(golden.get("input.x")),
-      t.astype(np.float32).reshape([-1, 1]),
-      tensorOf(golden.get("input.y")),
+      load(config, (name, shape) => tensor(weights(name), shape)),
+      tensor(x),
+      tensor(t).astype(np.float32).reshape([-1, 1]),
+      tensor(y),
     );
-    const got = await result.data() as Float32Array;
-    const want = new Float32Array(golden.get("output.out")!.bytes);
-    const worst = got.reduce((most, value, i) => Math.max(most, Math.abs(value - want[i])), 0);
-    console.log(`${name} on ${device}: largest difference ${worst.toExponential(1)}`);
-    if (!(worst < 1e-3)) Deno.exit(1);
-  }
+    return await result.data() as Float32Array;
+  });
 }
 
 // ---------------------------------------------------------------------------------------------
 
 if (import.meta.main) {
-  if (Deno.args[0] === "--check") {
-    await check((Deno.args[1] ?? "wasm") as Device);
-    Deno.exit(0);
-  }
-  for await (const line of createInterface({ input: process.stdin })) {
-    if (!line.trim()) continue;
-    let reply: Record<string, unknown>;
-    try {
-      reply = await answer(JSON.parse(line) as Request);
-    } catch (error) {
-      reply = { error: error instanceof Error ? error.message : String(error) };
-    }
-    console.log(JSON.stringify(reply));
+  if (Deno.args[0] === "--check") await check((Deno.args[1] ?? "wasm") as Device);
+  else {
+    const about = { name: "jax-js", version: VERSION, detail: `Deno ${Deno.version.deno}` };
+    await answerRequests({ about, prepare });
   }
   Deno.exit(0); // jax-js keeps worker threads alive
 }

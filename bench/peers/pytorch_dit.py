@@ -3,6 +3,8 @@
     {"op": "forward", "model": "DiT-S/8", "batch": 8, "threads": 2}   -> {"milliseconds": 61.2}
     {"op": "train",   "model": "DiT-S/8", "batch": 8, "threads": 2}   -> {"milliseconds": 190.5}
     {"op": "product", "size": 512, "threads": 2}                      -> {"milliseconds": 2.1}
+    {"op": "attention", "tokens": 256, "heads": 6, "width": 64}       -> {"milliseconds": 5.0}
+    {"op": "pictures", "model": "NaViT-B/16", "grids": [[14, 14]]}    -> {"milliseconds": 50.0}
     {"op": "layer", "layer": "3x3:128-128@64x64", "pass": "forward"}  -> {"milliseconds": 4.9}
     {"op": "memory"}                                                  -> {"bytes": 812646400}
     {"op": "info"}                                                    -> {"name": ..., "version": ...}
@@ -32,7 +34,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "fixtures"))
 
 from dit_reference import DiT, DiTConfig  # noqa: E402
-from pytorch_layers import make_layer  # noqa: E402
+from pytorch_layers import make_attention, make_layer  # noqa: E402
+from pytorch_navit import make_pictures  # noqa: E402
 
 WARM_UP = 3
 
@@ -77,10 +80,10 @@ def make_train(name: str, batch: int) -> Callable[[], None]:
     return run
 
 
-def make_product(size: int) -> Callable[[], None]:
+def make_product(m: int, n: int, k: int) -> Callable[[], None]:
     random = torch.Generator().manual_seed(4)
-    a, b = (torch.randn(size, size, generator=random) for _ in range(2))
-    out = torch.empty(size, size)
+    a, b = torch.randn(m, k, generator=random), torch.randn(k, n, generator=random)
+    out = torch.empty(m, n)
     return lambda: torch.mm(a, b, out=out)
 
 
@@ -92,19 +95,31 @@ def inputs(model: DiT, batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     return x, t, y
 
 
-@functools.cache
-def job(op: str, model: str, batch: int, size: int, layer: str, gradient: bool, threads: int) -> Callable[[], None]:
-    """The warm job for a request; `threads` is part of the key so that each count is warmed."""
+def make_job(request: dict) -> Callable[[], None]:
+    op = request["op"]
+    model, batch = request.get("model", "DiT-S/8"), int(request.get("batch", 8))
+    gradient = request.get("pass") == "gradient"
     if op == "forward":
-        run = make_forward(model, batch)
-    elif op == "train":
-        run = make_train(model, batch)
-    elif op == "product":
-        run = make_product(size)
-    elif op == "layer":
-        run = make_layer(layer, gradient, "--channels-last" in sys.argv)
-    else:
-        raise ValueError(f"unknown op {op!r}: forward, train, product, layer, memory or info")
+        return make_forward(model, batch)
+    if op == "train":
+        return make_train(model, batch)
+    if op == "product":
+        size = int(request.get("size", 512))
+        return make_product(*(int(request.get(axis, size)) for axis in "mnk"))
+    if op == "layer":
+        return make_layer(request.get("layer", ""), gradient, "--channels-last" in sys.argv)
+    if op == "attention":
+        sizes = {"tokens": 256, "heads": 6, "width": 64}
+        return make_attention(batch, *(int(request.get(n, s)) for n, s in sizes.items()), gradient)
+    if op == "pictures":
+        return make_pictures(request.get("model", "NaViT-B/16"), request["grids"])
+    raise ValueError(f"unknown op {op!r}: forward, train, product, layer, attention, pictures, memory or info")
+
+
+@functools.cache
+def job(line: str) -> Callable[[], None]:
+    """The warm job for a request; `threads` is part of it so that each count is warmed."""
+    run = make_job(json.loads(line))
     for _ in range(WARM_UP):
         run()
     return run
@@ -123,9 +138,7 @@ def answer(request: dict) -> dict[str, object]:
     threads = int(request.get("threads", torch.get_num_threads()))
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
-    model, batch = request.get("model", "DiT-S/8"), int(request.get("batch", 8))
-    layer, gradient = request.get("layer", ""), request.get("pass") == "gradient"
-    run = job(op, model, batch, int(request.get("size", 512)), layer, gradient, threads)
+    run = job(json.dumps(request))
     start = time.perf_counter()
     run()
     return {"milliseconds": (time.perf_counter() - start) * 1e3}

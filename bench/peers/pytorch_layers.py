@@ -1,4 +1,4 @@
-"""Convolutions and group norms by themselves in PyTorch: the layers of `tessera bench convolution`."""
+"""Convolutions, group norms and attention by themselves in PyTorch, as `tessera bench` times them."""
 
 from __future__ import annotations
 
@@ -51,6 +51,24 @@ def make_norm(x: torch.Tensor, activated: bool, gradient: bool) -> Callable[[], 
     def run() -> None:
         y = F.group_norm(operands[0], GROUPS, operands[1], operands[2], EPSILON)
         y = F.silu(y) if activated else y
+        if gradient:
+            torch.autograd.grad(y, operands, cotangent)
+
+    return run
+
+
+def make_attention(batch: int, tokens: int, heads: int, width: int, gradient: bool) -> Callable[[], None]:
+    """Heads lie side by side, as a model's projections leave them; the gradient includes the forward pass."""
+    random = torch.Generator().manual_seed(6)
+    operands = [
+        torch.randn(batch, tokens, heads, width, generator=random).requires_grad_(gradient)
+        for _ in range(3)
+    ]
+    cotangent = torch.ones(batch, heads, tokens, width)
+
+    def run() -> None:
+        q, k, v = (operand.transpose(1, 2) for operand in operands)
+        y = F.scaled_dot_product_attention(q, k, v)
         if gradient:
             torch.autograd.grad(y, operands, cotangent)
 

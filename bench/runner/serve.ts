@@ -9,9 +9,13 @@
 import process from "node:process";
 import type { Device } from "../../kernels/device.ts";
 import { deviceKind, deviceNames, everywhere, openDevice } from "../../kernels/devices.ts";
+import type { PatchGrid } from "../../data/packing/patch_grid.ts";
+import { navitConfigs } from "../../models/navit/model.ts";
 import { familyOf, modelConfigByName } from "../../models/registry.ts";
 import type { Build } from "../../base/machine.ts";
 import { layerPasses, parseLayer, usualLayers } from "../layers.ts";
+import { loadPictures } from "../packing/grids.ts";
+import { loadAttention } from "../workloads/attention.ts";
 import { loadLayer } from "../workloads/layer.ts";
 import { loadForward, loadPlainStep, workloadOf } from "../workloads/model.ts";
 import { describeDevice } from "./places.ts";
@@ -26,17 +30,45 @@ import {
 /** Side of the pictures for models that take any, in pixels. */
 const pictureSide = 224;
 
+/** What can be timed. */
+const operations = [
+  "forward",
+  "train",
+  "start",
+  "product",
+  "layer",
+  "attention",
+  "pictures",
+] as const;
+
+type Operation = (typeof operations)[number];
+
 /** Fields that a request may have. */
-interface Request {
-  readonly op?: unknown;
-  readonly model?: unknown;
-  readonly batch?: unknown;
-  readonly size?: unknown;
-  readonly layer?: unknown;
-  readonly pass?: unknown;
-  readonly threads?: unknown;
-  readonly device?: unknown;
-}
+type Request = Readonly<
+  Partial<
+    Record<
+      | "op"
+      | "model"
+      | "batch"
+      | "size"
+      | "m"
+      | "n"
+      | "k"
+      | "layer"
+      | "pass"
+      | "tokens"
+      | "heads"
+      | "width"
+      | "grids"
+      | "threads"
+      | "device",
+      unknown
+    >
+  >
+>;
+
+/** Runs that a start is timed over. */
+const firstRuns = 10;
 
 /** What is known of a field, its default where it is absent. */
 function field<T extends string | number>(value: unknown, fallback: T, name: string): T {
@@ -45,6 +77,24 @@ function field<T extends string | number>(value: unknown, fallback: T, name: str
     (typeof value !== "number" || Number.isInteger(value) && value >= 1);
   if (!fits) throw new Error(`${name}: ${JSON.stringify(value)} is not valid`);
   return value as T;
+}
+
+/** Whether the gradient is asked for. */
+function passOf({ pass = "forward" }: Request): (typeof layerPasses)[number] {
+  const known = layerPasses.find((one) => one === pass);
+  if (!known) throw new Error(`pass: ${JSON.stringify(pass)} is not valid`);
+  return known;
+}
+
+/** Grids of patches: `[[rows, columns], ...]`. */
+function gridsOf(value: unknown): PatchGrid[] {
+  const isSize = (size: unknown) => typeof size === "number" && Number.isInteger(size) && size >= 1;
+  const isGrid = (grid: unknown): grid is [number, number] =>
+    Array.isArray(grid) && grid.length === 2 && grid.every(isSize);
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isGrid)) {
+    throw new Error(`grids: ${JSON.stringify(value)} is no list of [rows, columns]`);
+  }
+  return value.map(([rows, columns]) => ({ rows, columns }));
 }
 
 /** Values made on first use and kept; one that cannot be made is tried again. */
@@ -85,17 +135,13 @@ class Server {
         return await this.#describe();
       case "memory":
         return await this.#memory();
-      case "forward":
-      case "train":
-      case "product":
-      case "layer":
-        return await this.#time(request.op, request);
-      default:
+      default: {
+        const operation = operations.find((known) => known === request.op);
+        if (operation) return await this.#time(operation, request);
         throw new Error(
-          `unknown op ${
-            JSON.stringify(request.op)
-          }: forward, train, product, layer, memory or info`,
+          `unknown op ${JSON.stringify(request.op)}: ${operations.join(", ")}, memory or info`,
         );
+      }
     }
   }
 
@@ -116,46 +162,77 @@ class Server {
     return { bytes: 1024 * process.resourceUsage().maxRSS, deviceBytes };
   }
 
-  async #time(op: "forward" | "train" | "product" | "layer", request: Request) {
+  async #time(operation: Operation, request: Request) {
     const threads = field(request.threads, navigator.hardwareConcurrency, "threads");
     const asked = field<string>(request.device, everywhere, "device");
     const name = deviceNames.find((known) => known === asked);
     if (!name) throw new Error(`unknown device ${asked}`);
     const place = (await deviceKind(name)).threads ? `${name} ${threads}` : name;
     const device = await this.#devices.get(place, () => openDevice(name, { threads }));
-    const size = field(request.size, 512, "size");
-    const model = field(request.model, "DiT-S/8" as string, "model");
-    const batch = field(request.batch, 8, "batch");
-    const layer = field<string>(request.layer, usualLayers[0], "layer");
-    const pass = field<string>(request.pass, "forward", "pass");
-    const shapes = { product: `${size}`, layer: `${layer} ${pass}` };
-    const shape = op in shapes ? shapes[op as keyof typeof shapes] : `${model} ${batch}`;
-    const job = await this.#jobs.get(`${place} ${op} ${shape}`, async () => {
-      const made = op === "product"
-        ? await loadProduct(device, size, size, size)
-        : op === "layer"
-        ? await this.#loadLayer(device, layer, pass)
-        : await this.#loadModel(device, place, op, model, batch);
+    if (operation === "start") {
+      const { run } = await this.#loadModel(device, place, "train", request);
+      const milliseconds: number[] = [];
+      for (let i = 0; i < firstRuns; i++) milliseconds.push(await timeRuns(device, run, 1));
+      return { milliseconds: milliseconds[0], last: milliseconds[firstRuns - 1] };
+    }
+    const job = await this.#jobs.get(`${place} ${JSON.stringify(request)}`, async () => {
+      const made = await this.#load(device, place, operation, request);
       await warmUp(device, made.run);
       return made;
     });
     return { milliseconds: await timeRuns(device, job.run, 1) };
   }
 
-  async #loadLayer(device: Device, name: string, pass: string): Promise<Job> {
+  async #load(
+    device: Device,
+    place: string,
+    operation: Exclude<Operation, "start">,
+    request: Request,
+  ): Promise<Job> {
+    switch (operation) {
+      case "product": {
+        const size = field(request.size, 512, "size");
+        const [m, n, k] = (["m", "n", "k"] as const).map((axis) =>
+          field(request[axis], size, axis)
+        );
+        return await loadProduct(device, m, n, k);
+      }
+      case "layer":
+        return await this.#loadLayer(device, request);
+      case "attention":
+        return await loadAttention(device, passOf(request), {
+          batch: field(request.batch, 8, "batch"),
+          tokens: field(request.tokens, 256, "tokens"),
+          images: 1,
+          heads: field(request.heads, 6, "heads"),
+          width: field(request.width, 64, "width"),
+        });
+      case "pictures": {
+        const model = field(request.model, "NaViT-B/16" as string, "model");
+        const config = navitConfigs.get(model);
+        if (!config) throw new Error(`no NaViT is called ${model}`);
+        return await loadPictures(device, config, gridsOf(request.grids));
+      }
+      default:
+        return await this.#loadModel(device, place, operation, request);
+    }
+  }
+
+  async #loadLayer(device: Device, request: Request): Promise<Job> {
+    const name = field<string>(request.layer, usualLayers[0], "layer");
     const layer = parseLayer(name);
-    const known = layerPasses.find((one) => one === pass);
-    if (!layer || !known) throw new Error(`no layer ${name} ${pass}`);
-    return await loadLayer(device, known, layer);
+    if (!layer) throw new Error(`no layer ${name}`);
+    return await loadLayer(device, passOf(request), layer);
   }
 
   async #loadModel(
     device: Device,
     place: string,
-    op: "forward" | "train",
-    model: string,
-    batch: number,
+    operation: "forward" | "train",
+    request: Request,
   ): Promise<Job> {
+    const model = field(request.model, "DiT-S/8" as string, "model");
+    const batch = field(request.batch, 8, "batch");
     const config = modelConfigByName(model);
     const sample = familyOf(config).sample(config, { side: pictureSide })!;
     const workload = workloadOf({ name: model, config, ...sample }, batch);
@@ -163,7 +240,7 @@ class Server {
       `${place} ${model}`,
       () => Promise.resolve(createParameters(device, workload.specifications)),
     );
-    const load = op === "forward" ? loadForward : loadPlainStep;
+    const load = operation === "forward" ? loadForward : loadPlainStep;
     return await load(device, workload, parameters);
   }
 }

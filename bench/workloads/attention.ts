@@ -17,9 +17,11 @@ import { ripple } from "../../base/ripple.ts";
 /** What attention can be timed at: `gradient` includes the forward pass that it needs. */
 export type AttentionOperation = "forward" | "gradient";
 
-/** One packed sequence. */
+/** Packed sequences. */
 export interface AttentionSize {
-  /** Length of the sequence. */
+  /** How many; one unless told. */
+  readonly batch?: number;
+  /** Length of a sequence. */
   readonly tokens: number;
   /** Images it is divided into, as evenly as possible; at most `tokens`. */
   readonly images: number;
@@ -29,7 +31,7 @@ export interface AttentionSize {
   readonly width: number;
 }
 
-/** Self-attention in a sequence of images; its MACs are those of the pairs that see each other. */
+/** Self-attention in sequences of images; its MACs are those of the pairs that see each other. */
 export async function loadAttention(
   device: Device,
   operation: AttentionOperation,
@@ -42,22 +44,23 @@ export async function loadAttention(
     const buffer = executable.buffer(name);
     buffer.write(ripple(buffer.elements, index + 1));
   }
-  const { tokens, images } = size;
-  const ids = Int32Array.from({ length: tokens }, (_, t) => Math.floor(t * images / tokens));
+  const { batch = 1, tokens, images } = size;
+  const idOf = (token: number): number => Math.floor(token * images / tokens);
+  const ids = Int32Array.from({ length: batch * tokens }, (_, place) => idOf(place % tokens));
   if (images > 1) executable.buffer("segments").write(ids);
   const lengths = new Array<number>(images).fill(0);
-  for (const id of ids) lengths[id]++;
+  for (const id of ids.subarray(0, tokens)) lengths[id]++;
   const visiblePairs = lengths.reduce((pairs, length) => pairs + length ** 2, 0);
   return { run: () => executable.run(), macs: macsOf(graph) * visiblePairs / tokens ** 2 };
 }
 
 function attentionGraph(
   operation: AttentionOperation,
-  { tokens, images, heads, width }: AttentionSize,
+  { batch = 1, tokens, images, heads, width }: AttentionSize,
 ): Graph {
-  const shape = [1, tokens, heads, width];
+  const shape = [batch, tokens, heads, width];
   const operands = ["query", "key", "value"].map((name) => input(name, shape));
-  const ids = input("segments", [1, tokens], "i32");
+  const ids = input("segments", [batch, tokens], "i32");
   const [query, key, value] = operands;
   const segments = images > 1 ? { query: ids, key: ids } : undefined;
   const output = attention(query, key, value, { segments });

@@ -154,13 +154,16 @@ async function ask(...requests: string[]): Promise<Record<string, unknown>[]> {
 Deno.test("requests are answered line by line, whatever they are", async () => {
   const product = '{"op":"product","size":16,"threads":1,"device":"wasm"}';
   const layer = '{"op":"layer","layer":"3:2-2@5","pass":"gradient","threads":1,"device":"wasm"}';
-  const [info, first, second, memory, third, ...errors] = await ask(
+  const attention =
+    '{"op":"attention","pass":"gradient","batch":2,"tokens":5,"heads":1,"width":4,"threads":1}';
+  const [info, first, second, memory, third, fourth, ...errors] = await ask(
     '{"op":"info"}',
     "",
     product,
     product,
     '{"op":"memory"}',
     layer,
+    attention,
     "nonsense",
     "null",
     '{"op":"nope"}',
@@ -169,6 +172,7 @@ Deno.test("requests are answered line by line, whatever they are", async () => {
     '{"op":"product","device":"tpu"}',
     '{"op":"layer","layer":"3:2@5"}',
     '{"op":"layer","pass":"sideways"}',
+    '{"op":"pictures","grids":[[2,0]]}',
   );
   assert.equal(info.name, "Tessera");
   assert.equal(info.version, "1.2.3");
@@ -176,6 +180,7 @@ Deno.test("requests are answered line by line, whatever they are", async () => {
   assert(second.milliseconds as number > 0);
   assert((memory.bytes as number) > (memory.deviceBytes as number));
   assert.deepEqual(Object.keys(third), ["milliseconds"]);
-  assert.equal(errors.length, 8);
+  assert.deepEqual(Object.keys(fourth), ["milliseconds"]);
+  assert.equal(errors.length, 9);
   for (const { error } of errors) assert.equal(typeof error, "string");
 });

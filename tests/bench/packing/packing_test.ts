@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { measurePacking, packingColumns } from "../../../bench/packing/packing.ts";
 import { layOut } from "../../../bench/packing/batches.ts";
 import { packingCost } from "../../../bench/packing/cost.ts";
+import { loadPictures } from "../../../bench/packing/grids.ts";
 import { costByPart } from "../../../bench/parts.ts";
 import { isMeasured } from "../../../bench/runner/places.ts";
+import { macsOf } from "../../../bench/workloads/workload.ts";
 import { syntheticPictures } from "../../../data/sources/synthetic_pictures.ts";
 import { navitConfigs } from "../../../models/navit/model.ts";
 import { navitForwardGraph } from "../../../models/navit/graph.ts";
+import { createWasmDevice } from "../../../kernels/wasm/device.ts";
 import { deviceChoices } from "../../devices.ts";
 
 const patch = 2;
@@ -44,6 +47,22 @@ Deno.test("dense attention is what the graph counts, visible attention that of e
   assert.equal(cost.denseAttention * images.length, attentionOf(2, 13, 3));
   const alone = images.reduce((sum, tokens) => sum + attentionOf(1, tokens, 1), 0);
   assert.equal(cost.visibleAttention * images.length, alone);
+});
+
+Deno.test("pictures of given grids fill as few sequences as they fit in", async () => {
+  const size = { depth: 1, hidden: 8, heads: 2, mlp: 16, positionLength: 3 };
+  const config = { ...navitConfigs.get("NaViT-XS/4")!, ...size };
+  const grids = [[1, 1], [2, 3], [2, 2], [1, 2]].map(([rows, columns]) => ({ rows, columns }));
+  const device = await createWasmDevice({ threads: 1 });
+  try {
+    const { run, macs } = await loadPictures(device, config, grids);
+    run();
+    // 6 tokens; 4 + 2; 1.
+    const shape = { sequences: 3, length: 6, slots: 2 };
+    assert.equal(macs, macsOf(navitForwardGraph(config, shape, "logits")));
+  } finally {
+    device.close();
+  }
 });
 
 /** Tokens of each picture of a batch, by its index in the set. */
