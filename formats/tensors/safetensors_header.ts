@@ -7,26 +7,11 @@
 
 import { InputError, quote } from "../../base/errors.ts";
 import { findDuplicateKey } from "../text/json.ts";
-import { elementSizes, isStoredType, type StoredType } from "./codec.ts";
+import { elementSizes, isStoredType } from "./codec.ts";
+import type { TensorInfo } from "./tensor_reader.ts";
 
 /** Longest header accepted, in bytes: the bound of the format's own implementation. */
 const maximumHeaderLength = 100_000_000;
-
-/** What a header says about one tensor. */
-export interface TensorInfo {
-  /** Its name. */
-  readonly name: string;
-  /** How its elements are stored. */
-  readonly type: StoredType;
-  /** Sizes of its axes, slowest first; `[]` for a scalar. */
-  readonly shape: readonly number[];
-  /** Product of the shape. */
-  readonly elementCount: number;
-  /** Bytes it takes. */
-  readonly byteLength: number;
-  /** Its first byte, counted from the start of the file. */
-  readonly offset: number;
-}
 
 /** A checked header. */
 export interface SafetensorsHeader {
