@@ -131,6 +131,27 @@ export function wrapperPrefix(
 }
 
 /**
+ * Where the parameters of a model lie in a file that holds other things too, such as a training
+ * checkpoint with `ema.`, `model.` and the state of the optimizer: in front of all their names.
+ *
+ * @returns the prefixes under which the file has every parameter, averages first
+ */
+export function groupPrefixes(
+  specifications: readonly ParameterSpecification[],
+  found: Iterable<string>,
+): string[] {
+  const names = new Set(found);
+  const [{ name: first }] = specifications;
+  const prefixes = [...names].filter((name) => name.endsWith(`.${first}`))
+    .map((name) => name.slice(0, -first.length));
+  const whole = prefixes.filter((prefix) =>
+    specifications.every(({ name }) => names.has(prefix + name))
+  );
+  const isAverage = (prefix: string) => /\bema/.test(prefix) ? 0 : 1;
+  return whole.sort((one, other) => isAverage(one) - isAverage(other));
+}
+
+/**
  * Checks that tensors found in a file are exactly a model's parameters.
  *
  * @param found shapes by name

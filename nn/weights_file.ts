@@ -7,14 +7,21 @@
 import { InputError } from "../base/errors.ts";
 import { renamed, type TensorReader } from "../formats/tensors/safetensors.ts";
 import { sameShape, type Shape } from "../kernels/shape.ts";
-import { mismatch, type ParameterSpecification, wrapperPrefix } from "./parameters.ts";
+import {
+  groupPrefixes,
+  mismatch,
+  type ParameterSpecification,
+  wrapperPrefix,
+} from "./parameters.ts";
 
 /** The tensors of a file that are a model's parameters. */
 export interface ModelWeights {
   /** The file, under the model's names. */
   readonly tensors: TensorReader;
-  /** What a wrapper had put before every name, such as `module.`; empty for none. */
+  /** What stands before their names in the file, such as `module.` or `ema.`; empty for nothing. */
   readonly prefix: string;
+  /** How many tensors of the file lie outside of the prefix: those of the optimizer, another model. */
+  readonly others: number;
   /** The parameters that the file has for another number of classes, if there are any. */
   readonly otherClasses?: OtherClasses;
 }
@@ -40,7 +47,9 @@ export function matchWeights(
   specifications: readonly ParameterSpecification[],
   { allowOtherClasses = false } = {},
 ): ModelWeights {
-  const prefix = wrapperPrefix(specifications, file.tensors.keys());
+  const names = [...file.tensors.keys()];
+  const prefix = wrapperPrefix(specifications, names) ||
+    (groupPrefixes(specifications, names)[0] ?? "");
   const tensors = underModelNames(file, prefix, specifications);
   const shapes = foundShapes(tensors, specifications);
   const differing = allowOtherClasses
@@ -51,16 +60,17 @@ export function matchWeights(
   const problem = mismatch(specifications, shapes);
   if (problem) throw new InputError(`${file.path}: ${problem}`);
   requirePlainNumbers(tensors);
-  return { tensors, prefix, otherClasses };
+  return { tensors, prefix, others: names.length - tensors.tensors.size, otherClasses };
 }
 
-/** The file under the names that the model has: without the wrapper's prefix, and not the former ones. */
+/** What lies under the prefix, by the names that the model has, which are not the former ones. */
 function underModelNames(
   file: TensorReader,
   prefix: string,
   specifications: readonly ParameterSpecification[],
 ): TensorReader {
-  const present = new Set([...file.tensors.keys()].map((name) => name.slice(prefix.length)));
+  const inside = [...file.tensors.keys()].filter((name) => name.startsWith(prefix));
+  const present = new Set(inside.map((name) => name.slice(prefix.length)));
   const current = new Map(
     specifications.flatMap(({ name, formerName }) =>
       formerName === undefined || present.has(name) ? [] : [[formerName, name]]
@@ -68,6 +78,7 @@ function underModelNames(
   );
   if (prefix === "" && !current.keys().some((name) => present.has(name))) return file;
   return renamed(file, (stored) => {
+    if (!stored.startsWith(prefix)) return undefined;
     const name = stored.slice(prefix.length);
     return current.get(name) ?? name;
   });

@@ -5,7 +5,8 @@
  */
 import { describeNonFinite } from "../../base/finite.ts";
 import { InputError } from "../../base/errors.ts";
-import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
+import type { TensorReader } from "../../formats/tensors/safetensors.ts";
+import { openWeights } from "../../formats/weights.ts";
 import type { Device, Executable } from "../../kernels/device.ts";
 import type { HostArray } from "../../kernels/shape.ts";
 import { compile } from "../../kernels/graph/compile.ts";
@@ -93,7 +94,7 @@ function weightedSum(outputs: CaseAnswers["outputs"]): Tensor {
 /**
  * Opens the weights for a case and checks that they are exactly the parameters of its model.
  *
- * @param path safetensors file with the published parameter names, or a sharded one's index
+ * @param path file with the published parameter names: safetensors, a sharded one's index, PyTorch's
  * @throws InputError naming the file, the tensor and what does not fit
  */
 export async function openVerification(
@@ -101,7 +102,7 @@ export async function openVerification(
   path: string,
   loaded: VerificationCase,
 ): Promise<Verification> {
-  const file = await openSafetensors(path);
+  const file = await openWeights(path);
   const close = () => file.close();
   try {
     const { tensors } = matchWeights(file, specifications);

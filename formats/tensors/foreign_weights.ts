@@ -16,13 +16,6 @@ interface ForeignFormat {
   readonly describe: (name: string, size: number) => string;
 }
 
-/** How to make a safetensors file of PyTorch's pickles, which may hold any program. */
-function conversion(name: string): string {
-  const stem = name.replace(/\.[^.]*$/, "");
-  return "only safetensors can be read; in Python: safetensors.torch.save_file(" +
-    `torch.load("${name}", map_location="cpu", weights_only=True), "${stem}.safetensors")`;
-}
-
 /** A format by its first characters. */
 const magic = (start: string, what: string): ForeignFormat => ({
   matches: (text) => text.startsWith(start),
@@ -31,6 +24,16 @@ const magic = (start: string, what: string): ForeignFormat => ({
 
 /** How every zip archive with something in it starts. */
 const zip = "PK\x03\x04";
+
+/**
+ * Whether a file is PyTorch's by how it starts: a zip archive of pickles, or, before version 1.6,
+ * pickles of protocol 2 and up.
+ */
+export function isPyTorch(start: Uint8Array): boolean {
+  const text = String.fromCharCode(...start);
+  if (text.startsWith(zip)) return !/\.npy/.test(text);
+  return start[0] === 0x80 && start[1] >= 2 && start[1] <= 5;
+}
 
 const formats: readonly ForeignFormat[] = [
   {
@@ -49,10 +52,8 @@ const formats: readonly ForeignFormat[] = [
     describe: () => "a NumPy archive (.npz), not a safetensors file",
   },
   {
-    // A zip archive of pickles, or, before PyTorch 1.6, pickles of protocol 2 and up.
-    matches: (text, bytes) =>
-      text.startsWith(zip) || (bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5),
-    describe: (name) => `a PyTorch file; ${conversion(name)}`,
+    matches: (_, bytes) => isPyTorch(bytes),
+    describe: (name) => `a PyTorch file; tessera convert ${name} makes a safetensors file of it`,
   },
   magic("GGUF", "a GGUF file"),
   magic("\x89HDF\r\n", "an HDF5 file"),

@@ -200,11 +200,16 @@ class RenamedTensors implements TensorReader {
   /** Names in the file by the new ones. */
   readonly #stored: ReadonlyMap<string, string>;
 
-  constructor(file: TensorReader, rename: (name: string) => string) {
+  constructor(file: TensorReader, rename: (name: string) => string | undefined) {
     this.#file = file;
     this.path = file.path;
     this.metadata = file.metadata;
-    this.#stored = new Map([...file.tensors.keys()].map((name) => [rename(name), name]));
+    this.#stored = new Map(
+      file.tensors.keys().flatMap((stored) => {
+        const name = rename(stored);
+        return name === undefined ? [] : [[name, stored] as const];
+      }),
+    );
     this.tensors = new Map(
       [...this.#stored].map(([name, stored]) => [name, { ...file.info(stored), name }]),
     );
@@ -251,9 +256,12 @@ class RenamedTensors implements TensorReader {
 /**
  * A reader of the same file that has other names for the tensors.
  *
- * @param rename gives the new name of one; no two get the same
+ * @param rename gives the new name of one, undefined to leave it out; no two get the same
  */
-export function renamed(reader: TensorReader, rename: (name: string) => string): TensorReader {
+export function renamed(
+  reader: TensorReader,
+  rename: (name: string) => string | undefined,
+): TensorReader {
   return new RenamedTensors(reader, rename);
 }
 

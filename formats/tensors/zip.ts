@@ -138,8 +138,12 @@ export function readZipDirectory(file: RangeFile): ZipEntry[] {
   return entries;
 }
 
-/** Position of an entry's data in the archive. */
-function dataStart(file: RangeFile, entry: ZipEntry): number {
+/**
+ * Position of an entry's data in the archive.
+ *
+ * @throws {InputError} when there is no entry at the place that the directory names
+ */
+export function dataStart(file: RangeFile, entry: ZipEntry): number {
   const local = viewOf(file.read(entry.headerOffset, 30));
   if (local.getUint32(0, true) !== localSignature) {
     throw new InputError(`${file.path}: entry ${quote(entry.name)} is damaged: no local header`);

@@ -13,11 +13,11 @@ import { writeFolderAtomically, writeTextAtomically } from "../../formats/files/
 import { InputError, quote } from "../../base/errors.ts";
 import {
   type FileRecord,
-  openSafetensors,
   type TensorReader,
   type TensorToWrite,
   writeSafetensors,
 } from "../../formats/tensors/safetensors.ts";
+import { openWeights } from "../../formats/weights.ts";
 import type { DeviceBuffer } from "../../kernels/device.ts";
 import type { StoredArray } from "../../kernels/shape.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
@@ -55,7 +55,7 @@ export async function isWeightsFile(path: string): Promise<boolean> {
   if (isLatestFile(path)) return false;
   return await Deno.stat(path).then(
     ({ isFile }) => isFile,
-    () => /\.(?:safetensors|json)$/.test(path),
+    () => /\.(?:safetensors|json|pt|pth|ckpt|bin)$/.test(path),
   );
 }
 
@@ -187,11 +187,11 @@ async function restoreState(folder: string, state: TrainingState): Promise<void>
 }
 
 /**
- * Opens a safetensors file (or the index of a sharded one). If it is that of a checkpoint, length and
+ * Opens a file (safetensors, the index of a sharded one, PyTorch's). If it is that of a checkpoint, length and
  * header are compared with its manifest, the contents by `checkContents`.
  */
 export async function openCheckpointFile(path: string): Promise<TensorReader> {
-  return await openSafetensors(path, await recordOf(path));
+  return await openWeights(path, await recordOf(path));
 }
 
 /** What the manifest beside a file says about it, if there is one. */
@@ -209,7 +209,7 @@ export interface WeightsOptions {
 }
 
 /**
- * Checks that a safetensors file (or the index of a sharded one) holds the weights of a model,
+ * Checks that a file (safetensors, the index of a sharded one, PyTorch's) holds the weights of a model,
  * without reading them.
  *
  * @param allowOtherClasses accepts parameters that the file has for another number of classes
@@ -219,7 +219,7 @@ export async function checkWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
   options: WeightsOptions = {},
-): Promise<Pick<ModelWeights, "prefix" | "otherClasses">> {
+): Promise<Omit<ModelWeights, "tensors">> {
   return await orNewestWhole(dirname(path), matchFile(path, specifications, options));
 }
 
@@ -232,15 +232,22 @@ async function matchFile(
   return matchWeights(file, specifications, options);
 }
 
-/** What to tell about weights: which they are, and the prefix that a wrapper has put before names. */
-export function weightsNotes({ path, note }: FoundWeights, prefix: string): string[] {
+/** What to tell about weights: which they are, and what stands before their names. */
+export function weightsNotes(
+  { path, note }: FoundWeights,
+  { prefix, others }: Pick<ModelWeights, "prefix" | "others">,
+): string[] {
   const notes = note === undefined ? [] : [note];
   if (prefix === "") return notes;
-  return [...notes, `${path}: all names start with ${quote(prefix)}, which is left out`];
+  const told = others === 0
+    ? `all names start with ${quote(prefix)}, which is left out`
+    : `holds more than the model: what is under ${quote(prefix)} is taken, ` +
+      `${others} other tensors are left out`;
+  return [...notes, `${path}: ${told}`];
 }
 
 /**
- * Fills a model's parameters from a safetensors file (or the index of a sharded one). Buffers in half
+ * Fills a model's parameters from a file (safetensors, the index of a sharded one, PyTorch's). Buffers in half
  * precision take the bits of a file in half precision, and other numbers rounded.
  *
  * @param allowOtherClasses leaves parameters as they are that the file has for another number of

@@ -234,10 +234,9 @@ export async function startFromWeights(
   const weights: FoundWeights = await isWeightsFile(path)
     ? { path }
     : await findWeights(await resolveCheckpoint(path), "raw");
-  const { prefix, otherClasses } = await checkWeights(weights.path, specifications, {
-    allowOtherClasses: true,
-  });
-  const notes = weightsNotes(weights, prefix);
+  const fit = await checkWeights(weights.path, specifications, { allowOtherClasses: true });
+  const { otherClasses } = fit;
+  const notes = weightsNotes(weights, fit);
   if (otherClasses) notes.push(classesNote(weights.path, otherClasses));
   const allowOtherClasses = otherClasses === undefined ? undefined : true;
   return { start: { from: "weights", path: weights.path, allowOtherClasses }, notes };

@@ -12,6 +12,7 @@ import {
 import { InputError } from "../../../base/errors.ts";
 import { describeNonFiniteParameter } from "../../../nn/parameters.ts";
 import { describeNonFinite } from "../../../base/finite.ts";
+import { openWeights } from "../../../formats/weights.ts";
 import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
 import {
   openSafetensors,
@@ -65,7 +66,7 @@ export async function runSampleDit(
   const noiseCount = noise && countNoise(noise, source.config);
   const labels = asUsage(() => chooseLabels(source, values.classes, noiseCount ?? values.count));
   checkOutput(source.config, values);
-  const { prefix } = await checkWeights(source.path, ditParameters(source.config));
+  const fit = await checkWeights(source.path, ditParameters(source.config));
   const chosen = await selectDevice({ ...values, batchInvariant: true });
   try {
     const output: Output = {
@@ -73,7 +74,7 @@ export async function runSampleDit(
       guidance: values.cfgScale ?? (isPicture(source.config) ? 2 : 4),
       clipDenoised: values.clipDenoised ?? isPicture(source.config),
       labels,
-      notes: weightsNotes(source, prefix),
+      notes: weightsNotes(source, fit),
       device: chosen.device.description,
       // A file for a program need not become thousands of files for people.
       wantsPngs: isPicture(source.config) && (values.npz === undefined || given.has("out")),
@@ -179,7 +180,7 @@ async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<
   const isWeights = await isWeightsFile(path);
   if (isWeights && config === undefined) {
     // A file that is no weights at all is not helped by --config.
-    (await openSafetensors(path)).close();
+    (await openWeights(path)).close();
     throw new UsageError(`--ckpt ${path} is a bare weights file, which needs --config`);
   }
   if (!isWeights && config !== undefined) {

@@ -12,9 +12,9 @@ const cases: readonly [name: string, contents: Uint8Array<ArrayBuffer>, message:
   [
     "model.pt",
     bytes([0x50, 0x4b, 3, 4], "archive/data.pkl"),
-    /model\.pt: a PyTorch file; only .*torch\.load\("model\.pt", .*, "model\.safetensors"\)$/,
+    /model\.pt: a PyTorch file; tessera convert model\.pt makes a safetensors file of it$/,
   ],
-  ["old.pth", bytes([0x80, 2, 0x8a, 10], padding), /old\.pth: a PyTorch file; only safetensors/],
+  ["old.pth", bytes([0x80, 2, 0x8a, 10], padding), /old\.pth: a PyTorch file; tessera convert/],
   ["x.npz", bytes([0x50, 0x4b, 3, 4], "     arr_0.npy"), /a NumPy archive \(\.npz\), not/],
   ["x.npy", bytes([0x93], `NUMPY${padding}`), /a NumPy array \(\.npy\), not a safetensors file$/],
   ["x.gguf", text(`GGUF${padding}`), /a GGUF file, not/],
