@@ -46,6 +46,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "make a checkpoint to share, or files for TensorBoard",
     load: () => import("./commands/export.ts"),
   },
+  convert: {
+    summary: "weights from one format into another",
+    load: () => import("./commands/convert.ts"),
+  },
   bench: {
     summary: "count what models cost and time them",
     load: () => import("./bench/bench.ts"),

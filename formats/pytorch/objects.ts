@@ -8,7 +8,7 @@ import { elementSizes, type StoredType } from "../tensors/codec.ts";
 import { type Constructor, PickleName, PickleObject, type PickleValue } from "./pickle.ts";
 
 /** Types of elements by the storages that hold them. */
-const storageTypes: ReadonlyMap<string, StoredType> = new Map([
+export const storageTypes: ReadonlyMap<string, StoredType> = new Map([
   ["torch.FloatStorage", "F32"],
   ["torch.DoubleStorage", "F64"],
   ["torch.HalfStorage", "F16"],

@@ -32,7 +32,7 @@ import {
   type RunProgress,
 } from "./manifest.ts";
 import { orNewestWhole } from "./whole_checkpoint.ts";
-import { exists, isLatestFile } from "../runs/run_folder.ts";
+import { exists, isLatestFile, resolveCheckpoint } from "../runs/run_folder.ts";
 import type { ParameterBuffers, TrainingState } from "../step/trainer.ts";
 
 const files = {
@@ -79,6 +79,16 @@ export async function findWeights(folder: string, choice: WeightChoice): Promise
     path: averages,
     note: `${folder}: holds averages only, so ${basename(averages)} is taken`,
   };
+}
+
+/**
+ * The weights of a file, a checkpoint or a run.
+ *
+ * @throws InputError when there is no checkpoint
+ */
+export async function locateWeights(path: string, choice: WeightChoice): Promise<FoundWeights> {
+  if (await isWeightsFile(path)) return { path };
+  return await findWeights(await resolveCheckpoint(path), choice);
 }
 
 /** Path of the weights of a checkpoint. */

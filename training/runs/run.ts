@@ -12,9 +12,7 @@ import type { OtherClasses } from "../../nn/weights_file.ts";
 import type { BatchSource, DataPosition } from "./batch_source.ts";
 import {
   checkWeights,
-  findWeights,
-  type FoundWeights,
-  isWeightsFile,
+  locateWeights,
   readState,
   readWeights,
   weightsNotes,
@@ -231,9 +229,7 @@ export async function startFromWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
-  const weights: FoundWeights = await isWeightsFile(path)
-    ? { path }
-    : await findWeights(await resolveCheckpoint(path), "raw");
+  const weights = await locateWeights(path, "raw");
   const fit = await checkWeights(weights.path, specifications, { allowOtherClasses: true });
   const { otherClasses } = fit;
   const notes = weightsNotes(weights, fit);

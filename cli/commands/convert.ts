@@ -1,0 +1,70 @@
+/**
+ * `tessera convert`: weights from one format into another.
+ *
+ * @module
+ */
+import { dirname } from "@std/path";
+import type { Command } from "commander";
+import { InputError } from "../../base/errors.ts";
+import { define, flag, group, optional } from "../flags/flags.ts";
+import { choice, text } from "../flags/parsers.ts";
+import type { Io } from "../terminal/io.ts";
+import { formatBytes } from "../terminal/numbers.ts";
+
+/** Builds `tessera convert`. */
+export function command(io: Io): Command {
+  return define({
+    name: "convert",
+    summary: "weights from one format into another",
+    description:
+      "Write the weights of a file (safetensors, also in shards; PyTorch's .pt, .pth, .ckpt, .bin), " +
+      "a checkpoint or a run into one file. The end of its name says the format: .safetensors, .pt, " +
+      ".pth, .ckpt or .bin. Of PyTorch's files tensors and plain containers are read; no code in " +
+      "them is ever run.",
+    operands: "<in> <out>",
+    flags: {
+      ...group("What is taken:", {
+        prefix: optional(
+          "--prefix <text>",
+          "only tensors whose names start so, without it: --prefix ema.",
+          text,
+        ),
+        weights: flag(
+          "--weights <ema|raw>",
+          "of a checkpoint or run: averages, or the weights as trained",
+          choice("ema", "raw"),
+          "ema",
+        ),
+      }),
+      ...group("How it is stored:", {
+        dtype: optional(
+          "--dtype <f32|f16|bf16>",
+          "floating-point numbers; as they are unless told",
+          choice("f32", "f16", "bf16"),
+        ),
+      }),
+    },
+    examples: [
+      ["tessera convert DiT-XL-2-256x256.pt xl.safetensors --dtype f16", "half the size"],
+      ["tessera convert checkpoint.pt ema.safetensors --prefix ema.", "averages of a training run"],
+      ["tessera convert results/000-DiT-XS-4 model.pt", 'then in Python: torch.load("model.pt")'],
+    ],
+    run: async ({ values }, [from, to]) => {
+      const { locateWeights, openCheckpointFile } = await import(
+        "../../training/checkpoints/checkpoint.ts"
+      );
+      const { convertWeights, dtypes } = await import("../../formats/convert.ts");
+      const { exists } = await import("../../training/runs/run_folder.ts");
+      if (await exists(to)) throw new InputError(`${to}: exists already; give a new name`);
+      const { path, note } = await locateWeights(from, values.weights);
+      if (note) io.tell(note);
+      using file = await openCheckpointFile(path);
+      file.checkContents();
+      await Deno.mkdir(dirname(to), { recursive: true });
+      const type = values.dtype && dtypes[values.dtype];
+      const { tensors, bytes } = await convertWeights(file, to, { prefix: values.prefix, type });
+      io.tell(`${tensors} of ${file.tensors.size} tensors, ${formatBytes(bytes)}`);
+      io.out(to);
+    },
+  });
+}
