@@ -78,7 +78,11 @@ Deno.test("what is no file of weights is called what it is, with and without --c
     const pytorch = join(folder, "model.pt");
     await Deno.writeFile(pytorch, new TextEncoder().encode("PK\x03\x04....archive/data.pkl"));
     for (const args of [[], ["--config", config]]) {
-      assertFails(await sample(pytorch, ...args), 1, /model\.pt: not a zip archive, or truncated: it has no directory$/m);
+      assertFails(
+        await sample(pytorch, ...args),
+        1,
+        /model\.pt: not a zip archive, or truncated: it has no directory$/m,
+      );
     }
     const scaled = join(folder, "fp8.safetensors");
     await rewrite(scaled, "", "F8_E4M3");
