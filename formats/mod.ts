@@ -20,6 +20,10 @@
  */
 export type { Cell, Column } from "./text/table.ts";
 export type { Bitmap } from "./pictures/bitmap.ts";
+export { type Clip, clipOf, toClips } from "./video/clip.ts";
+export { encodeMp4, type Mp4Options } from "./video/mp4_writer.ts";
+export { encodeWebp, type WebpOptions } from "./video/animated_webp.ts";
+export { clipSheet, type ClipSheetOptions } from "./video/clip_sheet.ts";
 export {
   type FileRecord,
   openSafetensors,

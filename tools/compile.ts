@@ -81,7 +81,8 @@ if (import.meta.main) {
   const args = await compileArguments("dist/tessera");
   args.splice(1, 0, ...Deno.args);
   const { code } = await new Deno.Command(Deno.execPath(), { args }).spawn().status;
-  if (code !== 0) {
+  if (code === 0) console.log("compile: made dist/tessera");
+  else {
     const { values } = parseArgs({
       args: Deno.args,
       options: { target: { type: "string", default: Deno.build.target } },

@@ -15,6 +15,7 @@ export function toolPermissions(nativeFolder?: string): string[] {
   const scope = nativeFolder === undefined ? "" : `=${permissionPath(nativeFolder)}`;
   return config.tasks.tessera.command
     .split(/\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/)
-    .filter((word) => /^"?--(?:no-prompt$|allow-)/.test(word))
+    // Quiet, because Deno has something to say at every start where there is no ffmpeg.
+    .filter((word) => /^"?--(?:quiet$|no-prompt$|allow-)/.test(word))
     .map((word) => word.startsWith('"--allow-ffi=') ? `--allow-ffi${scope}` : word);
 }
