@@ -16,6 +16,8 @@ export interface ImageDataset {
   readonly length: number;
   /** Colour channels of every picture: 1 (grey) or 3 (red, green, blue). */
   readonly channels: number;
+  /** Frames of every sample, where samples are clips and not single pictures. */
+  readonly frames?: number;
   /** Rows of every picture, in pixels. */
   readonly height: number;
   /** Columns of every picture, in pixels. */
@@ -34,15 +36,15 @@ export interface ImageDataset {
    *
    * @param indices which pictures, each 0 .. `length - 1`; may repeat
    * @param out filled with (indices.length, channels, height, width), row-major, values in [-1, 1]:
-   * byte b becomes b / 127.5 - 1
+   * byte b becomes b / 127.5 - 1. Clips have their frames between channels and rows
    * @throws {RangeError} for an index outside the set or an `out` of the wrong length
    */
   read(indices: ArrayLike<number>, out: Float32Array): Promise<void> | void;
 }
 
-/** Number of values of one picture: channels x height x width. */
-export function pictureLength(dataset: ImageDataset): number {
-  return dataset.channels * dataset.height * dataset.width;
+/** Number of values of one picture, or of one clip: channels x frames x height x width. */
+export function pictureLength({ channels, frames = 1, height, width }: ImageDataset): number {
+  return channels * frames * height * width;
 }
 
 /**

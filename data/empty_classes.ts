@@ -28,8 +28,12 @@ function runsOf(numbers: readonly number[]): [number, number][] {
   return runs;
 }
 
-/** A line that names the classes without a picture; none where each has one. */
-export function describeEmptyClasses(set: Labelled): string[] {
+/**
+ * A line that names the classes without a picture; none where each has one.
+ *
+ * @param noun what is in the set
+ */
+export function describeEmptyClasses(set: Labelled, noun = "picture"): string[] {
   const { name, length, classNames } = set;
   const counts = new Uint32Array(classNames.length);
   for (let index = 0; index < length; index++) counts[set.label(index)]++;
@@ -43,7 +47,7 @@ export function describeEmptyClasses(set: Labelled): string[] {
   );
   const more = runs.length > mostRuns ? ", ..." : "";
   return [
-    `warning: ${name}: ${empty.length} of ${classNames.length} classes have no picture: labels ` +
+    `warning: ${name}: ${empty.length} of ${classNames.length} classes have no ${noun}: labels ` +
     `${shown.join(", ")}${more}`,
   ];
 }

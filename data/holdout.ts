@@ -28,8 +28,11 @@ function subset(set: PictureSet, indices: readonly number[], part: string): Pict
   };
 }
 
+/** What is asked of a set to divide it. */
+type Divisible = Pick<PictureSet, "name" | "length" | "classNames" | "label" | "pictureName">;
+
 /** The pictures of every class, each class in an order that only depends on its pictures' names. */
-function shuffledClasses(set: PictureSet): number[][] {
+function shuffledClasses(set: Divisible): number[][] {
   const order = (index: number) =>
     createHash("sha256").update(set.pictureName(index).replaceAll("\\", "/")).digest("hex");
   const orders = Array.from({ length: set.length }, (_, index) => order(index));
@@ -50,6 +53,12 @@ export function holdOut(
   set: PictureSet,
   share: number,
 ): Readonly<Record<Split, PictureSet>> {
+  const { train, test } = divide(set, share);
+  return { train: subset(set, train, "training part"), test: subset(set, test, "test part") };
+}
+
+/** The pictures of each part by their numbers, in order; see {@link holdOut}. */
+export function divide(set: Divisible, share: number): Readonly<Record<Split, number[]>> {
   if (!(share > 0 && share < 1)) {
     throw new InputError(
       `${set.name}: cannot hold out a share of ${share}; give one between 0 and 1`,
@@ -65,5 +74,5 @@ export function holdOut(
   if (test.length === 0) {
     throw new InputError(`${set.name}: no class has two pictures, so none can be held out`);
   }
-  return { train: subset(set, part(0), "training part"), test: subset(set, test, "test part") };
+  return { train: part(0), test };
 }

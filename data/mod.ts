@@ -1,6 +1,6 @@
 /**
- * Data sets of pictures, and how pictures of any size are cut into patches and packed into sequences
- * (NaViT, section 2).
+ * Data sets of pictures and of clips, and how pictures of any size are cut into patches and packed into
+ * sequences (NaViT, section 2).
  *
  * @example Pack the shipped pictures
  * ```ts
@@ -31,6 +31,26 @@ export {
   type Split,
 } from "./open.ts";
 export type { PictureSet, PictureSource } from "./picture_set.ts";
+export type { ImageDataset } from "./dataset.ts";
+export { type Batch, createLoader, type Loader, type LoaderOptions } from "./order/loader.ts";
+export { openClips, type OpenClipsOptions } from "./clips/open_clips.ts";
+export type { ClipSet } from "./clips/clip_set.ts";
+export type { CropMode } from "./clips/decode_clip.ts";
+export type { WindowOptions, WindowProblem } from "./clips/windows.ts";
+export {
+  type ClipProblem,
+  type ClipReport,
+  describeClip,
+  type KeptFrames,
+  summarizeClips,
+} from "./clips/clip_report.ts";
+export type { LeftOutReason } from "./clips/find_clips.ts";
+export {
+  motionLabel,
+  motionNames,
+  type MovingOptions,
+  openMovingPictures,
+} from "./clips/moving_pictures.ts";
 export type { SkipReport } from "./pictures/skip_report.ts";
 export {
   createPackedLoader,

@@ -20,6 +20,8 @@ const stages: Readonly<Record<OpeningStage, { title(total: string): string; noun
   "files seen": { title: () => "data: looking for pictures", noun: "file" },
   "pictures decoded": { title: (total) => `data: decoding ${total} pictures`, noun: "picture" },
   "pictures fitted": { title: (total) => `data: resizing ${total} pictures`, noun: "picture" },
+  "clips looked into": { title: (total) => `data: looking into ${total} clips`, noun: "clip" },
+  "clips decoded": { title: (total) => `data: decoding ${total} clips`, noun: "clip" },
   "heads read": {
     title: (total) => `data: reading the sizes of ${total} pictures`,
     noun: "picture",

@@ -16,6 +16,7 @@ export const dataStreams = {
   dropping: 0x64726f70,
   keptTokens: 0x6b657074,
   syntheticSize: 0x73697a65,
+  movingPicture: 0x6d6f7665,
 } as const;
 
 /**

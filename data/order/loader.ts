@@ -11,7 +11,7 @@ import { EpochSampler, isFlipped } from "./sampler.ts";
 export interface Batch {
   /** The training step it belongs to. */
   readonly step: number;
-  /** (batch, channels, height, width), row-major, in [-1, 1]. */
+  /** (batch, channels, height, width), row-major, in [-1, 1]; clips: (batch, channels, frames, ...). */
   readonly images: Float32Array;
   /** Classes of the pictures. */
   readonly labels: Int32Array;

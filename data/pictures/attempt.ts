@@ -19,8 +19,18 @@ export const mostSeconds = 60;
 /** A picture that sharp has opened. */
 export type OpenPicture = ReturnType<Awaited<ReturnType<typeof loadSharp>>>;
 
+/** Which pictures of an animation are opened; the first unless told. */
+export interface PageRange {
+  /** The first of them, from 0. */
+  readonly page: number;
+  /** How many. */
+  readonly pages: number;
+}
+
 /** Reads one picture; `open` refuses one of more pixels than it is told. */
-export type ReadPicture<T> = (open: (mostPixels: number) => OpenPicture) => Promise<T>;
+export type ReadPicture<T> = (
+  open: (mostPixels: number, range?: PageRange) => OpenPicture,
+) => Promise<T>;
 
 /** Turns of this thread, and of those that share them with it, see {@link turnsOfWorkers}. */
 const turns = new Turns(workerData?.turns);
@@ -54,7 +64,9 @@ export async function attempt<T>(
   if (typeof source === "string") await requireRegularFile(source, where);
   const sharp = await loadSharp();
   const body = () =>
-    read((limitInputPixels) => sharp(source, { failOn: "error", limitInputPixels }));
+    read((limitInputPixels, range) =>
+      sharp(source, { failOn: "error", limitInputPixels, ...range })
+    );
   try {
     return await turns.together(body);
   } catch (error) {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { ClipJob } from "../clips/decode_clip.ts";
 import type { Picture } from "./picture.ts";
 import type { PictureJob } from "./picture_tokens.ts";
 
@@ -46,12 +47,18 @@ export interface CropMessage extends CropJob {
   readonly kind: "crop";
 }
 
+/** A {@link ClipJob}; the reply has its frames below each other. */
+export interface ClipMessage extends ClipJob {
+  /** Tells the messages apart. */
+  readonly kind: "clip";
+}
+
 /** What the main thread sends. */
 export interface WorkerJob {
   /** Comes back with the reply. */
   readonly id: number;
   /** What is to be done. */
-  readonly message: TokensMessage | CropMessage;
+  readonly message: TokensMessage | CropMessage | ClipMessage;
 }
 
 /** The answer to every message. */

@@ -66,7 +66,11 @@ export async function readPictureSize(path: string, where: string): Promise<Pict
   return { width, height };
 }
 
-async function pixelsOf(picture: OpenPicture): Promise<Picture> {
+/**
+ * The pixels of an opened picture in sRGB, upright, transparency on white; the frames of an animation
+ * below each other.
+ */
+export async function pixelsOf(picture: OpenPicture): Promise<Picture> {
   const { data, info: { height, width, channels } } = await picture
     .autoOrient()
     .flatten({ background: "#ffffff" })
@@ -113,25 +117,61 @@ function centralAxis(from: number, to: number, count: number): AxisResize {
  * @throws {InputError} when the picture is so elongated that resizing it would take gigabytes
  */
 export function centerCrop(picture: Picture, size: number, where: string): Picture {
-  while (Math.min(picture.height, picture.width) >= 2 * size) {
-    const half = (side: number) => Math.floor(side / 2);
-    picture = resize(picture, boxFilter, half(picture.height), half(picture.width));
-  }
-  const { height, width } = picture;
-  if (height === size && width === size) return picture;
-  const scale = size / Math.min(height, width);
-  const [rows, columns] = [Math.round(height * scale), Math.round(width * scale)];
+  return cropTo(picture, { height: size, width: size }, where);
+}
+
+/** {@link centerCrop} for a rectangle: as large as fills it, cut to its middle. */
+export function cropTo(picture: Picture, { height, width }: PictureSize, where: string): Picture {
+  picture = halve(
+    picture,
+    ({ height: rows, width: columns }) => rows >= 2 * height && columns >= 2 * width,
+  );
+  if (picture.height === height && picture.width === width) return picture;
+  const scale = Math.max(height / picture.height, width / picture.width);
+  const [rows, columns] = [Math.round(picture.height * scale), Math.round(picture.width * scale)];
   if (Math.max(rows, columns) > maximumSide) {
     throw new InputError(
-      `${where}: a picture of ${width} x ${height} pixels is too elongated to crop to ${size} x ${size}`,
+      `${where}: a picture of ${picture.width} x ${picture.height} pixels is too elongated to crop to ` +
+        `${width} x ${height}`,
     );
   }
   return resample(
     picture,
     cubicFilter,
-    centralAxis(height, rows, size),
-    centralAxis(width, columns, size),
+    centralAxis(picture.height, rows, height),
+    centralAxis(picture.width, columns, width),
   );
+}
+
+/** Halves both sides by averaging as long as that is wanted. */
+function halve(picture: Picture, isWanted: (size: PictureSize) => boolean): Picture {
+  while (isWanted(picture)) {
+    const half = (side: number) => Math.max(1, Math.floor(side / 2));
+    picture = resize(picture, boxFilter, half(picture.height), half(picture.width));
+  }
+  return picture;
+}
+
+/** A picture made as large as fits into a rectangle, in the middle of it, on black. */
+export function padTo(picture: Picture, { height, width }: PictureSize): Picture {
+  picture = halve(
+    picture,
+    ({ height: rows, width: columns }) => rows >= 2 * height || columns >= 2 * width,
+  );
+  const scale = Math.min(height / picture.height, width / picture.width);
+  const [rows, columns] = [picture.height, picture.width].map((side) =>
+    Math.max(1, Math.round(side * scale))
+  );
+  const { channels, data } = resize(picture, cubicFilter, rows, columns);
+  const padded = new Uint8Array(height * width * channels);
+  const top = Math.floor((height - rows) / 2);
+  const left = Math.floor((width - columns) / 2);
+  for (let row = 0; row < rows; row++) {
+    const source = row * columns * channels;
+    const place = ((top + row) * width + left) * channels;
+    padded.set(data.subarray(source, source + columns * channels), place);
+  }
+  return { height, width, channels, data: padded };
 }
 
 /** Copies a picture into `out` from `start` on as (channels, height, width). */

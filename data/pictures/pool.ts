@@ -10,6 +10,7 @@
 
 import { Worker } from "node:worker_threads";
 import { InputError } from "../../base/errors.ts";
+import type { ClipJob } from "../clips/decode_clip.ts";
 import type { Picture } from "./picture.ts";
 import { turnsOfWorkers } from "./attempt.ts";
 import {
@@ -37,7 +38,7 @@ interface Member {
 export const defaultWorkers = (): number =>
   Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2));
 
-/** Threads that do {@link PictureJob}s and {@link CropJob}s. */
+/** Threads that do {@link PictureJob}s, {@link CropJob}s and {@link ClipJob}s. */
 export class PicturePool {
   readonly #members: Member[];
   #failure: Error | undefined;
@@ -82,6 +83,15 @@ export class PicturePool {
    */
   async crop(job: CropJob): Promise<Picture> {
     return (await this.#send({ kind: "crop", ...job }))!;
+  }
+
+  /**
+   * Decodes a clip, see `decodeClip`. Throws as {@link run} does.
+   *
+   * @returns the frames below each other, in memory that threads share
+   */
+  async clip(job: ClipJob): Promise<Picture> {
+    return (await this.#send({ kind: "clip", ...job }))!;
   }
 
   /** Sends a message to the worker with the least to do. */

@@ -1,11 +1,13 @@
 /**
- * A worker thread that decodes pictures, and writes their tokens into batches or crops them.
+ * A worker thread that decodes pictures, and writes their tokens into batches or crops them, or
+ * decodes clips.
  *
  * @module
  */
 
 import { parentPort } from "node:worker_threads";
 import { InputError } from "../../base/errors.ts";
+import { decodeClip } from "../clips/decode_clip.ts";
 import { decodeSquare } from "./picture.ts";
 import { fromMessage, sharePicture, type WorkerJob, type WorkerReply } from "./messages.ts";
 import { prepareTokens } from "./picture_tokens.ts";
@@ -16,6 +18,7 @@ async function work({ id, message }: WorkerJob): Promise<WorkerReply> {
       const { path, imageSize, channels } = message;
       return { id, picture: sharePicture(await decodeSquare(path, imageSize, channels)) };
     }
+    if (message.kind === "clip") return { id, picture: sharePicture(await decodeClip(message)) };
     const picture = await prepareTokens(fromMessage(message));
     return message.isKept ? { id, picture: sharePicture(picture) } : { id };
   } catch (error) {

@@ -68,6 +68,8 @@ export type OpeningStage =
   | "files seen"
   | "pictures decoded"
   | "pictures fitted"
+  | "clips looked into"
+  | "clips decoded"
   | "heads read"
   | "captions read"
   | "lengths read";

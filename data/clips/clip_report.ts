@@ -1,0 +1,117 @@
+/**
+ * What became of every clip: which frames of it are trained on, or why none.
+ *
+ * @module
+ */
+import type { LeftOutReason } from "./find_clips.ts";
+import { countFrames, formatFps, formatSeconds, type WindowProblem } from "./windows.ts";
+
+/** What became of one file, or folder of frames. */
+export interface ClipReport {
+  /** Its path in the folder of the set. */
+  readonly name: string;
+  /** Its class; absent for what is in none. */
+  readonly className?: string;
+  /** How many frames it has; absent where its head cannot be read. */
+  readonly frames?: number;
+  /** Columns of a frame. */
+  readonly width?: number;
+  /** Rows of a frame. */
+  readonly height?: number;
+  /** Frames a second of the source. */
+  readonly fps?: number;
+  /** Whether that is an assumption, as for folders of pictures. */
+  readonly isAssumed?: boolean;
+  /** Whether all frames are shown for about as long. */
+  readonly isEven?: boolean;
+  /** Seconds of the source. */
+  readonly duration?: number;
+  /** What is trained on. */
+  readonly kept?: KeptFrames;
+  /** Why nothing is. */
+  readonly leftOut?: { readonly reason: ClipProblem; readonly detail: string };
+}
+
+/** Why nothing of a clip is trained on. */
+export type ClipProblem = WindowProblem | LeftOutReason | "unreadable";
+
+/** The part of a source that is trained on. */
+export interface KeptFrames {
+  /** Number of the first frame. */
+  readonly first: number;
+  /** Number of the last frame. */
+  readonly last: number;
+  /** How many clips that makes. */
+  readonly clips: number;
+  /** Frames a second of those clips. */
+  readonly fps: number;
+  /** How many clips are left out in which one frame is shown all the time. */
+  readonly still: number;
+}
+
+/** One file on one line. */
+export function describeClip(report: ClipReport): string {
+  const { name, kept, leftOut } = report;
+  const source = describeSource(report);
+  if (leftOut) return `${name}: ${source}left out: ${leftOut.reason}: ${leftOut.detail}`;
+  const { first, last, clips, fps, still } = kept!;
+  const what = clips === 1 ? "1 clip" : `${clips} clips`;
+  const besides = still > 0 ? `; ${still} more left out: nothing moves` : "";
+  return `${name}: ${source}frames ${first} to ${last}, ${what} at ${formatFps(fps)}${besides}`;
+}
+
+/** What the source is, where its head could be read. */
+function describeSource({ frames, width, height, fps, ...report }: ClipReport): string {
+  if (frames === undefined) return "";
+  const size = `${width} x ${height}, ${countFrames(frames)}`;
+  if (report.isAssumed) return `${size} without times, taken as ${formatFps(fps!)}; `;
+  const rate = report.isEven ? formatFps(fps!) : `about ${formatFps(fps!)} (uneven)`;
+  return `${size}, ${rate}, ${formatSeconds(report.duration!)}; `;
+}
+
+/** How many names stand for those left out for one reason. */
+const shownNames = 3;
+
+/**
+ * The report on a few lines: what is there, at which rates, and what is left out, summed up by reason.
+ *
+ * @param name the data set
+ */
+export function summarizeClips(name: string, reports: readonly ClipReport[]): string[] {
+  const used = reports.filter(({ kept }) => kept);
+  const clips = used.reduce((sum, { kept }) => sum + kept!.clips, 0);
+  const files = `${reports.length} file${reports.length === 1 ? "" : "s"}`;
+  const rates = countBy(
+    used,
+    ({ fps, isAssumed, kept }) =>
+      `${isAssumed ? "pictures taken as " : ""}${formatFps(fps!)} at ${formatFps(kept!.fps)}`,
+  );
+  const byReason = Map.groupBy(
+    reports.filter(({ leftOut }) => leftOut),
+    ({ leftOut }) => leftOut!.reason,
+  );
+  return [
+    `${name}: ${clips} clip${clips === 1 ? "" : "s"} of ${used.length} of ${files}` +
+    (rates ? `: ${rates}` : ""),
+    ...[...byReason].map(([reason, reports]) =>
+      `${name}: left out: ${reports.length} ${reason}: ` +
+      reports.slice(0, shownNames).map(({ name, leftOut }) => `${name} (${leftOut!.detail})`)
+        .join(", ") +
+      (reports.length > shownNames ? `, and ${reports.length - shownNames} more` : "")
+    ),
+  ];
+}
+
+/** How many there are of each kind, most first, as `40 files of 24 fps at 8 fps`. */
+function countBy(
+  reports: readonly ClipReport[],
+  kindOf: (report: ClipReport) => string,
+): string {
+  const kinds = [...Map.groupBy(reports, kindOf)].sort(([, a], [, b]) => b.length - a.length);
+  const shown = kinds.slice(0, shownNames).map(([kind, { length }]) => `${length} of ${kind}`);
+  return [
+    ...shown,
+    ...kinds.length > shownNames ? [`${kinds.length - shownNames} other rates`] : [],
+  ]
+    .join(", ");
+}
