@@ -6,6 +6,7 @@
 import { Command } from "commander";
 import type { Subject } from "../../bench/subjects.ts";
 import type { ClipSize } from "../../models/codec.ts";
+import { clipsCommand } from "./info_clips.ts";
 import { closest, UsageError } from "../terminal/errors.ts";
 import { define, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
@@ -18,13 +19,14 @@ import { describeVersions, versions } from "../terminal/version.ts";
 /** Builds `tessera info`. */
 export function command(io: Io): Command {
   const info = new Command("info")
-    .description("Show what this machine offers, or what a model, checkpoint or picture is.")
-    .usage("[options] <command|picture.png|checkpoint>");
+    .description("Show what this machine offers, or what a model, checkpoint, picture or clip is.")
+    .usage("[options] <command|picture|clip|checkpoint>");
   return info
     .addCommand(devicesCommand(io))
     .addCommand(versionCommand(io))
     .addCommand(modelCommand(io))
     .addCommand(checkpointCommand(io))
+    .addCommand(clipsCommand(io))
     .addCommand(pathCommand(io, info), { isDefault: true, hidden: true });
 }
 
@@ -207,11 +209,14 @@ async function showCheckpoint(
   io.out(asJson ? json(report) : describeCheckpoint(report));
 }
 
-/** `tessera info PATH`: a picture or a checkpoint, as the name of the file tells. */
+/** Names of files that may hold clips. */
+const clipExtensions = /\.(?:mp4|m4v|mov|mkv|webm|avi|webp|gif|avif)$/i;
+
+/** `tessera info PATH`: a picture, a clip or a checkpoint, as the name of the file tells. */
 function pathCommand(io: Io, info: Command): Command {
   return define({
     name: "path",
-    summary: "parameters in a picture, or a checkpoint",
+    summary: "parameters in a picture or clip, or a checkpoint",
     operands: "[path]",
     flags: checkpointFlags,
     examples: [],
@@ -220,6 +225,9 @@ function pathCommand(io: Io, info: Command): Command {
       if (/\.png$/i.test(path)) {
         const { inspectPicture } = await import("./info_files.ts");
         io.out(json(await inspectPicture(path)));
+      } else if (clipExtensions.test(path)) {
+        const { inspectClip } = await import("./info_files.ts");
+        io.out(json(await inspectClip(path)));
       } else if (await Deno.stat(path).then(() => true, () => /[./\\]/.test(path))) {
         await showCheckpoint(io, path, values);
       } else {

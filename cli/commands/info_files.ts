@@ -10,6 +10,10 @@ import { oneLine } from "../../base/control_characters.ts";
 import { quoteName } from "../../base/names.ts";
 import { readRegularFile } from "../../formats/files/regular_file.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
+import { readWebpComment } from "../../formats/video/animated_webp.ts";
+import { readMp4Comment } from "../../formats/video/mp4_reader.ts";
+import { sourceOf } from "../../data/clips/find_clips.ts";
+import { readHead } from "../../data/clips/sources/kinds.ts";
 import { formatShape } from "../../kernels/shape.ts";
 import { isWeightsFile, openCheckpointFile } from "../../training/checkpoints/checkpoint.ts";
 import { type Manifest, manifestFile } from "../../training/checkpoints/manifest.ts";
@@ -171,6 +175,17 @@ export async function inspectPicture(path: string): Promise<Record<string, unkno
     throw new InputError(`${path}: there are no parameters in this picture`);
   }
   return Object.fromEntries([...texts].map(([keyword, text]) => [keyword, parsed(text)]));
+}
+
+/** What a clip is, and the parameters inside of its file. */
+export async function inspectClip(path: string): Promise<Record<string, unknown>> {
+  const { head: { frames, width, height, starts } } = await readHead(sourceOf(path)!);
+  const seconds = starts && starts[frames] - starts[0];
+  const comment = /\.webp$/i.test(path) ? await readWebpComment(path) : await readMp4Comment(path);
+  return {
+    clip: { frames, width, height, ...(seconds && { seconds, fps: frames / seconds }) },
+    ...(comment !== undefined && { tessera: parsed(comment) }),
+  };
 }
 
 async function readFile(path: string): Promise<Uint8Array> {

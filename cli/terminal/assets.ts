@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 export const embeddedFiles: readonly string[] = [
   "data/samples/clipart",
   "data/samples/fashion",
+  "data/samples/motion",
   "formats/plots/inter",
   "models/checkpoints/fashion",
 ];
