@@ -7,6 +7,7 @@
 import { add, multiply, subtract } from "../kernels/ops/elementwise/op.ts";
 import { concatenate, slice } from "../kernels/ops/movement/op.ts";
 import type { Tensor } from "../kernels/tensor.ts";
+import { trainingSteps } from "./schedule.ts";
 
 /** How strongly and where guidance acts. */
 export interface Guidance {
@@ -62,4 +63,20 @@ function splitVariance(output: Tensor, channels: number): Prediction {
   const noise = slice(output, 1, 0, channels);
   if (output.shape[1] === channels) return { noise };
   return { noise, variance: slice(output, 1, channels, channels) };
+}
+
+/** The weight of guidance at each time step, 0 .. 999: 1 is off. */
+export type GuidanceWeight = (timestep: number) => number;
+
+/** The same weight at all steps. */
+export const constantGuidance = (scale: number): GuidanceWeight => () => scale;
+
+/**
+ * From 1 at the noisy end to nearly `scale` at the clean one,
+ * `1 + (scale - 1) (1 - cos(pi (1 - t / 1000)^power)) / 2`, as in the code of MDT (Gao et al., "Masked
+ * Diffusion Transformer is a Strong Image Synthesizer", arXiv:2303.14389).
+ */
+export function powerCosineGuidance(scale: number, power = 4): GuidanceWeight {
+  return (timestep) =>
+    1 + (scale - 1) * (1 - Math.cos(Math.PI * (1 - timestep / trainingSteps) ** power)) / 2;
 }

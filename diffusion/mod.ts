@@ -16,10 +16,12 @@
  */
 export {
   linearSchedule,
+  type NoiseLevels,
   respace,
   type Schedule,
   spacedTimesteps,
   type Spacing,
+  zeroTerminalLevels,
 } from "./schedule.ts";
 export {
   addNoise,
@@ -29,7 +31,32 @@ export {
   type ScheduleAt,
   scheduleAt,
 } from "./objective.ts";
-export type { Guidance, Network } from "./guidance.ts";
+export {
+  constantGuidance,
+  type Guidance,
+  type GuidanceWeight,
+  type Network,
+  powerCosineGuidance,
+} from "./guidance.ts";
+export {
+  type LevelAt,
+  levelsAt,
+  type VelocityLosses,
+  velocityLosses,
+  type VelocityNetwork,
+  type VelocityOperands,
+} from "./velocity.ts";
+export {
+  type VelocitySamplerOptions,
+  velocityStepGraph,
+  velocitySteps,
+} from "./velocity_sampler.ts";
+export {
+  type BatchRequest,
+  SamplerLoop,
+  type SamplerProcess,
+  type SamplerStep,
+} from "./sampler_loop.ts";
 export type { SamplerName, SamplerOptions } from "./samplers.ts";
 export {
   SamplingProgram,

@@ -20,6 +20,7 @@ import { reshape, slice } from "../kernels/ops/movement/op.ts";
 import { input, state, type Tensor } from "../kernels/tensor.ts";
 import type { Update } from "../kernels/graph/graph.ts";
 import type { Prediction } from "./guidance.ts";
+import type { SamplerStep } from "./sampler_loop.ts";
 import { interpolatedLogVariance } from "./objective.ts";
 import {
   linearSchedule,
@@ -48,14 +49,6 @@ export interface SamplerOptions {
 
 /** Length of the coefficient vector of a step. */
 const coefficientCount = 8;
-
-/** One step as the host prepares it. */
-export interface SamplerStep {
-  /** What the network is told, 0 .. 999. */
-  readonly timestep: number;
-  /** What the graph reads as `coefficients`, 8 numbers whose meaning is the sampler's. */
-  readonly coefficients: Float32Array;
-}
 
 /** A sampler made ready: the steps in order, and the graph of one step. */
 export interface Sampler {

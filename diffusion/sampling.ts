@@ -7,21 +7,24 @@
  *
  * @module
  */
-import { firstNonFinite } from "../base/finite.ts";
-import { compile } from "../kernels/graph/compile.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
-import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
-import { Pace } from "../kernels/pace.ts";
-import type { Program } from "../kernels/program.ts";
-import { elementCount, type HostArray } from "../kernels/shape.ts";
+import type { Device, DeviceBuffer } from "../kernels/device.ts";
+import { elementCount } from "../kernels/shape.ts";
 import { broadcastTo } from "../kernels/ops/movement/op.ts";
-import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
+import { randomNormal } from "../kernels/ops/random/op.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
 import { type Guidance, guidedPrediction, type Network } from "./guidance.ts";
 import { add, multiply } from "../kernels/ops/elementwise/op.ts";
 import { mean } from "../kernels/ops/reduce/op.ts";
+import {
+  outputSizeState,
+  randomSource,
+  SamplerLoop,
+  type SamplerProcess,
+  samplerPrograms,
+} from "./sampler_loop.ts";
 import { coefficientInput, createSampler, type Sampler, type SamplerOptions } from "./samplers.ts";
-import { seedWords, streams } from "./streams.ts";
+import { streams } from "./streams.ts";
 
 /** What a sampling program is made for. */
 export interface SamplingSettings extends SamplerOptions {
@@ -47,20 +50,6 @@ export interface SamplingRequest {
    */
   readonly startNoise?: (first: number, out: Float32Array) => void | Promise<void>;
 }
-
-/** Pictures cannot be drawn: a weight, the start noise, or what the network puts out is not finite. */
-export class NonFiniteSampleError extends Error {
-  /** Shown before the message. */
-  override readonly name = "NonFiniteSampleError";
-  /** Exit code of the command line. */
-  readonly exitCode = 3;
-}
-
-/**
- * A state that stays finite as long as the network's predictions are: the sum of their mean squares.
- * Pictures alone do not tell, since clipping may make a number of NaN.
- */
-const outputSizeState = "output size";
 
 /** Called after every step with the pictures finished so far and the steps made in this batch. */
 export type SamplingProgress = (finished: number, step: number) => void | Promise<void>;
@@ -91,12 +80,14 @@ export function samplingStepGraph(
   });
 }
 
-function randomSource(batchSize: number, stream: number): RandomSource {
+/** What a network and settings make of a sampler's steps. */
+function processOf(network: Network, settings: SamplingSettings): SamplerProcess {
+  const sampler = createSampler(settings);
   return {
-    seed: input("seed", [2], "i32"),
-    rows: input("rows", [batchSize], "i32"),
-    draw: input("draw", [], "i32"),
-    stream,
+    shape: [settings.batchSize, ...settings.pictureShape],
+    graph: samplingStepGraph(network, settings, sampler),
+    steps: sampler.steps,
+    memory: sampler.memory,
   };
 }
 
@@ -104,44 +95,18 @@ function randomSource(batchSize: number, stream: number): RandomSource {
 export function samplingPrograms(
   network: Network,
   settings: SamplingSettings,
-): { readonly start: Program; readonly step: Program } {
-  const { batchSize, pictureShape } = settings;
-  const shape = [batchSize, ...pictureShape];
-  const noise = randomNormal(randomSource(batchSize, streams.samplingStart), shape);
-  const start = makeGraph("start noise", {
-    updates: [{ state: state("x", shape), value: noise }],
-  });
-  const step = samplingStepGraph(network, settings, createSampler(settings));
-  return { start: compile(start), step: compile(step) };
+): ReturnType<typeof samplerPrograms> {
+  return samplerPrograms(processOf(network, settings));
 }
 
 /** Draws pictures from a network on a device. */
 export class SamplingProgram {
-  readonly #pace: Pace;
   readonly #settings: SamplingSettings;
-  readonly #sampler: Sampler;
-  readonly #start: Executable;
-  readonly #step: Executable;
-  /** Names of the buffers of the step; a network need not look at its label. */
-  readonly #stepBuffers: ReadonlySet<string>;
-  readonly #x: DeviceBuffer;
+  readonly #loop: SamplerLoop;
 
-  private constructor(
-    pace: Pace,
-    settings: SamplingSettings,
-    sampler: Sampler,
-    start: Executable,
-    step: Executable,
-    stepBuffers: ReadonlySet<string>,
-    x: DeviceBuffer,
-  ) {
-    this.#pace = pace;
+  private constructor(settings: SamplingSettings, loop: SamplerLoop) {
     this.#settings = settings;
-    this.#sampler = sampler;
-    this.#start = start;
-    this.#step = step;
-    this.#stepBuffers = stepBuffers;
-    this.#x = x;
+    this.#loop = loop;
   }
 
   /**
@@ -155,20 +120,13 @@ export class SamplingProgram {
     settings: SamplingSettings,
     parameters: ReadonlyMap<string, DeviceBuffer>,
   ): Promise<SamplingProgram> {
-    const sampler = createSampler(settings);
-    const { batchSize, pictureShape } = settings;
-    const x = device.createBuffer("x", "f32", elementCount([batchSize, ...pictureShape]));
-    const bindings = new Map([...parameters, ["x", x] as const]);
-    const programs = samplingPrograms(network, settings);
-    const step = await device.load(programs.step, bindings);
-    const start = await device.load(programs.start, bindings);
-    const names = new Set(programs.step.buffers.map(({ name }) => name));
-    return new SamplingProgram(new Pace(device), settings, sampler, start, step, names, x);
+    const loop = await SamplerLoop.create(device, processOf(network, settings), parameters);
+    return new SamplingProgram(settings, loop);
   }
 
   /** Number of network evaluations for one batch. */
   get stepCount(): number {
-    return this.#sampler.steps.length;
+    return this.#loop.stepCount;
   }
 
   /**
@@ -206,7 +164,10 @@ export class SamplingProgram {
       const count = Math.min(batchSize, labels.length - first);
       const batch = await this.#sampleBatch(request, first, count, progress);
       const pictures = batch.subarray(0, count * length);
-      await this.#requireFinite(pictures, first);
+      await this.#loop.requireFinite(
+        pictures,
+        (element) => `the batch of picture ${first + Math.floor(element / length)}`,
+      );
       yield pictures;
     }
   }
@@ -222,20 +183,6 @@ export class SamplingProgram {
     }
   }
 
-  /** Refuses a batch, from picture `first` on, that has come from numbers which were not finite. */
-  async #requireFinite(pictures: Float32Array, first: number): Promise<void> {
-    const [outputSize] = await this.#step.buffer(outputSizeState).read();
-    const wrong = firstNonFinite(pictures);
-    if (Number.isFinite(outputSize) && wrong < 0) return;
-    const index = Math.max(0, Math.floor(wrong / elementCount(this.#settings.pictureShape)));
-    const [tensor, value] = Number.isFinite(outputSize)
-      ? ["the sample", pictures[wrong]]
-      : ["the noise that the network predicts", outputSize];
-    throw new NonFiniteSampleError(
-      `${tensor} holds ${value} in the batch of picture ${first + index}`,
-    );
-  }
-
   /** Draws pictures `first` to `first + count - 1`; the rest of the batch is of no class. */
   async #sampleBatch(
     { seed, labels, startNoise }: SamplingRequest,
@@ -243,51 +190,27 @@ export class SamplingProgram {
     count: number,
     progress?: SamplingProgress,
   ): Promise<Float32Array> {
-    const { batchSize, nullLabel } = this.#settings;
+    const { batchSize, nullLabel, pictureShape } = this.#settings;
     const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
-    const batchLabels = Int32Array.from(rows, (row) => labels[row] ?? nullLabel);
-    if (startNoise) {
+    const request = {
+      seed,
+      rows,
       // The places of a partial batch that are not asked for keep zeros.
-      const noise = new Float32Array(this.#x.elements);
-      await startNoise(first, noise.subarray(0, count * this.#x.elements / batchSize));
-      this.#x.write(noise);
-    } else {
-      this.#writeSource(this.#start, seed, rows, 0);
-      this.#start.run();
+      startNoise: startNoise && new Float32Array(batchSize * elementCount(pictureShape)),
+      conditions: new Map([["labels", rows.map((row) => labels[row] ?? nullLabel)]]),
+    };
+    if (request.startNoise) {
+      const asked = request.startNoise.subarray(0, count * elementCount(pictureShape));
+      await startNoise!(first, asked);
     }
-    this.#writeStep(outputSizeState, new Float32Array(1));
-    for (const name of this.#sampler.memory) {
-      this.#writeStep(name, new Float32Array(this.#x.elements));
-    }
-    this.#writeStep("labels", batchLabels);
-    if (this.#sampler.usesNoise) this.#writeSource(this.#step, seed, rows, 0);
-    for (const [index, { timestep, coefficients }] of this.#sampler.steps.entries()) {
-      this.#writeStep("t", Int32Array.of(timestep));
-      this.#writeStep("coefficients", coefficients);
-      if (this.#sampler.usesNoise) this.#writeStep("draw", Int32Array.of(index));
-      this.#step.run();
-      await this.#pace.afterRun();
-      await progress?.(first + (index + 1 === this.stepCount ? count : 0), index + 1);
-    }
-    return await this.#x.read() as Float32Array;
-  }
-
-  /** Writes a buffer of the step, if the step has it. */
-  #writeStep(name: string, data: HostArray): void {
-    if (this.#stepBuffers.has(name)) this.#step.buffer(name).write(data);
-  }
-
-  /** Writes what the random numbers of a program depend on. */
-  #writeSource(executable: Executable, seed: number, rows: Int32Array, draw: number): void {
-    executable.buffer("seed").write(seedWords(seed));
-    executable.buffer("rows").write(rows);
-    executable.buffer("draw").write(Int32Array.of(draw));
+    return await this.#loop.draw(
+      request,
+      (step) => progress?.(first + (step === this.stepCount ? count : 0), step),
+    );
   }
 
   /** Frees the programs and the sample's memory; the parameters stay. */
   destroy(): void {
-    this.#start.destroy();
-    this.#step.destroy();
-    this.#x.destroy();
+    this.#loop.destroy();
   }
 }

@@ -77,12 +77,35 @@ export function linearSchedule(): Schedule {
   return scheduleFromBetas(betas, Int32Array.from(betas, (_, t) => t));
 }
 
+/** Factors of the clean sample and of the noise at every step of the training schedule. */
+export interface NoiseLevels {
+  /** sqrt(alphaBar). */
+  readonly signal: Float64Array;
+  /** sqrt(1 - alphaBar). */
+  readonly noise: Float64Array;
+}
+
+/**
+ * The levels of the linear schedule, shifted and scaled so that the last step holds noise alone while the
+ * first stays as it is: zero terminal signal-to-noise ratio (Lin et al., "Common Diffusion Noise
+ * Schedules and Sample Steps are Flawed", arXiv:2305.08891, algorithm 1). Without, the rest of the signal
+ * gives away what clips look like on average.
+ */
+export function zeroTerminalLevels(): NoiseLevels {
+  const roots = linearSchedule().alphaBars.map(Math.sqrt);
+  const [first, last] = [roots[0], roots[trainingSteps - 1]];
+  const signal = roots.map((root) => (root - last) * first / (first - last));
+  return { signal, noise: signal.map((alpha) => Math.sqrt(1 - alpha * alpha)) };
+}
+
 /** How sampling steps are picked from the training schedule. */
 export type Spacing =
   /** Evenly, with the first and the last time step (ancestral sampling). */
   | "both-ends"
   /** A whole-numbered stride from 0 (DDIM). */
-  | "stride-from-zero";
+  | "stride-from-zero"
+  /** Evenly down from the last time step, which zero terminal signal-to-noise ratio needs. */
+  | "trailing";
 
 /**
  * Time steps of a schedule of `count` sampling steps, ascending.
@@ -103,6 +126,11 @@ export function spacedTimesteps(count: number, spacing: Spacing): Int32Array {
       );
     }
     return Int32Array.from({ length: count }, (_, i) => i * stride);
+  }
+  if (spacing === "trailing") {
+    // Halves go up, in whole numbers, so that no rounding of a quotient decides.
+    const upTo = (step: number) => Math.floor((2 * trainingSteps * step + count) / (2 * count));
+    return Int32Array.from({ length: count }, (_, i) => upTo(i + 1) - 1);
   }
   const gaps = Math.max(count - 1, 1);
   return Int32Array.from({ length: count }, (_, i) => roundHalfToEven(i * last / gaps));

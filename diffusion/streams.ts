@@ -13,6 +13,8 @@ export const streams = {
   samplingStart: 5,
   samplingStep: 6,
   posterior: 7,
+  selfConditioning: 8,
+  framePrediction: 9,
 } as const;
 
 /** A seed (a whole number up to 2^53) as the two 32-bit words of the generator's key. */

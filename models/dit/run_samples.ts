@@ -8,7 +8,8 @@
  * @module
  */
 import { join } from "@std/path";
-import { NonFiniteSampleError, type SamplingProgram } from "../../diffusion/sampling.ts";
+import { NonFiniteSampleError } from "../../diffusion/sampler_loop.ts";
+import type { SamplingProgram } from "../../diffusion/sampling.ts";
 import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { DiTConfig } from "./model.ts";

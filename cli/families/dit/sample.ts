@@ -19,7 +19,8 @@ import {
   teeSafetensors,
   type TensorReader,
 } from "../../../formats/tensors/safetensors.ts";
-import { NonFiniteSampleError, type SamplingProgram } from "../../../diffusion/sampling.ts";
+import { NonFiniteSampleError } from "../../../diffusion/sampler_loop.ts";
+import type { SamplingProgram } from "../../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";

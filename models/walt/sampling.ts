@@ -1,0 +1,109 @@
+/**
+ * What a sampler makes of W.A.L.T's denoiser: its conditions as inputs of a step, and what guidance
+ * compares them with.
+ *
+ * @module
+ */
+import {
+  estimateState,
+  type VelocitySamplerOptions,
+  velocityStepGraph,
+  velocitySteps,
+} from "../../diffusion/velocity_sampler.ts";
+import type { SamplerProcess } from "../../diffusion/sampler_loop.ts";
+import { broadcastTo, concatenate } from "../../kernels/ops/movement/op.ts";
+import { elementCount } from "../../kernels/shape.ts";
+import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
+import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
+import { waltInputShapes } from "./graph.ts";
+import { walt, type WaltConfig, type WaltInputs, waltParameters } from "./model.ts";
+
+/** How clips are drawn. */
+export interface WaltSamplingSettings extends VelocitySamplerOptions {
+  /** Clips drawn at once. */
+  readonly batchSize: number;
+  /** Words of a caption, for models with text. */
+  readonly words?: number;
+}
+
+/** Conditions that a step of the sampler takes as inputs, where the configuration asks for them. */
+type Condition = Exclude<keyof WaltInputs, "x" | "t" | "isImage" | "selfCondition">;
+
+/**
+ * A sampler of clips (N, c, F, h, w). Conditions are inputs of its step by the names of `WaltInputs`,
+ * with one label and one caption for a clip: `y` (N, 1), `frameCondition`, `frameMask` and so on.
+ *
+ * With guidance the prediction is compared with that of neither class nor text nor given frames.
+ *
+ * @param weights how the weights are stored
+ * @throws RangeError where guidance needs a null class that the model does not have
+ */
+export function waltSampling(
+  config: WaltConfig,
+  settings: WaltSamplingSettings,
+  weights?: WeightType,
+): SamplerProcess {
+  const { batchSize, guidance, words = 1 } = settings;
+  const guided = guidance !== undefined;
+  if (guided && config.classes !== null && !config.nullClass) {
+    throw new RangeError("walt: guidance needs a model with a null class");
+  }
+  const { latentChannels, latentFrames, latentSize } = config;
+  const shape = [batchSize, latentChannels, latentFrames, ...latentSize];
+  const states = lookup(parameterStates(waltParameters(config), weights));
+  const conditions = conditionsOf(config, batchSize, words, guided);
+  const network = (x: Tensor, t: Tensor, estimate: Tensor): Tensor =>
+    walt(config, states, { x, t, selfCondition: estimate, ...conditions });
+  return {
+    shape,
+    graph: velocityStepGraph(network, shape, guided),
+    steps: velocitySteps(settings),
+    memory: [estimateState],
+  };
+}
+
+/** The conditions of a batch; with guidance, then those of nothing. */
+function conditionsOf(
+  config: WaltConfig,
+  batch: number,
+  words: number,
+  guided: boolean,
+): Partial<Record<Condition, Tensor>> {
+  const sizes = { batch, labelGroups: 1, textGroups: 1, words, images: false };
+  const own = new Set<string>(["x", "t", "selfCondition"]);
+  const given = waltInputShapes(config, sizes).filter(([name]) => !own.has(name));
+  return Object.fromEntries(given.map(([name, shape, dtype]) => {
+    const condition = input(name, shape, dtype);
+    return [
+      name,
+      guided ? concatenate([condition, without(name, condition, config)], 0) : condition,
+    ];
+  }));
+}
+
+/** A condition as guidance leaves it out; what belongs to the task, such as a low resolution, stays. */
+function without(name: keyof WaltInputs, condition: Tensor, { classes }: WaltConfig): Tensor {
+  const none = { y: classes ?? 0, frameMask: 0, textMask: 0 }[name as string];
+  if (none === undefined) return condition;
+  return broadcastTo(constantTensor(Int32Array.of(none), []), condition.shape);
+}
+
+/**
+ * Latents (N, c, F, h, w) with the frames that were given in place of those that were drawn.
+ *
+ * @param mask (N, F): 1 for frames that were given
+ */
+export function keepGiven(
+  drawn: Float32Array,
+  given: Float32Array,
+  mask: Int32Array,
+  { latentChannels, latentFrames, latentSize }: WaltConfig,
+): Float32Array {
+  const frame = elementCount(latentSize);
+  return drawn.map((value, index) => {
+    const position = Math.floor(index / frame);
+    const element = Math.floor(position / (latentChannels * latentFrames));
+    const isGiven = mask[element * latentFrames + position % latentFrames] === 1;
+    return isGiven ? given[index] : value;
+  });
+}

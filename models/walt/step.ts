@@ -1,0 +1,146 @@
+/**
+ * What W.A.L.T's denoiser is trained on: noise, what it is told, network and losses of a batch.
+ *
+ * @module
+ */
+import { trainingSteps, zeroTerminalLevels } from "../../diffusion/schedule.ts";
+import { streams } from "../../diffusion/streams.ts";
+import { velocityLosses } from "../../diffusion/velocity.ts";
+import { binary, constant, type Expression, select, unary } from "../../kernels/expression.ts";
+import { map } from "../../kernels/ops/elementwise/op.ts";
+import { reshape, slice } from "../../kernels/ops/movement/op.ts";
+import { randomNormal, randomUniform } from "../../kernels/ops/random/op.ts";
+import { mean } from "../../kernels/ops/reduce/op.ts";
+import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
+import { lookup, parameterStates } from "../../nn/parameters.ts";
+import { type StepGraphs, type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
+import { walt, type WaltConfig, waltParameters } from "./model.ts";
+
+/** Settings that shape the graph. */
+export interface WaltStepSettings {
+  /** Clips a step. */
+  readonly batchSize: number;
+  /** Probability that a label is replaced by "no class"; 0 for models without a null class. */
+  readonly labelDropout: number;
+  /** Probability that the network is shown an estimate of its own. */
+  readonly selfConditioning: number;
+  /** Probability that the first latent frame, or the first two, are given. */
+  readonly framePrediction: number;
+  /** Largest gradient norm; 0 means no limit. */
+  readonly clipNorm: number;
+  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
+  readonly accumulate?: number;
+}
+
+/** A batch with its randomness; what a model does not take is absent. */
+export interface WaltSamples {
+  /** Clean latents (N, c, F, h, w). */
+  readonly clean: Tensor;
+  /** Standard normal (N, c, F, h, w). */
+  readonly noise: Tensor;
+  /** i32 (N), each 0 .. 999 */
+  readonly t: Tensor;
+  /** Labels, i32 (N, G), with dropout applied. */
+  readonly y?: Tensor;
+  /** i32 (N): 1 where the network is shown an estimate of its own. */
+  readonly usesEstimate?: Tensor;
+  /** i32 (N, F): 1 for frames whose clean latents are given. */
+  readonly frameMask?: Tensor;
+  /** i32 (N): 1 for stacks of pictures. */
+  readonly isImage?: Tensor;
+}
+
+/**
+ * The graphs of a step, whole or in parts.
+ *
+ * Inputs: `latents` (N, c, F, h, w), `labels` i32 (N) for models with classes, `samples` i32 (N: the
+ * number of each clip in the endless stream of training clips, which all randomness is drawn from),
+ * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums`.
+ */
+export function waltTrainingGraphs(config: WaltConfig, settings: WaltStepSettings): StepGraphs {
+  return stepOf(
+    settings.batchSize,
+    settings,
+    (batchSize) => waltLosses(config, drawSamples(config, { ...settings, batchSize })),
+  );
+}
+
+/** The losses of a batch: over all frames, those that are given included. */
+export function waltLosses(config: WaltConfig, samples: WaltSamples): StepLosses {
+  const specifications = waltParameters(config);
+  const states = parameterStates(specifications);
+  const parameters = lookup(states);
+  const { clean, y, frameMask, isImage } = samples;
+  const told = { y, isImage, frameMask, frameCondition: frameMask && clean };
+  const { loss } = velocityLosses(
+    (x, t, selfCondition) => walt(config, parameters, { x, t, selfCondition, ...told }),
+    zeroTerminalLevels(),
+    samples,
+  );
+  return { specifications, states, loss: mean(loss), terms: {} };
+}
+
+/** Draws time steps, noise and what the network is told from the numbers of the samples. */
+function drawSamples(config: WaltConfig, settings: WaltStepSettings): WaltSamples {
+  const { batchSize, labelDropout, selfConditioning, framePrediction } = settings;
+  const { latentChannels, latentFrames, latentSize, classes } = config;
+  const clean = input("latents", [batchSize, latentChannels, latentFrames, ...latentSize]);
+  const source = {
+    seed: input("seed", [2], "i32"),
+    rows: input("samples", [batchSize], "i32"),
+    draw: constantTensor(Int32Array.of(0), []),
+  };
+  const uniform = (stream: number, count = 1): Tensor =>
+    randomUniform({ ...source, stream }, [batchSize, count]);
+  const single = (stream: number): Tensor => reshape(uniform(stream), [batchSize]);
+  return {
+    clean,
+    noise: randomNormal({ ...source, stream: streams.noise }, clean.shape),
+    t: map(
+      (u) => unary("toInt", binary("multiply", u, constant(trainingSteps))),
+      single(streams.timestep),
+    ),
+    y: classes === null ? undefined : reshape(
+      map(
+        (u, label) => select(happens(u, labelDropout), constant(classes, "i32"), label),
+        single(streams.labelDropout),
+        input("labels", [batchSize], "i32"),
+      ),
+      [batchSize, 1],
+    ),
+    usesEstimate: config.selfConditioning && selfConditioning > 0
+      ? map((u) => asInteger(happens(u, selfConditioning)), single(streams.selfConditioning))
+      : undefined,
+    frameMask: config.framePrediction
+      ? givenFrames(uniform(streams.framePrediction, 2), framePrediction, latentFrames)
+      : undefined,
+  };
+}
+
+const happens = (u: Expression, probability: number): Expression =>
+  binary("less", u, constant(probability));
+
+const asInteger = (condition: Expression): Expression =>
+  select(condition, constant(1, "i32"), constant(0, "i32"));
+
+/**
+ * Which frames are given, i32 (N, F): none, or with a probability the first or, as often, the first two.
+ *
+ * @param u uniform deviates (N, 2): whether, and how many
+ */
+function givenFrames(u: Tensor, probability: number, frames: number): Tensor {
+  const numbers = constantTensor(Int32Array.from({ length: frames }, (_, frame) => frame), [
+    1,
+    frames,
+  ]);
+  const [whether, howMany] = [0, 1].map((column) => slice(u, 1, column, 1));
+  const isGiven = (first: Expression, second: Expression, frame: Expression): Expression =>
+    select(
+      happens(first, probability),
+      asInteger(
+        binary("less", frame, select(happens(second, 0.5), constant(1, "i32"), constant(2, "i32"))),
+      ),
+      constant(0, "i32"),
+    );
+  return map(isGiven, whether, howMany, numbers);
+}
