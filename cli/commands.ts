@@ -43,7 +43,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/plot.ts"),
   },
   export: {
-    summary: "make a checkpoint to share, or files for TensorBoard",
+    summary: "make a checkpoint to share, files for TensorBoard, or clips",
     load: () => import("./commands/export.ts"),
   },
   convert: {

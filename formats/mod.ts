@@ -23,6 +23,12 @@ export type { Bitmap } from "./pictures/bitmap.ts";
 export { type Clip, clipOf, toClips } from "./video/clip.ts";
 export { encodeMp4, type Mp4Options } from "./video/mp4_writer.ts";
 export { encodeWebp, type WebpOptions } from "./video/animated_webp.ts";
+export {
+  type ClipFileOptions,
+  type ClipFormat,
+  clipFormats,
+  writeClip,
+} from "./video/clip_files.ts";
 export { clipSheet, type ClipSheetOptions } from "./video/clip_sheet.ts";
 export {
   type FileRecord,

@@ -1,11 +1,12 @@
 /**
- * `tessera export`: runs for others: a small checkpoint, files for TensorBoard.
+ * `tessera export`: runs and data for others: a small checkpoint, files for TensorBoard, clips.
  *
  * @module
  */
 import { Command } from "commander";
 import { define, flag, group, optional } from "../flags/flags.ts";
 import { choice, text } from "../flags/parsers.ts";
+import { clipsCommand } from "./clips/export_clips.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 
@@ -13,11 +14,15 @@ import type { Io } from "../terminal/io.ts";
 export function command(io: Io): Command {
   return new Command("export")
     .description(
-      "Make a checkpoint to share from a run, or files for TensorBoard from its metrics.",
+      "Make a checkpoint to share from a run, files for TensorBoard from its metrics, or clips of " +
+        "videos.",
     )
-    .usage("[checkpoint] RUN --out FOLDER | tensorboard RUN... [--out FOLDER]")
+    .usage(
+      "[checkpoint] RUN --out FOLDER | tensorboard RUN... [--out FOLDER] | clips PATH --out FOLDER",
+    )
     .addCommand(checkpointCommand(io), { isDefault: true })
-    .addCommand(tensorboardCommand(io));
+    .addCommand(tensorboardCommand(io))
+    .addCommand(clipsCommand(io));
 }
 
 function checkpointCommand(io: Io): Command {

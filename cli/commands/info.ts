@@ -6,7 +6,7 @@
 import { Command } from "commander";
 import type { Subject } from "../../bench/subjects.ts";
 import type { ClipSize } from "../../models/codec.ts";
-import { clipsCommand } from "./info_clips.ts";
+import { clipsCommand } from "./clips/info_clips.ts";
 import { closest, UsageError } from "../terminal/errors.ts";
 import { define, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";

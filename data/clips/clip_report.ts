@@ -47,6 +47,10 @@ export interface KeptFrames {
   readonly fps: number;
   /** How many clips are left out in which one frame is shown all the time. */
   readonly still: number;
+  /** How many clips are left out because they cannot be decoded. */
+  readonly damaged: number;
+  /** What is wrong with the first of them. */
+  readonly damage?: string;
 }
 
 /** One file on one line. */
@@ -54,11 +58,15 @@ export function describeClip(report: ClipReport): string {
   const { name, kept, leftOut } = report;
   const source = describeSource(report);
   if (leftOut) return `${name}: ${source}left out: ${leftOut.reason}: ${leftOut.detail}`;
-  const { first, last, clips, fps, still } = kept!;
-  const what = clips === 1 ? "1 clip" : `${clips} clips`;
-  const besides = still > 0 ? `; ${still} more left out: nothing moves` : "";
-  return `${name}: ${source}frames ${first} to ${last}, ${what} at ${formatFps(fps)}${besides}`;
+  const { first, last, clips, fps, still, damaged, damage } = kept!;
+  return [
+    `${name}: ${source}frames ${first} to ${last}, ${countClips(clips)} at ${formatFps(fps)}`,
+    ...(still > 0 ? [`${still} more left out: nothing moves`] : []),
+    ...(damaged > 0 ? [`${damaged} more left out: unreadable: ${damage}`] : []),
+  ].join("; ");
 }
+
+const countClips = (clips: number): string => `${clips} clip${clips === 1 ? "" : "s"}`;
 
 /** What the source is, where its head could be read. */
 function describeSource({ frames, width, height, fps, ...report }: ClipReport): string {
@@ -91,15 +99,34 @@ export function summarizeClips(name: string, reports: readonly ClipReport[]): st
     ({ leftOut }) => leftOut!.reason,
   );
   return [
-    `${name}: ${clips} clip${clips === 1 ? "" : "s"} of ${used.length} of ${files}` +
-    (rates ? `: ${rates}` : ""),
-    ...[...byReason].map(([reason, reports]) =>
-      `${name}: left out: ${reports.length} ${reason}: ` +
-      reports.slice(0, shownNames).map(({ name, leftOut }) => `${name} (${leftOut!.detail})`)
-        .join(", ") +
-      (reports.length > shownNames ? `, and ${reports.length - shownNames} more` : "")
-    ),
+    `${name}: ${countClips(clips)} of ${used.length} of ${files}${rates ? `: ${rates}` : ""}`,
+    ...[...byReason].map(([reason, reports]) => {
+      const details = reports.map(({ name, leftOut }) => `${name} (${leftOut!.detail})`);
+      return `${name}: left out: ${reports.length} ${reason}: ${someOf(details)}`;
+    }),
+    ...summarizeParts(name, used),
   ];
+}
+
+/** Lines about clips that are left out of files of which others are kept. */
+function summarizeParts(name: string, used: readonly ClipReport[]): string[] {
+  const parts = [
+    { what: "in which nothing moves", count: "still" },
+    { what: "that cannot be decoded", count: "damaged" },
+  ] as const;
+  return parts.flatMap(({ what, count }) => {
+    const some = used.filter(({ kept }) => kept![count] > 0);
+    if (some.length === 0) return [];
+    const clips = some.reduce((sum, { kept }) => sum + kept![count], 0);
+    const details = some.map(({ name, kept }) => `${name} (${kept![count]})`);
+    return [`${name}: left out: ${countClips(clips)} ${what}: ${someOf(details)}`];
+  });
+}
+
+/** The first few of some texts, and how many there are beside them. */
+function someOf(texts: readonly string[]): string {
+  const more = texts.length - shownNames;
+  return texts.slice(0, shownNames).join(", ") + (more > 0 ? `, and ${more} more` : "");
 }
 
 /** How many there are of each kind, most first, as `40 files of 24 fps at 8 fps`. */

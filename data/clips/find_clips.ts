@@ -167,18 +167,22 @@ async function entriesOf(
   return entries;
 }
 
-const byNumber = new Intl.Collator("en", { numeric: true });
-
 /**
  * The pictures of a folder in the order of their numbers, when they are called like the frames of one
  * clip: at least two, alike but for a number at the end.
  */
 function framesIn(pictures: readonly string[]): readonly string[] | undefined {
-  const stems = new Set(
-    pictures.map((name) => /^(.*?)\d+(\.[^.]+)$/.exec(name)?.slice(1).join("*")),
-  );
-  if (pictures.length < 2 || stems.size > 1 || stems.has(undefined)) return undefined;
-  return pictures.toSorted(byNumber.compare);
+  const frames = pictures.map((name) => {
+    const [, before, number, after] = /^(.*?)(\d+)(\.[^.]+)$/.exec(name) ?? [];
+    return {
+      name,
+      number: Number(number),
+      stem: number === undefined ? undefined : `${before}*${after}`,
+    };
+  });
+  const stems = new Set(frames.map(({ stem }) => stem));
+  if (frames.length < 2 || stems.size > 1 || stems.has(undefined)) return undefined;
+  return frames.sort((a, b) => a.number - b.number).map(({ name }) => name);
 }
 
 /** Whether a picture does not move; numbered animations are clips of their own. */
@@ -220,7 +224,7 @@ function classify(
   return {
     folder,
     classNames: known ?? names,
-    clips: clips.sort((a, b) => a.label - b.label || byNumber.compare(a.name, b.name)),
+    clips: clips.sort((a, b) => a.label - b.label || (a.name < b.name ? -1 : 1)),
     leftOut: [...stills, ...besides],
   };
 }

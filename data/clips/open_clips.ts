@@ -174,7 +174,7 @@ async function planFile(file: FoundClip, options: WindowOptions): Promise<Planne
     }
     const size = { width, height };
     const clips = windows.map((window) => ({ file, source, size, window }));
-    return { file, report: { ...about, kept: keptOf(clips, still) }, clips };
+    return { file, report: { ...about, kept: keptOf(clips, { still, damaged: 0 }) }, clips };
   } catch (error) {
     return { file, report: { name, leftOut: unreadable(file, error) }, clips: [] };
   }
@@ -187,14 +187,17 @@ function unreadable({ source: { path } }: FoundClip, error: unknown) {
 }
 
 /** What is kept of a file. */
-function keptOf(clips: readonly PlannedClip[], still: number): KeptFrames {
+function keptOf(
+  clips: readonly PlannedClip[],
+  leftOut: Pick<KeptFrames, "still" | "damaged" | "damage">,
+): KeptFrames {
   const [first, last] = [clips[0].window, clips.at(-1)!.window];
   return {
     first: first.places[0].index,
     last: last.places.at(-1)!.index,
     clips: clips.length,
     fps: first.fps,
-    still,
+    ...leftOut,
   };
 }
 
@@ -209,8 +212,12 @@ function reportOf(
     const whole = clips.filter((clip) => !damage.has(clip));
     if (whole.length === clips.length) return { ...report, className };
     const { kept, ...source } = report;
-    if (whole.length > 0) return { ...source, className, kept: keptOf(whole, kept!.still) };
-    return { ...source, className, leftOut: unreadable(file, damage.get(clips[0])) };
+    const first = clips.find((clip) => damage.has(clip))!;
+    const why = unreadable(file, damage.get(first));
+    if (whole.length === 0) return { ...source, className, leftOut: why };
+    const damaged = clips.length - whole.length;
+    const left = { still: kept!.still, damaged, damage: why.detail };
+    return { ...source, className, kept: keptOf(whole, left) };
   });
   return [...reports, ...leftOut.map(({ name, ...why }) => ({ name, leftOut: why }))];
 }

@@ -50,16 +50,19 @@ export async function writeNpz(
 
 /**
  * Writes generated pictures as ADM's evaluator and its relatives expect them: `arr_0` of bytes
- * (pictures, height, width, channels), and `arr_1` of 64-bit labels when there are some.
+ * (pictures, height, width, channels), and `arr_1` of 64-bit labels when there are some. Clips have
+ * their frames behind their number.
  *
- * @param shape (pictures, height, width, channels)
+ * @param shape (pictures, height, width, channels), or (clips, frames, height, width, channels)
  * @param images the pictures in order, any number of them at a time
  * @param labels one for each picture; read after the last picture, so it may be filled meanwhile
  * @returns the length of the file in bytes
  */
 export async function writeSamplesNpz(
   path: string,
-  shape: readonly [number, number, number, number],
+  shape:
+    | readonly [number, number, number, number]
+    | readonly [number, number, number, number, number],
   images: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   labels?: ArrayLike<number>,
 ): Promise<number> {

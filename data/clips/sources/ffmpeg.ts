@@ -79,7 +79,7 @@ const margin = 0.002;
  * Decodes from a time on, and keeps some frames. Whether a seek leads to where it should depends on
  * the file (it does not in transport streams), so the frames between two times are counted.
  *
- * @throws {ForeignVideoError} behind the last frame, when one was missing
+ * @throws {ForeignVideoError} when one is missing, or cannot be decoded: perhaps for want of others
  */
 async function* fromSeek(path: string, places: readonly FramePlace[]): AsyncGenerator<Picture> {
   const [first, last] = [places[0], places.at(-1)!];
@@ -88,9 +88,13 @@ async function* fromSeek(path: string, places: readonly FramePlace[]): AsyncGene
   const select = ["-vf", `select='between(t,${from},${to})'`];
   const decoding = decode(path, seek, last.index - first.index + 1, select);
   let decoded = 0;
-  for await (const frame of pick(decoding, places, first.index)) {
-    decoded++;
-    yield frame;
+  try {
+    for await (const frame of pick(decoding, places, first.index)) {
+      decoded++;
+      yield frame;
+    }
+  } catch (error) {
+    throw error instanceof InputError ? new ForeignVideoError(error.message) : error;
   }
   if (decoded < places.length) throw new ForeignVideoError(`${path}: seeking misses frames`);
 }
@@ -142,13 +146,14 @@ async function* decode(
   select: readonly string[] = [],
 ): AsyncGenerator<Picture> {
   const output = ["-frames:v", `${count}`, "-c:v", "ppm", "-f", "image2pipe", "-"];
-  const args = [...seek, ...input(path), ...select, ...await asTheyAre(), ...output];
+  // Else what cannot be decoded is made up from the frames around it.
+  const strict = ["-xerror", "-err_detect", "explode"];
+  const args = [...strict, ...seek, ...input(path), ...select, ...await asTheyAre(), ...output];
   await using running = start(path, args);
   const reader = running.output;
-  for (let index = 0; index < count && await reader.hasMore(); index++) {
-    yield await readPpm(path, reader);
-  }
-  await running.succeeded();
+  let decoded = 0;
+  for (; decoded < count && await reader.hasMore(); decoded++) yield await readPpm(path, reader);
+  if (decoded < count) await running.succeeded();
 }
 
 /** A picture as PPM has it: `P6`, width, height, 255 and the pixels. */

@@ -49,7 +49,7 @@ export async function readHead(
   }
 }
 
-/** Sources that were found to be for another reader while they were decoded, by path. */
+/** Videos that were found to be for another reader while they were decoded, by path. */
 const found = new Map<string, ClipSource>();
 
 /**
@@ -63,7 +63,7 @@ export async function mapFrames<Result>(
   places: readonly FramePlace[],
   map: (frame: Picture) => Result,
 ): Promise<Result[]> {
-  const reader = found.get(source.path) ?? source;
+  const reader = source.kind === "video" ? found.get(source.path) ?? source : source;
   try {
     const results: Result[] = [];
     for await (const frame of sourceKinds[reader.kind].frames(reader, places)) {
@@ -71,7 +71,9 @@ export async function mapFrames<Result>(
     }
     return results;
   } catch (error) {
-    found.set(source.path, successorOf(reader, error));
-    return await mapFrames(source, places, map);
+    const successor = successorOf(reader, error);
+    const results = await mapFrames(successor, places, map);
+    found.set(source.path, successor); // not before it has succeeded
+    return results;
   }
 }

@@ -27,7 +27,7 @@ Deno.test("finding clips: files and folders of numbered pictures; lone pictures 
     await touch(folder, "b/2.MKV", "b/10.webm", "a/run/f9.png", "a/run/f10.png", "a/cover.jpg");
     await touch(folder, "a/notes.txt", "x.mp4");
     const { clips, classNames, leftOut, isPart } = await find(folder);
-    assert.deepEqual(clips, ["a/run frames 0", "b/2.MKV video 1", "b/10.webm video 1"]);
+    assert.deepEqual(clips, ["a/run frames 0", "b/10.webm video 1", "b/2.MKV video 1"]);
     assert.deepEqual(classNames, ["a", "b"]);
     assert.deepEqual(leftOut, ["a/cover.jpg: still picture", "x.mp4: beside the classes"]);
     assert.equal(isPart, false);

@@ -100,6 +100,28 @@ Deno.test("clips: what is left out is reported, file by file and summed up by re
   });
 });
 
+Deno.test("clips: of a file that is damaged at one place the rest is kept, and the damage is told", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "x.mp4");
+    await writeClipAs(path, { frames: 8, height: 16, width: 16 });
+    const bytes = await Deno.readFile(path);
+    await Deno.writeFile(path, bytes.fill(0, bytes.length - 60)); // the last frame
+    const { set } = await open(folder, { frames: 2 });
+    assert.deepEqual(namesOf(set), ["x.mp4 0-1", "x.mp4 2-3", "x.mp4 4-5"]);
+    const [{ kept }] = set.report;
+    assert.deepEqual([kept!.clips, kept!.damaged, kept!.last], [3, 1, 5]);
+    assert.match(kept!.damage!, /^frame 7: cannot be decoded/);
+    assert.match(
+      describeClip(set.report[0]),
+      /3 clips at 8 fps; 1 more left out: unreadable: frame 7/,
+    );
+    assert.match(
+      summarizeClips("set", set.report).at(-1)!,
+      /^set: left out: 1 clip that cannot be decoded: x\.mp4 \(1\)$/,
+    );
+  });
+});
+
 Deno.test("clips: a long file is many clips; held-out files are never in both parts", async () => {
   await withFolder(async (folder) => {
     for (const name of ["a/1.webp", "a/2.webp", "b/1.webp", "b/2.webp"]) {

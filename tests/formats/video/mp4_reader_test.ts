@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { join } from "@std/path";
 import { InputError } from "../../../base/errors.ts";
+import { decodePicture } from "../../../data/pictures/picture.ts";
 import { join as joined, makeFullBox, u32, viewOf } from "../../../formats/video/boxes.ts";
 import { ForeignVideoError, Mp4File, readMp4Comment } from "../../../formats/video/mp4_reader.ts";
 import { encodeMp4 } from "../../../formats/video/mp4_writer.ts";
@@ -112,6 +113,7 @@ Deno.test("MP4: damage anywhere is an InputError or harmless", async () => {
       try {
         using file = await Mp4File.open(path);
         for (let index = 0; index < file.starts.length - 1; index++) file.frame(index);
+        await decodePicture(file.frame(0), path);
         await readMp4Comment(path);
       } catch (error) {
         assert.ok(error instanceof InputError, String(error));

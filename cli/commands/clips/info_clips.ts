@@ -4,11 +4,11 @@
  * @module
  */
 import type { Command } from "commander";
-import { clipDataFlags, clipPathHelp } from "../flags/clip_data_flags.ts";
-import { define, group, optional } from "../flags/flags.ts";
-import { jsonFlags } from "../flags/options.ts";
-import { number } from "../flags/parsers.ts";
-import type { Io } from "../terminal/io.ts";
+import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
+import { define, group, optional } from "../../flags/flags.ts";
+import { jsonFlags } from "../../flags/options.ts";
+import { number } from "../../flags/parsers.ts";
+import type { Io } from "../../terminal/io.ts";
 
 /** Builds `tessera info clips`. */
 export function clipsCommand(io: Io): Command {
@@ -41,9 +41,9 @@ export function clipsCommand(io: Io): Command {
       ],
     ],
     run: async ({ values }, [place]) => {
-      const { describeClips, openClipData, previewClips } = await import("../runs/clip_data.ts");
-      const { opened } = await import("../runs/prepare.ts");
-      const { describeClip } = await import("../../data/clips/clip_report.ts");
+      const { describeClips, openClipData, previewClips } = await import("../../runs/clip_data.ts");
+      const { opened } = await import("../../runs/prepare.ts");
+      const { describeClip } = await import("../../../data/clips/clip_report.ts");
       const { holdout } = values;
       const set = await opened(
         io,

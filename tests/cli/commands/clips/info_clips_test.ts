@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { encodeWebp } from "../../../formats/video/animated_webp.ts";
-import { encodeMp4 } from "../../../formats/video/mp4_writer.ts";
-import { decodePng } from "../../formats/pictures.ts";
-import { movingSpot } from "../../formats/video/clips.ts";
-import { assertFails, run, succeed, withFolder } from "../runs.ts";
+import { encodeWebp } from "../../../../formats/video/animated_webp.ts";
+import { encodeMp4 } from "../../../../formats/video/mp4_writer.ts";
+import { decodePng } from "../../../formats/pictures.ts";
+import { movingSpot } from "../../../formats/video/clips.ts";
+import { assertFails, run, succeed, withFolder } from "../../runs.ts";
 
 Deno.test("info clips: a folder is reported and drawn; --json has all of it", async () => {
   await withFolder(async (folder) => {
@@ -24,7 +24,7 @@ Deno.test("info clips: a folder is reported and drawn; --json has all of it", as
     assert.ok(width > 4 * 80 && height > 2 * 80, `${width} x ${height}`);
     const { length, classNames, report } = JSON.parse(await succeed(...args, "--json"));
     assert.deepEqual([length, classNames], [2, ["a"]]);
-    assert.deepEqual(report[0].kept, { first: 0, last: 7, clips: 2, fps: 8, still: 0 });
+    assert.deepEqual(report[0].kept, { first: 0, last: 7, clips: 2, fps: 8, still: 0, damaged: 0 });
     assert.equal(report[1].leftOut.reason, "too short");
   });
 });

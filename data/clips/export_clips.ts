@@ -1,0 +1,104 @@
+/**
+ * Sets of clips as files: what is trained on, cut out, brought to one size and stored in class folders.
+ *
+ * @module
+ */
+import { basename, extname, join } from "@std/path";
+import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { writeSamplesNpz } from "../../formats/tensors/npz.ts";
+import { type ClipFormat, writeClip } from "../../formats/video/clip_files.ts";
+import { captionFile } from "./clip_captions.ts";
+import type { ClipSet } from "./clip_set.ts";
+
+/** How clips are stored. */
+export interface ExportClipsOptions {
+  readonly format: ClipFormat;
+  /** See `writeClip`. */
+  readonly quality?: number;
+  /** Hears how many are done. */
+  readonly watch?: (done: number) => void;
+}
+
+/**
+ * Writes every clip of a set to a file of its own, or a folder of pictures, one sub-folder a class, and
+ * their captions where it has some. What `openClips` finds there are the same clips.
+ *
+ * @param folder an empty one
+ * @throws {InputError} when a clip cannot be decoded, or an MP4 would have odd sides
+ */
+export async function exportClips(
+  set: ClipSet,
+  folder: string,
+  { format, quality, watch = () => {} }: ExportClipsOptions,
+): Promise<void> {
+  const names = fileNames(set);
+  const captions: string[] = [];
+  for (const className of new Set(names.map(({ folder }) => folder))) {
+    await Deno.mkdir(join(folder, className), { recursive: true });
+  }
+  for (const [index, name] of names.entries()) {
+    const parameters = describeClipOf(set, index);
+    const path = join(folder, name.folder, name.stem);
+    const file = await writeClip(path, format, await set.decode(index), { parameters, quality });
+    const text = set.caption?.(index);
+    const fileName = join(name.folder, basename(file)).replaceAll("\\", "/");
+    if (text !== undefined) captions.push(JSON.stringify({ file_name: fileName, text }));
+    watch(index + 1);
+  }
+  if (captions.length === 0) return;
+  await writeTextAtomically(join(folder, captionFile), `${captions.join("\n")}\n`);
+}
+
+/** Where a clip comes from, as its file keeps it. */
+function describeClipOf(set: ClipSet, index: number): Record<string, unknown> {
+  return {
+    clip: set.clipName(index),
+    class: set.classNames[set.label(index)],
+    fps: set.fps(index),
+    ...(set.caption && { caption: set.caption(index) }),
+  };
+}
+
+/** A name of its own for each clip: that of its file, numbered where there are several. */
+function fileNames(set: ClipSet): { readonly folder: string; readonly stem: string }[] {
+  const files = Array.from({ length: set.length }, (_, index) => {
+    const folder = set.classNames.length > 1 ? set.classNames[set.label(index)] : "";
+    const file = basename(set.clipName(index).replace(/ \d+-\d+$/, ""));
+    return { folder, stem: basename(file, extname(file)) };
+  });
+  const groups = Map.groupBy(files, ({ folder, stem }) => join(folder, stem));
+  const numbered = [...groups.values()].filter(({ length }) => length > 1).flatMap((group) =>
+    group.map((file, index) => {
+      const number = String(index + 1).padStart(String(group.length).length, "0");
+      return [file, { ...file, stem: `${file.stem}-${number}` }] as const;
+    })
+  );
+  const names = new Map(numbered);
+  return files.map((file) => names.get(file) ?? file);
+}
+
+/**
+ * Writes all clips of a set into one npz archive, `arr_0` of bytes (clips, frames, height, width,
+ * channels) and `arr_1` with their labels, and what they are as JSON beside it.
+ *
+ * @param path ends in `.npz`
+ */
+export async function exportClipsNpz(
+  set: ClipSet,
+  path: string,
+  watch: (done: number) => void = () => {},
+): Promise<void> {
+  const { length, frames, height, width, channels, name, classNames } = set;
+  const indices = Array.from({ length }, (_, index) => index);
+  async function* pixels(): AsyncGenerator<Uint8Array> {
+    for (const index of indices) {
+      yield (await set.decode(index)).data;
+      watch(index + 1);
+    }
+  }
+  const labels = indices.map((index) => set.label(index));
+  await writeSamplesNpz(path, [length, frames, height, width, channels], pixels(), labels);
+  const clips = indices.map((index) => describeClipOf(set, index));
+  const text = JSON.stringify({ name, classNames, clips }, null, 2);
+  await writeTextAtomically(path.replace(/\.npz$/, ".json"), `${text}\n`);
+}
