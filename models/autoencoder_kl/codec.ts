@@ -1,0 +1,215 @@
+/**
+ * An autoencoder at work on a device: pictures to the moments of their latents, latents to pictures.
+ *
+ * A picture is coded whole where that fits into the memory of the device, which is exact: group norms
+ * and the attention see all of it. A larger one is coded in tiles that overlap and are blended.
+ *
+ * @module
+ */
+import { InputError } from "../../base/errors.ts";
+import type { Device, DeviceKind, Executable } from "../../kernels/device.ts";
+import { allocatedBytes, programAllocations } from "../../kernels/footprint.ts";
+import { compile } from "../../kernels/graph/compile.ts";
+import { makeGraph } from "../../kernels/graph/graph.ts";
+import type { Program } from "../../kernels/program.ts";
+import { input } from "../../kernels/tensor.ts";
+import { lookup, parameterStates } from "../../nn/parameters.ts";
+import {
+  axisSize,
+  BlendedPlanes,
+  cutTile,
+  scaledAxis,
+  type Sides,
+  tileAxis,
+  type TiledAxis,
+} from "../tiles.ts";
+import {
+  type AutoencoderKLConfig,
+  autoencoderKLParameters,
+  decode,
+  encode,
+  spatialFactor,
+} from "./model.ts";
+
+/** From pictures to moments, or from latents to pictures. */
+export type Half = "encode" | "decode";
+
+/** How pictures are coded. */
+export interface CodingSettings {
+  /** Which way. */
+  readonly half: Half;
+  /** Pictures at a time. */
+  readonly batch: number;
+  /** Sides of their latents. */
+  readonly size: Sides;
+  /** Sides of a tile, in positions of the latent; those of the latent: in one piece. */
+  readonly tile: Sides;
+}
+
+/** Sides of tiles that are tried, in positions of the latent. */
+const tileSides = [128, 96, 64, 48, 32, 24, 16, 8];
+
+/** The part of a tile that it has in common with a neighbour. */
+const overlapShare = 1 / 4;
+
+/** A device as far as memory is concerned. */
+export interface CodingTarget {
+  /** What is known of the device. */
+  readonly kind: DeviceKind;
+  /** Threads, where it has any. */
+  readonly threads: number;
+}
+
+/** The program that codes tiles, from `in` to `out`. */
+function tileProgram(
+  config: AutoencoderKLConfig,
+  { half, batch, tile: { height, width } }: CodingSettings,
+): Program {
+  const parameters = lookup(parameterStates(autoencoderKLParameters(config)));
+  const factor = spatialFactor(config);
+  const from = half === "encode"
+    ? input("in", [batch, config.channels, factor * height, factor * width])
+    : input("in", [batch, config.latentChannels, height, width]);
+  const out = { encode, decode }[half](config, parameters, from);
+  return compile(makeGraph(half, { outputs: { out } }));
+}
+
+/** Bytes that coding takes on a device: weights of the half, activations of a tile, thread scratch. */
+export function codingMemory(
+  config: AutoencoderKLConfig,
+  settings: CodingSettings,
+  target: CodingTarget,
+): number {
+  return memoryOf(tileProgram(config, settings), target).total;
+}
+
+function memoryOf(program: Program, { kind, threads }: CodingTarget) {
+  const sizes = programAllocations(program, kind, new Set())
+    .map(({ bytes }) => allocatedBytes(bytes, kind));
+  const scratch = kind.threads ? threads * allocatedBytes(kind.threads.scratchBytes, kind) : 0;
+  const total = sizes.reduce((sum, bytes) => sum + bytes, scratch);
+  return { total, largest: Math.max(...sizes) };
+}
+
+/**
+ * The largest tiles that fit into the memory of a device, the whole picture first.
+ *
+ * @throws InputError when not even the smallest fit
+ */
+export async function planTile(
+  config: AutoencoderKLConfig,
+  { half, batch, size }: Omit<CodingSettings, "tile">,
+  target: CodingTarget,
+): Promise<Sides> {
+  const { total = Infinity, buffer, owner } = await target.kind.limits();
+  const { height, width } = size;
+  const smaller = tileSides.filter((side) => side < Math.max(height, width))
+    .map((side) => ({ height: Math.min(side, height), width: Math.min(side, width) }));
+  for (const tile of [size, ...smaller]) {
+    const memory = memoryOf(tileProgram(config, { half, batch, size, tile }), target);
+    if (memory.total <= total && memory.largest <= buffer) return tile;
+  }
+  throw new InputError(
+    `${half}: not even tiles of ${
+      tileSides.at(-1)
+    } latent positions fit into the memory of ${owner}; ` +
+      "take fewer pictures at a time",
+  );
+}
+
+/** Called behind every tile: how many are done, of how many. */
+export type CodingProgress = (done: number, total: number) => void;
+
+/** Tiles of what goes into a half or comes out of it. */
+interface TiledPlanes {
+  /** Channels of all pictures. */
+  readonly planes: number;
+  readonly rows: TiledAxis;
+  readonly columns: TiledAxis;
+}
+
+/** The tiles of both ends of a half. */
+function tilesOf(
+  config: AutoencoderKLConfig,
+  { half, batch, size, tile }: CodingSettings,
+): { readonly from: TiledPlanes; readonly to: TiledPlanes } {
+  const axis = (side: keyof Sides) =>
+    tileAxis(size[side], tile[side], Math.floor(tile[side] * overlapShare));
+  const [rows, columns] = [axis("height"), axis("width")];
+  const factor = spatialFactor(config);
+  const pixels = {
+    planes: batch * config.channels,
+    rows: scaledAxis(rows, factor),
+    columns: scaledAxis(columns, factor),
+  };
+  const latents = (channels: number) => ({ planes: batch * channels, rows, columns });
+  return half === "encode"
+    ? { from: pixels, to: latents(2 * config.latentChannels) }
+    : { from: latents(config.latentChannels), to: pixels };
+}
+
+/** Codes pictures of one size in one direction. */
+export class PictureCoder implements Disposable {
+  readonly #executable: Executable;
+  readonly #from: TiledPlanes;
+  readonly #to: TiledPlanes;
+
+  private constructor(executable: Executable, from: TiledPlanes, to: TiledPlanes) {
+    this.#executable = executable;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /**
+   * Compiles the program and takes over the weights of the half.
+   *
+   * @param weights the values of a parameter
+   */
+  static async create(
+    device: Device,
+    config: AutoencoderKLConfig,
+    settings: CodingSettings,
+    weights: (name: string) => Float32Array,
+  ): Promise<PictureCoder> {
+    const program = tileProgram(config, settings);
+    const executable = await device.load(program);
+    for (const { kind, name } of program.buffers) {
+      if (kind === "state") executable.buffer(name).write(weights(name));
+    }
+    const { from, to } = tilesOf(config, settings);
+    return new PictureCoder(executable, from, to);
+  }
+
+  /**
+   * Codes a batch of pictures.
+   *
+   * @param from (N, C, f h, f w) in [-1, 1] to encode, (N, c, h, w) to decode; row-major
+   * @returns moments (N, 2 c, h, w), or pictures (N, C, f h, f w), which are not clamped
+   * @throws RangeError for another number of elements
+   */
+  async run(from: Float32Array, progress?: CodingProgress): Promise<Float32Array<ArrayBuffer>> {
+    const { planes, rows, columns } = this.#from;
+    const sides = { height: axisSize(rows), width: axisSize(columns) };
+    if (from.length !== planes * sides.height * sides.width) {
+      throw new RangeError(
+        `${from.length} elements are not ${planes} planes of ${sides.height} x ${sides.width}`,
+      );
+    }
+    const to = new BlendedPlanes(this.#to.planes, this.#to.rows, this.#to.columns);
+    const total = rows.starts.length * columns.starts.length;
+    for (let index = 0; index < total; index++) {
+      const column = index % columns.starts.length;
+      const row = (index - column) / columns.starts.length;
+      this.#executable.buffer("in").write(cutTile(from, sides, rows, columns, [row, column]));
+      this.#executable.run();
+      to.add(await this.#executable.buffer("out").read(), row, column);
+      progress?.(index + 1, total);
+    }
+    return to.values;
+  }
+
+  /** Frees everything on the device. */
+  [Symbol.dispose](): void {
+    this.#executable.destroy();
+  }
+}
