@@ -38,6 +38,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "measure how good a trained model is",
     load: () => import("./commands/eval.ts"),
   },
+  encode: {
+    summary: "turn pictures into latents to train on",
+    load: () => import("./commands/encode.ts"),
+  },
   plot: {
     summary: "draw the curves of training runs",
     load: () => import("./commands/plot.ts"),

@@ -29,6 +29,11 @@ export interface ImageDataset {
    * that a resumed run can tell when its data has changed.
    */
   readonly fingerprint: string;
+  /**
+   * What to read for a picture mirrored left to right, where its values cannot be mirrored themselves, as
+   * those of latents; absent: they can.
+   */
+  readonly mirrorOf?: (index: number) => number;
   /** The class of a picture, 0 .. `classNames.length - 1`. */
   label(index: number): number;
   /**

@@ -33,6 +33,8 @@ export interface SampleRecord {
   readonly step?: number;
   /** Size and shape of the model. */
   readonly config: PictureModel;
+  /** Path of the autoencoder that decoded what the model drew, and its pictures; absent: none did. */
+  readonly decoder?: { readonly path: string; readonly pictures: PictureModel };
   /** Name of the sampler. */
   readonly sampler: string;
   /** Sampler steps a picture, 1 to 1000. */
@@ -180,7 +182,7 @@ export async function* teeSamples(
   let index = 0;
   for await (const batch of batches) {
     if (index === 0) { for (const path of earlier) await Deno.remove(path); }
-    for (const picture of samplesToBitmaps(batch, record.config)) {
+    for (const picture of samplesToBitmaps(batch, record.decoder?.pictures ?? record.config)) {
       const about = { ...shared, index, label: labels[index] };
       const png = setPngMetadata(await encodePng(picture), about, "picture");
       await writeBytesAtomically(join(folder, pictureFile(index)), png);

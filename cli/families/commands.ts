@@ -70,6 +70,8 @@ export interface FamilyCommands<Config = object> {
   readonly sample?: FamilyCommand;
   /** `tessera eval`. */
   readonly eval?: FamilyCommand;
+  /** `tessera encode`. */
+  readonly encode?: FamilyCommand;
   /** `tessera demo`. */
   readonly demo?: FamilyCommand;
 }
@@ -83,7 +85,7 @@ export function named(command: Command, { name, word }: FamilyCommands): Command
 }
 
 /** Names of the commands that a family may have. */
-export type FamilyCommandName = "train" | "sample" | "eval" | "demo";
+export type FamilyCommandName = "train" | "sample" | "eval" | "encode" | "demo";
 
 /**
  * Builds the command that holds those of the families; it says so for a family that has none.
@@ -105,7 +107,7 @@ export function familyCommands(
       continue;
     }
     const { run, ...definition } = command;
-    const isDefault = hasDefault && parent.commands.length === 0;
+    const isDefault = hasDefault && family === families.find((other) => other[name]);
     const own = define({ ...definition, name: wordOf(family), run: (parsed) => run(io, parsed) });
     parent.addCommand(named(own, family), { isDefault });
   }

@@ -81,12 +81,15 @@ export function createLoader(dataset: ImageDataset, options: LoaderOptions): Loa
     const { images, labels, indices } = buffers[step % 2];
     sampler.fillBatch(step, indices);
     indices.forEach((index, position) => labels[position] = dataset.label(index));
-    await dataset.read(indices, images);
     const first = sampler.firstPosition(step);
-    for (let position = 0; flip && position < batchSize; position++) {
-      if (isFlipped(seed, first + position)) {
-        mirror(images, position * length, length, dataset.width);
-      }
+    const flipped = Array.from(indices.keys())
+      .filter((position) => flip && isFlipped(seed, first + position));
+    const { mirrorOf } = dataset;
+    const wanted = indices.slice();
+    if (mirrorOf) flipped.forEach((position) => wanted[position] = mirrorOf(indices[position]));
+    await dataset.read(wanted, images);
+    for (const position of mirrorOf ? [] : flipped) {
+      mirror(images, position * length, length, dataset.width);
     }
     return { step, images, labels, indices };
   }

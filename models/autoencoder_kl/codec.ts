@@ -56,8 +56,10 @@ const overlapShare = 1 / 4;
 export interface CodingTarget {
   /** What is known of the device. */
   readonly kind: DeviceKind;
-  /** Threads, where it has any. */
+  /** Threads, where it has any; 0 for a device that is open, whose scratch is taken already. */
   readonly threads: number;
+  /** Bytes that are taken already; none when absent. */
+  readonly taken?: number;
 }
 
 /** The program that codes tiles, from `in` to `out`. */
@@ -74,7 +76,10 @@ function tileProgram(
   return compile(makeGraph(half, { outputs: { out } }));
 }
 
-/** Bytes that coding takes on a device: weights of the half, activations of a tile, thread scratch. */
+/**
+ * Bytes that are taken on a device while it codes: weights of the half, activations of a tile, thread
+ * scratch, and what was taken before.
+ */
 export function codingMemory(
   config: AutoencoderKLConfig,
   settings: CodingSettings,
@@ -83,11 +88,11 @@ export function codingMemory(
   return memoryOf(tileProgram(config, settings), target).total;
 }
 
-function memoryOf(program: Program, { kind, threads }: CodingTarget) {
+function memoryOf(program: Program, { kind, threads, taken = 0 }: CodingTarget) {
   const sizes = programAllocations(program, kind, new Set())
     .map(({ bytes }) => allocatedBytes(bytes, kind));
   const scratch = kind.threads ? threads * allocatedBytes(kind.threads.scratchBytes, kind) : 0;
-  const total = sizes.reduce((sum, bytes) => sum + bytes, scratch);
+  const total = sizes.reduce((sum, bytes) => sum + bytes, scratch + taken);
   return { total, largest: Math.max(...sizes) };
 }
 

@@ -37,8 +37,12 @@ export function configForPictures(
   return config;
 }
 
-/** Whether a model can be trained on pictures. */
-function checkPictures(
+/**
+ * Checks that a model takes pictures.
+ *
+ * @throws InputError with the nearest valid values
+ */
+export function checkPictures(
   config: AutoencoderKLConfig,
   { channels, height, width, name }: Pick<ImageDataset, "channels" | "height" | "width" | "name">,
 ): void {

@@ -5,6 +5,7 @@
  */
 import { InputError } from "../../base/errors.ts";
 import type { ImageDataset } from "../../data/dataset.ts";
+import type { LatentDataset } from "../../data/latents/dataset.ts";
 import { seedWords } from "../../diffusion/streams.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type DiTConfig, ditParameters } from "./model.ts";
@@ -17,10 +18,15 @@ import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import { RunSamples } from "./run_samples.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
 
+/** What must be known of pictures, or of a cache of latents, to train on them. */
+type TrainedPictures =
+  & Pick<ImageDataset, "channels" | "height" | "width" | "classNames" | "name">
+  & Partial<Pick<LatentDataset, "cache">>;
+
 /** The configuration for a data set: its side, channels and classes, unless they are overridden. */
 export function configForDataset(
   base: DiTConfig,
-  dataset: Pick<ImageDataset, "channels" | "height" | "width" | "classNames" | "name">,
+  dataset: TrainedPictures,
   overrides: DiTOverrides,
 ): DiTConfig {
   if (dataset.height !== dataset.width) {
@@ -31,7 +37,7 @@ export function configForDataset(
   }
   const config = overrideDiTConfig(base, {
     inputSize: dataset.width,
-    channels: dataset.channels,
+    channels: channelsOf(dataset),
     classes: dataset.classNames.length,
     ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
   }, `model for ${dataset.name}`);
@@ -39,18 +45,22 @@ export function configForDataset(
   return config;
 }
 
+/** Channels that a model works on: of a posterior, those of its samples. */
+const channelsOf = (dataset: TrainedPictures): number =>
+  dataset.cache?.latent.channels ?? dataset.channels;
+
 /** Whether a model can be trained on a data set. */
 function checkDataset(
   config: DiTConfig,
-  dataset: Pick<ImageDataset, "channels" | "width" | "classNames" | "name">,
+  dataset: TrainedPictures,
 ): void {
   const differ = (what: string, model: number, data: number): string =>
     `${dataset.name}: the data set has ${what} ${data}, the model ${model}`;
   if (config.inputSize !== dataset.width) {
     throw new InputError(differ("side", config.inputSize, dataset.width));
   }
-  if (config.channels !== dataset.channels) {
-    throw new InputError(differ("channels", config.channels, dataset.channels));
+  if (config.channels !== channelsOf(dataset)) {
+    throw new InputError(differ("channels", config.channels, channelsOf(dataset)));
   }
   if (config.classes < dataset.classNames.length) {
     throw new InputError(differ("classes", config.classes, dataset.classNames.length));

@@ -5,6 +5,7 @@
  */
 import { InputError, nearestNames } from "../../base/errors.ts";
 import { normalizeName, quoteName } from "../../base/names.ts";
+import type { LatentSettings } from "../../data/latents/cache.ts";
 import type { Network } from "../../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
@@ -34,6 +35,8 @@ export interface DiTSource {
   readonly step?: number;
   /** Says that the weights are not those that were asked for. */
   readonly note?: string;
+  /** What it draws, if it was trained on latents. */
+  readonly latents?: LatentSettings;
 }
 
 /**
@@ -59,6 +62,7 @@ export async function findDiT(
     ...await findWeights(checkpoint, choice),
     classNames: manifest.classNames,
     step: manifest.step,
+    latents: manifest.run.latents,
   };
 }
 

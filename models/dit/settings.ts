@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { latentSettingsSchema } from "../../data/latents/cache.ts";
 import type { Description } from "../../training/checkpoints/manifest.ts";
 import {
   type CommonSettings,
@@ -25,4 +26,5 @@ export const ditSettingsSchema: z.ZodType<DiTSettings> = z.strictObject({
   ...commonSettings,
   batchSize: positive,
   labelDropout: share,
+  latents: latentSettingsSchema.optional(),
 });

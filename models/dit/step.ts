@@ -7,9 +7,11 @@ import { binary, constant, select, unary } from "../../kernels/expression.ts";
 import type { Graph } from "../../kernels/graph/graph.ts";
 import { map } from "../../kernels/ops/elementwise/op.ts";
 import { reshape } from "../../kernels/ops/movement/op.ts";
-import { randomNormal, randomUniform } from "../../kernels/ops/random/op.ts";
+import { randomNormal, type RandomSource, randomUniform } from "../../kernels/ops/random/op.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
+import type { LatentSettings } from "../../data/latents/cache.ts";
+import { trainingLatents } from "../../diffusion/latents.ts";
 import { addNoise, hybridLoss, scheduleAt } from "../../diffusion/objective.ts";
 import { linearSchedule, trainingSteps } from "../../diffusion/schedule.ts";
 import { dit, type DiTConfig, ditParameters } from "./model.ts";
@@ -32,6 +34,8 @@ export interface DiTStepSettings {
   readonly clipNorm: number;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
   readonly accumulate?: number;
+  /** What pictures are, where they are latents of a cache: `images` then holds what is stored of them. */
+  readonly latents?: LatentSettings;
 }
 
 /** Where the randomness of a step comes from; tests put given numbers in its place. */
@@ -68,11 +72,18 @@ export function ditTrainingGraphs(config: DiTConfig, settings: DiTStepSettings):
 }
 
 function trainingLosses(config: DiTConfig, settings: DiTStepSettings): StepLosses {
-  const { batchSize } = settings;
-  const side = config.inputSize;
-  const images = input("images", [batchSize, config.channels, side, side]);
+  const { batchSize, latents } = settings;
+  const { inputSize: side, channels } = config;
+  const stored = latents?.posterior ? 2 * channels : channels;
+  const images = input("images", [batchSize, stored, side, side]);
   const labels = input("labels", [batchSize], "i32");
-  return ditLosses(config, images, drawNoise(config, settings, images, labels));
+  const source = {
+    seed: input("seed", [2], "i32"),
+    rows: input("samples", [batchSize], "i32"),
+    draw: constantTensor(Int32Array.of(0), []),
+  };
+  const clean = latents ? trainingLatents(images, latents, source) : images;
+  return ditLosses(config, clean, drawNoise(config, settings, source, clean, labels));
 }
 
 /** The losses of a batch with given randomness. */
@@ -100,14 +111,10 @@ export function ditLosses(
 function drawNoise(
   config: DiTConfig,
   { batchSize, labelDropout }: DiTStepSettings,
+  source: Omit<RandomSource, "stream">,
   images: Tensor,
   labels: Tensor,
 ): StepNoise {
-  const source = {
-    seed: input("seed", [2], "i32"),
-    rows: input("samples", [batchSize], "i32"),
-    draw: constantTensor(Int32Array.of(0), []),
-  };
   const uniform = (stream: number): Tensor =>
     reshape(randomUniform({ ...source, stream }, [batchSize, 1]), [batchSize]);
   const t = map(

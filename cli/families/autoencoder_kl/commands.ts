@@ -4,7 +4,8 @@
  * @module
  */
 import type { AutoencoderKLConfig } from "../../../models/autoencoder_kl/model.ts";
-import { type FamilyCommands, trainCommand } from "../commands.ts";
+import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
+import { encodeVaeFlags } from "./encode_flags.ts";
 import { autoencoderKLFields } from "./model_flags.ts";
 import { trainVaeFlags } from "./train_flags.ts";
 
@@ -25,6 +26,26 @@ const train = trainCommand({
   load: async () => (await import("./train.ts")).autoencoderKLTraining,
 });
 
+const encode: FamilyCommand<typeof encodeVaeFlags> = {
+  summary: "encode pictures with a VAE",
+  description: "Encode pictures into a cache of latents.\n\n" +
+    "The cache holds the posterior of every latent, so that training draws samples, and says which " +
+    "autoencoder it is of. What is stopped or killed is continued by the same command.",
+  flags: encodeVaeFlags,
+  examples: [
+    ["tessera encode --ckpt results/000-VAE-XS --out latents", "the shipped pictures"],
+    [
+      "tessera encode --ckpt sd-vae-ft-mse --data-path photos --image-size 256 --out latents",
+      "your own pictures, with a folder of diffusers",
+    ],
+    ["tessera train dit --data-path latents", "train on them"],
+  ],
+  run: async (io, { values }) => {
+    const { runEncodeVae } = await import("./encode.ts");
+    await runEncodeVae(io, values);
+  },
+};
+
 /** The commands of autoencoders. */
 export const autoencoderKLCommands: FamilyCommands<AutoencoderKLConfig> = {
   name: "autoencoder-kl",
@@ -38,4 +59,5 @@ export const autoencoderKLCommands: FamilyCommands<AutoencoderKLConfig> = {
     hint: "pictures to moments of the latent, latents to pictures",
   },
   train,
+  encode,
 };

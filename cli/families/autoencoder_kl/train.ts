@@ -26,6 +26,9 @@ function multiplyAddsOf(config: AutoencoderKLConfig, side: number): number {
   return graphCost(makeGraph("forward", { outputs: { out } })).multiplyAdds;
 }
 
+/** The pictures that come with the tool: how manifests name them, and where they lie. */
+export const shippedPictures = { name: "shipped:fashion", folder: "data/samples/fashion" } as const;
+
 /** Training of an autoencoder. */
 export const autoencoderKLTraining: TrainingCommand<
   TrainVaeOptions,
@@ -34,7 +37,7 @@ export const autoencoderKLTraining: TrainingCommand<
   ImageDataset
 > = {
   family: autoencoderKLFamily,
-  shipped: { name: "shipped:fashion", folder: "data/samples/fashion" },
+  shipped: shippedPictures,
   async open(place, { imageSize, channels }, _, events) {
     asUsage(() => checkChannels(channels));
     return await openDataset(place, { imageSize, channels, ...events });
@@ -63,8 +66,8 @@ export const autoencoderKLTraining: TrainingCommand<
     klDivergence: fixed("kl", 3),
   }),
   next: () => ({
-    what: "look into it with",
-    command: (folder) => `info checkpoint ${folder}`,
+    what: "encode pictures for train dit with",
+    command: (folder) => `encode --ckpt ${folder} --out latents`,
   }),
   describePlan({ description: { config, run }, steps }, data) {
     const { imageSize, batchSize } = run;

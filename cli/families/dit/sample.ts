@@ -39,10 +39,12 @@ import {
   findEarlierSamples,
   gridPath,
   type GridText,
+  type PictureModel,
   type SampleRecord,
   samplesToBitmaps,
   teeSamples,
 } from "../../../diffusion/sample_files.ts";
+import { findDecoder, type FoundDecoder, LatentDecoder } from "../autoencoder_kl/decoder.ts";
 import { chooseLabels, describeLabels } from "./classes.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
@@ -66,19 +68,24 @@ export async function runSampleDit(
   using noise = values.noise === undefined ? undefined : await openSafetensors(values.noise);
   const noiseCount = noise && countNoise(noise, source.config);
   const labels = asUsage(() => chooseLabels(source, values.classes, noiseCount ?? values.count));
-  checkOutput(source.config, values);
+  const found = await decoderOf(source, values);
+  const pictures = found?.pictures ?? source.config;
+  checkOutput(pictures, values);
+  const drawsPictures = !found && isPicture(source.config);
   const fit = await checkWeights(source.path, ditParameters(source.config));
   const chosen = await selectDevice({ ...values, batchInvariant: true });
   try {
     const output: Output = {
       ...source,
-      guidance: values.cfgScale ?? (isPicture(source.config) ? 2 : 4),
-      clipDenoised: values.clipDenoised ?? isPicture(source.config),
+      found,
+      pictures,
+      guidance: values.cfgScale ?? (drawsPictures ? 2 : 4),
+      clipDenoised: values.clipDenoised ?? drawsPictures,
       labels,
       notes: weightsNotes(source, fit),
       device: chosen.device.description,
       // A file for a program need not become thousands of files for people.
-      wantsPngs: isPicture(source.config) && (values.npz === undefined || given.has("out")),
+      wantsPngs: isPicture(pictures) && (values.npz === undefined || given.has("out")),
     };
     await draw(io, values, output, chosen, noise);
   } finally {
@@ -109,6 +116,8 @@ async function draw(
   progress.note(describeLabels(output, labels) + previewHint(values, output));
   const parameters = await loadDiT(device, output, values.dtype);
   const program = await createProgram(device, values, output, parameters);
+  using decoder = output.found && await LatentDecoder.open(device, output.found, values.tile);
+  if (decoder) progress.note(`autoencoder: ${output.found!.weights.path}; ${decoder.note}`);
   using watch = watchSignals(io, "stopping");
   let evaluations = 0;
   const batches = program.batches({
@@ -119,7 +128,7 @@ async function draw(
     watch.signal.throwIfAborted();
     progress.update(++evaluations);
   });
-  const written = await writeSamples(batches, values, output, earlier)
+  const written = await writeSamples(batches, values, output, earlier, decoder)
     .catch(async (error) => {
       throw await withCause(error, output, parameters);
     })
@@ -225,21 +234,36 @@ function readNoise(
   }
 }
 
-const isPicture = ({ channels }: DiTConfig): boolean => channels === 1 || channels === 3;
+const isPicture = ({ channels }: PictureModel): boolean => channels === 1 || channels === 3;
+
+/** The autoencoder of a model of latents; undefined for one of pictures. */
+async function decoderOf(
+  { config, latents: settings }: DiTSource,
+  { vae }: SampleDitOptions,
+): Promise<FoundDecoder | undefined> {
+  if (vae === undefined && settings === undefined) return undefined;
+  return await findDecoder(vae, { ...config, settings });
+}
 
 /** Latents cannot be drawn without a decoder. */
-function checkOutput(config: DiTConfig, { saveLatents, npz }: SampleDitOptions): void {
-  if (isPicture(config)) return;
+function checkOutput(pictures: PictureModel, { saveLatents, npz }: SampleDitOptions): void {
+  if (isPicture(pictures)) return;
   const problem =
-    `the model makes latents of ${config.channels} channels, which need a decoder to become pictures`;
-  if (npz !== undefined) throw new UsageError(`--npz: ${problem}; --save-latents writes latents`);
+    `the model makes latents of ${pictures.channels} channels, which need a decoder to become pictures`;
+  if (npz !== undefined) {
+    throw new UsageError(`--npz: ${problem} (--vae); --save-latents writes latents`);
+  }
   if (saveLatents === undefined) {
-    throw new UsageError(`${problem}; write them with --save-latents FILE`);
+    throw new UsageError(`${problem}; give --vae, or write them with --save-latents FILE`);
   }
 }
 
 /** What is written about pictures besides the flags. */
 type Output = DiTSource & {
+  /** The autoencoder of a model of latents. */
+  readonly found: FoundDecoder | undefined;
+  /** What pictures are like. */
+  readonly pictures: PictureModel;
   /** Scale of the guidance. */
   readonly guidance: number;
   readonly clipDenoised: boolean;
@@ -277,6 +301,7 @@ const recordOf = (npz: string): string => `${npz}.json`;
 /**
  * Writes batches as they come to all files asked for, none of them held in memory.
  *
+ * @param decoder makes pictures of latents
  * @returns the paths to tell the user
  */
 async function writeSamples(
@@ -284,23 +309,25 @@ async function writeSamples(
   values: SampleDitOptions,
   output: Output,
   earlier: readonly string[],
+  decoder: LatentDecoder | undefined,
 ): Promise<string[]> {
   const { saveLatents, npz, out } = values;
-  const { config, labels, wantsPngs } = output;
-  const { channels, inputSize } = config;
+  const { config, pictures, labels, wantsPngs } = output;
   const record = describe(values, output);
   const written: string[] = [];
   if (saveLatents !== undefined) {
-    const shape = [labels.length, channels, inputSize, inputSize];
+    const shape = [labels.length, config.channels, config.inputSize, config.inputSize];
     batches = teeSafetensors(saveLatents, { name: "latents", type: "F32", shape }, batches);
     written.push(saveLatents);
   }
+  if (decoder) batches = decoder.pictures(batches);
   if (wantsPngs) batches = teeSamples(out, batches, record, gridText(values, output), earlier);
   if (npz === undefined) {
     for await (const _ of batches) { /* the files fill as batches pass */ }
   } else {
+    const { channels, inputSize } = pictures;
     const shape = [labels.length, inputSize, inputSize, channels] as const;
-    await writeSamplesNpz(npz, shape, bytesOf(batches, config), labels);
+    await writeSamplesNpz(npz, shape, bytesOf(batches, pictures), labels);
     await writeTextAtomically(recordOf(npz), `${JSON.stringify(record, null, 2)}\n`);
     written.push(npz);
   }
@@ -310,10 +337,10 @@ async function writeSamples(
 /** The bytes of the pictures of each batch. */
 async function* bytesOf(
   batches: AsyncIterable<Float32Array>,
-  config: DiTConfig,
+  pictures: PictureModel,
 ): AsyncGenerator<Uint8Array> {
   for await (const batch of batches) {
-    for (const { data } of samplesToBitmaps(batch, config)) yield data;
+    for (const { data } of samplesToBitmaps(batch, pictures)) yield data;
   }
 }
 
@@ -332,9 +359,10 @@ function gridText(
 /** How the pictures were made. */
 function describe(
   values: SampleDitOptions,
-  { path, step, config, guidance, clipDenoised, device, labels, classNames }: Output,
+  { path, step, config, found, guidance, clipDenoised, device, labels, classNames }: Output,
 ): SampleRecord {
   return {
+    decoder: found && { path: found.weights.path, pictures: found.pictures },
     weights: path,
     dtype: values.dtype,
     step,

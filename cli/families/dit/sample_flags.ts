@@ -14,6 +14,7 @@ import {
 } from "../../flags/flags.ts";
 import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
 import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
+import { tileFlags } from "../autoencoder_kl/encode_flags.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
 const count = integer({ min: 1 });
@@ -42,6 +43,15 @@ export const sampleDitFlags = {
   ...group("Checkpoint:", {
     config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
   }),
+  ...group("Latents:", {
+    vae: optional(
+      "--vae <path>",
+      "autoencoder of a model of latents: a run of train vae, a folder of diffusers, or weights",
+      text,
+      "the one that the model's latents come from",
+    ),
+  }),
+  ...tileFlags,
   ...group("Sampling:", {
     classes: optional(
       "--classes <list>",

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { quote } from "../../../base/errors.ts";
+import { InputError, quote } from "../../../base/errors.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
+import { isLatentCache } from "../../../data/latents/cache.ts";
+import { isLatentDataset, openLatentCache } from "../../../data/latents/dataset.ts";
 import { checkChannels, openDataset } from "../../../data/open.ts";
 import { samplingPrograms } from "../../../diffusion/sampling.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
@@ -42,6 +44,25 @@ function gridFlags({ samples, description: { config, run } }: RunPlan<DiTRun>): 
   ];
 }
 
+/** Refuses a cache of other latents than those of the run, and one without what the run needs. */
+function checkLatents({ latents, flip }: DiTSettings, data: ImageDataset): void {
+  if (!isLatentDataset(data)) return;
+  if (latents?.autoencoder.hash !== data.latents.autoencoder.hash) {
+    const wanted = latents ? `those of ${latents.autoencoder.path}` : "pictures";
+    throw new InputError(
+      `${data.name}: holds latents of ${data.latents.autoencoder.path}, the run trains on ${wanted}`,
+    );
+  }
+  if (flip && !data.mirrorOf) {
+    throw new InputError(
+      `${data.name}: holds no mirrored pictures for --flip; encode --flips makes a cache that does`,
+    );
+  }
+  if (data.cache.latent.frames !== undefined) {
+    throw new InputError(`${data.name}: holds latents of clips, a DiT is trained on pictures`);
+  }
+}
+
 /** Training of DiT. */
 export const ditTraining: TrainingCommand<
   TrainDitOptions,
@@ -52,10 +73,18 @@ export const ditTraining: TrainingCommand<
   family: ditFamily,
   shipped: { name: "shipped:fashion", folder: "data/samples/fashion" },
   async open(place, { imageSize, channels }, _, events) {
+    if (await isLatentCache(place)) return await openLatentCache(place);
     asUsage(() => checkChannels(channels));
     return await openDataset(place, { imageSize, channels, ...events });
   },
-  async reopen(place, { config, classNames }, events) {
+  async reopen(place, { config, run, classNames }, events) {
+    if (await isLatentCache(place)) return await openLatentCache(place);
+    if (run.latents) {
+      throw new InputError(
+        `${place}: is no cache of latents; the run trains on those of ` +
+          run.latents.autoencoder.path,
+      );
+    }
     const { inputSize: imageSize, channels } = config;
     return await openDataset(place, { imageSize, channels, classNames, ...events });
   },
@@ -63,11 +92,13 @@ export const ditTraining: TrainingCommand<
     configForDataset(base, data, ditFields.overrides(base, values)),
   learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings: ({ values }, _, common) => ({
+  settings: ({ values }, _, common, data) => ({
     ...common,
     batchSize: values.batchSize,
     labelDropout: values.labelDropout,
+    ...(isLatentDataset(data) && { latents: data.latents }),
   }),
+  check: (_, settings, data) => checkLatents(settings, data),
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values, given }, { channels }, before) {
     const samples = sampleSchedule(values, given, before);

@@ -1,0 +1,156 @@
+/**
+ * The decoder behind a diffusion model of latents.
+ *
+ * @module
+ */
+import { InputError } from "../../../base/errors.ts";
+import type { LatentNormalization, LatentSettings } from "../../../data/latents/cache.ts";
+import { decoderLatents } from "../../../diffusion/latents.ts";
+import type { PictureModel } from "../../../diffusion/sample_files.ts";
+import type { Device } from "../../../kernels/device.ts";
+import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
+import { PictureCoder } from "../../../models/autoencoder_kl/codec.ts";
+import { spatialFactor } from "../../../models/autoencoder_kl/model.ts";
+import {
+  type AutoencoderKLWeights,
+  findAutoencoderKL,
+  readAutoencoderKL,
+} from "../../../models/autoencoder_kl/source.ts";
+import { tileOf } from "./source.ts";
+
+/** What a diffusion model draws. */
+export interface DrawnLatents {
+  /** Channels. */
+  readonly channels: number;
+  /** Sides. */
+  readonly inputSize: number;
+  /** What the run says of them, if there is one. */
+  readonly settings?: LatentSettings;
+}
+
+/** An autoencoder that fits the latents of a model. */
+export interface FoundDecoder {
+  /** Its weights. */
+  readonly weights: AutoencoderKLWeights;
+  /** How the model sees its latents. */
+  readonly normalization: LatentNormalization;
+  /** The latents. */
+  readonly latents: DrawnLatents;
+  /** The pictures that it makes of them. */
+  readonly pictures: PictureModel;
+}
+
+/**
+ * Finds the autoencoder of latents: the given one, or else the one that the run knows.
+ *
+ * @throws InputError when it is not there any more, or is not that of the latents
+ */
+export async function findDecoder(
+  given: string | undefined,
+  latents: DrawnLatents,
+): Promise<FoundDecoder> {
+  const { settings, channels, inputSize } = latents;
+  const weights = await readFrom(given, settings);
+  const { config, path, hash } = weights;
+  if (settings && settings.autoencoder.hash !== hash) {
+    throw new InputError(
+      `${path}: its encoder is not the one that the model's latents come from, that of ` +
+        settings.autoencoder.path,
+    );
+  }
+  if (config.latentChannels !== channels) {
+    throw new InputError(
+      `${path}: decodes latents of ${config.latentChannels} channels, the model draws ${channels}`,
+    );
+  }
+  const normalization = settings ?? publishedNormalization(weights);
+  const pictures = { channels: config.channels, inputSize: spatialFactor(config) * inputSize };
+  return { weights, normalization, latents, pictures };
+}
+
+async function readFrom(
+  given: string | undefined,
+  settings: LatentSettings | undefined,
+): Promise<AutoencoderKLWeights> {
+  const path = given ?? settings!.autoencoder.path;
+  const config = settings && checkAutoencoderKLConfig(settings.autoencoder.config, path);
+  try {
+    return await readAutoencoderKL(await findAutoencoderKL(path, "ema", config));
+  } catch (error) {
+    if (
+      given !== undefined || !(error instanceof InputError || error instanceof Deno.errors.NotFound)
+    ) {
+      throw error;
+    }
+    throw new InputError(
+      `${error.message}; the model's latents come from this autoencoder, --vae says where it is now`,
+      { cause: error },
+    );
+  }
+}
+
+/** The scaling factor of an autoencoder, for weights without a run that would tell. */
+function publishedNormalization({ config, path }: AutoencoderKLWeights): LatentNormalization {
+  const { latentChannels, scalingFactor } = config;
+  if (scalingFactor === undefined) {
+    throw new InputError(
+      `${path}: has no scaling factor, and the model does not say how it was scaled`,
+    );
+  }
+  const each = (value: number): number[] => new Array<number>(latentChannels).fill(value);
+  return { shift: each(0), scale: each(scalingFactor) };
+}
+
+/** Makes pictures of latents, one at a time. */
+export class LatentDecoder implements Disposable {
+  readonly #coder: PictureCoder;
+  readonly #found: FoundDecoder;
+
+  private constructor(coder: PictureCoder, found: FoundDecoder, readonly note: string) {
+    this.#coder = coder;
+    this.#found = found;
+  }
+
+  /**
+   * Takes the decoder into the memory that the device has left.
+   *
+   * @param tile side of tiles in pixels, if it was asked for
+   */
+  static async open(
+    device: Device,
+    found: FoundDecoder,
+    tile: number | undefined,
+  ): Promise<LatentDecoder> {
+    const { weights, latents: { inputSize } } = found;
+    const coding = {
+      half: "decode",
+      batch: 1,
+      size: { height: inputSize, width: inputSize },
+    } as const;
+    const plan = await tileOf(weights.config, { ...coding, asked: tile, device });
+    const settings = { ...coding, tile: plan.tile };
+    const coder = await PictureCoder.create(device, weights.config, settings, weights.values);
+    return new LatentDecoder(coder, found, plan.note);
+  }
+
+  /** Batches of latents (n, c, I, I) as pictures (n, C, f I, f I). */
+  async *pictures(batches: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array> {
+    const { normalization, latents: { channels, inputSize }, pictures } = this.#found;
+    const length = channels * inputSize ** 2;
+    const size = pictures.channels * pictures.inputSize ** 2;
+    for await (const batch of batches) {
+      const latents = decoderLatents(batch, normalization, inputSize ** 2);
+      const decoded = new Float32Array(latents.length / length * size);
+      for (let index = 0; index * length < latents.length; index++) {
+        const one = latents.subarray(index * length, (index + 1) * length);
+        decoded.set(await this.#coder.run(one), index * size);
+      }
+      yield decoded;
+    }
+  }
+
+  /** Frees the decoder. */
+  [Symbol.dispose](): void {
+    this.#coder[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * From flags to an autoencoder, and to the tiles it works in.
+ *
+ * @module
+ */
+import type { Device } from "../../../kernels/device.ts";
+import { codingMemory, type Half, planTile } from "../../../models/autoencoder_kl/codec.ts";
+import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
+import { type AutoencoderKLConfig, spatialFactor } from "../../../models/autoencoder_kl/model.ts";
+import {
+  type AutoencoderKLWeights,
+  findAutoencoderKL,
+  readAutoencoderKL,
+} from "../../../models/autoencoder_kl/source.ts";
+import type { Sides } from "../../../models/tiles.ts";
+import { requireMultiple } from "../../../nn/config.ts";
+import { namedConfigOrFile } from "../../flags/model_config.ts";
+import type { Values } from "../../flags/flags.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
+import { formatBytes } from "../../terminal/numbers.ts";
+import type { autoencoderFlags } from "./encode_flags.ts";
+
+/** The autoencoder that flags mean. */
+export async function autoencoderOf(
+  { ckpt, config, weights }: Values<typeof autoencoderFlags>,
+): Promise<AutoencoderKLWeights> {
+  if (ckpt === undefined) {
+    throw new UsageError("--ckpt is needed: a run of train vae, a folder of diffusers, or weights");
+  }
+  const given = config === undefined
+    ? undefined
+    : await namedConfigOrFile(autoencoderKLFamily, config);
+  return await readAutoencoderKL(await findAutoencoderKL(ckpt, weights, given));
+}
+
+/** What is to be coded, and where. */
+interface TileRequest {
+  readonly half: Half;
+  readonly batch: number;
+  /** Sides of the latents. */
+  readonly size: Sides;
+  /** Side of a tile in pixels, if it was asked for. */
+  readonly asked: number | undefined;
+  readonly device: Device;
+}
+
+/**
+ * The tiles to work in, and a line that says which and what memory that takes.
+ *
+ * @throws UsageError for a side that the autoencoder does not take
+ */
+export async function tileOf(
+  config: AutoencoderKLConfig,
+  { half, batch, size, asked, device }: TileRequest,
+): Promise<{ readonly tile: Sides; readonly note: string }> {
+  const target = { kind: device.kind, threads: 0, taken: device.allocatedBytes };
+  const tile = asked === undefined
+    ? await planTile(config, { half, batch, size }, target)
+    : askedTile(config, size, asked);
+  const memory = formatBytes(codingMemory(config, { half, batch, size, tile }, target));
+  const factor = spatialFactor(config);
+  const isWhole = tile.height === size.height && tile.width === size.width;
+  const way = isWhole
+    ? "in one piece"
+    : `in tiles of ${factor * tile.width} x ${factor * tile.height} pixels, blended`;
+  return { tile, note: `${half}: ${way}; ${memory} of memory` };
+}
+
+function askedTile(config: AutoencoderKLConfig, { height, width }: Sides, asked: number): Sides {
+  const factor = spatialFactor(config);
+  asUsage(() =>
+    requireMultiple("--tile", ["side", asked], [`divisible by ${factor}`, factor], "sides")
+  );
+  const side = asked / factor;
+  return { height: Math.min(side, height), width: Math.min(side, width) };
+}

@@ -1,0 +1,203 @@
+/**
+ * Writing a cache of latents: file after file, each whole or not there, so that what is killed at any
+ * moment is continued where it was.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { join } from "@std/path";
+import { InputError } from "../../base/errors.ts";
+import { removeTemporaries, writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors.ts";
+import { logVarianceBounds } from "../../nn/posterior.ts";
+import {
+  type CacheDescription,
+  cachedPictures,
+  type CacheManifest,
+  cacheManifestPath,
+  type CacheShard,
+  isLatentCache,
+  type LatentSums,
+  normalizationOf,
+  positionsOf,
+  readCacheManifest,
+  statisticsOf,
+  storedChannels,
+  storedShape,
+} from "./cache.ts";
+
+/** The latents of some pictures, in their order. */
+export interface EncodedPictures {
+  /** (n, stored channels, h, w), row-major. */
+  readonly latents: Float32Array;
+  /** Those of the mirrored pictures, if the cache has them. */
+  readonly mirrored?: Float32Array;
+  /** Classes. */
+  readonly labels: Int32Array;
+}
+
+/** Adds files to a cache. */
+export class CacheWriter {
+  readonly #folder: string;
+  #manifest: CacheManifest;
+
+  private constructor(folder: string, manifest: CacheManifest) {
+    this.#folder = folder;
+    this.#manifest = manifest;
+  }
+
+  /**
+   * Begins a cache, or goes on with one of the same description.
+   *
+   * @throws InputError when the folder holds something else, naming what differs
+   */
+  static async open(folder: string, description: CacheDescription): Promise<CacheWriter> {
+    await Deno.mkdir(folder, { recursive: true });
+    if (await isLatentCache(folder)) {
+      const manifest = await readCacheManifest(folder);
+      requireSame(folder, manifest, description);
+      await removeTemporaries(folder, () => true);
+      const { statistics: _, normalization: __, ...begun } = manifest;
+      return new CacheWriter(folder, { ...begun, shards: await wholeShards(folder, manifest) });
+    }
+    for await (const { name } of Deno.readDir(folder)) {
+      throw new InputError(
+        `${folder}: is no cache of latents and holds ${name}; give a new folder`,
+      );
+    }
+    const writer = new CacheWriter(folder, { ...description, shards: [] });
+    await writer.#save();
+    return writer;
+  }
+
+  /** Pictures that are in whole files. */
+  get pictures(): number {
+    return cachedPictures(this.#manifest);
+  }
+
+  /** Pictures of the next file; 0 when all are there. */
+  get next(): number {
+    const { shardLength, source } = this.#manifest;
+    return Math.min(shardLength, source.pictures - this.pictures);
+  }
+
+  /**
+   * Writes the next file.
+   *
+   * @throws InputError when a number is beyond half precision in a cache of that
+   */
+  async add(encoded: EncodedPictures): Promise<void> {
+    const { type, shards } = this.#manifest;
+    const { labels } = encoded;
+    const shape = storedShape(this.#manifest, labels.length);
+    const planes = [["latents", encoded.latents], ["mirrored", encoded.mirrored]] as const;
+    const tensors = planes.flatMap(([name, values]): TensorToWrite[] =>
+      values ? [{ name, type, shape, data: storedBytes(values, type, this.#folder) }] : []
+    );
+    const file = `${contentHash(tensors, labels)}.safetensors`;
+    const record = await writeSafetensors(join(this.#folder, file), [
+      ...tensors,
+      { name: "labels", type: "I32", shape: [labels.length], data: labels },
+    ]);
+    const sums = sumsOf(this.#manifest, planes.flatMap(([, values]) => values ?? []));
+    const shard: CacheShard = { file, pictures: labels.length, record, sums };
+    this.#manifest = { ...this.#manifest, shards: [...shards, shard] };
+    await this.#save();
+  }
+
+  /**
+   * Ends a cache whose files are all there.
+   *
+   * @param scalingFactor of the autoencoder, if it has one
+   */
+  async finish(scalingFactor?: number): Promise<CacheManifest> {
+    const statistics = statisticsOf(this.#manifest);
+    const normalization = normalizationOf(statistics, scalingFactor);
+    this.#manifest = { ...this.#manifest, statistics, normalization };
+    await this.#save();
+    return this.#manifest;
+  }
+
+  async #save(): Promise<void> {
+    const text = `${JSON.stringify(this.#manifest, null, 2)}\n`;
+    await writeTextAtomically(cacheManifestPath(this.#folder), text);
+  }
+}
+
+/** What must be the same for a cache to be continued, with the words for it. */
+const identity: readonly (readonly [string, (cache: CacheDescription) => unknown])[] = [
+  ["autoencoder", ({ autoencoder }) => autoencoder.hash],
+  ["size of pictures", ({ pixels }) => pixels],
+  ["set of pictures", ({ source }) => source.fingerprint],
+  ["choice of mirrored pictures", ({ mirrored }) => mirrored],
+  ["type of numbers", ({ type }) => type],
+  ["number of pictures a file", ({ shardLength }) => shardLength],
+];
+
+/** Refuses to go on with a cache of something else. */
+function requireSame(folder: string, found: CacheDescription, wanted: CacheDescription): void {
+  for (const [what, of] of identity) {
+    const [before, now] = [found, wanted].map((cache) => JSON.stringify(of(cache)));
+    if (before === now) continue;
+    throw new InputError(
+      `${folder}: was begun with another ${what} (${before}), not ${now}; give a new folder`,
+    );
+  }
+}
+
+/** The files of a cache up to the first that is not there in its length. */
+async function wholeShards(folder: string, { shards }: CacheManifest): Promise<CacheShard[]> {
+  const found: CacheShard[] = [];
+  for (const shard of shards) {
+    const size = await Deno.stat(join(folder, shard.file)).then(({ size }) => size, () => -1);
+    if (size !== shard.record.bytes) break;
+    found.push(shard);
+  }
+  return found;
+}
+
+/** Numbers as they are stored. */
+function storedBytes(values: Float32Array, type: CacheDescription["type"], folder: string) {
+  if (type === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const halves = Float16Array.from(values);
+  const lost = halves.findIndex((value) => !Number.isFinite(value));
+  if (lost < 0) return new Uint8Array(halves.buffer);
+  throw new InputError(
+    `${folder}: a latent is ${values[lost]}, which is beyond half precision; use --dtype f32`,
+  );
+}
+
+function contentHash(tensors: readonly TensorToWrite[], labels: Int32Array): string {
+  const hash = createHash("sha256");
+  for (const { name, type, shape, data } of tensors) {
+    hash.update(JSON.stringify([name, type, shape])).update(data as Uint8Array);
+  }
+  return hash.update(labels).digest("hex").slice(0, 32);
+}
+
+/** Sums of latents, and of the expected squares of what training draws. */
+function sumsOf(
+  { latent, posterior }: CacheDescription,
+  parts: readonly Float32Array[],
+): LatentSums {
+  const values = new Float64Array(latent.channels);
+  const squares = new Float64Array(latent.channels);
+  const plane = positionsOf(latent);
+  const stored = storedChannels({ latent, posterior }) * plane;
+  const { least, greatest } = logVarianceBounds;
+  const variance = (logarithm: number) => Math.exp(Math.min(Math.max(logarithm, least), greatest));
+  for (const part of parts) {
+    for (let picture = 0; picture < part.length; picture += stored) {
+      for (let index = 0; index < latent.channels * plane; index++) {
+        const channel = Math.floor(index / plane);
+        const value = part[picture + index];
+        values[channel] += value;
+        squares[channel] += value ** 2;
+        if (posterior) {
+          squares[channel] += variance(part[picture + latent.channels * plane + index]);
+        }
+      }
+    }
+  }
+  return { values: [...values], squares: [...squares] };
+}

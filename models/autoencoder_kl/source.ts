@@ -1,0 +1,129 @@
+/**
+ * Where the weights of an autoencoder are: a run of this tool, a folder of diffusers, a file.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { dirname, join } from "@std/path";
+import { InputError } from "../../base/errors.ts";
+import { describeNonFinite } from "../../base/finite.ts";
+import { readRegularText } from "../../formats/files/regular_file.ts";
+import { parseJsonConfig } from "../../nn/config.ts";
+import { matchWeights } from "../../nn/weights_file.ts";
+import {
+  findWeights,
+  isWeightsFile,
+  openCheckpointFile,
+  type WeightChoice,
+} from "../../training/checkpoints/checkpoint.ts";
+import { readManifestOf } from "../../training/checkpoints/manifest.ts";
+import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
+import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
+import { checkAutoencoderKLConfig } from "./config.ts";
+import { autoencoderKLFamily } from "./family.ts";
+import { type AutoencoderKLConfig, autoencoderKLParameters } from "./model.ts";
+
+/** Where weights are and what they are weights of. */
+export interface AutoencoderKLSource {
+  /** Size and shape of the model. */
+  readonly config: AutoencoderKLConfig;
+  /** A safetensors file. */
+  readonly path: string;
+  /** Says that the weights are not those that were asked for. */
+  readonly note?: string;
+}
+
+/** The weights of an autoencoder in memory. */
+export interface AutoencoderKLWeights extends AutoencoderKLSource {
+  /**
+   * Identifies the encoder, which decides what latents mean, under whatever names a file has its weights:
+   * the published decoders for it differ.
+   */
+  readonly hash: string;
+  /** The values of a parameter. */
+  values(name: string): Float32Array;
+}
+
+/** Names of diffusers' files in a folder. */
+const published = { config: "config.json", weights: "diffusion_pytorch_model" } as const;
+
+/**
+ * Finds the weights of a run folder, a checkpoint folder, a folder of diffusers, or a file with a
+ * configuration given or beside it.
+ *
+ * @throws InputError when there is nothing to load
+ */
+export async function findAutoencoderKL(
+  path: string,
+  choice: WeightChoice,
+  config?: AutoencoderKLConfig,
+): Promise<AutoencoderKLSource> {
+  if (await isWeightsFile(path)) {
+    const found = config ?? await publishedConfig(dirname(path));
+    if (found) return { config: found, path };
+    throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
+  }
+  const found = await publishedConfig(path);
+  if (found) return { config: found, path: await publishedWeights(path) };
+  const checkpoint = await resolveCheckpoint(path);
+  const manifest = await orNewestWhole(checkpoint, readManifestOf(autoencoderKLFamily, checkpoint));
+  return { config: manifest.config, ...await findWeights(checkpoint, choice) };
+}
+
+/** The configuration in a folder of diffusers; undefined when it is none. */
+async function publishedConfig(folder: string): Promise<AutoencoderKLConfig | undefined> {
+  const path = join(folder, published.config);
+  const text = await readRegularText(path).catch(() => "");
+  if (!text.includes("_class_name")) return undefined;
+  return checkAutoencoderKLConfig(parseJsonConfig(text, path), path);
+}
+
+/** The weights in a folder of diffusers, in one file or in several with an index. */
+async function publishedWeights(folder: string): Promise<string> {
+  for (const ending of [".safetensors", ".safetensors.index.json"]) {
+    const path = join(folder, published.weights + ending);
+    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+  }
+  throw new InputError(
+    `${folder}: has ${published.config}, but no ${published.weights}.safetensors`,
+  );
+}
+
+/**
+ * Reads the weights.
+ *
+ * @throws InputError when the file is damaged, a parameter is missing, unknown, of another shape, or not
+ * finite
+ */
+export async function readAutoencoderKL(
+  source: AutoencoderKLSource,
+): Promise<AutoencoderKLWeights> {
+  return await orNewestWhole(dirname(source.path), readValues(source));
+}
+
+async function readValues(source: AutoencoderKLSource): Promise<AutoencoderKLWeights> {
+  const specifications = autoencoderKLParameters(source.config);
+  using file = await openCheckpointFile(source.path);
+  const { tensors } = matchWeights(file, specifications);
+  const values = new Map<string, Float32Array>();
+  for (const name of tensors.tensors.keys()) {
+    values.set(name, tensors.readFloat32(name));
+    const problem = describeNonFinite(name, values.get(name)!);
+    if (problem !== undefined) throw new InputError(`${source.path}: ${problem}`);
+  }
+  file.checkContents();
+  const of = (name: string) => values.get(name)!;
+  return { ...source, hash: encoderHash(source.config, of), values: of };
+}
+
+function encoderHash(
+  config: AutoencoderKLConfig,
+  values: (name: string) => Float32Array,
+): string {
+  const { scalingFactor: _, ...architecture } = config;
+  const hash = createHash("sha256").update(JSON.stringify(Object.entries(architecture).sort()));
+  for (const { name } of autoencoderKLParameters(config)) {
+    if (/^(?:encoder|quant_conv)\./.test(name)) hash.update(name).update(values(name));
+  }
+  return hash.digest("hex");
+}

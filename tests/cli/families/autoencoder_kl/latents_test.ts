@@ -1,0 +1,135 @@
+/** Latent diffusion from scratch: train an autoencoder, encode, train on the latents, draw pictures. */
+import assert from "node:assert/strict";
+import { join } from "@std/path";
+import { decodePicture } from "../../../../data/pictures/picture.ts";
+import { readPngMetadata } from "../../../../formats/pictures/png.ts";
+import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
+import { readCacheManifest } from "../../../../data/latents/cache.ts";
+import {
+  assertRefuses,
+  assertSameTensors,
+  checkpointOf,
+  namesIn,
+  onWasm,
+  start,
+  succeed,
+  withFolder,
+  writeTinyData,
+} from "../../runs.ts";
+
+const words = (line: string): string[] => line.split(" ");
+
+/** An autoencoder of grey pictures with latents of 4 x 4 x 4, trained for a step. */
+async function trainVae(folder: string, data: string, ...args: string[]): Promise<string> {
+  const model = words("--block-out-channels 4,8 --groups 2 --batch-size 4 --steps 1");
+  const flags = [...model, "--data-path", data, "--results-dir", folder, ...onWasm, ...args];
+  return await succeed("train", "vae", ...flags);
+}
+
+const encode = (vae: string, data: string, out: string, ...args: string[]): string[] => [
+  ...["encode", "--ckpt", vae, "--data-path", data, "--out", out],
+  ...words("--shard-length 5 --batch-size 2"),
+  ...onWasm,
+  ...args,
+];
+
+const tinyDiT = [...words("--patch 2 --hidden 16 --heads 2 --depth 1 --batch-size 4"), ...onWasm];
+
+async function bytesOf(folder: string): Promise<Map<string, string>> {
+  const names = await namesIn(folder);
+  const read = async (name: string) =>
+    [name, (await Deno.readFile(join(folder, name))).toBase64()] as const;
+  return new Map(await Promise.all(names.map(read)));
+}
+
+Deno.test("latent diffusion without a download, from pictures to pictures", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeTinyData(join(folder, "data.npz"));
+    const vae = await trainVae(join(folder, "vae"), data);
+    const cache = join(folder, "cache");
+    await succeed(...encode(vae, data, cache, "--flips", "-q"));
+    const { source, shards, mirrored } = await readCacheManifest(cache);
+    assert.deepEqual([source.pictures, shards.length, mirrored], [16, 4, true]);
+
+    const dit = (...args: string[]) =>
+      succeed("train", "dit", "--results-dir", join(folder, "dit"), ...tinyDiT, ...args);
+    const on = ["--data-path", cache, "--flip", "--ckpt-every", "2"];
+    const whole = await dit(...on, "--steps", "4");
+    const begun = await dit(...on, "--steps", "2");
+    await succeed("train", "dit", "--resume", begun, "--steps", "4", ...onWasm);
+    await assertSameTensors(checkpointOf(begun, 4), checkpointOf(whole, 4));
+
+    const sample = (out: string, ...args: string[]) =>
+      [...words("sample dit --ckpt"), whole, "--out", join(folder, out), ...onWasm, ...args]
+        .concat(words("--sampler ddim --num-sampling-steps 2"));
+    const latents = join(folder, "latents.safetensors");
+    await succeed(...sample("drawn", "--save-latents", latents));
+    const picture = await Deno.readFile(join(folder, "drawn", "000000.png"));
+    const about = readPngMetadata(picture) as { readonly decoder: { readonly pictures: object } };
+    assert.deepEqual(about.decoder.pictures, { channels: 1, inputSize: 8 });
+    using drawn = await openSafetensors(latents);
+    assert.deepEqual(drawn.info("latents").shape, [2, 4, 4, 4]);
+
+    // Another decoder of the same encoder will do; another encoder is refused by name.
+    const other = await trainVae(join(folder, "other"), data, "--seed", "1");
+    await assertRefuses(
+      folder,
+      sample("drawn", "--vae", other),
+      1,
+      /ema\.safetensors: its encoder is not the one that the model's latents come from, that of/,
+    );
+    await assertRefuses(
+      folder,
+      words(
+        `train dit --resume ${begun.replaceAll(" ", "\u0000")} --allow-changes data --data-path`,
+      )
+        .map((word) => word.replaceAll("\u0000", " ")).concat(data, onWasm),
+      1,
+      /data\.npz: is no cache of latents; the run trains on those of .*ema\.safetensors/,
+    );
+    const moved = join(folder, "moved");
+    await Deno.rename(vae, moved);
+    await assertRefuses(folder, sample("again"), 1, /come from this autoencoder, --vae says where/);
+    await succeed(...sample("again", "--vae", moved, "--tile", "8"));
+    const pixels = (out: string) => decodePicture(join(folder, out, "000000.png"), out);
+    assert.deepEqual(await pixels("again"), await pixels("drawn"));
+  });
+});
+
+Deno.test("encode: killed and stopped, a cache ends with the same bytes; another autoencoder is refused", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeTinyData(join(folder, "data.npz"));
+    const vae = await trainVae(join(folder, "vae"), data);
+    const [whole, killed] = [join(folder, "whole"), join(folder, "killed")];
+    await succeed(...encode(vae, data, whole));
+    const running = start(encode(vae, data, killed));
+    await running.until(/^picture/m);
+    running.kill("SIGKILL");
+    await running.finished();
+    await succeed(...encode(vae, data, killed));
+    assert.deepEqual(await bytesOf(killed), await bytesOf(whole));
+
+    const other = await trainVae(join(folder, "other"), data, "--seed", "1");
+    const refusals: [string[], number, RegExp][] = [
+      [encode(other, data, whole), 1, /was begun with another autoencoder/],
+      [encode(vae, data, whole, "--image-size", "16"), 1, /another size of pictures/],
+      [encode(vae, data, whole, "--image-size", "7"), 1, /the side 7 is not divisible by 2/],
+      [encode(vae, data, join(folder, "new"), "--tile", "7"), 2, /--tile: the side 7 is not divis/],
+      [words("encode --out x"), 2, /--ckpt is needed/],
+      [["encode", "--ckpt", vae], 2, /--out is needed/],
+      [["encode", "--ckpt", data, "--out", "x"], 1, /a bare weights file needs --config/],
+      [words("encode dit --ckpt x"), 2, /encode: there is none for a DiT, only for vae/],
+      [
+        ["train", "dit", "--data-path", whole, "--flip", ...tinyDiT],
+        1,
+        /holds no mirrored pictures for --flip; encode --flips/,
+      ],
+      [
+        ["train", "dit", "--data-path", whole, "--sample-every", "5", ...tinyDiT],
+        2,
+        /--sample-every/,
+      ],
+    ];
+    for (const [args, code, message] of refusals) await assertRefuses(folder, args, code, message);
+  });
+});

@@ -1,0 +1,184 @@
+/** Caches of latents: the same bytes however they were written, statistics, and what is refused. */
+import assert from "node:assert/strict";
+import { join } from "@std/path";
+import { InputError } from "../../../base/errors.ts";
+import {
+  type CacheDescription,
+  cacheManifestPath,
+  normalizationOf,
+  readCacheManifest,
+} from "../../../data/latents/cache.ts";
+import { openLatentCache } from "../../../data/latents/dataset.ts";
+import { CacheWriter, type EncodedPictures } from "../../../data/latents/writer.ts";
+import { createLoader } from "../../../data/order/loader.ts";
+import { withFolder } from "../../cli/runs.ts";
+
+const description: CacheDescription = {
+  format: "tessera-latents",
+  version: 1,
+  autoencoder: { config: { family: "some" }, path: "/somewhere", hash: "0".repeat(64) },
+  source: { path: "/pictures", fingerprint: "f", pictures: 7 },
+  classNames: ["a", "b"],
+  pixels: { channels: 3, height: 8, width: 12 },
+  latent: { channels: 2, height: 2, width: 3 },
+  posterior: true,
+  mirrored: true,
+  type: "F32",
+  shardLength: 3,
+};
+
+/** Numbers of one picture: 2 means and 2 logarithms of variances for 6 positions. */
+const length = 24;
+
+/** What stands for the posterior of a picture; the number of the picture is its first mean. */
+const moments = (picture: number, mirrored: boolean): Float32Array =>
+  Float32Array.from(
+    { length },
+    (_, i) => i === 0 ? (mirrored ? -picture : picture) : Math.fround(Math.sin(picture * 31 + i)),
+  );
+
+function shard(first: number, count: number): EncodedPictures {
+  const of = (mirrored: boolean) =>
+    Float32Array.from(
+      { length: count * length },
+      (_, i) => moments(first + Math.floor(i / length), mirrored)[i % length],
+    );
+  const labels = Int32Array.from({ length: count }, (_, i) => (first + i) % 2);
+  return { latents: of(false), mirrored: of(true), labels };
+}
+
+/** Writes at most so many files of what is missing. */
+async function write(folder: string, changes: Partial<CacheDescription> = {}, files = Infinity) {
+  const writer = await CacheWriter.open(folder, { ...description, ...changes });
+  for (let file = 0; file < files && writer.next > 0; file++) {
+    await writer.add(shard(writer.pictures, writer.next));
+  }
+  return writer.next === 0 ? await writer.finish() : undefined;
+}
+
+const contents = async (folder: string): Promise<Map<string, string>> => {
+  const files = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  return new Map(
+    await Promise.all(
+      files.map(async (name) =>
+        [name, (await Deno.readFile(join(folder, name))).toBase64()] as const
+      ),
+    ),
+  );
+};
+
+const refuses = (promise: Promise<unknown>, message: RegExp) =>
+  assert.rejects(promise, (error) => error instanceof InputError && message.test(error.message));
+
+Deno.test("a cache that was stopped after any file, or lost one, ends with the same bytes", async () => {
+  await withFolder(async (folder) => {
+    const whole = join(folder, "whole");
+    await write(whole);
+    const expected = await contents(whole);
+    assert.equal(expected.size, 4);
+    for (const files of [0, 1, 2]) {
+      const stopped = join(folder, `stopped ${files}`);
+      await write(stopped, {}, files);
+      await refuses(
+        openLatentCache(stopped),
+        /is not whole: \d of 7 pictures are encoded; the same/,
+      );
+      // What a killed process was writing.
+      await Deno.writeTextFile(join(stopped, ".cache.json.0123abcd.tmp"), "{");
+      await write(stopped);
+      assert.deepEqual(await contents(stopped), expected);
+    }
+    const { shards } = await readCacheManifest(whole);
+    await Deno.truncate(join(whole, shards[1].file), 100);
+    await refuses(openLatentCache(whole), /damaged: its length \(100\)/);
+    await write(whole);
+    assert.deepEqual(await contents(whole), expected);
+  });
+});
+
+Deno.test("a cache of something else is refused by what differs; so is a folder of something else", async () => {
+  await withFolder(async (folder) => {
+    const cache = join(folder, "cache");
+    await write(cache, {}, 1);
+    const { autoencoder, pixels, source } = description;
+    const others: [Partial<CacheDescription>, RegExp][] = [
+      [
+        { autoencoder: { ...autoencoder, hash: "1".repeat(64) } },
+        /was begun with another autoencoder/,
+      ],
+      [{ pixels: { ...pixels, width: 8 } }, /another size of pictures \(.*12.*\), not .*8/],
+      [{ source: { ...source, fingerprint: "g" } }, /another set of pictures/],
+      [{ mirrored: false }, /another choice of mirrored pictures/],
+      [{ type: "F16" }, /another type of numbers/],
+      [{ shardLength: 4 }, /another number of pictures a file/],
+    ];
+    for (const [changes, message] of others) await refuses(write(cache, changes), message);
+    // Where autoencoder and pictures lie does not matter.
+    assert(await write(cache, { autoencoder: { ...autoencoder, path: "/elsewhere" } }));
+    const other = join(folder, "other");
+    await Deno.mkdir(other);
+    await Deno.writeTextFile(join(other, "mine.txt"), "");
+    await refuses(write(other), /is no cache of latents and holds mine\.txt/);
+    const path = cacheManifestPath(cache);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace('"posterior": true', '"posterior": 1'));
+    await refuses(openLatentCache(cache), /cache\.json: posterior: /);
+    await Deno.writeTextFile(path, text.slice(0, -9));
+    await refuses(openLatentCache(cache), /not valid JSON/);
+  });
+});
+
+Deno.test("statistics are those of the samples that training draws", async () => {
+  await withFolder(async (folder) => {
+    const { statistics, normalization } = (await write(folder))!;
+    const all = Array.from({ length: 7 }, (_, i) => [moments(i, false), moments(i, true)]).flat();
+    for (const channel of [0, 1]) {
+      const means = all.flatMap((m) => [...m.subarray(6 * channel, 6 * channel + 6)]);
+      const variances = all.flatMap((m) =>
+        [...m.subarray(12 + 6 * channel, 18 + 6 * channel)].map(Math.exp)
+      );
+      const average = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+      const mean = average(means);
+      const deviation = Math.sqrt(
+        average(means.map((m) => (m - mean) ** 2)) + average(variances),
+      );
+      assert(Math.abs(statistics!.mean[channel] - mean) < 1e-9);
+      assert(Math.abs(statistics!.deviation[channel] - deviation) < 1e-9);
+    }
+    assert.deepEqual(normalization!.shift, statistics!.mean);
+    assert.deepEqual(normalization!.scale, statistics!.deviation.map((d) => 1 / d));
+    assert.deepEqual(normalizationOf(statistics!, 0.18215), {
+      shift: [0, 0],
+      scale: [0.18215, 0.18215],
+    });
+    assert.deepEqual(normalizationOf({ mean: [1], deviation: [0] }), { shift: [1], scale: [1] });
+  });
+});
+
+Deno.test("a cache is a data set: latents, labels, mirrored ones where the loader mirrors", async () => {
+  await withFolder(async (folder) => {
+    const [exact, halves] = [join(folder, "f32"), join(folder, "f16")];
+    await write(exact);
+    await write(halves, { type: "F16" });
+    const dataset = await openLatentCache(exact);
+    const { channels, height, width, classNames } = dataset;
+    assert.deepEqual([dataset.length, channels, height, width], [7, 4, 2, 3]);
+    assert.deepEqual([classNames, dataset.label(4), dataset.label(5)], [["a", "b"], 0, 1]);
+    const out = new Float32Array(3 * length);
+    dataset.read([6, 0, dataset.mirrorOf!(4)], out);
+    assert.deepEqual(
+      out,
+      Float32Array.of(...moments(6, false), ...moments(0, false), ...moments(4, true)),
+    );
+    const rounded = await openLatentCache(halves);
+    rounded.read([6, 0, 4], out);
+    assert.equal(out[1], new Float16Array([moments(6, false)[1]])[0]);
+    assert.notEqual(rounded.fingerprint, dataset.fingerprint);
+    assert.throws(() => dataset.read([14], new Float32Array(length)), /no latent 14, there are 7/);
+    const loader = createLoader(dataset, { seed: 3, batchSize: 7, flip: true });
+    const { images, indices } = await loader.next();
+    const firsts = [...indices].map((_, i) => images[i * length]);
+    assert.deepEqual(firsts.map(Math.abs), [...indices]);
+    assert(firsts.some((value) => value < 0) && firsts.some((value) => value > 0));
+  });
+});
