@@ -30,6 +30,7 @@ export {
   type OpenPictureSetOptions,
   type Split,
 } from "./open.ts";
+export type { LatentAutoencoder, LatentNormalization, LatentSettings } from "./latents/cache.ts";
 export type { PictureSet, PictureSource } from "./picture_set.ts";
 export type { ImageDataset } from "./dataset.ts";
 export { type Batch, createLoader, type Loader, type LoaderOptions } from "./order/loader.ts";

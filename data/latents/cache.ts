@@ -31,6 +31,16 @@ export interface PlaneSizes {
 export const positionsOf = ({ frames = 1, height, width }: PlaneSizes): number =>
   frames * height * width;
 
+/** The autoencoder that latents come from. */
+export interface LatentAutoencoder {
+  /** Its size and shape. */
+  readonly config: FamilyConfig;
+  /** Path of its weights when the cache was begun. */
+  readonly path: string;
+  /** Identifies its encoder. */
+  readonly hash: string;
+}
+
 /** What decides every latent of a cache, and where it comes from. */
 export interface CacheDescription {
   /** Marks the file. */
@@ -38,14 +48,7 @@ export interface CacheDescription {
   /** Version of the layout. */
   readonly version: 1;
   /** What has encoded. */
-  readonly autoencoder: {
-    /** Its size and shape. */
-    readonly config: FamilyConfig;
-    /** Path of its weights when the cache was begun. */
-    readonly path: string;
-    /** Identifies its weights and architecture. */
-    readonly hash: string;
-  };
+  readonly autoencoder: LatentAutoencoder;
   /** What was encoded. */
   readonly source: {
     /** Path of the pictures when the cache was begun. */
@@ -113,7 +116,7 @@ export interface LatentNormalization {
 /** What a run keeps of the cache that it is trained on. */
 export interface LatentSettings extends LatentNormalization {
   /** What has encoded, and decodes. */
-  readonly autoencoder: CacheDescription["autoencoder"];
+  readonly autoencoder: LatentAutoencoder;
   /** Whether what is stored are posteriors, of which training draws samples. */
   readonly posterior: boolean;
 }
