@@ -100,6 +100,8 @@ export interface TrainingFace<Config extends FamilyConfig, Settings extends Comm
   extends RunSchemas<Settings> {
   /** The programs of a step. */
   graphs(config: Config, settings: Settings): StepGraphs;
+  /** What the model is trained with and has no part of, such as a discriminator; none when absent. */
+  companions?(config: Config, settings: Settings): readonly ParameterSpecification[];
 }
 
 /** A family of models. */

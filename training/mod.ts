@@ -17,6 +17,7 @@ export type { DataPosition } from "./runs/batch_source.ts";
 export { classificationLoss, type SlotTargets } from "./losses/classification.ts";
 export { contrastiveLoss } from "./losses/contrastive.ts";
 export {
+  type Adversary,
   type Measured,
   type StepGraphs,
   stepInParts,

@@ -4,12 +4,12 @@
  * @module
  */
 import type { MemoryLimits } from "../../kernels/device.ts";
-import type { Program } from "../../kernels/program.ts";
 import { chooseDevice } from "../../kernels/select_device.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
 import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
 import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import {
+  type ForecastExtras,
   forecastMemory,
   type MemoryForecast,
   type MemoryParts,
@@ -62,7 +62,10 @@ export async function describePlan<
       specifications,
       family.training.graphs(config, run),
       options,
-      plan.samples && command.samplerPrograms?.(config, plan.samples, run),
+      {
+        sampler: plan.samples && command.samplerPrograms?.(config, plan.samples, run),
+        companions: family.training.companions?.(config, run),
+      },
     ),
   ].join("\n");
 }
@@ -72,11 +75,11 @@ async function describeMemory(
   specifications: readonly ParameterSpecification[],
   graphs: StepGraphs,
   options: DeviceOptions,
-  sampler?: readonly Program[],
+  extras: ForecastExtras,
 ): Promise<string[]> {
   const { name, kind, reason } = await chooseDevice(options);
   const threads = options.threads ?? navigator.hardwareConcurrency;
-  const memory = forecastMemory(specifications, graphs, { kind, threads }, sampler);
+  const memory = forecastMemory(specifications, graphs, { kind, threads }, extras);
   return [
     line("device", `${name}${kind.threads ? `, threads: ${threads}` : ""} (${reason})`),
     `memory (${name})`,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Family } from "../family.ts";
+import type { TrainedFamily } from "../family.ts";
 import { readCausalTokenizerCase } from "./case.ts";
 import { checkCausalTokenizerConfig } from "./config.ts";
 import { causalTokenizerCodec, causalTokenizerSample, traceCausalTokenizer } from "./graph.ts";
@@ -12,10 +12,12 @@ import {
   causalTokenizerConfigs,
   causalTokenizerParameters,
 } from "./model.ts";
-import { causalTokenizerWorkload } from "./workload.ts";
+import { type TokenizerSettings, tokenizerSettingsSchema } from "./settings.ts";
+import { tokenizerCompanions, tokenizerTrainingGraphs } from "./step.ts";
+import { causalTokenizerWorkload, tokenizerTrainingWorkload } from "./workload.ts";
 
 /** The tokenizers of W.A.L.T, for clips and for pictures. */
-export const causalTokenizerFamily: Family<CausalTokenizerConfig> = {
+export const causalTokenizerFamily: TrainedFamily<CausalTokenizerConfig, TokenizerSettings> = {
   name: "causal-tokenizer",
   title: "causal tokenizer",
   configs: causalTokenizerConfigs,
@@ -25,6 +27,12 @@ export const causalTokenizerFamily: Family<CausalTokenizerConfig> = {
   sample: causalTokenizerSample,
   trace: traceCausalTokenizer,
   workload: causalTokenizerWorkload,
+  trainingWorkload: tokenizerTrainingWorkload,
+  training: {
+    settings: tokenizerSettingsSchema,
+    graphs: tokenizerTrainingGraphs,
+    companions: (_, settings) => tokenizerCompanions(settings),
+  },
   codec: causalTokenizerCodec,
   case: { read: readCausalTokenizerCase },
 };

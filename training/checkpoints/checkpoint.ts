@@ -2,7 +2,7 @@
  * Checkpoints: a folder of safetensors files and a manifest, complete or not there at all.
  *
  * `model.safetensors` (weights), `ema.safetensors` (their moving averages), `optim.safetensors`
- * (moments) and `state.json` (everything else, see `manifest.ts`). The folder is written under a
+ * (moments, and what else training needs, such as a discriminator) and `state.json` (everything else, see `manifest.ts`). The folder is written under a
  * temporary name, the manifest last, and renamed when everything is on disk. The manifest has a
  * checksum of every file, which is compared as the file is read.
  *
@@ -42,7 +42,7 @@ const files = {
 } as const;
 
 /** Names of the tensors in the optimizer's file. */
-const momentNames = { first: "exp_avg.", second: "exp_avg_sq." } as const;
+const momentNames = { first: "exp_avg.", second: "exp_avg_sq.", companion: "with." } as const;
 
 /** Which weights to take from a checkpoint. */
 export type WeightChoice = "ema" | "raw";
@@ -114,12 +114,13 @@ export async function writeCheckpoint(
     const write = async (name: string, ...groups: TensorGroup[]) => {
       records[name] = await writeTensors(join(temporary, name), state, groups);
     };
-    await write(files.raw, ["", state.parameters]);
+    await write(files.raw, ["", modelWeights(state)]);
     await write(files.ema, ["", state.averages]);
     await write(
       files.optimizer,
       [momentNames.first, state.firstMoments],
       [momentNames.second, state.secondMoments],
+      [momentNames.companion, companionsOf(state)],
     );
     await writeManifest(temporary, { ...manifest, files: records });
   });
@@ -148,16 +149,28 @@ export async function writeManifest(
   await writeTextAtomically(join(folder, manifestFile), text);
 }
 
+/** The buffers of some parameters. */
+const pick = (
+  buffers: ParameterBuffers,
+  specifications: readonly ParameterSpecification[],
+): ParameterBuffers => new Map(specifications.map(({ name }) => [name, buffers.get(name)!]));
+
+const modelWeights = ({ parameters, specifications }: TrainingState): ParameterBuffers =>
+  pick(parameters, specifications);
+
+const companionsOf = ({ parameters, companions }: TrainingState): ParameterBuffers =>
+  pick(parameters, companions);
+
 /** Tensors of a file whose names start alike. */
 type TensorGroup = readonly [prefix: string, buffers: ParameterBuffers];
 
 async function writeTensors(
   path: string,
-  { specifications }: TrainingState,
+  { specifications, companions }: TrainingState,
   groups: readonly TensorGroup[],
 ): Promise<FileRecord> {
   const tensors = groups.flatMap(([prefix, buffers]) =>
-    specifications.filter(({ name }) => buffers.has(name)).map((
+    [...specifications, ...companions].filter(({ name }) => buffers.has(name)).map((
       { name, shape },
     ): TensorToWrite => ({
       name: `${prefix}${name}`,
@@ -187,6 +200,7 @@ async function restoreState(folder: string, state: TrainingState): Promise<void>
     const [prefix, buffers] of [
       [momentNames.first, state.firstMoments],
       [momentNames.second, state.secondMoments],
+      [momentNames.companion, companionsOf(state)],
     ] as const
   ) {
     for (const [name, buffer] of buffers) {

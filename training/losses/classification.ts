@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { binary, constant, type Expression, select, unary } from "../../kernels/expression.ts";
+import { binary, constant, select } from "../../kernels/expression.ts";
 import {
   add,
   exponential,
   logarithm,
   map,
   multiply,
+  softplus,
   subtract,
 } from "../../kernels/ops/elementwise/op.ts";
 import { detach, reshape } from "../../kernels/ops/movement/op.ts";
@@ -47,7 +48,7 @@ export function classificationLoss(
   const largest = detach(reduceMaximum(logits, [2]));
   const normalizer = loss === "softmax"
     ? logSumExp(logits, largest)
-    : reduceSum(map(softplus, logits), [2]);
+    : reduceSum(softplus(logits), [2]);
   const isCorrect = map(
     (own, best) => select(binary("lessEqual", best, own), constant(1), constant(0)),
     detach(ofLabel),
@@ -63,11 +64,4 @@ export function classificationLoss(
 function logSumExp(x: Tensor, largest: Tensor): Tensor {
   const below = exponential(subtract(x, reshape(largest, [...largest.shape, 1])));
   return add(logarithm(reduceSum(below, [2])), largest);
-}
-
-/** log(1 + e^x), without overflow: max(x, 0) + log(1 + e^-|x|). */
-function softplus(x: Expression): Expression {
-  const decay = unary("exponential", unary("negate", unary("absolute", x)));
-  const rest = unary("logarithm", binary("add", constant(1), decay));
-  return binary("add", binary("maximum", x, constant(0)), rest);
 }

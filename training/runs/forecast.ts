@@ -53,6 +53,14 @@ export interface MemoryForecast {
   readonly largest: { readonly name: string; readonly bytes: number };
 }
 
+/** What a run has beside the model. */
+export interface ForecastExtras {
+  /** Programs that draw during the run; they share the states of the run. */
+  readonly sampler?: readonly Program[];
+  /** What the model is trained with, such as a discriminator. */
+  readonly companions?: readonly ParameterSpecification[];
+}
+
 /** Adds up allocations of parts and remembers the largest. */
 class Tally {
   readonly parts: { -readonly [Part in keyof MemoryParts]: number } = {
@@ -83,17 +91,15 @@ class Tally {
 
 /**
  * The memory of a run that trains these parameters by these programs.
- *
- * @param sampler programs that draw during the run; they share the states of the run
  */
 export function forecastMemory(
   specifications: readonly ParameterSpecification[],
   { accumulate, update }: StepGraphs,
   { kind, threads }: ForecastTarget,
-  sampler: readonly Program[] = [],
+  { sampler = [], companions = [] }: ForecastExtras = {},
 ): MemoryForecast {
   const tally = new Tally(kind);
-  const bound = addStates(tally, specifications);
+  const bound = addStates(tally, specifications, companions);
   if (accumulate) {
     addProgram(tally, compile(accumulate), kind, bound, { ...stepParts, state: "gradients" });
   }
@@ -110,19 +116,22 @@ export function forecastMemory(
 function addStates(
   tally: Tally,
   specifications: readonly ParameterSpecification[],
+  companions: readonly ParameterSpecification[],
 ): Set<string> {
   const names = new Set<string>();
   const add = (part: keyof MemoryParts, name: string, bytes: number) => {
     names.add(name);
     tally.add(part, name, bytes);
   };
-  for (const { name, shape, trainable } of specifications) {
+  for (const { name, shape, trainable } of [...specifications, ...companions]) {
     const bytes = 4 * elementCount(shape);
     add("parameters", name, bytes);
     if (!trainable) continue;
     add("optimizer", stateNames.firstMoment(name), bytes);
     add("optimizer", stateNames.secondMoment(name), bytes);
-    add("average", stateNames.average(name), bytes);
+  }
+  for (const { name, shape, trainable } of specifications) {
+    if (trainable) add("average", stateNames.average(name), 4 * elementCount(shape));
   }
   return names;
 }

@@ -86,6 +86,8 @@ export interface Evaluator {
 export interface TrainingTask {
   /** The model's parameters in declaration order. */
   readonly specifications: readonly ParameterSpecification[];
+  /** What the model is trained with and has no part of, such as a discriminator; none when absent. */
+  readonly companions?: readonly ParameterSpecification[];
   /** The programs of a step. */
   readonly graphs: StepGraphs;
   /** Batches from a step on; `position` is what the checkpoint of that step says. */
@@ -161,7 +163,7 @@ export async function runTraining(
 ): Promise<Trainer> {
   const { description } = plan;
   using _inUse = plan.folder === undefined ? undefined : await enterRunFolder(plan.folder);
-  const state = allocateState(device, task.specifications);
+  const state = allocateState(device, task.specifications, task.companions);
   const { step, position } = await fillState(device, state, plan);
   const trainer = await Trainer.create(device, task.graphs, state, description.run, step);
   task.prepare?.(trainer);
@@ -209,7 +211,9 @@ async function fillState(
       return { step, position };
     }
     case "weights":
-      if (start.allowOtherClasses) await initializeState(device, state, description.run.seed);
+      if (start.allowOtherClasses || state.companions.length > 0) {
+        await initializeState(device, state, description.run.seed);
+      }
       await readWeights(start.path, state.specifications, state.parameters, start);
       await copyAverages(state);
       return { step: 0 };

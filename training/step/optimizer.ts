@@ -26,10 +26,12 @@ export interface OptimizerSettings {
   readonly clipNorm: number;
   /** Largest decay of the moving average of the weights, between 0 and 1. */
   readonly averageDecay: number;
+  /** Decays of the moments of AdamW; absent: 0.9 and 0.999. */
+  readonly betas?: readonly [beta1: number, beta2: number];
 }
 
-/** beta1, beta2 and epsilon of AdamW, as in the papers. */
-const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
+/** beta1 and beta2 of AdamW where a run has none of its own, and epsilon, as in the papers. */
+const [usualBetas, epsilon] = [[0.9, 0.999], 1e-8] as const;
 
 /**
  * Decay of the moving average at a step, warmed up so that short runs are not dominated by the
@@ -53,7 +55,7 @@ export function scheduleAtStep(
   weightDecay: number = settings.weightDecay,
 ): Float32Array {
   const values = new Float32Array(adamwSchedule.length);
-  const { learningRate, rateSchedule } = settings;
+  const { learningRate, rateSchedule, betas: [beta1, beta2] = usualBetas } = settings;
   values[adamwSchedule.learningRate] = learningRateAt(step, learningRate, rateSchedule);
   values[adamwSchedule.beta1] = beta1;
   values[adamwSchedule.beta2] = beta2;
@@ -88,12 +90,14 @@ export interface OptimizerGraph {
  * `schedule` (8), and for the parameters of a head `schedule of the head` (8).
  *
  * @param parameters name to parameter state @param gradients in the same order
+ * @param isAveraged whether there is a moving average of a parameter
  */
 export function optimizerGraph(
   parameters: ReadonlyMap<string, Tensor>,
   gradients: readonly Tensor[],
   clipNorm: number,
   isHead: (name: string) => boolean = () => false,
+  isAveraged: (name: string) => boolean = () => true,
 ): OptimizerGraph {
   const body = input(scheduleInputs.body, [adamwSchedule.length]);
   const head = input(scheduleInputs.head, [adamwSchedule.length]);
@@ -105,7 +109,7 @@ export function optimizerGraph(
       gradient: gradients[index],
       firstMoment: state(stateNames.firstMoment(name), parameter.shape),
       secondMoment: state(stateNames.secondMoment(name), parameter.shape),
-      average: state(stateNames.average(name), parameter.shape),
+      average: isAveraged(name) ? state(stateNames.average(name), parameter.shape) : undefined,
       schedule: isHead(name) ? head : body,
       gradientScale,
     })
@@ -160,5 +164,15 @@ export function unlessSkipped(value: Tensor, skipped: Tensor): Tensor {
     (x, flag) => select(binary("equal", flag, constant(0)), x, constant(0)),
     value,
     skipped,
+  );
+}
+
+/** One value where a flag (0 or 1) is set, another where it is not; neither is multiplied. */
+export function whereSkipped(skipped: Tensor, whenSet: Tensor, otherwise: Tensor): Tensor {
+  return map(
+    (flag, a, b) => select(binary("equal", flag, constant(0)), b, a),
+    skipped,
+    whenSet,
+    otherwise,
   );
 }

@@ -20,6 +20,7 @@ import {
   optimizerGraph,
   stateNames,
   unlessSkipped,
+  whereSkipped,
 } from "./optimizer.ts";
 
 /** What a model is trained on, and from what parameters it was computed. */
@@ -34,6 +35,18 @@ export interface StepLosses {
   readonly terms: Readonly<Record<string, Tensor>>;
   /** Parameters that follow the head's weight decay; absent: none. */
   readonly isHead?: (name: string) => boolean;
+  /** What is trained beside the model and against it. */
+  readonly adversary?: Adversary;
+}
+
+/** A network that a model is trained against, such as a discriminator. It is no part of the model. */
+export interface Adversary {
+  /** Its parameters and other states in declaration order; the states are among those of the losses. */
+  readonly specifications: readonly ParameterSpecification[];
+  /** What its parameters minimise: a scalar. */
+  readonly loss: Tensor;
+  /** What its other states become, such as running means, unless the step is skipped. */
+  readonly updates: readonly Update[];
 }
 
 /** A loss and what is measured beside it. */
@@ -65,19 +78,35 @@ const partLosses = "losses of the parts";
 
 /** The step of a whole batch: loss, gradients, update. */
 export function wholeStep(losses: StepLosses, clipNorm: number): StepGraphs {
-  const { specifications, states, loss, terms, isHead } = losses;
-  const parameters = trainedStates(specifications, states);
-  const found = gradients(loss, [...parameters.values()]);
-  const optimizer = optimizerGraph(parameters, found, clipNorm, isHead);
+  const { specifications, states, loss, terms, isHead, adversary } = losses;
+  const model = trainedStates(specifications, states);
+  const opposed = trainedStates(adversary?.specifications ?? [], states);
+  const found = [
+    ...gradients(loss, [...model.values()]),
+    ...(adversary ? gradients(adversary.loss, [...opposed.values()]) : []),
+  ];
+  const parameters = new Map([...model, ...opposed]);
+  const isAveraged = (name: string) => model.has(name);
+  const optimizer = optimizerGraph(parameters, found, clipNorm, isHead, isAveraged);
+  const { skipped } = optimizer;
+  const followed = (adversary?.updates ?? []).map(({ state, value }): Update => ({
+    state,
+    value: whereSkipped(skipped, state, value),
+  }));
   const update = makeGraph("training step", {
-    updates: [updatedSums([loss, ...Object.values(terms)], optimizer)],
+    updates: [updatedSums([loss, ...Object.values(terms)], optimizer), ...followed],
     effects: optimizer.effects,
   });
   return { parts: 1, update, columns: columnsOf(losses) };
 }
 
-/** The step of a batch in equal parts; `losses` are those of one part. */
+/**
+ * The step of a batch in equal parts; `losses` are those of one part.
+ *
+ * @throws RangeError with an adversary, whose running means are those of whole batches
+ */
 export function stepInParts(losses: StepLosses, clipNorm: number, parts: number): StepGraphs {
+  if (losses.adversary) throw new RangeError("a step against an adversary has no parts");
   return {
     parts,
     accumulate: accumulationGraph(losses, parts),

@@ -23,13 +23,15 @@ export type ParameterBuffers = ReadonlyMap<string, DeviceBuffer>;
 export interface TrainingState {
   /** The model's parameters in declaration order. */
   readonly specifications: readonly ParameterSpecification[];
-  /** The weights, one buffer a specification. */
+  /** What the model is trained with and has no part of, such as a discriminator. */
+  readonly companions: readonly ParameterSpecification[];
+  /** The weights, one buffer a specification, those of companions too. */
   readonly parameters: ParameterBuffers;
   /** Trained parameters only. */
   readonly firstMoments: ParameterBuffers;
   /** Trained parameters only. */
   readonly secondMoments: ParameterBuffers;
-  /** Moving averages of all parameters; frozen ones are the parameters themselves. */
+  /** Moving averages of all parameters of the model; frozen ones are the parameters themselves. */
   readonly averages: ParameterBuffers;
 }
 
@@ -37,8 +39,10 @@ export interface TrainingState {
 export function allocateState(
   device: Device,
   specifications: readonly ParameterSpecification[],
+  companions: readonly ParameterSpecification[] = [],
 ): TrainingState {
-  const trained = specifications.filter(({ trainable }) => trainable);
+  const isTrained = ({ trainable }: ParameterSpecification) => trainable;
+  const all = [...specifications, ...companions];
   const buffers = (
     of: readonly ParameterSpecification[],
     title: (name: string) => string,
@@ -49,14 +53,17 @@ export function allocateState(
         device.createBuffer(title(name), "f32", elementCount(shape)),
       ]),
     );
-  const parameters = buffers(specifications, (name) => name);
-  const averages = buffers(trained, stateNames.average);
-  for (const [name, buffer] of parameters) if (!averages.has(name)) averages.set(name, buffer);
+  const parameters = buffers(all, (name) => name);
+  const averages = buffers(specifications.filter(isTrained), stateNames.average);
+  for (const { name } of specifications) {
+    if (!averages.has(name)) averages.set(name, parameters.get(name)!);
+  }
   return {
     specifications,
+    companions,
     parameters,
-    firstMoments: buffers(trained, stateNames.firstMoment),
-    secondMoments: buffers(trained, stateNames.secondMoment),
+    firstMoments: buffers(all.filter(isTrained), stateNames.firstMoment),
+    secondMoments: buffers(all.filter(isTrained), stateNames.secondMoment),
     averages,
   };
 }
@@ -76,7 +83,8 @@ function stateBindings(state: TrainingState): Map<string, DeviceBuffer> {
   for (const name of state.firstMoments.keys()) {
     bindings.set(stateNames.firstMoment(name), state.firstMoments.get(name)!);
     bindings.set(stateNames.secondMoment(name), state.secondMoments.get(name)!);
-    bindings.set(stateNames.average(name), state.averages.get(name)!);
+    const average = state.averages.get(name);
+    if (average) bindings.set(stateNames.average(name), average);
   }
   return bindings;
 }
@@ -87,7 +95,8 @@ export async function initializeState(
   state: TrainingState,
   seed: number,
 ): Promise<void> {
-  await initializeParameters(device, state.specifications, state.parameters, seed);
+  const all = [...state.specifications, ...state.companions];
+  await initializeParameters(device, all, state.parameters, seed);
   await copyAverages(state);
 }
 

@@ -4,8 +4,31 @@
  * @module
  */
 import type { CausalTokenizerConfig } from "../../../models/causal_tokenizer/model.ts";
-import type { FamilyCommands } from "../commands.ts";
+import { type FamilyCommands, trainCommand } from "../commands.ts";
 import { causalTokenizerFields } from "./model_flags.ts";
+import { trainTokenizerFlags } from "./train_flags.ts";
+
+const train = trainCommand({
+  summary: "train a tokenizer of clips or pictures, whose latents W.A.L.T works on",
+  description:
+    "Train a causal autoencoder on clips, or on pictures, against a discriminator that " +
+    "learns to tell its reconstructions from them.\n\n" +
+    "Without flags it trains a small model on the animations that come with the tool. A run can " +
+    "be stopped with Ctrl-C at any time and resumed.",
+  flags: trainTokenizerFlags,
+  examples: [
+    ["tessera train tokenizer --steps 300", "a first run on the shipped animations"],
+    ["tessera train tokenizer --data-path videos --fps 8 --size 64", "your own videos"],
+    [
+      "tessera train tokenizer --model ImageTokenizer-XS --data-path photos --size 64",
+      "pictures",
+    ],
+    ["tessera train tokenizer --adversarial-weight 0", "squared error only, much faster"],
+    ["tessera train tokenizer --resume auto --steps 5000", "go on with the newest run"],
+    ["tessera train tokenizer --model CausalTokenizer --size 128 --dry-run", "what it would need"],
+  ],
+  load: async () => (await import("./train.ts")).tokenizerTraining,
+});
 
 /** The commands of causal tokenizers. */
 export const causalTokenizerCommands: FamilyCommands<CausalTokenizerConfig> = {
@@ -19,4 +42,5 @@ export const causalTokenizerCommands: FamilyCommands<CausalTokenizerConfig> = {
       "cotangent.video",
     hint: "clips to latents and latents to clips",
   },
+  train,
 };

@@ -191,6 +191,19 @@ export const tanh = (x: Tensor): Tensor => map(tanhExpression, x);
 export const silu = (x: Tensor): Tensor =>
   map((a) => binary("multiply", a, unary("sigmoid", a)), x);
 
+/** x where it is positive, else `slope` times x; slope is from 0 to 1. */
+export const leakyRelu = (x: Tensor, slope: number): Tensor =>
+  map((a) => binary("maximum", a, binary("multiply", constant(slope), a)), x);
+
+/** log(1 + e^x), without overflow: max(x, 0) + log(1 + e^-|x|). */
+export function softplus(x: Tensor): Tensor {
+  return map((a) => {
+    const decay = unary("exponential", unary("negate", unary("absolute", a)));
+    const rest = unary("logarithm", binary("add", constant(1), decay));
+    return binary("add", binary("maximum", a, constant(0)), rest);
+  }, x);
+}
+
 /**
  * The tanh form of GELU, `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`, written with
  * `1 + tanh z = 2 sigmoid(2 z)`.

@@ -36,7 +36,7 @@ eachDefaultDevice("a run has the same bits with and without pictures", async (de
         ditParameters(config),
         ditTrainingGraphs(config, run),
         { kind: device.kind, threads: Number(/(\d) thread/.exec(name)![1]) },
-        Object.values(samplingPrograms(network, settings)),
+        { sampler: Object.values(samplingPrograms(network, settings)) },
       );
       assert.deepEqual([...seen], [total], "the forecast");
     }

@@ -68,6 +68,19 @@ Deno.test("the optimizer's numbers hold the rate of their step", () => {
   assert.equal(rate(2, { rateSchedule }), 0.5);
 });
 
+Deno.test("the optimizer's numbers hold the betas of the run, and correct for them", () => {
+  const settings = { learningRate: 1, weightDecay: 0, clipNorm: 0, averageDecay: 0 };
+  const { beta1, beta2, correction1, correction2 } = adamwSchedule;
+  const numbers = (given: object) => {
+    const values = scheduleAtStep(2, { ...settings, ...given });
+    return [beta1, beta2, correction1, correction2].map((place) => values[place]);
+  };
+  const expected = (a: number, b: number) =>
+    [a, b, 1 / (1 - a ** 2), 1 / Math.sqrt(1 - b ** 2)].map(Math.fround);
+  assert.deepEqual(numbers({}), expected(0.9, 0.999));
+  assert.deepEqual(numbers({ betas: [0, 0.99] }), expected(0, 0.99));
+});
+
 Deno.test("schedules that end at 0 tell when", () => {
   const rsqrt = { kind: "rsqrt", warmup: 1, timescale: 3, steps: 20 } as const;
   const cosine = { kind: "cosine", warmup: 1, steps: 20 } as const;
