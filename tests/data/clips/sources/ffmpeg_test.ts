@@ -1,16 +1,26 @@
 /** Videos through ffmpeg: the real one where it is installed, else a script that answers like it. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { start, withFolder } from "../../../cli/runs.ts";
-import { taskPermissions } from "../../../cli/support.ts";
+import { withFolder } from "../../../cli/runs.ts";
+import { type Finished, taskPermissions } from "../../../cli/support.ts";
 import { encodeMp4 } from "../../../../formats/video/mp4_writer.ts";
 import { decodePng } from "../../../formats/pictures.ts";
 import { differenceOf, movingSpot } from "../../../formats/video/clips.ts";
 
-/** What `tessera info clips` says of a folder when programs are looked for in another one only. */
-async function infoClips(folder: string, programs: string, ...args: string[]) {
-  const path = `${programs}:/usr/bin:/bin`;
-  return await start(["info", "clips", folder, ...args], { PATH: path }).finished();
+/** What `tessera info clips` says of a folder when programs are looked for in others. */
+async function infoClips(
+  folder: string,
+  path: string,
+  flags: readonly string[] = [],
+  permissions: readonly string[] = taskPermissions,
+): Promise<Finished> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...permissions, "cli/main.ts", "info", "clips", folder, ...flags],
+    env: { XDG_RUNTIME_DIR: "/tmp", NO_COLOR: "1", PATH: path },
+    stdin: "null",
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out, err };
 }
 
 /**
@@ -40,7 +50,8 @@ Deno.test("ffmpeg: a video becomes clips, those behind a failed seek too; a torn
     const videos = join(folder, "videos");
     await Deno.mkdir(videos);
     for (const name of ["a.mkv", "damaged.webm"]) await Deno.writeTextFile(join(videos, name), "x");
-    const { code, out, err } = await infoClips(videos, programs, "--fps", "5", "--frames", "4");
+    const path = `${programs}:/usr/bin:/bin`;
+    const { code, out, err } = await infoClips(videos, path, ["--fps", "5", "--frames", "4"]);
     assert.equal(code, 0, err);
     const [a, damaged] = out.split("\n");
     assert.equal(a, "a.mkv: 4 x 2, 20 frames, 10 fps, 2 s; frames 0 to 14, 2 clips at 5 fps");
@@ -48,6 +59,10 @@ Deno.test("ffmpeg: a video becomes clips, those behind a failed seek too; a torn
       damaged,
       /^damaged\.webm: left out: unreadable: ffmpeg cannot read it: it is torn$/,
     );
+    const others = taskPermissions.filter((word) => !word.startsWith("--allow-run"));
+    const forbidden = await infoClips(videos, path, [], others);
+    assert.equal(forbidden.code, 1);
+    assert.match(forbidden.err, /may not be run here: start Deno with --allow-run=ffmpeg/);
   });
 });
 
@@ -70,7 +85,7 @@ Deno.test({
         await Deno.writeFile(path, await encodeMp4(movingSpot(30, 32, 32, 3, 10)));
         const sheet = `${path}.png`;
         const args = ["--frames", "3", "--fps", "5", "--hop", "2", "--preview-data", sheet];
-        const { code, err } = await start(["info", "clips", path, ...args]).finished();
+        const { code, err } = await infoClips(path, Deno.env.get("PATH")!, args);
         assert.equal(code, 0, err);
         const { height, width, data } = await decodePng(await Deno.readFile(sheet));
         // The frames, without the names at their left.
@@ -91,8 +106,7 @@ Deno.test("ffmpeg: where there is none the message says how it is got, and nothi
   assert.ok(taskPermissions.includes("--allow-run=ffmpeg"));
   await withFolder(async (folder) => {
     await Deno.writeTextFile(join(folder, "a.mkv"), "x");
-    const child = start(["info", "clips", folder], { PATH: join(folder, "nothing") });
-    const { code, out, err } = await child.finished();
+    const { code, out, err } = await infoClips(folder, join(folder, "nothing"));
     assert.equal(code, 1);
     assert.equal(out, "");
     assert.match(
