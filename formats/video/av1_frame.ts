@@ -36,9 +36,6 @@ export interface Colours {
   readonly isFullRange: boolean;
 }
 
-/** What AVIF means where it says nothing, and what sharp writes: sRGB, the matrix of BT.601. */
-export const usualColours: Colours = { primaries: 1, transfer: 13, matrix: 6, isFullRange: true };
-
 /**
  * The frame in an AVIF file of one picture without transparency.
  *
@@ -56,28 +53,39 @@ export function frameOfAvif(avif: Uint8Array, where = "AVIF"): Av1Frame {
   const { body, end } = requireBox(avif, meta, "iprp/ipco/av1C", where);
   return {
     configuration: avif.slice(body, end),
-    data: avif.slice(mdat.body, mdat.end),
+    data: withoutDelimiter(avif.slice(mdat.body, mdat.end)),
   };
 }
 
-/** A frame as an AVIF file (AVIF 1.1, section 2; HEIF, ISO/IEC 23008-12). */
+/** A frame without the mark of its beginning, which videos in boxes leave out (AV1-ISOBMFF, 2.4). */
+function withoutDelimiter(data: Uint8Array): Uint8Array {
+  const isDelimiter = data[0] === 0x12 && data[1] === 0;
+  return isDelimiter ? data.subarray(2) : data;
+}
+
+/**
+ * A frame as an AVIF file (AVIF 1.1, section 2; HEIF, ISO/IEC 23008-12).
+ *
+ * @param colours what the frame itself says of them unless told
+ */
 export function avifOfFrame(
   { configuration, data }: Av1Frame,
   { width, height }: { readonly width: number; readonly height: number },
-  { primaries, transfer, matrix, isFullRange }: Colours = usualColours,
+  colours?: Colours,
 ): Uint8Array<ArrayBuffer> {
   const item = 1;
   const type = makeBox("ftyp", ascii("avif"), u32(0), ascii("avifmif1miaf"));
+  const kinds = [
+    makeFullBox("ispe", 0, 0, u32(width, height)),
+    makeBox("av1C", configuration),
+    ...(colours ? [colourBox(colours)] : []),
+  ];
+  // One item with all properties; the second, without which it cannot be read, is marked so.
+  const marks = kinds.map((_, index) => index === 1 ? 2 | 128 : index + 1);
   const properties = makeBox(
     "iprp",
-    makeBox(
-      "ipco",
-      makeFullBox("ispe", 0, 0, u32(width, height)),
-      makeBox("av1C", configuration),
-      makeBox("colr", ascii("nclx"), u16(primaries, transfer, matrix), u8(isFullRange ? 128 : 0)),
-    ),
-    // One item with properties 1 to 3; the second, without which it cannot be read, is marked so.
-    makeFullBox("ipma", 0, 0, u32(1), u16(item), u8(3, 1, 2 | 128, 3)),
+    makeBox("ipco", ...kinds),
+    makeFullBox("ipma", 0, 0, u32(1), u16(item), u8(kinds.length, ...marks)),
   );
   const meta = (offset: number) =>
     makeFullBox(
@@ -99,4 +107,9 @@ export function avifOfFrame(
     );
   const offset = type.length + meta(0).length + 8;
   return join(type, meta(offset), makeBox("mdat", data));
+}
+
+function colourBox({ primaries, transfer, matrix, isFullRange }: Colours): Uint8Array {
+  const range = u8(isFullRange ? 128 : 0);
+  return makeBox("colr", ascii("nclx"), u16(primaries, transfer, matrix), range);
 }

@@ -6,7 +6,7 @@
  */
 import { InputError, quote } from "../../base/errors.ts";
 import { RangeFile } from "../files/range_file.ts";
-import { avifOfFrame, type Colours, usualColours } from "./av1_frame.ts";
+import { avifOfFrame, type Colours } from "./av1_frame.ts";
 import {
   type Box,
   boxesIn,
@@ -36,7 +36,7 @@ interface Track {
   readonly offsets: Float64Array;
   readonly lengths: Uint32Array;
   readonly configuration: Uint8Array;
-  readonly colours: Colours;
+  readonly colours?: Colours;
 }
 
 /** An MP4 file. Close it, or declare it with `using`. */
@@ -173,7 +173,7 @@ function readDescription(
     width: view.getUint16(sample.body + 24),
     height: view.getUint16(sample.body + 26),
     configuration: contents.slice(configuration.body, configuration.end),
-    colours: colours ? readColours(view, colours.body + 4) : usualColours,
+    ...(colours && { colours: readColours(view, colours.body + 4) }),
   };
 }
 

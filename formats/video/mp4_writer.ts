@@ -31,7 +31,7 @@ export interface Mp4Options {
   readonly comment?: string;
 }
 
-/** What {@link usualColours} are called by players, see `av1_frame.ts`. */
+/** How sharp stores colours in AVIF: sRGB with the matrix of BT.601, from 0 to 255. */
 const colorSpace = {
   primaries: "bt709",
   transfer: "iec61966-2-1",

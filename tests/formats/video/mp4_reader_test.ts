@@ -122,3 +122,13 @@ Deno.test("MP4: damage anywhere is an InputError or harmless", async () => {
     await fc.assert(property, { numRuns: scale(150, 10), seed: 20261128 });
   });
 });
+
+Deno.test("MP4: a file of ffmpeg, whose frames and not whose boxes say how colours are stored", async () => {
+  using file = await Mp4File.open("tests/fixtures/ffmpeg_av1.mp4");
+  assert.deepEqual([...file.starts], [0, 0.2, 0.4]);
+  const { width, height, data } = await decodePicture(file.frame(1), "frame");
+  assert.deepEqual([width, height], [16, 16]);
+  // Taken for full range, 16 to 235 would be a dull orange.
+  const [red, green, blue] = data;
+  assert.ok(red > 250 && Math.abs(green - 128) < 5 && blue < 6, `${[red, green, blue]}`);
+});
