@@ -142,7 +142,7 @@ export async function planNewRun<
     classNames: [...data.classNames],
     run,
     dataFingerprint: data.fingerprint,
-    dataPath: values.dataPath === undefined ? shipped.name : resolve(values.dataPath),
+    dataPath: values.dataPath === undefined ? shipped.name : recordedPlace(values.dataPath),
   };
   const samples = command.samples?.(parsed, config, undefined);
   const evaluations = command.evaluation?.schedule(values, run, undefined);
@@ -227,7 +227,7 @@ async function planContinuedRun<
     ...description,
     run,
     dataFingerprint: data.fingerprint,
-    dataPath: values.dataPath === undefined ? description.dataPath : resolve(values.dataPath),
+    dataPath: values.dataPath === undefined ? description.dataPath : recordedPlace(values.dataPath),
   };
   const evaluations = command.evaluation?.schedule(values, run, before?.evaluations);
   const heldOut = evaluations && await openHeldOut(io, command, place, values, next);
@@ -279,6 +279,11 @@ export function placeOf(
   path: string | undefined,
 ): string {
   return path === undefined || path === shipped.name ? assetPath(shipped.folder) : path;
+}
+
+/** How manifests keep the place of data: a path from the root, or the name of what comes with the tool. */
+export function recordedPlace(path: string): string {
+  return path.startsWith("shipped:") ? path : resolve(path);
 }
 
 /** Opens data and shows how far that is. */

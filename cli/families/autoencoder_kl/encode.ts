@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { resolve } from "@std/path";
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { openDataset } from "../../../data/open.ts";
 import type { CacheManifest } from "../../../data/latents/cache.ts";
@@ -16,7 +15,7 @@ import {
 } from "../../../models/autoencoder_kl/encode.ts";
 import { checkPictures } from "../../../models/autoencoder_kl/run.ts";
 import type { AutoencoderKLWeights } from "../../../models/autoencoder_kl/source.ts";
-import { opened, placeOf } from "../../runs/prepare.ts";
+import { opened, placeOf, recordedPlace } from "../../runs/prepare.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { describePictures } from "../../terminal/opening.ts";
@@ -64,7 +63,7 @@ async function encode(
   const size = latentSides(weights, dataset);
   const plan = await tileOf(weights.config, { half: "encode", batch, size, asked: tile, device });
   const description = cacheDescription(weights, dataset, {
-    dataPath: dataPath === undefined ? shippedPictures.name : resolve(dataPath),
+    dataPath: dataPath === undefined ? shippedPictures.name : recordedPlace(dataPath),
     mirrored,
     type: dtype === "f16" ? "F16" : "F32",
     shardLength,

@@ -74,6 +74,9 @@ Deno.test("train tokenizer: clips, first on the squared error, then against a di
       ...["--adversarial-weight", "0", "--steps", "30", "--accumulate", "2"],
       ...["--lr", "1e-2", "--lr-schedule", "constant", "--warmup", "5"],
     );
+    // Data that comes with the tool is found by its name, wherever the user stands.
+    const more = ["train", "tokenizer", "--resume", squared, "--steps", "31"];
+    assert.equal(await succeed(...more, ...onWasm, "--quiet"), squared);
     const losses = (await metricsOf(squared)).map(({ l2 }) => l2);
     assert(losses.at(-1)! < losses[0] / 2, `${losses[0]} to ${losses.at(-1)}`);
     const next = await succeed(
