@@ -46,3 +46,11 @@ export {
   type ProbeResult,
 } from "./linear_probe.ts";
 export { robustness, type RobustnessRow, type ShiftedPredictions } from "./robustness.ts";
+export {
+  type ClipQuality,
+  clipQuality,
+  meanSquaredError,
+  peakSignalToNoise,
+  structuralSimilarity,
+  type ValueClip,
+} from "./reconstruction.ts";

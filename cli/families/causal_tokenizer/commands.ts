@@ -4,7 +4,8 @@
  * @module
  */
 import type { CausalTokenizerConfig } from "../../../models/causal_tokenizer/model.ts";
-import { type FamilyCommands, trainCommand } from "../commands.ts";
+import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
+import { evalTokenizerFlags } from "./eval_flags.ts";
 import { causalTokenizerFields } from "./model_flags.ts";
 import { trainTokenizerFlags } from "./train_flags.ts";
 
@@ -30,6 +31,31 @@ const train = trainCommand({
   load: async () => (await import("./train.ts")).tokenizerTraining,
 });
 
+const evaluation: FamilyCommand<typeof evalTokenizerFlags> = {
+  summary: "how well a tokenizer brings clips back, and what its latents are like",
+  description:
+    "PSNR and SSIM of clips and of each of their frames, the error of what changes from " +
+    "frame to frame, and mean and deviation of the latents. Clips are worked through in chunks of " +
+    "time that fit into memory.",
+  flags: evalTokenizerFlags,
+  examples: [
+    ["tessera eval tokenizer --ckpt results/000-CausalTokenizer-XS", "a run, on its data"],
+    [
+      "tessera eval tokenizer --ckpt results/000-CausalTokenizer-XS --sheet sheet.png",
+      "with originals above reconstructions",
+    ],
+    [
+      "tessera eval tokenizer --ckpt w.safetensors --config CausalTokenizer --data-path videos " +
+      "--size 256 --count 1",
+      "published weights, on one clip of your own",
+    ],
+  ],
+  run: async (io, { values }) => {
+    const { runEvalTokenizer } = await import("./eval.ts");
+    await runEvalTokenizer(io, values);
+  },
+};
+
 /** The commands of causal tokenizers. */
 export const causalTokenizerCommands: FamilyCommands<CausalTokenizerConfig> = {
   name: "causal-tokenizer",
@@ -43,4 +69,5 @@ export const causalTokenizerCommands: FamilyCommands<CausalTokenizerConfig> = {
     hint: "clips to latents and latents to clips",
   },
   train,
+  eval: evaluation,
 };

@@ -7,7 +7,8 @@ import type { ImageDataset } from "../../../data/dataset.ts";
 import { openDataset } from "../../../data/open.ts";
 import type { TokenizerData } from "../../../models/causal_tokenizer/run.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
-import { type ClipDataOptions, openClipData } from "../../runs/clip_data.ts";
+import { type ClipDataOptions, openClipData, shippedClips } from "../../runs/clip_data.ts";
+import { assetPath } from "../../terminal/assets.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
 /** The animations that come with the tool, which tokenizers are trained on unless told. */
@@ -15,6 +16,10 @@ export const shippedMotion = { name: "shipped:motion", folder: "data/samples/mot
 
 /** Side of pictures where the flags give none. */
 const usualSide = 32;
+
+/** Whether a place has clips whatever the number of frames: those that come with the tool. */
+export const isShippedClips = (place: string): boolean =>
+  place === assetPath(shippedMotion.folder) || place === shippedClips.moving;
 
 /** Which samples are wanted. */
 export interface TokenizerDataOptions extends ClipDataOptions {

@@ -24,19 +24,14 @@ import { tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
 import { type ClipSize, latentSize } from "../../../models/codec.ts";
 import { countParameters } from "../../../nn/parameters.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
-import { describeClips, previewClips, shippedClips } from "../../runs/clip_data.ts";
-import { assetPath } from "../../terminal/assets.ts";
+import { describeClips, previewClips } from "../../runs/clip_data.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import { fixed } from "../../terminal/progress.ts";
 import type { TrainingCommand } from "../training.ts";
-import { openTokenizerData, shippedMotion } from "./data.ts";
+import { isShippedClips, openTokenizerData, shippedMotion } from "./data.ts";
 import { causalTokenizerFields } from "./model_flags.ts";
 import type { TrainTokenizerOptions } from "./train_flags.ts";
-
-/** Whether a place has clips whatever the number of frames: those that come with the tool. */
-const isShippedClips = (place: string): boolean =>
-  place === assetPath(shippedMotion.folder) || place === shippedClips.moving;
 
 /** The flags of clips with the frames that the tokenizer is for. */
 function clipValues(values: TrainTokenizerOptions, base: CausalTokenizerConfig): ClipDataValues {

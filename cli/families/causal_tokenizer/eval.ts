@@ -1,0 +1,273 @@
+/**
+ * `tessera eval tokenizer`: how well a tokenizer brings clips back.
+ *
+ * @module
+ */
+import { resolve } from "@std/path";
+import { MissingPartError } from "../../../data/open.ts";
+import type { Split } from "../../../data/sources/idx.ts";
+import { writeBytesAtomically } from "../../../formats/files/atomic_file.ts";
+import type { Column } from "../../../formats/text/table.ts";
+import { clipSheet } from "../../../formats/video/clip_sheet.ts";
+import type { Clip } from "../../../formats/video/clip.ts";
+import { selectDevice } from "../../../kernels/select_device.ts";
+import { peakSignalToNoise } from "../../../metrics/reconstruction.ts";
+import {
+  evaluateTokenizer,
+  type TokenizerEvaluation,
+} from "../../../models/causal_tokenizer/evaluation.ts";
+import { causalTokenizerFamily } from "../../../models/causal_tokenizer/family.ts";
+import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
+import {
+  checkTokenizerData,
+  clipOf,
+  type TokenizerData,
+} from "../../../models/causal_tokenizer/run.ts";
+import {
+  findTokenizer,
+  openTokenizer,
+  type TokenizerSource,
+} from "../../../models/causal_tokenizer/source.ts";
+import { checkClipSize, type ClipSize, latentSize, trimmedFrames } from "../../../models/codec.ts";
+import { machine, writeReport } from "../../bench/sweep.ts";
+import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
+import { namedConfigOrFile } from "../../flags/model_config.ts";
+import { recordedData } from "../recorded_data.ts";
+import { opened, placeOf } from "../../runs/prepare.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
+import type { Io } from "../../terminal/io.ts";
+import { formatBytes } from "../../terminal/numbers.ts";
+import { Progress } from "../../terminal/progress.ts";
+import { watchSignals } from "../../terminal/signals.ts";
+import { isShippedClips, openTokenizerData, shippedMotion } from "./data.ts";
+import type { EvalTokenizerOptions } from "./eval_flags.ts";
+
+/** Seconds between the lines of the progress where there is no terminal. */
+const progressInterval = 10;
+
+/** What was measured over some clips. */
+interface MeasureRow {
+  /** What, and of what. */
+  readonly measure: string;
+  /** Mean over the clips; null where it is without bound. */
+  readonly value: number | null;
+  /** What values are counted in. */
+  readonly unit: string;
+  /** Clips. */
+  readonly n: number;
+  readonly split: Split;
+  /** frames x height x width. */
+  readonly size: string;
+  /** The values that pixels may have. */
+  readonly range: string;
+  readonly crop: string;
+}
+
+const columns: readonly Column<MeasureRow>[] = [
+  { title: "measure", value: ({ measure }) => measure },
+  { title: "value", value: ({ value }) => value ?? "unbounded", digits: 5 },
+  { title: "unit", value: ({ unit }) => unit },
+  { title: "n", value: ({ n }) => n },
+  { title: "split", value: ({ split }) => split },
+  { title: "size", value: ({ size }) => size },
+  { title: "range", value: ({ range }) => range },
+  { title: "crop", value: ({ crop }) => crop },
+];
+
+/** The clips of an evaluation, and the part of the data that they are. */
+interface EvaluationClips {
+  readonly data: TokenizerData;
+  readonly split: Split;
+  readonly crop: string;
+}
+
+/** Evaluates a tokenizer. */
+export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Promise<void> {
+  const { ckpt, config: given, sheet } = values;
+  if (ckpt === undefined) throw new UsageError("--ckpt is needed: a run, checkpoint or weights");
+  if (sheet !== undefined && !/.\.png$/i.test(sheet)) {
+    throw new UsageError(`--sheet ${sheet}: the ending must be .png`);
+  }
+  const config = given === undefined
+    ? undefined
+    : await namedConfigOrFile(causalTokenizerFamily, given);
+  const source = await findTokenizer(ckpt, values.weights, config);
+  if (source.note !== undefined) io.tell(source.note);
+  const clips = await openClips(io, values, source);
+  checkTokenizerData(source.config, clips.data);
+  using weights = await openTokenizer(source);
+  const indices = spread(clips.data.length, values.count);
+  const grid = causalTokenizerCodec.grid(source.config);
+  const { device, reason } = await selectDevice(values);
+  const progress = new Progress(io, {
+    noun: "latent frame",
+    total: 2 * indices.length * latentSize(grid, clipOf(clips.data)).frames,
+    columns: {},
+    quiet: values.quiet,
+    interval: progressInterval,
+  });
+  try {
+    progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
+    progress.note(`tokenizer: ${source.path}`);
+    using watch = watchSignals(io, "stopping");
+    const evaluation = await evaluateTokenizer(device, source.config, weights, clips.data, {
+      indices,
+      shown: sheet === undefined ? 0 : values.shown,
+      threads: values.threads ?? navigator.hardwareConcurrency,
+      signal: watch.signal,
+      planned: (direction, chunks, bytes) =>
+        progress.note(
+          `${direction}: ${chunks.length === 1 ? "in one piece" : describeChunks(chunks)}; ` +
+            `${formatBytes(bytes)} of memory`,
+        ),
+      progress: (done) => progress.update(done),
+    });
+    progress.end();
+    await report(io, values, clips, evaluation);
+  } finally {
+    progress.end();
+    device.close();
+  }
+}
+
+const describeChunks = (chunks: readonly number[]): string =>
+  `in chunks of ${chunks.join(", ")} latent frames`;
+
+/** Numbers of at most `count` clips, spread evenly over a set. */
+function spread(length: number, count: number): number[] {
+  const taken = Math.min(length, count);
+  return Array.from({ length: taken }, (_, index) => Math.floor(index * length / taken));
+}
+
+/** Opens the clips of the run, or others: the test part unless told, where there is one. */
+async function openClips(
+  io: Io,
+  values: EvalTokenizerOptions,
+  { config, manifest }: TokenizerSource,
+): Promise<EvaluationClips> {
+  const { clip, cuts, seed } = manifest?.run ?? {};
+  const cut: ClipDataValues = {
+    ...{ fps: values.fps ?? cuts?.fps, stride: values.stride ?? cuts?.stride },
+    ...{ hop: values.hop ?? cuts?.hop, folderFps: values.folderFps ?? cuts?.folderFps },
+    frames: framesOf(values, config, clip?.frames),
+    size: values.size ?? clip,
+    crop: values.crop ?? cuts?.crop ?? "center",
+    previewData: undefined,
+  };
+  const place = placeOf({ shipped: shippedMotion }, values.dataPath ?? manifest?.dataPath);
+  const isClips = isShippedClips(place) || (values.dataPath === undefined && cuts !== undefined);
+  const open = async (split: Split): Promise<EvaluationClips> => {
+    const opening = opened(
+      io,
+      values.quiet,
+      (events) => openTokenizerData(place, cut, { isClips, seed, split, ...events }),
+    );
+    return { data: await recordedData(values.dataPath, opening), split, crop: cut.crop };
+  };
+  if (values.split !== undefined) return await open(values.split);
+  return await open("test").catch((error) => {
+    if (error instanceof MissingPartError) return open("train");
+    throw error;
+  });
+}
+
+/**
+ * Frames of the clips: those asked for, of the run, or the usual ones.
+ *
+ * @throws UsageError with the nearest numbers that the tokenizer takes, unless they may be trimmed
+ */
+function framesOf(
+  { frames, trim }: EvalTokenizerOptions,
+  config: TokenizerSource["config"],
+  trained: number | undefined,
+): number {
+  const grid = causalTokenizerCodec.grid(config);
+  const asked = frames ?? trained ?? (config.temporalKernel === 1 ? 1 : 17);
+  if (trim) return trimmedFrames(grid, asked);
+  const { side } = grid;
+  asUsage(() => checkClipSize(grid, { frames: asked, height: side, width: side }, "--frames"));
+  return asked;
+}
+
+/** Writes the measures, and the sheet if it is asked for. */
+async function report(
+  io: Io,
+  values: EvalTokenizerOptions,
+  clips: EvaluationClips,
+  evaluation: TokenizerEvaluation,
+): Promise<void> {
+  const notes = [
+    "means over the clips; pixels are clamped to 0 .. 1; psnr of a frame or clip from its mean " +
+    "squared error; ssim with Gaussian windows of 11 x 11; change is what differs from one frame " +
+    "to the next; latents over all positions.",
+  ];
+  const rows = rowsOf(clips, evaluation);
+  await writeReport(io, { machine: await machine(), columns, rows, notes }, values);
+  if (values.sheet === undefined) return;
+  await writeBytesAtomically(values.sheet, await sheetOf(clips, evaluation));
+  io.tell(`originals beside reconstructions: ${resolve(values.sheet)}`);
+}
+
+function rowsOf(
+  { data, split, crop }: EvaluationClips,
+  { qualities, latents }: TokenizerEvaluation,
+): MeasureRow[] {
+  const { frames, height, width } = clipOf(data);
+  const about = {
+    ...{ n: qualities.length, split, size: `${frames} x ${height} x ${width}` },
+    ...{ range: "0 .. 1", crop },
+  };
+  const row = (measure: string, numbers: readonly number[], unit = ""): MeasureRow => {
+    const mean = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+    return { measure, value: Number.isFinite(mean) ? mean : null, unit, ...about };
+  };
+  const ratios = (errors: readonly number[]) => errors.map(peakSignalToNoise);
+  const changes = qualities.flatMap(({ changeError }) => changeError ?? []);
+  const ofFrame = (name: string, frame: number) => `${name}, frame ${frame}`;
+  return [
+    row("psnr, clip", ratios(qualities.map(({ error }) => error)), "dB"),
+    row("psnr, frames", ratios(qualities.flatMap(({ frameErrors }) => frameErrors)), "dB"),
+    row("ssim, frames", qualities.flatMap(({ frameSimilarities }) => frameSimilarities)),
+    ...(frames === 1 ? [] : [row("change, mean squared error", changes)]),
+    ...(frames === 1 ? [] : Array.from({ length: frames }, (_, frame) => [
+      row(ofFrame("psnr", frame), ratios(qualities.map((q) => q.frameErrors[frame])), "dB"),
+      row(ofFrame("ssim", frame), qualities.map((q) => q.frameSimilarities[frame])),
+    ]).flat()),
+    ...latents.flatMap(({ mean, deviation }, channel) => [
+      row(`latent channel ${channel}, mean`, [mean]),
+      row(`latent channel ${channel}, deviation`, [deviation]),
+    ]),
+  ];
+}
+
+/** Originals, each above its reconstruction. */
+async function sheetOf(
+  { data, split }: EvaluationClips,
+  { shown, qualities }: TokenizerEvaluation,
+): Promise<Uint8Array> {
+  const size = clipOf(data);
+  const clips = shown.flatMap(({ original, other }) =>
+    [original, other].map((values) => toClip(values, size))
+  );
+  return await clipSheet(clips, {
+    title: "originals above their reconstructions",
+    subtitle: `${shown.length} of ${qualities.length} clips, ${split}`,
+    names: shown.flatMap((_, index) => [
+      "original",
+      `${peakSignalToNoise(qualities[index].error).toFixed(1)} dB`,
+    ]),
+  });
+}
+
+/** Values (3, frames, H, W) in [-1, 1] as a clip of bytes. */
+function toClip(values: Float32Array, { frames, height, width }: ClipSize): Clip {
+  const pixels = height * width;
+  const data = new Uint8Array(values.length);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let place = 0; place < frames * pixels; place++) {
+      const byte = Math.round((values[channel * frames * pixels + place] + 1) * 127.5);
+      data[3 * place + channel] = Math.min(255, Math.max(0, byte));
+    }
+  }
+  return { frames, height, width, channels: 3, data, fps: 1 };
+}

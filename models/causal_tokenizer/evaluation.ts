@@ -1,0 +1,162 @@
+/**
+ * How well a tokenizer brings clips back, and what its latents are like.
+ *
+ * @module
+ */
+import { describeNonFinite, firstNonFinite } from "../../base/finite.ts";
+import { pictureLength } from "../../data/dataset.ts";
+import type { TensorReader } from "../../formats/tensors/safetensors.ts";
+import type { Device } from "../../kernels/device.ts";
+import { type ClipQuality, clipQuality } from "../../metrics/reconstruction.ts";
+import { latentSize } from "../codec.ts";
+import { type Codec, Coder, codingMemory, type Direction, planChunks } from "../coder.ts";
+import { causalTokenizerCodec } from "./graph.ts";
+import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
+import { clipOf, type TokenizerData } from "./run.ts";
+
+/** A clip comes back with numbers that are not finite. */
+export class NonFiniteReconstructionError extends Error {
+  /** Shown before the message. */
+  override readonly name = "NonFiniteReconstructionError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
+/** What a channel of the latents is like. */
+export interface LatentChannel {
+  readonly mean: number;
+  /** Standard deviation over all positions of all clips. */
+  readonly deviation: number;
+}
+
+/** What was measured. */
+export interface TokenizerEvaluation {
+  /** One for each clip, in order. */
+  readonly qualities: readonly ClipQuality[];
+  /** One for each channel. */
+  readonly latents: readonly LatentChannel[];
+  /** The first clips and what became of them, (3, frames, H, W) in [-1, 1], not clamped. */
+  readonly shown: readonly { readonly original: Float32Array; readonly other: Float32Array }[];
+}
+
+/** What is evaluated, and how. */
+export interface TokenizerEvaluationOptions {
+  /** Numbers of the clips. */
+  readonly indices: readonly number[];
+  /** How many of the first are kept to be shown. */
+  readonly shown: number;
+  /** Threads of the device. */
+  readonly threads: number;
+  /** Asks to stop between two chunks. */
+  readonly signal?: AbortSignal;
+  /** Hears in which chunks clips are worked through, and what memory that takes, in bytes. */
+  readonly planned?: (direction: Direction, chunks: readonly number[], bytes: number) => void;
+  /** Latent frames coded so far, those of both directions together. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** Brings clips to latents and back, one by one, and compares. */
+export async function evaluateTokenizer(
+  device: Device,
+  config: CausalTokenizerConfig,
+  weights: TensorReader,
+  data: TokenizerData,
+  { indices, shown, threads, signal, planned, progress }: TokenizerEvaluationOptions,
+): Promise<TokenizerEvaluation> {
+  const codec = {
+    face: causalTokenizerCodec,
+    config,
+    specifications: causalTokenizerParameters(config),
+  };
+  const clip = clipOf(data);
+  const { frames } = latentSize(causalTokenizerCodec.grid(config), clip);
+  const total = 2 * indices.length * frames;
+  const load = (name: string): Float32Array => {
+    const values = weights.readFloat32(name);
+    const problem = describeNonFinite(name, values);
+    if (problem === undefined) return values;
+    throw new NonFiniteReconstructionError(`${weights.path}: ${problem}`);
+  };
+  const read = async (index: number): Promise<Float32Array> => {
+    const values = new Float32Array(pictureLength(data));
+    await data.read([index], values);
+    return values;
+  };
+  // One direction at a time, so that only its weights are in memory.
+  const codeAll = async (
+    direction: Direction,
+    input: (place: number) => Promise<Float32Array>,
+    output: (place: number, values: Float32Array) => Promise<void> | void,
+  ): Promise<void> => {
+    const settings = { direction, batch: 1, clip };
+    const target = { kind: device.kind, threads };
+    const chunks = await planChunks(codec as Codec, settings, target);
+    planned?.(direction, chunks, codingMemory(codec as Codec, { ...settings, chunks }, target));
+    using coder = Coder.create(device, codec as Codec, { ...settings, chunks }, load);
+    const before = direction === "encode" ? 0 : indices.length * frames;
+    for (const place of indices.keys()) {
+      const values = await coder.run(await input(place), async (done) => {
+        progress?.(before + place * frames + done, total);
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        signal?.throwIfAborted();
+      });
+      requireFinite(values, direction, indices[place]);
+      await output(place, values);
+    }
+  };
+  const latents: Float32Array[] = [];
+  await codeAll(
+    "encode",
+    (place) => read(indices[place]),
+    (place, values) => void (latents[place] = values),
+  );
+  const qualities: ClipQuality[] = [];
+  const kept: { original: Float32Array; other: Float32Array }[] = [];
+  await codeAll(
+    "decode",
+    (place) => Promise.resolve(latents[place]),
+    async (place, other) => {
+      const original = await read(indices[place]);
+      const asValues = (values: Float32Array) => ({
+        ...{ ...clip, channels: colours },
+        values: values.map(toUnit),
+      });
+      qualities.push(clipQuality(asValues(original), asValues(other)));
+      if (place < shown) kept.push({ original, other });
+    },
+  );
+  return {
+    qualities,
+    latents: channelStatistics(latents, config.latentChannels),
+    shown: kept,
+  };
+}
+
+/** A value of [-1, 1] in [0, 1]; what lies outside is clamped, as a picture is. */
+const toUnit = (value: number): number => Math.min(1, Math.max(0, (value + 1) / 2));
+
+function requireFinite(values: Float32Array, direction: string, index: number): void {
+  const bad = firstNonFinite(values);
+  if (bad < 0) return;
+  throw new NonFiniteReconstructionError(
+    `${direction}: clip ${index} comes out with ${values[bad]} at element ${bad}`,
+  );
+}
+
+/** Mean and deviation of each channel of latents (1, c, f, h, w). */
+function channelStatistics(
+  latents: readonly Float32Array[],
+  channels: number,
+): LatentChannel[] {
+  return Array.from({ length: channels }, (_, channel) => {
+    const parts = latents.map((values) => {
+      const length = values.length / channels;
+      return values.subarray(channel * length, (channel + 1) * length);
+    });
+    const count = parts.reduce((sum, { length }) => sum + length, 0);
+    const sumOf = (of: (value: number) => number): number =>
+      parts.reduce((sum, part) => part.reduce((total, value) => total + of(value), sum), 0);
+    const mean = sumOf((value) => value) / count;
+    return { mean, deviation: Math.sqrt(sumOf((value) => (value - mean) ** 2) / count) };
+  });
+}
