@@ -56,6 +56,7 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
     name: basename(resolve(folder)),
     length: count,
     channels,
+    frames: latent.frames,
     height: latent.height,
     width: latent.width,
     classNames: manifest.classNames,

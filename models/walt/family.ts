@@ -3,16 +3,18 @@
  *
  * @module
  */
-import type { Family } from "../family.ts";
+import type { TrainedFamily } from "../family.ts";
 import { readWaltCase } from "./case.ts";
 import { checkWaltConfig } from "./config.ts";
 import { waltTokens } from "./graph.ts";
 import { type WaltConfig, waltConfigs, waltParameters } from "./model.ts";
 import { publishedWalt } from "./published.ts";
-import { traceClips, waltWorkload } from "./workload.ts";
+import { type WaltSettings, waltSettingsSchema } from "./settings.ts";
+import { waltTrainingGraphs } from "./step.ts";
+import { traceClips, waltTrainingWorkload, waltWorkload } from "./workload.ts";
 
 /** Window attention latent transformers. */
-export const waltFamily: Family<WaltConfig> = {
+export const waltFamily: TrainedFamily<WaltConfig, WaltSettings> = {
   name: "walt",
   title: "W.A.L.T",
   configs: waltConfigs,
@@ -22,6 +24,8 @@ export const waltFamily: Family<WaltConfig> = {
   sample: (config) => ({ tokens: waltTokens(config) }),
   trace: traceClips,
   workload: waltWorkload,
+  trainingWorkload: waltTrainingWorkload,
+  training: { settings: waltSettingsSchema, graphs: waltTrainingGraphs },
   published: publishedWalt,
   case: { read: readWaltCase },
 };

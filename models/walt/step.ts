@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { LatentSettings } from "../../data/latents/cache.ts";
+import { trainingLatents } from "../../diffusion/latents.ts";
 import { trainingSteps, zeroTerminalLevels } from "../../diffusion/schedule.ts";
 import { streams } from "../../diffusion/streams.ts";
 import { velocityLosses } from "../../diffusion/velocity.ts";
@@ -30,6 +32,8 @@ export interface WaltStepSettings {
   readonly clipNorm: number;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
   readonly accumulate?: number;
+  /** What clips are, where they are latents of a cache: `images` then holds what is stored of them. */
+  readonly latents?: LatentSettings;
 }
 
 /** A batch with its randomness; what a model does not take is absent. */
@@ -53,7 +57,7 @@ export interface WaltSamples {
 /**
  * The graphs of a step, whole or in parts.
  *
- * Inputs: `latents` (N, c, F, h, w), `labels` i32 (N) for models with classes, `samples` i32 (N: the
+ * Inputs: `images` (N, c, F, h, w), the clean latents or what a cache stores of them, `labels` i32 (N) for models with classes, `samples` i32 (N: the
  * number of each clip in the endless stream of training clips, which all randomness is drawn from),
  * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums`.
  */
@@ -82,14 +86,16 @@ export function waltLosses(config: WaltConfig, samples: WaltSamples): StepLosses
 
 /** Draws time steps, noise and what the network is told from the numbers of the samples. */
 function drawSamples(config: WaltConfig, settings: WaltStepSettings): WaltSamples {
-  const { batchSize, labelDropout, selfConditioning, framePrediction } = settings;
+  const { batchSize, labelDropout, selfConditioning, framePrediction, latents } = settings;
   const { latentChannels, latentFrames, latentSize, classes } = config;
-  const clean = input("latents", [batchSize, latentChannels, latentFrames, ...latentSize]);
+  const stored = latents?.posterior ? 2 * latentChannels : latentChannels;
+  const images = input("images", [batchSize, stored, latentFrames, ...latentSize]);
   const source = {
     seed: input("seed", [2], "i32"),
     rows: input("samples", [batchSize], "i32"),
     draw: constantTensor(Int32Array.of(0), []),
   };
+  const clean = latents ? trainingLatents(images, latents, source) : images;
   const uniform = (stream: number, count = 1): Tensor =>
     randomUniform({ ...source, stream }, [batchSize, count]);
   const single = (stream: number): Tensor => reshape(uniform(stream), [batchSize]);

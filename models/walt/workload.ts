@@ -6,9 +6,12 @@
 import { ripple } from "../../base/ripple.ts";
 import { trainingSteps } from "../../diffusion/schedule.ts";
 import { elementCount, type HostArray } from "../../kernels/shape.ts";
-import type { TracedModel, Workload, WorkSize } from "../family.ts";
+import { InputError } from "../../base/errors.ts";
+import { seedWords } from "../../diffusion/streams.ts";
+import type { TracedModel, TrainingWorkload, Workload, WorkSize } from "../family.ts";
 import { traceWalt, type WaltBatch, waltInputShapes } from "./graph.ts";
 import { type WaltConfig, waltParameters } from "./model.ts";
+import { waltTrainingGraphs } from "./step.ts";
 
 /** Clips, of which each has one label or one caption of the usual length. */
 const clips = (batch: number): WaltBatch => ({
@@ -36,6 +39,46 @@ export function waltWorkload(config: WaltConfig, size: WorkSize): Workload {
     traced: traceClips(config, size),
     inputs: Object.fromEntries(inputs),
   };
+}
+
+/**
+ * The step of `tessera train walt`: noise, both passes of self-conditioning, loss, clipping, AdamW, average.
+ *
+ * @throws InputError for models with text or a low resolution, which are not trained here
+ */
+export function waltTrainingWorkload(config: WaltConfig, { batch }: WorkSize): TrainingWorkload {
+  checkTrained(config, "training workload");
+  const { latentChannels, latentFrames, latentSize, classes, nullClass } = config;
+  const latents = ripple(elementCount([batch, latentChannels, latentFrames, ...latentSize]), 1);
+  const numbers = (value: (index: number) => number) =>
+    Int32Array.from({ length: batch }, (_, index) => value(index));
+  return {
+    specifications: waltParameters(config),
+    graphs: waltTrainingGraphs(config, {
+      batchSize: batch,
+      labelDropout: nullClass ? 0.1 : 0,
+      selfConditioning: 0.9,
+      framePrediction: 0.1,
+      clipNorm: 1,
+    }),
+    constants: { seed: seedWords(1) },
+    inputs: (step) => ({
+      images: latents,
+      ...(classes !== null && { labels: numbers((index) => index % classes) }),
+      samples: numbers((index) => step * batch + index),
+    }),
+  };
+}
+
+/**
+ * Requires that latents and labels are all that a model is trained on.
+ *
+ * @throws InputError naming what else it takes
+ */
+export function checkTrained({ textWidth, lowResolution }: WaltConfig, where: string): void {
+  const lacking = textWidth !== null ? "text" : lowResolution ? "a low resolution" : undefined;
+  if (lacking === undefined) return;
+  throw new InputError(`${where}: a W.A.L.T with ${lacking} is not trained by this tool`);
 }
 
 /** Some time steps and labels; no given frames, and captions of words only. */

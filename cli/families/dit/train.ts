@@ -18,6 +18,7 @@ import { ditSampling } from "../../../models/dit/sampling.ts";
 import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
+import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import type { TrainingCommand } from "../training.ts";
@@ -44,21 +45,10 @@ function gridFlags({ samples, description: { config, run } }: RunPlan<DiTRun>): 
   ];
 }
 
-/** Refuses a cache of other latents than those of the run, and one without what the run needs. */
-function checkLatents({ latents, flip }: DiTSettings, data: ImageDataset): void {
-  if (!isLatentDataset(data)) return;
-  if (latents?.autoencoder.hash !== data.latents.autoencoder.hash) {
-    const wanted = latents ? `those of ${latents.autoencoder.path}` : "pictures";
-    throw new InputError(
-      `${data.name}: holds latents of ${data.latents.autoencoder.path}, the run trains on ${wanted}`,
-    );
-  }
-  if (flip && !data.mirrorOf) {
-    throw new InputError(
-      `${data.name}: holds no mirrored pictures for --flip; encode --flips makes a cache that does`,
-    );
-  }
-  if (data.cache.latent.frames !== undefined) {
+/** Refuses latents that are not those of the run, or of clips. */
+function checkPictures(settings: DiTSettings, data: ImageDataset): void {
+  checkLatents(settings, data);
+  if (isLatentDataset(data) && data.cache.latent.frames !== undefined) {
     throw new InputError(`${data.name}: holds latents of clips, a DiT is trained on pictures`);
   }
 }
@@ -79,12 +69,7 @@ export const ditTraining: TrainingCommand<
   },
   async reopen(place, { config, run, classNames }, events) {
     if (await isLatentCache(place)) return await openLatentCache(place);
-    if (run.latents) {
-      throw new InputError(
-        `${place}: is no cache of latents; the run trains on those of ` +
-          run.latents.autoencoder.path,
-      );
-    }
+    requirePixels(place, run);
     const { inputSize: imageSize, channels } = config;
     return await openDataset(place, { imageSize, channels, classNames, ...events });
   },
@@ -98,7 +83,7 @@ export const ditTraining: TrainingCommand<
     labelDropout: values.labelDropout,
     ...(isLatentDataset(data) && { latents: data.latents }),
   }),
-  check: (_, settings, data) => checkLatents(settings, data),
+  check: (_, settings, data) => checkPictures(settings, data),
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values, given }, { channels }, before) {
     const samples = sampleSchedule(values, given, before);

@@ -4,8 +4,26 @@
  * @module
  */
 import type { WaltConfig } from "../../../models/walt/model.ts";
-import type { FamilyCommands } from "../commands.ts";
+import { type FamilyCommands, trainCommand } from "../commands.ts";
 import { waltFields } from "./model_flags.ts";
+import { trainWaltFlags } from "./train_flags.ts";
+
+const train = trainCommand({
+  summary: "train a diffusion transformer of clips",
+  description: "Train W.A.L.T's denoiser on clips of pixels.\n\n" +
+    "Without flags it trains a small model on pictures of clothes that move, whose classes are " +
+    "direction and speed. A run can be stopped with Ctrl-C at any time and resumed.",
+  flags: trainWaltFlags,
+  examples: [
+    ["tessera train walt --steps 300 --sample-every 100", "a first run on moving pictures"],
+    ["tessera train walt --data-path shipped:motion --frames 9 --size 32", "shipped animations"],
+    ["tessera train walt --data-path videos --frames 17 --size 64 --fps 8", "your own videos"],
+    ["tessera train walt --frame-prediction 0.3", "a model that continues given frames too"],
+    ["tessera train walt --resume auto --steps 5000", "go on with the newest run"],
+    ["tessera train walt --model WALT-L --dry-run", "what a run would need"],
+  ],
+  load: async () => (await import("./train.ts")).waltTraining,
+});
 
 /** The commands of W.A.L.T's denoisers. */
 export const waltCommands: FamilyCommands<WaltConfig> = {
@@ -19,4 +37,5 @@ export const waltCommands: FamilyCommands<WaltConfig> = {
       "input.noiseLevel, input.text and input.textMask, output.v; and cotangent.v",
     hint: "the names of the inputs are those of models/walt/model.ts",
   },
+  train,
 };

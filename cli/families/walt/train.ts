@@ -1,0 +1,136 @@
+/**
+ * `tessera train walt`: what is W.A.L.T's own of it.
+ *
+ * @module
+ */
+import type { ClipSet } from "../../../data/clips/clip_set.ts";
+import { isLatentCache } from "../../../data/latents/cache.ts";
+import {
+  isLatentDataset,
+  type LatentDataset,
+  openLatentCache,
+} from "../../../data/latents/dataset.ts";
+import { samplerPrograms } from "../../../diffusion/sampler_loop.ts";
+import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
+import { waltFamily } from "../../../models/walt/family.ts";
+import { waltTokens } from "../../../models/walt/graph.ts";
+import type { WaltConfig } from "../../../models/walt/model.ts";
+import { configForClips, trainWalt } from "../../../models/walt/run.ts";
+import { runSampling } from "../../../models/walt/run_clips.ts";
+import type { WaltSettings } from "../../../models/walt/settings.ts";
+import { traceClips } from "../../../models/walt/workload.ts";
+import { sampleSchedule } from "../../flags/train_settings.ts";
+import { openClipData, shippedClips } from "../../runs/clip_data.ts";
+import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
+import { assetPath } from "../../terminal/assets.ts";
+import { UsageError } from "../../terminal/errors.ts";
+import { formatCount, inParts } from "../../terminal/numbers.ts";
+import type { TrainingCommand } from "../training.ts";
+import { waltFields } from "./model_flags.ts";
+import type { TrainWaltOptions } from "./train_flags.ts";
+
+/** Pixels of a patch, where flags do not say: as many as a position of a latent stands for. */
+const usualPatch = 4;
+
+/** The pictures that are made to move where no other data is given, and the side of their frames. */
+const shipped = { name: shippedClips.moving, folder: "data/samples/fashion" };
+const shippedSide = 16;
+
+/** Whether clips are made of the shipped pictures. */
+const isShipped = (place: string): boolean => place === assetPath(shipped.folder);
+
+function multiplyAddsOf(config: WaltConfig): number {
+  const { out } = traceClips(config, { batch: 1, tokens: waltTokens(config) });
+  return graphCost(makeGraph("forward", { outputs: { out } })).multiplyAdds;
+}
+
+/** What is trained on: pixels of clips, or a cache of latents. */
+type WaltData = ClipSet | LatentDataset;
+
+/** Training of W.A.L.T's denoiser. */
+export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSettings, WaltData> = {
+  family: waltFamily,
+  shipped,
+  async open(place, values, _, events) {
+    if (await isLatentCache(place)) return await openLatentCache(place);
+    const { channels, seed } = values;
+    const size = values.size ?? { width: shippedSide, height: shippedSide };
+    return isShipped(place)
+      ? await openClipData(shipped.name, { ...values, previewData: undefined, size }, {
+        ...{ channels, seed },
+      })
+      : await openClipData(place, { ...values, previewData: undefined }, { channels, ...events });
+  },
+  async reopen(place, { config, run, classNames }, events) {
+    if (await isLatentCache(place)) return await openLatentCache(place);
+    requirePixels(place, run);
+    const { latentFrames: frames, latentSize: [height, width], latentChannels: channels } = config;
+    const values = {
+      ...{ fps: undefined, stride: undefined, hop: undefined, folderFps: undefined },
+      ...{ crop: "center", previewData: undefined, ...run.cuts } as const,
+      frames,
+      size: { width, height },
+    };
+    return isShipped(place)
+      ? await openClipData(shipped.name, values, { channels, seed: run.seed })
+      : await openClipData(place, values, { channels, classNames, ...events });
+  },
+  configure: (base, data, values) =>
+    configForClips({ ...base, framePrediction: values.framePrediction > 0 }, data, {
+      patch: isLatentDataset(data) ? undefined : usualPatch,
+      ...definedFields(waltFields.overrides(base, values)),
+    }),
+  learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 5e-4,
+  batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
+  settings({ values }, { nullClass }, common, data) {
+    const { fps, stride, hop, folderFps, crop } = values;
+    return {
+      ...common,
+      batchSize: values.batchSize,
+      labelDropout: nullClass ? values.labelDropout : 0,
+      selfConditioning: values.selfConditioning,
+      framePrediction: values.framePrediction,
+      ...(isLatentDataset(data)
+        ? { latents: data.latents }
+        : { cuts: { fps, stride, hop, folderFps, crop } }),
+    };
+  },
+  check: (_, settings, data) => checkLatents(settings, data),
+  stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
+  samples({ values, given }, { latentChannels }, before) {
+    const samples = sampleSchedule(values, given, before);
+    if (samples === undefined || latentChannels === 1 || latentChannels === 3) return samples;
+    throw new UsageError(
+      `--sample-every draws clips of 1 or 3 channels, the model has ${latentChannels}`,
+    );
+  },
+  describeBatch: ({ batchSize }) => `batch ${batchSize}`,
+  columns: () => ({}),
+  next: () => ({
+    what: "look into it with",
+    command: (folder) => `info checkpoint ${folder}`,
+  }),
+  describePlan({ description: { config, run }, steps }, data) {
+    const batches = data.length / run.batchSize;
+    return [
+      ["tokens", `${waltTokens(config)}`],
+      ["multiply-adds", `${formatCount(multiplyAddsOf(config))} a clip, forward`],
+      ["batch", `${run.batchSize} clips${inParts(run.accumulate)}`],
+      ["epoch", `${batches.toFixed(1)} batches, ${formatCount(data.length)} clips`],
+      ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
+    ];
+  },
+  samplerPrograms: (config, schedule) =>
+    Object.values(samplerPrograms(runSampling(config, schedule))),
+  async train(device, data, plan, events) {
+    try {
+      return await trainWalt(device, data, plan, events);
+    } finally {
+      if (!isLatentDataset(data)) data.close();
+    }
+  },
+};
+
+function definedFields(fields: Partial<WaltConfig>): Partial<WaltConfig> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

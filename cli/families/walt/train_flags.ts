@@ -1,0 +1,95 @@
+/**
+ * Flags of `tessera train walt`.
+ *
+ * @module
+ */
+import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
+import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
+import { transformerFlags } from "../../flags/options.ts";
+import { integer, number, text } from "../../flags/parsers.ts";
+import { trainFlags } from "../../flags/train_flags.ts";
+import { waltModelFlags } from "./model_flags.ts";
+
+const share = number({ min: 0, max: 1 });
+const { previewData: _, frames: __, ...clipFlags } = clipDataFlags;
+const { adalnRank, spatialWindow, spatioTemporalWindow } = waltModelFlags;
+
+/** Every flag of `train walt`. */
+export const trainWaltFlags = {
+  ...group("Model:", {
+    model: flag("--model <name>", "config to start from: WALT-XS to WALT-L", text, "WALT-XS"),
+  }),
+  ...transformerFlags,
+  ...group("Model:", {
+    patch: optional(
+      "--patch <n>",
+      "side of a patch, in pixels",
+      integer({ min: 1, max: 65536 }),
+      "4",
+    ),
+    channels: optional(
+      "--channels <n>",
+      "channels of the clips: 1 grey, 3 RGB",
+      integer({ min: 1, max: 65536 }),
+    ),
+    ...{ adalnRank, spatialWindow, spatioTemporalWindow },
+  }),
+  ...group("Data:", {
+    ...resumable({
+      dataPath: optional("--data-path <path>", clipPathHelp, text, "shipped:moving-fashion"),
+    }),
+    labelDropout: flag(
+      "--label-dropout <p>",
+      "probability that a label becomes the null class, for guidance",
+      share,
+      0.1,
+    ),
+    flip: toggle("--flip", "mirror half of the clips, left to right"),
+  }),
+  ...clipFlags,
+  ...group("Clips:", {
+    frames: flag("--frames <n>", "frames of a clip", integer({ min: 1, max: 4096 }), 5),
+  }),
+  ...group("Training:", {
+    batchSize: alias(
+      flag("--batch-size <n>", "clips a step", integer({ min: 1 }), 16),
+      "--global-batch-size",
+    ),
+    selfConditioning: flag(
+      "--self-conditioning <p>",
+      "probability that the network is shown an estimate of its own",
+      share,
+      0.9,
+    ),
+    framePrediction: flag(
+      "--frame-prediction <p>",
+      "probability that the first frame or the first two are given",
+      share,
+      0,
+    ),
+  }),
+  ...trainFlags({
+    learningRate: "1e-3 below width 384, else 5e-4",
+    rateSchedule: "constant",
+    warmup: 100,
+    weightDecay: 0,
+    averageDecay: 0.999,
+  }),
+  ...resumable(group("Run:", {
+    sampleEvery: optional(
+      "--sample-every <steps>",
+      "draw a sheet of clips from the averaged weights into samples/; 0 is never",
+      integer({ min: 0 }),
+      "never",
+    ),
+    numSamplingSteps: flag(
+      "--num-sampling-steps <n>",
+      "steps of the sampler for --sample-every",
+      integer({ min: 1, max: 1000 }),
+      20,
+    ),
+  })),
+} as const;
+
+/** What `train walt` was asked to do. */
+export type TrainWaltOptions = Values<typeof trainWaltFlags>;

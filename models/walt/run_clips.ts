@@ -1,0 +1,128 @@
+/**
+ * Clips drawn while a denoiser of pixels is trained: always the same seeds and classes, from the averaged
+ * weights as they are on the device, so that the sheets of a run show what has changed.
+ *
+ * Everything the sampler needs is allocated before the first step and freed after the last. It only reads
+ * the run's states, so that a run has the same bits with and without it.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { constantGuidance } from "../../diffusion/guidance.ts";
+import {
+  NonFiniteSampleError,
+  SamplerLoop,
+  type SamplerProcess,
+} from "../../diffusion/sampler_loop.ts";
+import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
+import type { Clip } from "../../formats/video/clip.ts";
+import type { Device } from "../../kernels/device.ts";
+import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
+import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
+import type { ParameterBuffers } from "../../training/step/trainer.ts";
+import type { WaltConfig } from "./model.ts";
+import { waltSampling } from "./sampling.ts";
+import type { WaltRun } from "./settings.ts";
+
+/** Clips of a sheet, if there are as many classes. */
+const mostClips = 8;
+
+/** Strength of guidance, where the model can be guided. */
+const guidanceScale = 2;
+
+/** Frames a second of a sheet's clips, which do not move. */
+const fps = 8;
+
+/** What is drawn: one clip of each of the first classes. */
+const clipsOf = ({ classes }: WaltConfig): number => Math.min(classes ?? mostClips, mostClips);
+
+/** How a run's clips are drawn. */
+export function runSampling(config: WaltConfig, { steps }: SampleSchedule): SamplerProcess {
+  const isGuided = config.classes !== null && config.nullClass;
+  return waltSampling(config, {
+    sampler: "ddim",
+    steps,
+    batchSize: clipsOf(config),
+    guidance: isGuided ? constantGuidance(guidanceScale) : undefined,
+  });
+}
+
+/** Draws the clips of a run. */
+export class RunClips {
+  readonly #description: WaltRun;
+  readonly #folder: string;
+  readonly #loop: SamplerLoop;
+  readonly #warn: (line: string) => void;
+
+  private constructor(
+    description: WaltRun,
+    folder: string,
+    loop: SamplerLoop,
+    warn: (line: string) => void,
+  ) {
+    this.#description = description;
+    this.#folder = folder;
+    this.#loop = loop;
+    this.#warn = warn;
+  }
+
+  /**
+   * Compiles the sampler and binds it to the averages; sheets go to `samples/` of the run.
+   *
+   * @param warn gets a line when the clips of a step are not finite
+   */
+  static async create(
+    device: Device,
+    averages: ParameterBuffers,
+    description: WaltRun,
+    schedule: SampleSchedule,
+    run: string,
+    warn: (line: string) => void = () => {},
+  ): Promise<RunClips> {
+    const folder = samplesFolder(run);
+    await Deno.mkdir(folder, { recursive: true });
+    const process = runSampling(description.config, schedule);
+    const loop = await SamplerLoop.create(device, process, averages);
+    return new RunClips(description, folder, loop, warn);
+  }
+
+  /** Writes the sheet of a step, such as `samples/0000500.png`; a run does not end for want of one. */
+  async draw(step: number): Promise<void> {
+    try {
+      await this.#drawSheet(step);
+    } catch (error) {
+      if (!(error instanceof NonFiniteSampleError)) throw error;
+      this.#warn(`warning: no clips of step ${step}: ${error.message}`);
+    }
+  }
+
+  async #drawSheet(step: number): Promise<void> {
+    const { config, classNames, run: { seed } } = this.#description;
+    const labels = Int32Array.from({ length: clipsOf(config) }, (_, label) => label);
+    const values = await this.#loop.draw({
+      seed,
+      rows: labels,
+      conditions: new Map([["y", labels]]),
+    });
+    await this.#loop.requireFinite(values, () => "the clips");
+    // What draws is loaded with the first sheet.
+    const [{ toClips }, { clipSheet }] = await Promise.all([
+      import("../../formats/video/clip.ts"),
+      import("../../formats/video/clip_sheet.ts"),
+    ]);
+    const { latentChannels, latentFrames, latentSize: [height, width] } = config;
+    const shape = [labels.length, latentChannels, latentFrames, height, width] as const;
+    const clips: Clip[] = toClips(values, shape, fps);
+    const sheet = await clipSheet(clips, {
+      title: `step ${step}`,
+      subtitle: `ddim, ${this.#loop.stepCount} steps, seed ${seed}`,
+      names: Array.from(labels, (label) => classNames[label] ?? String(label)),
+    });
+    await writeBytesAtomically(join(this.#folder, `${checkpointName(step)}.png`), sheet);
+  }
+
+  /** Frees the sampler. */
+  destroy(): void {
+    this.#loop.destroy();
+  }
+}

@@ -1,0 +1,134 @@
+/** `tessera train walt`: pixels of clips, resuming, caches of latents, and what does not fit. */
+import assert from "node:assert/strict";
+import { join } from "@std/path";
+import { ripple } from "../../../../base/ripple.ts";
+import { CacheWriter } from "../../../../data/latents/writer.ts";
+import { readMetrics } from "../../../../training/runs/metrics.ts";
+import {
+  assertSameCheckpoint,
+  checkpointOf,
+  namesIn,
+  onWasm,
+  run,
+  succeed,
+  withFolder,
+} from "../../runs.ts";
+
+/** A model of some ten thousand parameters on clips of 3 x 8 x 8. */
+const tiny = [
+  ...["--hidden", "16", "--depth", "2", "--heads", "2", "--patch", "2", "--batch-size", "4"],
+  ...["--frames", "3", "--size", "8", ...onWasm],
+];
+
+const train = async (results: string, ...flags: string[]): Promise<string> =>
+  (await succeed("train", "walt", ...tiny, "--results-dir", results, ...flags)).trim();
+
+Deno.test("train walt learns moving pictures, and draws sheets of clips", async () => {
+  await withFolder(async (results) => {
+    const schedule = ["--steps", "60", "--log-every", "20", "--lr", "5e-3"];
+    const folder = await train(results, ...schedule, "--sample-every", "60");
+    const losses = (await readMetrics(folder)).map(({ loss }) => loss);
+    assert(losses.every(Number.isFinite));
+    assert(losses[2] < 0.8 * losses[0], losses.join());
+    assert.deepEqual(await namesIn(join(folder, "samples")), ["0000060.png"]);
+    const { description } = JSON.parse(await Deno.readTextFile(join(folder, "config.json")));
+    const { latentFrames, latentSize, latentChannels, classes, nullClass } = description.config;
+    assert.deepEqual([latentFrames, latentSize, latentChannels], [3, [8, 8], 1]);
+    assert.deepEqual([classes, nullClass], [8, true]);
+    assert.deepEqual(description.config.spatialWindow, [4, 4]);
+    assert.deepEqual(description.config.spatioTemporalWindow, [3, 2, 2]);
+    assert.equal(description.dataPath, "shipped:moving-fashion");
+  });
+});
+
+Deno.test("train walt: 6 steps equal 3 and 3 resumed, bit for bit, in parts too", async () => {
+  await withFolder(async (results) => {
+    const flags = [
+      "--accumulate",
+      "2",
+      "--frame-prediction",
+      "0.5",
+      "--ckpt-every",
+      "3",
+      "--warmup",
+      "0",
+    ];
+    const whole = await train(results, "--steps", "6", ...flags);
+    const parts = await train(results, "--steps", "3", ...flags);
+    await succeed("train", "walt", "--resume", parts, "--steps", "6", ...onWasm);
+    await assertSameCheckpoint(checkpointOf(parts, 6), checkpointOf(whole, 6));
+  });
+});
+
+/** Writes a cache of latents of clips, some of each of two classes. */
+async function writeCache(folder: string, frames: number | undefined): Promise<void> {
+  const latent = { channels: 2, frames, height: 4, width: 4 };
+  const clips = 6;
+  const writer = await CacheWriter.open(folder, {
+    format: "tessera-latents",
+    version: 1,
+    autoencoder: { config: { family: "other" }, path: "tokenizer", hash: "0".repeat(64) },
+    source: { path: "clips", fingerprint: "made up", pictures: clips },
+    classNames: ["slow", "fast"],
+    pixels: { channels: 3, frames, height: 16, width: 16 },
+    latent,
+    posterior: false,
+    mirrored: false,
+    type: "F32",
+    shardLength: clips,
+  });
+  const labels = Int32Array.from({ length: clips }, (_, index) => index % 2);
+  const latents = ripple(clips * latent.channels * (frames ?? 1) * 16, 1, 3);
+  await writer.add({ latents, labels });
+  await writer.finish();
+}
+
+Deno.test("train walt on caches of latents: clips, and pictures as clips of one frame", async () => {
+  await withFolder(async (folder) => {
+    for (const frames of [3, undefined]) {
+      const cache = join(folder, `cache of ${frames}`);
+      await writeCache(cache, frames);
+      const run = await train(folder, "--data-path", cache, "--steps", "2", "--log-every", "1");
+      const { description } = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
+      const { latentFrames, latentChannels, spatioTemporalWindow } = description.config;
+      assert.deepEqual([latentFrames, latentChannels], [frames ?? 1, 2]);
+      assert.deepEqual(spatioTemporalWindow, frames === undefined ? null : [3, 1, 1]);
+      assert.equal(description.run.latents.scale.length, 2);
+      const [{ loss }] = await readMetrics(run);
+      assert(loss > 0.5 && loss < 2, `${loss}: normalised latents have deviation 1`);
+    }
+  });
+});
+
+Deno.test("train walt refuses what does not fit, with the nearest valid values", async () => {
+  const cases: [string, RegExp][] = [
+    ["--model WALT-L-text", /a W\.A\.L\.T with text is not trained by this tool/],
+    ["--model DiT-XS/4", /DiT-XS\/4 is a dit, not a walt/],
+    ["--spatio-temporal-window 2,4,4", /2 does not divide 3 latent frames; nearest: 1 and 3/],
+    ["--patch 3", /height of the latent 8 is not divisible by the patch 3/],
+    ["--num-classes 4", /the data set has classes 8, the model 4/],
+    ["--self-conditioning 2", /--self-conditioning 2/],
+  ];
+  for (const [flags, message] of cases) {
+    const { code, err } = await run(
+      ...["train", "walt", ...tiny, "--dry-run", ...flags.split(" ")],
+    );
+    assert.match(err, message, flags);
+    assert.equal(code, 2, flags);
+  }
+  await withFolder(async (folder) => {
+    const cache = join(folder, "cache");
+    await writeCache(cache, 3);
+    const flags = ["--data-path", cache, "--flip", "--dry-run"];
+    const { err } = await run("train", "walt", ...tiny, ...flags);
+    assert.match(err, /holds no mirrored pictures for --flip/);
+  });
+});
+
+Deno.test("train walt --dry-run says what WALT-L needs and that it does not fit", async () => {
+  const flags = ["--model", "WALT-L", "--batch-size", "1", "--dry-run", ...onWasm];
+  const { err, out, code } = await run("train", "walt", ...flags);
+  assert.equal(code, 0, err);
+  assert.match(out + err, /parameters +312,372,624/);
+  assert.match(out + err, /does not fit|fits/);
+});
