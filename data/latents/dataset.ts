@@ -6,15 +6,17 @@
 import { basename, join, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
+import { elementCount, formatShape, sameShape } from "../../kernels/shape.ts";
 import type { ImageDataset } from "../dataset.ts";
 import {
   cachedPictures,
   cacheFingerprint,
   type CacheManifest,
+  type CacheShard,
   type LatentSettings,
-  positionsOf,
   readCacheManifest,
   storedChannels,
+  storedShape,
 } from "./cache.ts";
 
 /** Latents of labelled pictures. What is read of each is the posterior, where the cache has that. */
@@ -36,21 +38,18 @@ export const isLatentDataset = (dataset: ImageDataset): dataset is LatentDataset
  */
 export async function openLatentCache(folder: string): Promise<LatentDataset> {
   const manifest = await readCacheManifest(folder);
-  const { shards, source, normalization, posterior, latent, mirrored, autoencoder } = manifest;
+  const { source, normalization, posterior, latent, mirrored, autoencoder, shardLength } = manifest;
   if (normalization === undefined) {
     throw new InputError(
       `${folder}: is not whole: ${cachedPictures(manifest)} of ${source.pictures} pictures are ` +
         "encoded; the same encode command goes on with it",
     );
   }
+  checkCounts(folder, manifest);
   const files: TensorReader[] = [];
-  for (const { file, record } of shards) {
-    files.push(await openSafetensors(join(folder, file), record));
-  }
+  for (const shard of manifest.shards) files.push(await openShard(folder, manifest, shard));
   const labels = Int32Array.from(files.flatMap((file) => [...file.readInt32("labels")]));
-  const channels = storedChannels({ latent, posterior });
-  const length = channels * positionsOf(latent);
-  const { shardLength } = manifest;
+  const [channels, length] = [storedChannels(manifest), elementCount(storedShape(manifest, 1))];
   const count = source.pictures;
   return {
     name: basename(resolve(folder)),
@@ -82,4 +81,46 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
       }
     },
   };
+}
+
+/** Refuses a description whose numbers contradict each other. */
+function checkCounts(folder: string, manifest: CacheManifest): void {
+  const { shards, shardLength, source, latent, normalization } = manifest;
+  const isCut = shards.slice(0, -1).every(({ pictures }) => pictures === shardLength);
+  if (!isCut || cachedPictures(manifest) !== source.pictures) {
+    throw new InputError(
+      `${folder}: damaged: its files hold ${cachedPictures(manifest)} pictures, not ` +
+        `${source.pictures} in files of ${shardLength}`,
+    );
+  }
+  const { shift, scale } = normalization!;
+  if ([shift, scale].some(({ length }) => length !== latent.channels)) {
+    throw new InputError(
+      `${folder}: damaged: its normalization is not of ${latent.channels} channels`,
+    );
+  }
+}
+
+/** Opens a file of a cache, which must hold what the description says. */
+async function openShard(
+  folder: string,
+  manifest: CacheManifest,
+  { file, pictures, record }: CacheShard,
+): Promise<TensorReader> {
+  const reader = await openSafetensors(join(folder, file), record);
+  const shape = storedShape(manifest, pictures);
+  const wanted: [string, readonly number[]][] = [
+    ["latents", shape],
+    ...(manifest.mirrored ? [["mirrored", shape] satisfies [string, number[]]] : []),
+    ["labels", [pictures]],
+  ];
+  const wrong = wanted.find(([name, shape]) => !sameShape(reader.info(name).shape, shape));
+  const classes = manifest.classNames.length;
+  const label = reader.readInt32("labels").find((label) => label < 0 || label >= classes);
+  if (wrong === undefined && label === undefined) return reader;
+  reader.close();
+  const problem = wrong
+    ? `${wrong[0]} is not of the shape ${formatShape(wrong[1])}`
+    : `label ${label} is not one of ${classes} classes`;
+  throw new InputError(`${reader.path}: damaged: ${problem}`);
 }

@@ -78,9 +78,9 @@ async function publishedConfig(folder: string): Promise<AutoencoderKLConfig | un
   return checkAutoencoderKLConfig(parseJsonConfig(text, path), path);
 }
 
-/** The weights in a folder of diffusers, in one file or in several with an index. */
+/** The weights in a folder of diffusers: one file, or several with an index, or the older form. */
 async function publishedWeights(folder: string): Promise<string> {
-  for (const ending of [".safetensors", ".safetensors.index.json"]) {
+  for (const ending of [".safetensors", ".safetensors.index.json", ".bin"]) {
     const path = join(folder, published.weights + ending);
     if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
   }

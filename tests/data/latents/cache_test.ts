@@ -121,6 +121,17 @@ Deno.test("a cache of something else is refused by what differs; so is a folder 
     await refuses(write(other), /is no cache of latents and holds mine\.txt/);
     const path = cacheManifestPath(cache);
     const text = await Deno.readTextFile(path);
+    const damages: [string, string, RegExp][] = [
+      ['"pictures": 7', '"pictures": 8', /its files hold 7 pictures, not 8 in files of 3/],
+      ['"height": 2', '"height": 3', /latents is not of the shape \(3, 4, 3, 3\)/],
+      [',\n    "b"', "", /label 1 is not one of 1 classes/],
+      ['"scale": [', '"scale": [1, ', /its normalization is not of 2 channels/],
+    ];
+    for (const [from, to, message] of damages) {
+      assert(text.includes(from), from);
+      await Deno.writeTextFile(path, text.replace(from, to));
+      await refuses(openLatentCache(cache), message);
+    }
     await Deno.writeTextFile(path, text.replace('"posterior": true', '"posterior": 1'));
     await refuses(openLatentCache(cache), /cache\.json: posterior: /);
     await Deno.writeTextFile(path, text.slice(0, -9));
