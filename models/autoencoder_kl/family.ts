@@ -13,7 +13,7 @@ import {
   autoencoderKLParameters,
 } from "./model.ts";
 import { type AutoencoderKLSettings, autoencoderKLSettingsSchema } from "./settings.ts";
-import { autoencoderKLTrainingGraphs } from "./step.ts";
+import { autoencoderKLCompanions, autoencoderKLTrainingGraphs } from "./step.ts";
 import { autoencoderKLTrainingWorkload, autoencoderKLWorkload } from "./workload.ts";
 
 /** Variational autoencoders of pictures. */
@@ -29,7 +29,11 @@ export const autoencoderKLFamily: TrainedFamily<AutoencoderKLConfig, Autoencoder
   trace: traceAutoencoderKL,
   workload: autoencoderKLWorkload,
   trainingWorkload: autoencoderKLTrainingWorkload,
-  training: { settings: autoencoderKLSettingsSchema, graphs: autoencoderKLTrainingGraphs },
+  training: {
+    settings: autoencoderKLSettingsSchema,
+    graphs: autoencoderKLTrainingGraphs,
+    companions: autoencoderKLCompanions,
+  },
   codec: autoencoderKLCodec,
   case: { read: readAutoencoderKLCase },
 };

@@ -16,7 +16,7 @@ import { overrideAutoencoderKLConfig } from "./config.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters, spatialFactor } from "./model.ts";
 import { RunReconstructions } from "./run_reconstructions.ts";
 import type { AutoencoderKLRun } from "./settings.ts";
-import { autoencoderKLTrainingGraphs } from "./step.ts";
+import { autoencoderKLCompanions, autoencoderKLTrainingGraphs } from "./step.ts";
 
 /**
  * The configuration for a data set: its channels, unless they are overridden.
@@ -80,6 +80,7 @@ export async function trainAutoencoderKL(
     device,
     {
       specifications: autoencoderKLParameters(config),
+      companions: autoencoderKLCompanions(config, run),
       graphs: autoencoderKLTrainingGraphs(config, run),
       batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),

@@ -9,6 +9,7 @@ import {
   type CommonSettings,
   commonSettings,
   positive,
+  share,
 } from "../../training/checkpoints/settings.ts";
 import type { AutoencoderKLConfig } from "./model.ts";
 import type { AutoencoderKLStepSettings } from "./step.ts";
@@ -19,10 +20,20 @@ export interface AutoencoderKLSettings extends CommonSettings, AutoencoderKLStep
 /** The run of an autoencoder. */
 export type AutoencoderKLRun = Description<AutoencoderKLConfig, AutoencoderKLSettings>;
 
+const weight = z.number().min(0);
+
 /** The JSON form of the settings. */
 export const autoencoderKLSettingsSchema: z.ZodType<AutoencoderKLSettings> = z.strictObject({
   ...commonSettings,
   batchSize: positive,
   imageSize: positive,
-  klWeight: z.number().min(0),
+  klWeight: weight,
+  betas: z.tuple([share, share]).optional(),
+  adversary: z.strictObject({
+    discriminator: z.strictObject({
+      baseChannels: positive,
+      multipliers: z.array(positive).min(1),
+    }),
+    weights: z.strictObject({ adversarial: weight, r1: weight, lecam: weight }),
+  }).optional(),
 });

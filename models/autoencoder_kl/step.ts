@@ -1,17 +1,24 @@
 /**
- * What an autoencoder is trained on: pictures, and noise for the samples of their posteriors.
+ * What an autoencoder is trained on: pictures, noise for the samples of their posteriors, and a
+ * discriminator, if one is wanted, that learns to tell reconstructions from pictures.
  *
  * @module
  */
 import { streams } from "../../diffusion/streams.ts";
 import { add, multiply, square, subtract } from "../../kernels/ops/elementwise/op.ts";
+import { reshape } from "../../kernels/ops/movement/op.ts";
 import { randomNormal } from "../../kernels/ops/random/op.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
-import { lookup, parameterStates } from "../../nn/parameters.ts";
+import { lookup, type ParameterSpecification, parameterStates } from "../../nn/parameters.ts";
 import { divergence, posterior, samplePosterior } from "../../nn/posterior.ts";
 import { type StepGraphs, type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
+import { discriminatorCompanions, discriminatorLosses } from "../adversarial/companion.ts";
+import type { DiscriminatorConfig } from "../adversarial/discriminator.ts";
+import { generatorLoss } from "../adversarial/losses.ts";
+import type { AdversarialWeights } from "../adversarial/weights.ts";
+import type { ClipSize } from "../codec.ts";
 import {
   type AutoencoderKLConfig,
   autoencoderKLParameters,
@@ -28,10 +35,34 @@ export interface AutoencoderKLStepSettings {
   readonly imageSize: number;
   /** Factor of the divergence in the loss. */
   readonly klWeight: number;
+  /** What the autoencoder is trained against; absent: nothing. */
+  readonly adversary?: {
+    /** Size and shape. */
+    readonly discriminator: DiscriminatorConfig;
+    /** Weights of its losses. */
+    readonly weights: AdversarialWeights;
+  };
   /** Largest gradient norm; 0 means no limit. */
   readonly clipNorm: number;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
   readonly accumulate?: number;
+}
+
+/** A picture as the clip that discriminators see. */
+const clipOf = ({ imageSize }: Pick<AutoencoderKLStepSettings, "imageSize">): ClipSize => ({
+  frames: 1,
+  height: imageSize,
+  width: imageSize,
+});
+
+/** What an autoencoder is trained with besides its own parameters. */
+export function autoencoderKLCompanions(
+  { channels }: AutoencoderKLConfig,
+  settings: Pick<AutoencoderKLStepSettings, "adversary" | "imageSize">,
+): ParameterSpecification[] {
+  const { adversary } = settings;
+  if (!adversary) return [];
+  return discriminatorCompanions(adversary.discriminator, clipOf(settings), channels);
 }
 
 /**
@@ -39,6 +70,8 @@ export interface AutoencoderKLStepSettings {
  *
  * Inputs: `images` (N, C, I, I) in [-1, 1], `samples` i32 (N: the number of each picture in the endless
  * stream of training pictures, which all randomness is drawn from), `seed` i32 (2), `schedule` (8).
+ *
+ * @throws RangeError for parts of a step with a discriminator
  */
 export function autoencoderKLTrainingGraphs(
   config: AutoencoderKLConfig,
@@ -53,8 +86,9 @@ export function autoencoderKLTrainingGraphs(
 
 function trainingLosses(
   config: AutoencoderKLConfig,
-  { batchSize, imageSize, klWeight }: AutoencoderKLStepSettings,
+  settings: AutoencoderKLStepSettings,
 ): StepLosses {
+  const { batchSize, imageSize } = settings;
   const side = imageSize / spatialFactor(config);
   const images = input("images", [batchSize, config.channels, imageSize, imageSize]);
   const source = {
@@ -64,7 +98,7 @@ function trainingLosses(
     stream: streams.posterior,
   };
   const noise = randomNormal(source, [batchSize, config.latentChannels, side, side]);
-  return autoencoderKLLosses(config, images, noise, klWeight);
+  return autoencoderKLLosses(config, images, noise, settings);
 }
 
 /**
@@ -76,16 +110,33 @@ export function autoencoderKLLosses(
   config: AutoencoderKLConfig,
   images: Tensor,
   noise: Tensor,
-  klWeight: number,
+  settings: Pick<AutoencoderKLStepSettings, "klWeight" | "adversary" | "imageSize">,
 ): StepLosses {
+  const { klWeight, adversary } = settings;
   const specifications = autoencoderKLParameters(config);
-  const states = parameterStates(specifications);
+  const companions = autoencoderKLCompanions(config, settings);
+  const states = parameterStates([...specifications, ...companions]);
   const parameters = lookup(states);
   const found = posterior(encode(config, parameters, images));
   const reconstructions = decode(config, parameters, samplePosterior(found, noise));
   const meanSquaredError = mean(square(subtract(reconstructions, images)));
   const numbers = elementCount(images.shape.slice(1));
   const klDivergence = multiply(mean(divergence(found)), 1 / numbers);
-  const loss = add(meanSquaredError, multiply(klWeight, klDivergence));
-  return { specifications, states, loss, terms: { meanSquaredError, klDivergence } };
+  const plain = add(meanSquaredError, multiply(klWeight, klDivergence));
+  const terms = { meanSquaredError, klDivergence };
+  if (!adversary) return { specifications, states, loss: plain, terms };
+  const [real, fake] = [images, reconstructions].map((pictures) => {
+    const [batch, channels, height, width] = pictures.shape;
+    return reshape(pictures, [batch, channels, 1, height, width]);
+  });
+  const { discriminator, weights } = adversary;
+  const judge = discriminatorLosses(discriminator, parameters, { real, fake }, weights);
+  const adversarial = generatorLoss(judge.judgement);
+  return {
+    specifications,
+    states,
+    loss: add(plain, multiply(adversarial, weights.adversarial)),
+    terms: { ...terms, adversarial, ...judge.terms },
+    adversary: { specifications: companions, loss: judge.loss, updates: judge.updates },
+  };
 }

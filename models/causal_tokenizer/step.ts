@@ -6,34 +6,16 @@
  *
  * @module
  */
-import { add, multiply } from "../../kernels/ops/elementwise/op.ts";
-import { concatenate, detach, reshape, slice } from "../../kernels/ops/movement/op.ts";
+import { add, multiply, square, subtract } from "../../kernels/ops/elementwise/op.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
-import {
-  lookup,
-  type Parameters,
-  type ParameterSpecification,
-  parameterStates,
-  under,
-  within,
-} from "../../nn/parameters.ts";
+import { lookup, type ParameterSpecification, parameterStates } from "../../nn/parameters.ts";
 import { type StepGraphs, type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
+import { discriminatorCompanions, discriminatorLosses } from "../adversarial/companion.ts";
+import type { DiscriminatorConfig } from "../adversarial/discriminator.ts";
+import { generatorLoss } from "../adversarial/losses.ts";
 import type { ClipSize } from "../codec.ts";
-import {
-  discriminator,
-  type DiscriminatorConfig,
-  discriminatorParameters,
-} from "./discriminator.ts";
 import { causalTokenizerCodec } from "./graph.ts";
-import {
-  discriminatorLoss,
-  generatorLoss,
-  gradientPenalty,
-  lecam,
-  type MeanLogits,
-  reconstructionLoss,
-} from "./losses.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
 import type { LossWeights } from "./weights.ts";
 
@@ -53,25 +35,11 @@ export interface TokenizerStepSettings {
   readonly accumulate?: number;
 }
 
-/** Decay of the running means of LeCAM. */
-const lecamDecay = 0.999;
-
-/** Prefix of everything that the discriminator has. */
-const prefix = "discriminator";
-
-/** The running means of LeCAM, of real clips and of reconstructions; they start at 0. */
-const runningLogits: ParameterSpecification = {
-  name: "running_logits",
-  shape: [2],
-  initial: { kind: "zeros" },
-  trainable: false,
-};
-
 /** What a tokenizer is trained with besides its own parameters. */
 export function tokenizerCompanions(
   { discriminator: config, clip }: Pick<TokenizerStepSettings, "discriminator" | "clip">,
 ): ParameterSpecification[] {
-  return config ? under(prefix, [...discriminatorParameters(config, clip), runningLogits]) : [];
+  return config ? discriminatorCompanions(config, clip, colours) : [];
 }
 
 /**
@@ -91,6 +59,10 @@ export function tokenizerTrainingGraphs(
     (batchSize) => tokenizerLosses(config, { ...settings, batchSize }),
   );
 }
+
+/** Mean squared error of pixels in [0, 1], given clips in [-1, 1]. */
+export const reconstructionLoss = (real: Tensor, fake: Tensor): Tensor =>
+  multiply(mean(square(subtract(fake, real))), 1 / 4);
 
 /** The losses of a batch. */
 export function tokenizerLosses(
@@ -119,39 +91,5 @@ export function tokenizerLosses(
     loss: add(plain, multiply(adversarial, weights.adversarial)),
     terms: { l2, adversarial, ...judge.terms },
     adversary: { specifications: companions, loss: judge.loss, updates: judge.updates },
-  };
-}
-
-/** What the discriminator minimises, and what it says of the reconstructions. */
-export function discriminatorLosses(
-  config: DiscriminatorConfig,
-  parameters: Parameters,
-  { real, fake }: { readonly real: Tensor; readonly fake: Tensor },
-  weights: Pick<LossWeights, "r1" | "lecam">,
-) {
-  const own = within(parameters, prefix);
-  const running = own(runningLogits.name);
-  const [realLogits, judgement] = [real, fake].map((clips) => discriminator(config, own, clips));
-  const discriminating = discriminatorLoss(realLogits, judgement);
-  const r1 = gradientPenalty(realLogits, real);
-  const batch: MeanLogits = { real: mean(realLogits), fake: mean(judgement) };
-  const regular = lecam(batch, {
-    real: reshape(slice(running, 0, 0, 1), []),
-    fake: reshape(slice(running, 0, 1, 1), []),
-  });
-  const loss = add(
-    discriminating,
-    add(multiply(r1, weights.r1), multiply(regular, weights.lecam)),
-  );
-  const means = concatenate([reshape(batch.real, [1]), reshape(batch.fake, [1])], 0);
-  const followed = add(
-    multiply(running, lecamDecay),
-    multiply(detach(means), 1 - lecamDecay),
-  );
-  return {
-    loss,
-    judgement,
-    terms: { discriminating, r1, lecam: regular },
-    updates: [{ state: running, value: followed }],
   };
 }

@@ -6,13 +6,16 @@
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { checkChannels, openDataset } from "../../../data/open.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
+import { paperDiscriminator } from "../../../models/adversarial/discriminator.ts";
 import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
 import { autoencoderKLSample, traceAutoencoderKL } from "../../../models/autoencoder_kl/graph.ts";
 import { type AutoencoderKLConfig, spatialFactor } from "../../../models/autoencoder_kl/model.ts";
 import { configForPictures, trainAutoencoderKL } from "../../../models/autoencoder_kl/run.ts";
 import { reconstructionProgram } from "../../../models/autoencoder_kl/run_reconstructions.ts";
 import type { AutoencoderKLSettings } from "../../../models/autoencoder_kl/settings.ts";
-import { asUsage } from "../../terminal/errors.ts";
+import { autoencoderKLCompanions } from "../../../models/autoencoder_kl/step.ts";
+import { countParameters } from "../../../nn/parameters.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import { fixed } from "../../terminal/progress.ts";
 import type { TrainingCommand } from "../training.ts";
@@ -28,6 +31,22 @@ function multiplyAddsOf(config: AutoencoderKLConfig, side: number): number {
 
 /** The pictures that come with the tool: how manifests name them, and where they lie. */
 export const shippedPictures = { name: "shipped:fashion", folder: "data/samples/fashion" } as const;
+
+/** Of AdamW beside a discriminator, as those of the published autoencoders were. */
+const adversarialBetas: AutoencoderKLSettings["betas"] = [0.5, 0.9];
+
+/** What the autoencoder is trained against. */
+function adversaryOf(
+  { discriminatorChannels, adversarialWeight: adversarial, r1Cost: r1, lecamWeight: lecam }:
+    TrainVaeOptions,
+  { blockOutChannels: [first] }: AutoencoderKLConfig,
+): AutoencoderKLSettings["adversary"] {
+  const baseChannels = discriminatorChannels ?? Math.ceil(first / 2);
+  return {
+    discriminator: { ...paperDiscriminator, baseChannels },
+    weights: { adversarial, r1, lecam },
+  };
+}
 
 /** Training of an autoencoder. */
 export const autoencoderKLTraining: TrainingCommand<
@@ -49,21 +68,36 @@ export const autoencoderKLTraining: TrainingCommand<
     configForPictures(base, data, autoencoderKLFields.overrides(base, values)),
   learningRate: ({ blockOutChannels }) => blockOutChannels[0] < 128 ? 1e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings: ({ values }, _, common, data) => ({
+  settings: ({ values }, config, common, data) => ({
     ...common,
     batchSize: values.batchSize,
     imageSize: data.width,
     klWeight: values.klWeight,
+    ...(values.adversarialWeight > 0 && {
+      betas: adversarialBetas,
+      adversary: adversaryOf(values, config),
+    }),
   }),
+  check(_, { accumulate = 1, adversary }) {
+    if (accumulate === 1 || !adversary) return;
+    throw new UsageError(
+      "--accumulate: the discriminator's means are those of whole batches; give a smaller " +
+        "--batch-size, or --adversarial-weight 0",
+    );
+  },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values: { sampleEvery } }, _, before) {
     const every = sampleEvery ?? before?.every ?? 0;
     return every === 0 ? undefined : { every, steps: 1 };
   },
   describeBatch: ({ batchSize, imageSize }) => `batch ${batchSize} of ${imageSize} x ${imageSize}`,
-  columns: () => ({
+  columns: ({ adversary }) => ({
     meanSquaredError: fixed("mse", 4),
     klDivergence: fixed("kl", 3),
+    ...(adversary && {
+      adversarial: fixed("adversarial", 3),
+      discriminating: fixed("discriminator", 3),
+    }),
   }),
   next: () => ({
     what: "encode pictures for train dit with",
@@ -73,7 +107,9 @@ export const autoencoderKLTraining: TrainingCommand<
     const { imageSize, batchSize } = run;
     const batches = data.length / batchSize;
     const side = imageSize / spatialFactor(config);
+    const judge = countParameters(autoencoderKLCompanions(config, run)).trainableParameters;
     return [
+      ["discriminator", judge === 0 ? "none" : `${formatCount(judge)} parameters`],
       ["latents", `${config.latentChannels} x ${side} x ${side} of ${imageSize} x ${imageSize}`],
       ["multiply-adds", `${formatCount(multiplyAddsOf(config, imageSize))} a picture, forward`],
       ["batch", `${batchSize} pictures${inParts(run.accumulate)}`],

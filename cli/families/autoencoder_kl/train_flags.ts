@@ -6,6 +6,7 @@
 import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
 import { trainFlags } from "../../flags/train_flags.ts";
+import { adversarialFlags } from "../adversarial_flags.ts";
 import { autoencoderKLModelFlags } from "./model_flags.ts";
 
 /** Every flag of `train vae`. */
@@ -47,6 +48,7 @@ export const trainVaeFlags = {
       number({ min: 0 }),
       1e-6,
     ),
+    ...adversarialFlags(0, "half of the first level's"),
   }),
   ...trainFlags({
     learningRate: "1e-3 below width 128, else 1e-4",

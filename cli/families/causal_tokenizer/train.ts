@@ -6,7 +6,7 @@
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { overrideCausalTokenizerConfig } from "../../../models/causal_tokenizer/config.ts";
-import { paperDiscriminator } from "../../../models/causal_tokenizer/discriminator.ts";
+import { paperDiscriminator } from "../../../models/adversarial/discriminator.ts";
 import { causalTokenizerFamily } from "../../../models/causal_tokenizer/family.ts";
 import {
   causalTokenizerCodec,

@@ -16,6 +16,7 @@ import {
 } from "../../flags/flags.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
 import { trainFlags } from "../../flags/train_flags.ts";
+import { adversarialFlags } from "../adversarial_flags.ts";
 import { causalTokenizerModelFlags } from "./model_flags.ts";
 
 const weight = number({ min: 0 });
@@ -56,20 +57,7 @@ export const trainTokenizerFlags = {
   ...group("Training:", {
     batchSize: flag("--batch-size <n>", "clips or pictures a step", integer({ min: 1 }), 8),
     l2Weight: flag("--l2-weight <x>", "weight of the squared error", weight, paperWeights.l2),
-    adversarialWeight: flag(
-      "--adversarial-weight <x>",
-      "weight of the discriminator's judgement; 0 trains without one",
-      weight,
-      paperWeights.adversarial,
-    ),
-    r1Cost: flag("--r1-cost <x>", "weight of the gradient penalty R1", weight, paperWeights.r1),
-    lecamWeight: flag("--lecam-weight <x>", "weight of LeCAM", weight, paperWeights.lecam),
-    discriminatorChannels: optional(
-      "--discriminator-channels <n>",
-      "channels of the discriminator's first layer",
-      integer({ min: 1, max: 65536 }),
-      "half of the tokenizer's",
-    ),
+    ...adversarialFlags(paperWeights.adversarial, "half of the tokenizer's"),
     beta1: flag("--beta1 <x>", "decay of the optimizer's mean gradient", decay, 0),
     beta2: flag("--beta2 <x>", "decay of its mean squared gradient", decay, 0.99),
   }),

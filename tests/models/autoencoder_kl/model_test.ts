@@ -31,7 +31,7 @@ eachDevice("VAE: the losses of a step and their gradients are PyTorch's", async 
     config,
     of("image"),
     of("noise"),
-    golden.about.klWeight as number,
+    { klWeight: golden.about.klWeight as number, imageSize: 8 },
   );
   const names = [...losses.states.keys()];
   const sources = names.filter((name) => golden.has(`grad.${name}`));

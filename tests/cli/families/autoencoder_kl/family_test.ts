@@ -96,6 +96,7 @@ Deno.test("info and bench: the published size, by its name and by diffusers' con
 const tiny: readonly string[] = [
   ..."--block-out-channels 4,8 --groups 2 --batch-size 4 --ckpt-every 3 --log-every 3".split(" "),
   ..."--sample-every 3 --kl-weight 0.01 --flip".split(" "),
+  ..."--adversarial-weight 0.05 --r1-cost 1 --discriminator-channels 2".split(" "),
   ...onWasm,
 ];
 
@@ -109,12 +110,14 @@ Deno.test("train vae: a resumed run has the same bits; metrics, sheets and plan 
     await assertSameTensors(checkpointOf(begun, 6), checkpointOf(whole, 6));
     const metrics = await readMetrics(whole);
     assert.deepEqual(metrics.map(({ step }) => step), [3, 6]);
-    for (const { loss, meanSquaredError, klDivergence } of metrics) {
-      assert(Math.abs(loss - meanSquaredError - 0.01 * klDivergence) < 1e-6);
+    for (const { loss, meanSquaredError, klDivergence, adversarial } of metrics) {
+      const terms = meanSquaredError + 0.01 * klDivergence + 0.05 * adversarial;
+      assert(Math.abs(loss - terms) < 1e-5);
     }
     const sheet = await Deno.readFile(join(whole, "samples", "0000006.png"));
     assert.match(JSON.stringify(readPngMetadata(sheet)), /"step":6/);
     const plan = await succeed("train", "vae", ...tiny, "--dry-run");
+    assert.match(plan, /^discriminator +[\d,]+ parameters$/m);
     assert.match(plan, /^latents +4 x 14 x 14 of 28 x 28$/m);
     assert.match(plan, /^ {2}samples .*^ {2}total .*^limits +fits/ms);
   });
@@ -126,6 +129,10 @@ Deno.test("train vae: pictures and models that do not fit are refused in one lin
     ["train vae --channels 2", /2 channels: pictures can have 1 \(grey\) or 3 \(colour\)/],
     ["train vae --model DiT-S/4", /DiT-S\/4 is a dit, not a autoencoder-kl/],
     ["train vae --groups 5", /the width 16 is not divisible by 5 groups; nearest widths: 15/],
+    [
+      "train vae --accumulate 2 --adversarial-weight 0.1",
+      /--accumulate: the discriminator's means/,
+    ],
     ["sample vae", /there is none for a VAE/],
   ];
   for (const [line, message] of cases) {

@@ -1,5 +1,5 @@
 /**
- * The discriminator that tokenizers are trained against: the 3-D residual network of MAGVIT (Yu et al.,
+ * The discriminator that autoencoders are trained against: the 3-D residual network of MAGVIT (Yu et al.,
  * arXiv:2212.05199, appendix A.1), with blur pooling between its blocks (Yu et al., arXiv:2310.05737,
  * appendix A.1).
  *
@@ -21,7 +21,6 @@ import {
   within,
 } from "../../nn/parameters.ts";
 import type { ClipSize } from "../codec.ts";
-import { colours } from "./model.ts";
 
 /** Size and shape of a discriminator, without the size of its clips. */
 export interface DiscriminatorConfig {
@@ -46,7 +45,7 @@ const widths = ({ baseChannels, multipliers }: DiscriminatorConfig): number[] =>
   ...multipliers.map((multiplier) => baseChannels * multiplier),
 ];
 
-/** Clips (N, 3, frames, H, W) in [-1, 1] to logits (N, 1), positive for real ones. */
+/** Clips (N, C, frames, H, W) in [-1, 1] to logits (N, 1), positive for real ones. */
 export function discriminator(
   { multipliers }: DiscriminatorConfig,
   parameters: Parameters,
@@ -77,10 +76,15 @@ function layer(parameters: Parameters, name: string, x: Tensor): Tensor {
   return convolution(x, parameters(`${name}.weight`), parameters(`${name}.bias`), { padding });
 }
 
-/** All parameters with the initial values that PyTorch's layers have. */
+/**
+ * All parameters with the initial values that PyTorch's layers have.
+ *
+ * @param channels of the clips
+ */
 export function discriminatorParameters(
   config: DiscriminatorConfig,
   clip: ClipSize,
+  channels: number,
 ): ParameterSpecification[] {
   const levels = widths(config);
   const last = levels.at(-1)!;
@@ -91,7 +95,7 @@ export function discriminatorParameters(
     1,
   );
   return [
-    ...convolutionParameters("conv_in", colours, levels[0], cube),
+    ...convolutionParameters("conv_in", channels, levels[0], cube),
     ...config.multipliers.flatMap((_, index) => {
       const [inputs, outputs] = levels.slice(index, index + 2);
       return under(`blocks.${index}`, [

@@ -5,8 +5,9 @@ import { gradients } from "../../../kernels/graph/gradients.ts";
 import { makeGraph } from "../../../kernels/graph/graph.ts";
 import { add, multiply } from "../../../kernels/ops/elementwise/op.ts";
 import { input } from "../../../kernels/tensor.ts";
-import { generatorLoss, reconstructionLoss } from "../../../models/causal_tokenizer/losses.ts";
-import { discriminatorLosses, tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
+import { discriminatorLosses } from "../../../models/adversarial/companion.ts";
+import { generatorLoss } from "../../../models/adversarial/losses.ts";
+import { reconstructionLoss, tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
 import { paperWeights } from "../../../models/causal_tokenizer/weights.ts";
 import {
   countParameters,
@@ -18,7 +19,7 @@ import {
 import {
   discriminatorParameters,
   paperDiscriminator,
-} from "../../../models/causal_tokenizer/discriminator.ts";
+} from "../../../models/adversarial/discriminator.ts";
 import { deviceChoices } from "../../devices.ts";
 import { assertClose, loadGolden, thinned } from "../../golden.ts";
 
@@ -95,16 +96,16 @@ for (const { name, available, create } of deviceChoices) {
 
 Deno.test("discriminator: names and shapes are PyTorch's; the paper's has its size", async () => {
   const { shapes } = await loadGolden("clip_discriminator.weights");
-  assert.equal(mismatch(discriminatorParameters(config, clip), shapes), undefined);
+  assert.equal(mismatch(discriminatorParameters(config, clip, 3), shapes), undefined);
   const companions = tokenizerCompanions({ discriminator: config, clip });
   assert.deepEqual(
     companions.slice(0, -1).map(({ name }) => name),
-    under("discriminator", discriminatorParameters(config, clip)).map(({ name }) => name),
+    under("discriminator", discriminatorParameters(config, clip, 3)).map(({ name }) => name),
   );
   const large = discriminatorParameters(paperDiscriminator, {
     frames: 17,
     height: 128,
     width: 128,
-  });
+  }, 3);
   assert.equal(countParameters(large).parameters, 15_339_457);
 });

@@ -1,5 +1,5 @@
 /**
- * What a tokenizer and its discriminator minimise (Yu et al., arXiv:2310.05737, appendix A.2).
+ * What an autoencoder and its discriminator minimise (Yu et al., arXiv:2310.05737, appendix A.2).
  *
  * @module
  */
@@ -7,7 +7,6 @@ import {
   add,
   divide,
   maximum,
-  multiply,
   negate,
   softplus,
   square,
@@ -17,11 +16,7 @@ import { gradients } from "../../kernels/graph/gradients.ts";
 import { mean, reduceSum } from "../../kernels/ops/reduce/op.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
 
-/** Mean squared error of pixels in [0, 1], given clips in [-1, 1]. */
-export const reconstructionLoss = (real: Tensor, fake: Tensor): Tensor =>
-  multiply(mean(square(subtract(fake, real))), 1 / 4);
-
-/** What a tokenizer gets for reconstructions that are told from real clips: the non-saturating loss. */
+/** What an autoencoder gets for reconstructions that are told from real clips: the non-saturating loss. */
 export const generatorLoss = (fakeLogits: Tensor): Tensor => mean(softplus(negate(fakeLogits)));
 
 /** What a discriminator gets for clips that it takes for the others. */
