@@ -1,7 +1,10 @@
 /**
- * Coding clips of any length on a device: chunk after chunk, with what each layer must remember of the
- * frames before, in memory that does not grow with the length. The numbers are those of the clip in one
- * piece, and no frame is computed twice.
+ * Coding clips of any length and size on a device.
+ *
+ * Chunk after chunk in time, with what each layer must remember of the frames before: memory does not
+ * grow with the length, the numbers are those of the clip in one piece, and no frame is computed twice.
+ * Where not even single latent frames fit, in tiles of space that overlap and are blended: norms take
+ * statistics of all that they see, so that a tile is coded as a clip of its own.
  *
  * @module
  */
@@ -17,6 +20,15 @@ import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts"
 import type { FamilyConfig } from "../nn/config.ts";
 import { lookup, type ParameterSpecification, parameterStates } from "../nn/parameters.ts";
 import { checkClipSize, type ClipSize, type CodecFace, latentSize, type Past } from "./codec.ts";
+import {
+  axisSize,
+  BlendedPlanes,
+  cutTile,
+  scaledAxis,
+  type Sides,
+  tileAxis,
+  type TiledAxis,
+} from "./tiles.ts";
 
 /** A codec of a family with a configuration. */
 export interface Codec<Config extends FamilyConfig = FamilyConfig> {
@@ -41,7 +53,12 @@ export interface CodingSettings {
   readonly clip: ClipSize;
   /** Latent frames of each chunk, in order; together those of the clip. */
   readonly chunks: readonly number[];
+  /** Sides of a tile, in positions of the latent; the whole frame when absent. */
+  readonly tile?: Sides;
 }
+
+/** How a clip is divided. */
+export type CodingPlan = Pick<CodingSettings, "chunks" | "tile">;
 
 /** One chunk of a clip, as far as its program depends on it. */
 interface Chunk {
@@ -83,6 +100,26 @@ function lastFrames(x: Tensor, count: number): Tensor {
   return concatenate([broadcastTo(zero, [batch, count - frames, ...rest]), x], 1);
 }
 
+/** The part of a tile that it has in common with a neighbour. */
+const overlapShare = 1 / 4;
+
+/** Sides of tiles that are tried, in positions of the latent. */
+const tileSides = [96, 64, 48, 32, 24, 16, 8];
+
+/** Tiles along both sides, in positions of the latent. */
+interface Tiles {
+  readonly rows: TiledAxis;
+  readonly columns: TiledAxis;
+}
+
+function tilesOf({ face, config }: Codec, { clip, tile }: CodingSettings): Tiles {
+  const size = latentSize(face.grid(config), clip);
+  const { height, width } = tile ?? size;
+  const axis = (size: number, length: number) =>
+    tileAxis(size, length, Math.floor(length * overlapShare));
+  return { rows: axis(size.height, height), columns: axis(size.width, width) };
+}
+
 /** Frames of a chunk in pixels. */
 const pixelFrames = ({ frames, isFirst }: Chunk, step: number): number =>
   isFirst ? 1 + (frames - 1) * step : frames * step;
@@ -90,12 +127,13 @@ const pixelFrames = ({ frames, isFirst }: Chunk, step: number): number =>
 /** Shapes of what goes into a chunk and what comes out of it. */
 function shapesOf(
   { face, config }: Codec,
-  { direction, batch, clip }: CodingSettings,
+  { direction, batch, clip, tile }: CodingSettings,
   chunk: Chunk,
 ): { readonly from: Shape; readonly to: Shape } {
   const grid = face.grid(config);
-  const { height, width } = latentSize(grid, clip);
-  const pixels = [batch, 3, pixelFrames(chunk, grid.frames), clip.height, clip.width];
+  const { height, width } = tile ?? latentSize(grid, clip);
+  const frames = pixelFrames(chunk, grid.frames);
+  const pixels = [batch, 3, frames, height * grid.side, width * grid.side];
   const latents = [batch, grid.channels, chunk.frames, height, width];
   return direction === "encode" ? { from: pixels, to: latents } : { from: latents, to: pixels };
 }
@@ -158,11 +196,13 @@ export function codingMemory(
   return held + Math.max(...own) + scratch;
 }
 
-/** Multiply-adds of coding a batch of clips. */
+/** Multiply-adds of coding a batch of clips, overlaps of tiles included. */
 export function codingCost(codec: Codec, settings: CodingSettings): number {
+  const { rows, columns } = tilesOf(codec, settings);
   return chunksOf(settings)
     .map((chunk) => graphCost(chunkGraph(codec, settings, chunk)).multiplyAdds)
-    .reduce((total, multiplyAdds) => total + multiplyAdds, 0);
+    .reduce((total, multiplyAdds) => total + multiplyAdds, 0) *
+    rows.starts.length * columns.starts.length;
 }
 
 /** Ways to divide so many latent frames, the one with the fewest chunks first. */
@@ -178,32 +218,46 @@ export function chunkPlans(frames: number): number[][] {
   return plans;
 }
 
+/** Frames as they are, then ever smaller tiles of them. */
+function tilePlans({ height, width }: Sides): (Sides | undefined)[] {
+  const smaller = tileSides.filter((side) => side < Math.max(height, width));
+  const tiles = smaller.map((side) => ({
+    height: Math.min(side, height),
+    width: Math.min(side, width),
+  }));
+  return [undefined, ...tiles];
+}
+
 /**
- * The plan with the fewest chunks that fits into the memory of a device.
+ * The plan that fits into the memory of a device: whole frames before tiles, the largest of these, and the
+ * fewest chunks.
  *
- * @throws InputError when not even single latent frames fit
+ * @throws InputError when not even single latent frames of the smallest tiles fit
  */
-export async function planChunks(
+export async function planCoding(
   codec: Codec,
-  settings: Omit<CodingSettings, "chunks">,
+  settings: Omit<CodingSettings, keyof CodingPlan>,
   target: { readonly kind: DeviceKind; readonly threads: number },
-): Promise<number[]> {
-  const { clip, direction } = settings;
+): Promise<CodingPlan> {
   const { total, buffer, owner } = await target.kind.limits();
   const limit = total ?? buffer;
-  const plans = chunkPlans(latentSize(codec.face.grid(codec.config), clip).frames);
-  const needed = (chunks: number[]) => codingMemory(codec, { ...settings, chunks }, target);
-  const found = plans.find((chunks) => needed(chunks) <= limit);
-  if (found) return found;
+  const size = latentSize(codec.face.grid(codec.config), settings.clip);
+  let least = Infinity;
+  for (const tile of tilePlans(size)) {
+    for (const chunks of chunkPlans(size.frames)) {
+      const needed = codingMemory(codec, { ...settings, chunks, tile }, target);
+      if (needed <= limit) return { chunks, tile };
+      least = Math.min(least, needed);
+    }
+  }
   const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
   throw new InputError(
-    `${direction}: frames of ${clip.height} x ${clip.width} take ${
-      mebibytes(needed(plans.at(-1)!))
-    }, ${owner} has ${mebibytes(limit)}; take smaller ones`,
+    `${settings.direction}: the smallest parts of a clip take ${mebibytes(least)}, ${owner} has ` +
+      `${mebibytes(limit)}; take fewer clips at a time, or a smaller model`,
   );
 }
 
-/** Called behind every chunk: latent frames done, of how many. */
+/** Called behind every chunk: latent frames done, those of all tiles, of how many. */
 export type CodingProgress = (done: number, total: number) => void | Promise<void>;
 
 /** Codes clips of one size in one direction on a device. */
@@ -246,7 +300,14 @@ export class Coder implements Disposable {
     const grid = codec.face.grid(codec.config);
     checkClipSize(grid, settings.clip, settings.direction);
     const { frames } = latentSize(grid, settings.clip);
-    const { chunks } = settings;
+    const { chunks, tile } = settings;
+    const size = latentSize(grid, settings.clip);
+    if (tile && (tile.height > size.height || tile.width > size.width)) {
+      throw new RangeError(
+        `tiles of ${tile.height} x ${tile.width} are larger than the latent, ` +
+          `${size.height} x ${size.width}`,
+      );
+    }
     const sum = chunks.reduce((total, count) => total + count, 0);
     if (sum !== frames || !chunks.every((count) => Number.isInteger(count) && count >= 1)) {
       throw new RangeError(`chunks of ${chunks.join(", ")} are not ${frames} latent frames`);
@@ -269,15 +330,59 @@ export class Coder implements Disposable {
    * @returns (N, c, f, h, w) or (N, 3, frames, H, W)
    */
   async run(from: Float32Array, progress?: CodingProgress): Promise<Float32Array> {
-    const chunks = chunksOf(this.#settings);
-    const total = chunks.reduce((sum, { frames }) => sum + frames, 0);
-    const whole = this.#shapes({ frames: total, isFirst: true, isRemembered: false });
-    if (from.length !== elementCount(whole.from)) {
-      throw new RangeError(`${from.length} elements are not clips of (${whole.from.join(", ")})`);
+    const { rows, columns } = tilesOf(this.#codec, this.#settings);
+    const { frames } = latentSize(this.#grid, this.#settings.clip);
+    const whole = this.#shapes({ frames, isFirst: true, isRemembered: false });
+    const tiles = rows.starts.length * columns.starts.length;
+    const [factor, enlarged] = this.#settings.direction === "encode"
+      ? [this.#grid.side, 1]
+      : [1, this.#grid.side];
+    const [height, width] = [axisSize(rows) * factor, axisSize(columns) * factor];
+    const planes = elementCount(whole.from.slice(0, 3));
+    if (from.length !== planes * height * width) {
+      const shape = [...whole.from.slice(0, 3), height, width];
+      throw new RangeError(`${from.length} elements are not clips of (${shape.join(", ")})`);
     }
+    if (tiles === 1) {
+      return await this.#runTile(from, whole, (done) => progress?.(done, frames));
+    }
+    const to = new BlendedPlanes(
+      elementCount(whole.to.slice(0, 3)),
+      scaledAxis(rows, enlarged),
+      scaledAxis(columns, enlarged),
+    );
+    for (let index = 0; index < tiles; index++) {
+      const place = [
+        Math.floor(index / columns.starts.length),
+        index % columns.starts.length,
+      ] as const;
+      const tile = cutTile(
+        from,
+        { height, width },
+        scaledAxis(rows, factor),
+        scaledAxis(columns, factor),
+        place,
+      );
+      const before = index * frames;
+      const coded = await this.#runTile(
+        tile,
+        whole,
+        (done) => progress?.(before + done, tiles * frames),
+      );
+      to.add(coded, ...place);
+    }
+    return to.values;
+  }
+
+  /** Codes a clip of the size of a tile, chunk by chunk; `whole` are its shapes. */
+  async #runTile(
+    from: Float32Array,
+    whole: { readonly from: Shape; readonly to: Shape },
+    progress: (done: number) => void | Promise<void>,
+  ): Promise<Float32Array> {
     const to = new Float32Array(elementCount(whole.to));
     let [done, read, written] = [0, 0, 0];
-    for (const chunk of chunks) {
+    for (const chunk of chunksOf(this.#settings)) {
       const { from: taken, to: given } = this.#shapes(chunk);
       const executable = await this.#load(chunk);
       executable.buffer("in").write(framesOf(from, whole.from, read, taken[2]));
@@ -287,9 +392,13 @@ export class Coder implements Disposable {
       read += taken[2];
       written += given[2];
       done += chunk.frames;
-      await progress?.(done, total);
+      await progress(done);
     }
     return to;
+  }
+
+  get #grid() {
+    return this.#codec.face.grid(this.#codec.config);
   }
 
   #shapes(chunk: Chunk) {

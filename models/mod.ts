@@ -47,10 +47,11 @@ export {
   Coder,
   codingCost,
   codingMemory,
+  type CodingPlan,
   type CodingProgress,
   type CodingSettings,
   type Direction,
-  planChunks,
+  planCoding,
 } from "./coder.ts";
 export { allFamilies, familyByName, registerFamily } from "./registry.ts";
 export type { VerificationCase } from "../evaluation/verify/verification.ts";

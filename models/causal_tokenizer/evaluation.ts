@@ -8,8 +8,14 @@ import { pictureLength } from "../../data/dataset.ts";
 import type { TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type ClipQuality, clipQuality } from "../../metrics/reconstruction.ts";
-import { latentSize } from "../codec.ts";
-import { type Codec, Coder, codingMemory, type Direction, planChunks } from "../coder.ts";
+import {
+  type Codec,
+  Coder,
+  codingMemory,
+  type CodingPlan,
+  type Direction,
+  planCoding,
+} from "../coder.ts";
 import { causalTokenizerCodec } from "./graph.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
 import { clipOf, type TokenizerData } from "./run.ts";
@@ -49,10 +55,10 @@ export interface TokenizerEvaluationOptions {
   readonly threads: number;
   /** Asks to stop between two chunks. */
   readonly signal?: AbortSignal;
-  /** Hears in which chunks clips are worked through, and what memory that takes, in bytes. */
-  readonly planned?: (direction: Direction, chunks: readonly number[], bytes: number) => void;
-  /** Latent frames coded so far, those of both directions together. */
-  readonly progress?: (done: number, total: number) => void;
+  /** Hears how clips are divided, and what memory that takes, in bytes. */
+  readonly planned?: (direction: Direction, plan: CodingPlan, bytes: number) => void;
+  /** The part of all work that is done. */
+  readonly progress?: (share: number) => void;
 }
 
 /** Brings clips to latents and back, one by one, and compares. */
@@ -69,8 +75,6 @@ export async function evaluateTokenizer(
     specifications: causalTokenizerParameters(config),
   };
   const clip = clipOf(data);
-  const { frames } = latentSize(causalTokenizerCodec.grid(config), clip);
-  const total = 2 * indices.length * frames;
   const load = (name: string): Float32Array => {
     const values = weights.readFloat32(name);
     const problem = describeNonFinite(name, values);
@@ -90,13 +94,13 @@ export async function evaluateTokenizer(
   ): Promise<void> => {
     const settings = { direction, batch: 1, clip };
     const target = { kind: device.kind, threads };
-    const chunks = await planChunks(codec as Codec, settings, target);
-    planned?.(direction, chunks, codingMemory(codec as Codec, { ...settings, chunks }, target));
-    using coder = Coder.create(device, codec as Codec, { ...settings, chunks }, load);
-    const before = direction === "encode" ? 0 : indices.length * frames;
+    const plan = await planCoding(codec as Codec, settings, target);
+    planned?.(direction, plan, codingMemory(codec as Codec, { ...settings, ...plan }, target));
+    using coder = Coder.create(device, codec as Codec, { ...settings, ...plan }, load);
+    const before = direction === "encode" ? 0 : indices.length;
     for (const place of indices.keys()) {
-      const values = await coder.run(await input(place), async (done) => {
-        progress?.(before + place * frames + done, total);
+      const values = await coder.run(await input(place), async (done, total) => {
+        progress?.((before + place + done / total) / (2 * indices.length));
         await new Promise((resolve) => setTimeout(resolve, 0));
         signal?.throwIfAborted();
       });

@@ -14,9 +14,10 @@ import {
   codingCost,
   codingMemory,
   type CodingSettings,
-  planChunks,
+  planCoding,
 } from "../../models/coder.ts";
 import { clipSize, latentSize, positions } from "../../models/codec.ts";
+import { BlendedPlanes, cutTile, scaledAxis } from "../../models/tiles.ts";
 import { deviceChoices, eachDevice } from "../devices.ts";
 import { assertClose } from "../golden.ts";
 
@@ -140,13 +141,14 @@ for (const { name, available, create } of plain) {
         assert.deepEqual([device.peakBytes, device.allocatedBytes], [total, before]);
         const among = (total: number) => {
           const limits = () => Promise.resolve({ total, buffer: total, owner: "a test" });
-          return planChunks(codec, how, { kind: { ...kind, limits }, threads });
+          return planCoding(codec, how, { kind: { ...kind, limits }, threads });
         };
-        assert.deepEqual(await among(2 ** 32), [4]);
-        assert.deepEqual(await among(total), [1, 2, 1]);
+        assert.deepEqual(await among(2 ** 32), { chunks: [4], tile: undefined });
+        assert.deepEqual(await among(total), { chunks: [1, 2, 1], tile: undefined });
         await assert.rejects(among(1024), {
           name: "InputError",
-          message: /^decode: frames of 4 x 8 take \d+ MiB, a test has 1 MiB; take smaller ones$/,
+          message:
+            /^decode: the smallest parts of a clip take \d+ MiB, a test has 1 MiB; take fewer/,
         });
       } finally {
         device.close();
@@ -155,6 +157,58 @@ for (const { name, available, create } of plain) {
   });
 }
 
+Deno.test("tiles are blended to the whole, and are taken where whole frames do not fit", async () => {
+  const [{ create }] = plain.filter(({ name }) => name === "wasm, 1 thread");
+  const device = await create();
+  try {
+    const grid = codec.face.grid(codec.config);
+    const clip = clipSize(grid, { frames: 2, height: 8, width: 12 });
+    for (const direction of ["encode", "decode"] as const) {
+      const how = { direction, batch: 1, clip, chunks: [1, 1] };
+      const code = async (settings: CodingSettings, from: Float32Array) => {
+        using coder = Coder.create(device, codec, settings, weightsOf(codec));
+        let last = [0, 0];
+        const out = await coder.run(from, (...progress) => void (last = progress));
+        return { out, last };
+      };
+      const from = made(codec, how);
+      const tiled = await code({ ...how, tile: { height: 8, width: 8 } }, from);
+      // 12 positions are two tiles of 8, each a clip of its own.
+      const [rows, columns] = [{ starts: [0], length: 8 }, { starts: [0, 4], length: 8 }];
+      const [before, behind] = direction === "encode" ? [grid.side, 1] : [1, grid.side];
+      const sides = { height: 8 * before, width: 12 * before };
+      const whole = new BlendedPlanes(
+        direction === "encode" ? grid.channels * 2 : 3 * clip.frames,
+        scaledAxis(rows, behind),
+        scaledAxis(columns, behind),
+      );
+      for (const column of [0, 1]) {
+        const tile = cutTile(
+          from,
+          sides,
+          scaledAxis(rows, before),
+          scaledAxis(columns, before),
+          [0, column],
+        );
+        const alone = { ...how, clip: clipSize(grid, { frames: 2, height: 8, width: 8 }) };
+        whole.add((await code(alone, tile)).out, 0, column);
+      }
+      assert.deepEqual(tiled.out, whole.values);
+      assert.deepEqual(tiled.last, [4, 4]);
+      const size = (tile?: { height: number; width: number }) =>
+        codingMemory(codec, { ...how, tile }, { kind: device.kind, threads: 1 });
+      assert(size({ height: 8, width: 8 }) < size());
+      const total = size({ height: 8, width: 8 });
+      const limits = () => Promise.resolve({ total, buffer: total, owner: "a test" });
+      const target = { kind: { ...device.kind, limits }, threads: 1 };
+      const { tile } = await planCoding(codec, how, target);
+      assert.deepEqual(tile, { height: 8, width: 8 });
+    }
+  } finally {
+    device.close();
+  }
+});
+
 eachDevice("what no clip is made of is refused", async (device) => {
   const refused = (how: CodingSettings, message: RegExp) =>
     assert.throws(() => Coder.create(device, codec, how, weightsOf(codec)), message);
@@ -162,6 +216,7 @@ eachDevice("what no clip is made of is refused", async (device) => {
   refused({ ...good, chunks: [1, 1] }, /chunks of 1, 1 are not 3 latent frames/);
   refused({ ...good, chunks: [1.5, 1.5] }, /chunks of 1.5, 1.5 are not 3 latent frames/);
   refused({ ...good, clip: { ...good.clip, frames: 8 } }, /nearest numbers: 5 and 9/);
+  refused({ ...good, tile: { height: 2, width: 1 } }, /tiles of 2 x 1 are larger than .* 1 x 2$/);
   using coder = Coder.create(device, codec, good, weightsOf(codec));
   await assert.rejects(coder.run(new Float32Array(5)), /5 elements are not clips of \(2, 3, 9/);
 });

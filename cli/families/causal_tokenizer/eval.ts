@@ -29,6 +29,7 @@ import {
   type TokenizerSource,
 } from "../../../models/causal_tokenizer/source.ts";
 import { checkClipSize, type ClipSize, latentSize, trimmedFrames } from "../../../models/codec.ts";
+import type { CodingPlan } from "../../../models/coder.ts";
 import { machine, writeReport } from "../../bench/sweep.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
 import { namedConfigOrFile } from "../../flags/model_config.ts";
@@ -98,10 +99,11 @@ export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Pr
   using weights = await openTokenizer(source);
   const indices = spread(clips.data.length, values.count);
   const grid = causalTokenizerCodec.grid(source.config);
+  const parts = 2 * indices.length * latentSize(grid, clipOf(clips.data)).frames;
   const { device, reason } = await selectDevice(values);
   const progress = new Progress(io, {
     noun: "latent frame",
-    total: 2 * indices.length * latentSize(grid, clipOf(clips.data)).frames,
+    total: parts,
     columns: {},
     quiet: values.quiet,
     interval: progressInterval,
@@ -115,12 +117,9 @@ export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Pr
       shown: sheet === undefined ? 0 : values.shown,
       threads: values.threads ?? navigator.hardwareConcurrency,
       signal: watch.signal,
-      planned: (direction, chunks, bytes) =>
-        progress.note(
-          `${direction}: ${chunks.length === 1 ? "in one piece" : describeChunks(chunks)}; ` +
-            `${formatBytes(bytes)} of memory`,
-        ),
-      progress: (done) => progress.update(done),
+      planned: (direction, plan, bytes) =>
+        progress.note(`${direction}: ${describePlan(plan)}; ${formatBytes(bytes)} of memory`),
+      progress: (share) => progress.update(share * parts),
     });
     progress.end();
     await report(io, values, clips, evaluation);
@@ -130,8 +129,13 @@ export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Pr
   }
 }
 
-const describeChunks = (chunks: readonly number[]): string =>
-  `in chunks of ${chunks.join(", ")} latent frames`;
+/** How clips are divided, in words. */
+function describePlan({ chunks, tile }: CodingPlan): string {
+  const tiles = tile ? [`tiles of ${tile.height} x ${tile.width} latent positions, blended`] : [];
+  const parts = chunks.length === 1 ? [] : [`chunks of ${chunks.join(", ")} latent frames`];
+  const all = [...tiles, ...parts];
+  return all.length === 0 ? "in one piece" : `in ${all.join(", in ")}`;
+}
 
 /** Numbers of at most `count` clips, spread evenly over a set. */
 function spread(length: number, count: number): number[] {
