@@ -142,6 +142,8 @@ export interface TrainingCommand<
   };
   /** What the user should know before a new run starts. */
   warnings?(config: Config, settings: Settings, data: Data): readonly string[];
+  /** What became of every file of the data, a line each, for the run folder. */
+  reportData?(data: Data): readonly string[];
   /** What a step is made on, in a few words. */
   describeBatch(settings: Settings): string;
   /** Readings of the progress line besides loss, norm, rate and speed. */

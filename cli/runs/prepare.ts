@@ -97,6 +97,7 @@ export function preparedRun<
     notes,
     parameters: countParameters(family.parameters(config)).parameters,
     data: describePictures(data),
+    dataReport: command.reportData?.(data),
     batch: command.describeBatch(run),
     columns: command.columns(run),
     next: command.next(plan),

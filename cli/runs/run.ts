@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { requireNoFolder } from "../../formats/files/atomic_file.ts";
-import { basename } from "@std/path";
+import { requireNoFolder, writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { basename, join } from "@std/path";
+import { oneLine } from "../../base/control_characters.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../kernels/select_device.ts";
@@ -60,6 +61,8 @@ export interface PreparedRun<Run extends RunDescription = RunDescription> {
   readonly parameters: number;
   /** One line about the data. */
   readonly data: string;
+  /** Lines about all of its files, for the run folder. */
+  readonly dataReport?: readonly string[];
   /** What a step is made on, such as `batch 64`. */
   readonly batch: string;
   /** Readings of the progress line besides loss, norm, rate and speed. */
@@ -148,6 +151,13 @@ export async function startRun<Run extends RunDescription>(
   }
 }
 
+/** Leaves `data.txt` in a run folder where there is something to tell of single files. */
+async function writeDataReport(folder: string, lines: readonly string[] = []): Promise<void> {
+  if (lines.length === 0) return;
+  const text = lines.map((line) => `${oneLine(line)}\n`).join("");
+  await writeTextAtomically(join(folder, "data.txt"), text);
+}
+
 async function train<Run extends RunDescription>(
   io: Io,
   values: CommonTrainOptions,
@@ -159,6 +169,7 @@ async function train<Run extends RunDescription>(
   warnOfIdleSteps(io, plan);
   if (values.profile !== undefined) await requireNoFolder(values.profile);
   const folder = plan.folder ?? await startRunFolder(values.resultsDir, title, { ...plan, flags });
+  await writeDataReport(folder, prepared.dataReport);
   const progress = trainingProgress(io, plan.steps, values, prepared.columns, folder);
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`data: ${prepared.data}`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeClip } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { overrideCausalTokenizerConfig } from "../../../models/causal_tokenizer/config.ts";
@@ -117,6 +118,7 @@ export const tokenizerTraining: TrainingCommand<
     );
   },
   warnings: (_, __, data) => data.frames === undefined ? [] : describeClips(data as ClipSet),
+  reportData: (data) => data.frames === undefined ? [] : (data as ClipSet).report.map(describeClip),
   describeBatch: ({ batchSize, clip }) => `batch ${batchSize} of ${sizeOf(clip)}`,
   columns: ({ discriminator }) => ({
     l2: fixed("l2", 5),

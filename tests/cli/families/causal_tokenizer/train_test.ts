@@ -13,6 +13,7 @@ import {
   succeed,
   withFolder,
 } from "../../runs.ts";
+import { writeClipAs } from "../../../data/clips/files.ts";
 
 /** The smallest tokenizer with all kinds of layers, on small pictures. */
 const tiny = [
@@ -87,6 +88,24 @@ Deno.test("train tokenizer: clips, first on the squared error, then against a di
     const { run } = await readManifestOf(causalTokenizerFamily, checkpointOf(next, 1));
     assert.deepEqual(run.clip, { frames: 5, height: 16, width: 16 });
     assert.deepEqual(run.cuts, { crop: "center" });
+  }));
+
+Deno.test("train tokenizer: the run folder says what became of every clip", () =>
+  withFolder(async (folder) => {
+    const data = join(folder, "data");
+    await writeClipAs(join(data, "long.webp"), { frames: 6, height: 16, width: 16 });
+    await writeClipAs(join(data, "short.webp"), { frames: 3, height: 16, width: 16 });
+    const run = await succeed(
+      ...[...tiny, ...quiet, "--model", "CausalTokenizer-XS", "--results-dir", folder],
+      ...["--data-path", data, "--frames", "5", "--steps", "1", "--adversarial-weight", "0"],
+    );
+    assert.deepEqual((await Deno.readTextFile(join(run, "data.txt"))).split("\n"), [
+      "long.webp: 16 x 16, 6 frames, 8 fps, 0.75 s; frames 0 to 4, 1 clip at 8 fps",
+      "short.webp: 16 x 16, 3 frames, 8 fps, 0.38 s; left out: too short: 3 frames, 5 needed",
+      "",
+    ]);
+    const log = await Deno.readTextFile(join(run, "log.txt"));
+    assert.match(log, /left out: 1 too short: short\.webp/);
   }));
 
 Deno.test("train tokenizer --dry-run says what a run would need", async () => {
