@@ -94,10 +94,10 @@ export class ClipDecoder {
     const kept = this.#kept.get(clip);
     if (kept || this.#damaged.has(clip)) return kept;
     if (this.#isClosed) throw new Error("the set of clips is closed");
-    const { source, window: { places } } = clip;
+    const { source: { kind, path }, window: { places } } = clip;
     this.#pool ??= new PicturePool(defaultWorkers());
     try {
-      const frames = await this.#pool.clip({ ...this.#how, source, places });
+      const frames = await this.#pool.clip({ ...this.#how, source: { kind, path }, places });
       const bytes = new Uint8Array(frames.data.length);
       copyPlanar(frames, bytes, 0);
       this.#keep(clip, bytes);

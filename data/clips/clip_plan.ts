@@ -68,11 +68,22 @@ async function planFile(file: FoundClip, options: WindowOptions): Promise<Planne
       };
     }
     const size = { width, height };
-    const clips = windows.map((window) => ({ file, source, size, window }));
+    const clips = windows.map((window) => {
+      return { file, source, size, window: withNames(window, source) };
+    });
     return { file, report: { ...about, kept: keptOf(clips, { still, damaged: 0 }) }, clips };
   } catch (error) {
     return { file, report: { name, leftOut: unreadable(file, error) }, clips: [] };
   }
+}
+
+/** The frames of a folder of pictures with their names, so that nobody needs the names of all. */
+function withNames(window: Window, { names }: ClipSource): Window {
+  if (!names) return window;
+  return {
+    ...window,
+    places: window.places.map((place) => ({ ...place, name: names[place.index] })),
+  };
 }
 
 /** The report of a file that cannot be read. */

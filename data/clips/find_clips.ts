@@ -26,7 +26,20 @@ const boxExtensions = [".mp4", ".m4v", ".mov", ".avif"];
 /** Extensions of other videos. */
 const videoExtensions = [
   ...[".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".mts", ".m2ts", ".ogv", ".ogg"],
-  ...[".wmv", ".asf", ".flv", ".3gp", ".3g2", ".y4m", ".vob", ".mxf", ".rm", ".rmvb", ".divx"],
+  ...[
+    ".apng",
+    ".wmv",
+    ".asf",
+    ".flv",
+    ".3gp",
+    ".3g2",
+    ".y4m",
+    ".vob",
+    ".mxf",
+    ".rm",
+    ".rmvb",
+    ".divx",
+  ],
 ];
 
 /** What is recognised, for the message when nothing is. */
@@ -94,8 +107,9 @@ export async function findClips(path: string, options: FindClipsOptions): Promis
   if (info.isFile) return findInFile(path, options);
   if (!info.isDirectory) throw new InputError(`${path}: neither a regular file nor a folder`);
   const { folder, isPart } = enterPart(await scanFolder(path, options.watch), options.split);
+  const entries: Entry[] = [];
   const stills: LeftOut[] = [];
-  const entries = await entriesOf(folder, folder.path, stills);
+  await collect(folder, folder.path, entries, stills);
   if (entries.length === 0) {
     const pictures = stills.length > 0 ? `, only ${stills.length} still pictures` : "";
     throw new InputError(`${folder.path}: no clips${pictures}; looked for ${lookedFor}`);
@@ -135,36 +149,37 @@ export function sourceOf(path: string): ClipSource | undefined {
   return videoExtensions.includes(extension) ? { kind: "video", path } : undefined;
 }
 
+const stillPicture = {
+  reason: "still picture",
+  detail: "frames of a clip have a folder of their own and are numbered",
+} as const;
+
 /** A path in a folder, with forward slashes; the folder itself by its own name. */
 const nameIn = (folder: string, path: string): string =>
   relative(folder, path).replaceAll("\\", "/") || basename(folder);
 
-/** Everything in a folder and below that may be a clip; still pictures are noted. */
-async function entriesOf(
-  folder: ScannedFolder,
+/** Finds everything in a folder and below that may be a clip, and the still pictures. */
+async function collect(
+  { path, pictures, others, folders }: ScannedFolder,
   root: string,
+  entries: Entry[],
   stills: LeftOut[],
-): Promise<Entry[]> {
-  const { path, pictures, others } = folder;
-  const entries: Entry[] = [];
+): Promise<void> {
   const add = (source: ClipSource) =>
     entries.push({ source, segments: nameIn(root, source.path).split("/") });
   const names = framesIn(pictures);
   const isClip = names !== undefined && await isStill(join(path, names[0]));
   if (isClip) add({ kind: "frames", path, names });
-  for (const name of [...isClip ? [] : pictures, ...others]) {
+  for (const name of isClip ? [] : pictures) {
     const source = sourceOf(join(path, name));
     if (source) add(source);
-    else if (pictures.includes(name)) {
-      stills.push({
-        name: nameIn(root, join(path, name)),
-        reason: "still picture",
-        detail: "frames of a clip have a folder of their own and are numbered",
-      });
-    }
+    else stills.push({ name: nameIn(root, join(path, name)), ...stillPicture });
   }
-  for (const inner of folder.folders) entries.push(...await entriesOf(inner, root, stills));
-  return entries;
+  for (const name of others) {
+    const source = sourceOf(join(path, name));
+    if (source) add(source);
+  }
+  for (const inner of folders) await collect(inner, root, entries, stills);
 }
 
 /**
@@ -208,15 +223,18 @@ function classify(
   const classOf = ({ segments }: Entry) => inClasses.length > 0 ? segments[0] : basename(folder);
   const names = [...new Set(chosen.map(classOf))].sort();
   // As many classes are the same ones, though folders may have been renamed.
-  const labels = names.map((name, label) =>
-    known && known.length !== names.length ? labelOf(folder, name, known) : label
+  const labels = new Map(
+    names.map((name, label) =>
+      [name, known && known.length !== names.length ? labelOf(folder, name, known) : label] as const
+    ),
   );
   const clips = chosen.map((entry) => ({
     source: entry.source,
     name: entry.segments.join("/"),
-    label: labels[names.indexOf(classOf(entry))],
+    label: labels.get(classOf(entry))!,
   }));
-  const besides = entries.filter((entry) => !chosen.includes(entry)).map(({ segments }) => ({
+  const rest = inClasses.length > 0 ? entries.filter((entry) => !isInClass(entry)) : [];
+  const besides = rest.map(({ segments }) => ({
     name: segments.join("/"),
     reason: "beside the classes" as const,
     detail: `beside the folders of classes, such as ${quote(names[0])}`,

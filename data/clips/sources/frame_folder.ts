@@ -13,9 +13,9 @@ export const frameFolder: SourceKind = {
     const first = join(path, names[0]);
     return { ...await readPictureSize(first, first), frames: names.length };
   },
-  async *frames({ path, names = [] }, places) {
-    for (const { index } of places) {
-      const file = join(path, names[index]);
+  async *frames({ path }, places) {
+    for (const { name } of places) {
+      const file = join(path, name!);
       yield await decodePicture(file, file);
     }
   },

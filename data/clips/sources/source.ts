@@ -40,6 +40,8 @@ export interface FramePlace {
   readonly index: number;
   /** When it begins, in seconds. */
   readonly start: number;
+  /** Of a folder of pictures: the picture. */
+  readonly name?: string;
 }
 
 /** What a kind of source can do. */
