@@ -53,6 +53,7 @@ export {
   type Direction,
   planCoding,
 } from "./coder.ts";
+export type { Sides } from "./tiles.ts";
 export { allFamilies, familyByName, registerFamily } from "./registry.ts";
 export type { VerificationCase } from "../evaluation/verify/verification.ts";
 export type { Expected } from "../evaluation/verify/case_file.ts";
