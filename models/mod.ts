@@ -57,6 +57,11 @@ export type { Sides } from "./tiles.ts";
 export { allFamilies, familyByName, registerFamily } from "./registry.ts";
 export type { VerificationCase } from "../evaluation/verify/verification.ts";
 export type { Expected } from "../evaluation/verify/case_file.ts";
+export {
+  type AutoencoderKLConfig,
+  autoencoderKLConfigs,
+  autoencoderKLParameters,
+} from "./autoencoder_kl/model.ts";
 export { dit, type DiTConfig, ditConfigs, ditParameters } from "./dit/model.ts";
 export {
   walt,

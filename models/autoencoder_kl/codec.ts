@@ -7,11 +7,12 @@
  * @module
  */
 import { InputError } from "../../base/errors.ts";
-import type { Device, DeviceKind, Executable } from "../../kernels/device.ts";
+import type { Device, DeviceKind, Executable, MemoryLimits } from "../../kernels/device.ts";
 import { allocatedBytes, programAllocations } from "../../kernels/footprint.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
 import type { Program } from "../../kernels/program.ts";
+import { TooLargeError } from "../../kernels/shape.ts";
 import { input } from "../../kernels/tensor.ts";
 import { lookup, parameterStates } from "../../nn/parameters.ts";
 import {
@@ -96,30 +97,65 @@ function memoryOf(program: Program, { kind, threads, taken = 0 }: CodingTarget) 
   return { total, largest: Math.max(...sizes) };
 }
 
+/** What is to be coded; how is up to the plan. */
+export interface CodingRequest {
+  /** Which way. */
+  readonly half: Half;
+  /** Pictures at a time at most. */
+  readonly batch: number;
+  /** Sides of their latents. */
+  readonly size: Sides;
+  /** Sides of tiles in positions of the latent, where they are not up to the plan. */
+  readonly tile?: Sides;
+}
+
 /**
- * The largest tiles that fit into the memory of a device, the whole picture first.
+ * The plan that fits into the memory of a device: fewer pictures at a time before tiles, and the largest
+ * tiles that fit.
  *
  * @throws InputError when not even the smallest fit
  */
-export async function planTile(
+export async function planCoding(
   config: AutoencoderKLConfig,
-  { half, batch, size }: Omit<CodingSettings, "tile">,
+  request: CodingRequest,
   target: CodingTarget,
-): Promise<Sides> {
-  const { total = Infinity, buffer, owner } = await target.kind.limits();
-  const { height, width } = size;
-  const smaller = tileSides.filter((side) => side < Math.max(height, width))
-    .map((side) => ({ height: Math.min(side, height), width: Math.min(side, width) }));
-  for (const tile of [size, ...smaller]) {
-    const memory = memoryOf(tileProgram(config, { half, batch, size, tile }), target);
-    if (memory.total <= total && memory.largest <= buffer) return tile;
-  }
+): Promise<CodingSettings> {
+  const limits = await target.kind.limits();
+  const found = plansOf(request).find((settings) => fits(config, settings, target, limits));
+  if (found) return found;
+  const { half, tile } = plansOf(request).at(-1)!;
   throw new InputError(
-    `${half}: not even tiles of ${
-      tileSides.at(-1)
-    } latent positions fit into the memory of ${owner}; ` +
-      "take fewer pictures at a time",
+    `${half}: not even a tile of ${tile.height} x ${tile.width} latent positions fits into the ` +
+      `memory of ${limits.owner}`,
   );
+}
+
+function fits(
+  config: AutoencoderKLConfig,
+  settings: CodingSettings,
+  target: CodingTarget,
+  { total = Infinity, buffer }: MemoryLimits,
+): boolean {
+  try {
+    const memory = memoryOf(tileProgram(config, settings), target);
+    return memory.total <= total && memory.largest <= buffer;
+  } catch (error) {
+    if (error instanceof TooLargeError) return false;
+    throw error;
+  }
+}
+
+/** Plans in the order of preference. */
+function plansOf({ half, batch, size, tile = size }: CodingRequest): CodingSettings[] {
+  const batches = [batch];
+  while (batches.at(-1)! > 1) batches.push(Math.floor(batches.at(-1)! / 2));
+  const { height, width } = tile;
+  const smaller = tileSides.filter((side) => tile === size && side < Math.max(height, width))
+    .map((side) => ({ height: Math.min(side, height), width: Math.min(side, width) }));
+  return [
+    ...batches.map((batch) => ({ half, batch, size, tile })),
+    ...smaller.map((tile) => ({ half, batch: 1, size, tile })),
+  ];
 }
 
 /** Called behind every tile: how many are done, of how many. */

@@ -9,18 +9,10 @@ import { type ImageDataset, pictureLength } from "../../data/dataset.ts";
 import type { CacheDescription, CacheManifest } from "../../data/latents/cache.ts";
 import type { CacheWriter, EncodedPictures } from "../../data/latents/writer.ts";
 import type { Device } from "../../kernels/device.ts";
-import { PictureCoder } from "./codec.ts";
+import { type CodingSettings, PictureCoder } from "./codec.ts";
 import { spatialFactor } from "./model.ts";
-import type { AutoencoderKLWeights } from "./source.ts";
+import { type AutoencoderKLWeights, NonFiniteAutoencoderError } from "./source.ts";
 import type { Sides } from "../tiles.ts";
-
-/** A latent that is no number ends the encoding; the files before it stay. */
-export class NonFiniteLatentError extends Error {
-  /** Shown before the message. */
-  override readonly name = "NonFiniteLatentError";
-  /** Exit code of the command line. */
-  readonly exitCode = 3;
-}
 
 /** What the user chooses of a cache. */
 export interface CacheChoices {
@@ -68,10 +60,8 @@ export function cacheDescription(
 
 /** How pictures are encoded. */
 export interface EncodingSettings {
-  /** Pictures at a time. */
-  readonly batch: number;
-  /** Sides of a tile, in positions of the latent. */
-  readonly tile: Sides;
+  /** The way of the network. */
+  readonly coding: CodingSettings;
   /** Whether mirrored pictures are encoded too. */
   readonly mirrored: boolean;
   /** Asks to stop after the batch at hand. */
@@ -84,7 +74,7 @@ export interface EncodingSettings {
  * Encodes what is missing of a cache, file after file. Every file is made of the same batches, so that a
  * continued cache has the same bits.
  *
- * @throws NonFiniteLatentError when the network puts out what is no number
+ * @throws NonFiniteAutoencoderError when the network puts out what is no number
  */
 export async function encodeDataset(
   device: Device,
@@ -93,10 +83,8 @@ export async function encodeDataset(
   writer: CacheWriter,
   settings: EncodingSettings,
 ): Promise<CacheManifest> {
-  const { batch, tile } = settings;
-  const size = latentSides(weights, dataset);
-  const coding = { half: "encode", batch, size, tile } as const;
-  using coder = await PictureCoder.create(device, weights.config, coding, weights.values);
+  const { config, values } = weights;
+  using coder = await PictureCoder.create(device, config, settings.coding, values);
   const encoder = new DatasetEncoder(coder, weights.path, dataset, settings);
   for (let count = writer.next; count > 0; count = writer.next) {
     await writer.add(await encoder.encode(writer.pictures, count));
@@ -125,7 +113,7 @@ class DatasetEncoder {
 
   /** `count` pictures from `first` on. */
   async encode(first: number, count: number): Promise<EncodedPictures> {
-    const { batch, mirrored, signal, progress } = this.#settings;
+    const { coding: { batch }, mirrored, signal, progress } = this.#settings;
     const [latents, mirroredLatents]: Float32Array[][] = [[], []];
     for (let done = 0; done < count; done += batch) {
       signal?.throwIfAborted();
@@ -147,7 +135,7 @@ class DatasetEncoder {
 
   /** A batch; one that has too few pictures is filled up with its last. */
   async #read(first: number, taken: number): Promise<Float32Array> {
-    const { batch } = this.#settings;
+    const { batch } = this.#settings.coding;
     const pictures = new Float32Array(batch * pictureLength(this.#dataset));
     const indices = Array.from({ length: batch }, (_, i) => first + Math.min(i, taken - 1));
     await this.#dataset.read(indices, pictures);
@@ -158,8 +146,8 @@ class DatasetEncoder {
   async #moments(pictures: Float32Array, taken: number): Promise<Float32Array> {
     const moments = await this.#coder.run(pictures);
     const problem = describeNonFinite("the latents", moments);
-    if (problem !== undefined) throw new NonFiniteLatentError(`${this.#path}: ${problem}`);
-    return moments.subarray(0, moments.length / this.#settings.batch * taken);
+    if (problem !== undefined) throw new NonFiniteAutoencoderError(`${this.#path}: ${problem}`);
+    return moments.subarray(0, moments.length / this.#settings.coding.batch * taken);
   }
 }
 

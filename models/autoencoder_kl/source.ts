@@ -44,6 +44,14 @@ export interface AutoencoderKLWeights extends AutoencoderKLSource {
   values(name: string): Float32Array;
 }
 
+/** A weight, a latent or a picture that is no number. */
+export class NonFiniteAutoencoderError extends Error {
+  /** Shown before the message. */
+  override readonly name = "NonFiniteAutoencoderError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
 /** Names of diffusers' files in a folder. */
 const published = { config: "config.json", weights: "diffusion_pytorch_model" } as const;
 
@@ -92,8 +100,8 @@ async function publishedWeights(folder: string): Promise<string> {
 /**
  * Reads the weights.
  *
- * @throws InputError when the file is damaged, a parameter is missing, unknown, of another shape, or not
- * finite
+ * @throws InputError when the file is damaged, a parameter is missing, unknown or of another shape;
+ * NonFiniteAutoencoderError when one is not finite
  */
 export async function readAutoencoderKL(
   source: AutoencoderKLSource,
@@ -109,7 +117,7 @@ async function readValues(source: AutoencoderKLSource): Promise<AutoencoderKLWei
   for (const name of tensors.tensors.keys()) {
     values.set(name, tensors.readFloat32(name));
     const problem = describeNonFinite(name, values.get(name)!);
-    if (problem !== undefined) throw new InputError(`${source.path}: ${problem}`);
+    if (problem !== undefined) throw new NonFiniteAutoencoderError(`${source.path}: ${problem}`);
   }
   file.checkContents();
   const of = (name: string) => values.get(name)!;

@@ -4,6 +4,7 @@
  * @module
  */
 import { InputError } from "../../../base/errors.ts";
+import { describeNonFinite } from "../../../base/finite.ts";
 import type { LatentNormalization, LatentSettings } from "../../../data/latents/cache.ts";
 import { decoderLatents } from "../../../diffusion/latents.ts";
 import type { PictureModel } from "../../../diffusion/sample_files.ts";
@@ -14,9 +15,10 @@ import { spatialFactor } from "../../../models/autoencoder_kl/model.ts";
 import {
   type AutoencoderKLWeights,
   findAutoencoderKL,
+  NonFiniteAutoencoderError,
   readAutoencoderKL,
 } from "../../../models/autoencoder_kl/source.ts";
-import { tileOf } from "./source.ts";
+import { codingOf } from "./source.ts";
 
 /** What a diffusion model draws. */
 export interface DrawnLatents {
@@ -122,15 +124,11 @@ export class LatentDecoder implements Disposable {
     tile: number | undefined,
   ): Promise<LatentDecoder> {
     const { weights, latents: { inputSize } } = found;
-    const coding = {
-      half: "decode",
-      batch: 1,
-      size: { height: inputSize, width: inputSize },
-    } as const;
-    const plan = await tileOf(weights.config, { ...coding, asked: tile, device });
-    const settings = { ...coding, tile: plan.tile };
+    const size = { height: inputSize, width: inputSize };
+    const request = { half: "decode", batch: 1, size } as const;
+    const { settings, note } = await codingOf(weights.config, request, device, tile);
     const coder = await PictureCoder.create(device, weights.config, settings, weights.values);
-    return new LatentDecoder(coder, found, plan.note);
+    return new LatentDecoder(coder, found, note);
   }
 
   /** Batches of latents (n, c, I, I) as pictures (n, C, f I, f I). */
@@ -143,10 +141,17 @@ export class LatentDecoder implements Disposable {
       const decoded = new Float32Array(latents.length / length * size);
       for (let index = 0; index * length < latents.length; index++) {
         const one = latents.subarray(index * length, (index + 1) * length);
-        decoded.set(await this.#coder.run(one), index * size);
+        decoded.set(await this.#decoded(one), index * size);
       }
       yield decoded;
     }
+  }
+
+  async #decoded(latent: Float32Array): Promise<Float32Array> {
+    const picture = await this.#coder.run(latent);
+    const problem = describeNonFinite("the decoded picture", picture);
+    if (problem === undefined) return picture;
+    throw new NonFiniteAutoencoderError(`${this.#found.weights.path}: ${problem}`);
   }
 
   /** Frees the decoder. */

@@ -22,7 +22,7 @@ import { describePictures } from "../../terminal/opening.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { watchSignals } from "../../terminal/signals.ts";
 import type { EncodeVaeOptions } from "./encode_flags.ts";
-import { autoencoderOf, tileOf } from "./source.ts";
+import { autoencoderOf, codingOf } from "./source.ts";
 import { shippedPictures } from "./train.ts";
 
 /** Seconds between the lines of the progress where there is no terminal. */
@@ -61,7 +61,8 @@ async function encode(
   { device, reason }: ChosenDevice,
 ): Promise<void> {
   const size = latentSides(weights, dataset);
-  const plan = await tileOf(weights.config, { half: "encode", batch, size, asked: tile, device });
+  const request = { half: "encode", batch, size } as const;
+  const { settings, note } = await codingOf(weights.config, request, device, tile);
   const description = cacheDescription(weights, dataset, {
     dataPath: dataPath === undefined ? shippedPictures.name : recordedPlace(dataPath),
     mirrored,
@@ -80,13 +81,12 @@ async function encode(
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`autoencoder: ${weights.path}`);
   progress.note(`data: ${describePictures(dataset)}`);
-  progress.note(plan.note);
+  progress.note(note);
   if (writer.pictures > 0) progress.note(`goes on behind ${writer.pictures} pictures`);
   using watch = watchSignals(io, "stopping");
   try {
     const manifest = await encodeDataset(device, weights, dataset, writer, {
-      batch,
-      tile: plan.tile,
+      coding: settings,
       mirrored,
       signal: watch.signal,
       progress: (pictures) => progress.update(pictures),

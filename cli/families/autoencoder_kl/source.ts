@@ -4,7 +4,12 @@
  * @module
  */
 import type { Device } from "../../../kernels/device.ts";
-import { codingMemory, type Half, planTile } from "../../../models/autoencoder_kl/codec.ts";
+import {
+  codingMemory,
+  type CodingRequest,
+  type CodingSettings,
+  planCoding,
+} from "../../../models/autoencoder_kl/codec.ts";
 import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
 import { type AutoencoderKLConfig, spatialFactor } from "../../../models/autoencoder_kl/model.ts";
 import {
@@ -33,37 +38,30 @@ export async function autoencoderOf(
   return await readAutoencoderKL(await findAutoencoderKL(ckpt, weights, given));
 }
 
-/** What is to be coded, and where. */
-interface TileRequest {
-  readonly half: Half;
-  readonly batch: number;
-  /** Sides of the latents. */
-  readonly size: Sides;
-  /** Side of a tile in pixels, if it was asked for. */
-  readonly asked: number | undefined;
-  readonly device: Device;
-}
-
 /**
- * The tiles to work in, and a line that says which and what memory that takes.
+ * How pictures are coded in the memory that a device has left, and a line that says so.
  *
+ * @param asked side of tiles in pixels, if it was asked for
  * @throws UsageError for a side that the autoencoder does not take
  */
-export async function tileOf(
+export async function codingOf(
   config: AutoencoderKLConfig,
-  { half, batch, size, asked, device }: TileRequest,
-): Promise<{ readonly tile: Sides; readonly note: string }> {
+  request: Omit<CodingRequest, "tile">,
+  device: Device,
+  asked: number | undefined,
+): Promise<{ readonly settings: CodingSettings; readonly note: string }> {
+  const { size, half } = request;
   const target = { kind: device.kind, threads: 0, taken: device.allocatedBytes };
-  const tile = asked === undefined
-    ? await planTile(config, { half, batch, size }, target)
-    : askedTile(config, size, asked);
-  const memory = formatBytes(codingMemory(config, { half, batch, size, tile }, target));
+  const chosen = asked === undefined ? undefined : askedTile(config, size, asked);
+  const settings = await planCoding(config, { ...request, tile: chosen }, target);
+  const { batch, tile } = settings;
+  const memory = formatBytes(codingMemory(config, settings, target));
   const factor = spatialFactor(config);
   const isWhole = tile.height === size.height && tile.width === size.width;
   const way = isWhole
     ? "in one piece"
     : `in tiles of ${factor * tile.width} x ${factor * tile.height} pixels, blended`;
-  return { tile, note: `${half}: ${way}; ${memory} of memory` };
+  return { settings, note: `${half}: ${way}, ${batch} at a time; ${memory} of memory` };
 }
 
 function askedTile(config: AutoencoderKLConfig, { height, width }: Sides, asked: number): Sides {

@@ -5,7 +5,7 @@ import {
   codingMemory,
   type CodingSettings,
   PictureCoder,
-  planTile,
+  planCoding,
 } from "../../../models/autoencoder_kl/codec.ts";
 import {
   type AutoencoderKLConfig,
@@ -88,22 +88,25 @@ Deno.test("VAE: 512 x 512 is coded in one piece within 4 GiB, larger pictures in
   const published = autoencoderKLConfigs.get("SD-VAE")!;
   const target = { kind: await deviceKind("wasm"), threads: 2 };
   const square = (side: number) => ({ height: side, width: side });
-  const plan = (half: "encode" | "decode", side: number) =>
-    planTile(published, { half, batch: 1, size: square(side) }, target);
+  const plan = (half: "encode" | "decode", side: number, batch = 1, more = {}) =>
+    planCoding(published, { half, batch, size: square(side), ...more }, target);
   for (const half of ["encode", "decode"] as const) {
-    assert.deepEqual(await plan(half, 64), square(64));
-    const settings = { half, batch: 1, size: square(64), tile: square(64) };
+    const settings = await plan(half, 64);
+    assert.deepEqual(settings, { half, batch: 1, size: square(64), tile: square(64) });
     assert(codingMemory(published, settings, target) < 2 ** 30);
-    const tile = await plan(half, 256);
-    assert(tile.height >= 96 && tile.height < 256);
+    // Fewer pictures at a time come before tiles, which change what is computed.
+    const many = await plan(half, 64, 16);
+    assert.deepEqual([many.batch, many.tile], [half === "encode" ? 8 : 4, square(64)]);
+    const { batch, tile } = await plan(half, 256, 16);
+    assert(batch === 1 && tile.height >= 96 && tile.height < 256);
+    assert.deepEqual((await plan(half, 64, 1, { tile: square(16) })).tile, square(16));
   }
-  const tiny = {
-    ...target.kind,
-    limits: () => Promise.resolve({ buffer: 1 << 20, owner: "a toy" }),
-  };
+  const limits = () => Promise.resolve({ buffer: 1 << 20, owner: "a toy" });
+  const toy = { kind: { ...target.kind, limits }, threads: 1 };
   await assert.rejects(
-    planTile(published, { half: "decode", batch: 1, size: square(64) }, { kind: tiny, threads: 1 }),
+    planCoding(published, { half: "decode", batch: 1, size: square(64) }, toy),
     (error) =>
-      error instanceof InputError && /decode: not even tiles of 8 .* a toy/.test(error.message),
+      error instanceof InputError &&
+      /decode: not even a tile of 8 x 8 latent positions fits .* a toy/.test(error.message),
   );
 });
