@@ -23,7 +23,7 @@ export const video: SourceKind = {
 
 /** Other videos (AVI, MPEG), which are decoded from their beginning for everything. */
 export const stream: SourceKind = {
-  head: async ({ path }) => await headWith(path, [...await asTheyAre(), "-vf", "scale=16:16"]),
+  head: async ({ path }) => await headWith(path, [...await asTheyAre(path), "-vf", "scale=16:16"]),
   frames: ({ path }, places) => fromStart(path, places),
 };
 
@@ -47,17 +47,21 @@ const input = (path: string): string[] => [
 ];
 
 /** Frames as they are, none left out and none repeated for the sake of an even rate. */
-const asTheyAre = async (): Promise<string[]> =>
-  (await majorVersion()) < 5 ? ["-vsync", "passthrough"] : ["-fps_mode", "passthrough"];
+async function asTheyAre(path: string): Promise<string[]> {
+  version ??= await readVersion(path);
+  return [version < newNames ? "-vsync" : "-fps_mode", "passthrough"];
+}
 
 /** @param how the times are found out, as options of ffmpeg */
 async function headWith(path: string, how: readonly string[]): Promise<ClipHead> {
   (await RangeFile.open(path)).close(); // is it there, and no pipe?
   // The size as decoded: videos of telephones lie on their side.
-  const [starts, [{ width, height }]] = await Promise.all([
+  const [starts, [first]] = await Promise.all([
     listTimes(path, how),
     Array.fromAsync(decode(path, [], 1)),
   ]);
+  if (!first) throw new InputError(`${path}: its first frame cannot be decoded`);
+  const { width, height } = first;
   return { width, height, frames: starts.length - 1, starts };
 }
 
@@ -148,7 +152,7 @@ async function* decode(
   const output = ["-frames:v", `${count}`, "-c:v", "ppm", "-f", "image2pipe", "-"];
   // Else what cannot be decoded is made up from the frames around it.
   const strict = ["-xerror", "-err_detect", "explode"];
-  const args = [...strict, ...seek, ...input(path), ...select, ...await asTheyAre(), ...output];
+  const args = [...strict, ...seek, ...input(path), ...select, ...await asTheyAre(path), ...output];
   await using running = start(path, args);
   const reader = running.output;
   let decoded = 0;
@@ -205,11 +209,19 @@ function start(path: string, args: readonly string[]): Running {
       throw new InputError(`${path}: ffmpeg cannot read it: ${reasonOf(path, await said)}`);
     },
     async [Symbol.asyncDispose]() {
-      if (!hasEnded) child.kill("SIGKILL");
+      if (!hasEnded) kill(child);
       await output.cancel();
       await Promise.all([status, said]);
     },
   };
+}
+
+function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended just now.
+  }
 }
 
 function spawn(path: string, args: readonly string[]): Deno.ChildProcess {
@@ -247,16 +259,15 @@ function reasonOf(path: string, said: string): string {
   return line.replaceAll(`file:${resolve(path)}: `, "").slice(0, 200);
 }
 
-/** The major version of ffmpeg, asked once; builds without a number are new. */
-let version: Promise<number> | undefined;
+/** The version of ffmpeg, once it is known. */
+let version: number | undefined;
 
-function majorVersion(): Promise<number> {
-  return version ??= readMajorVersion();
-}
+/** The version with which some options got other names. */
+const newNames = 5.1;
 
-async function readMajorVersion(): Promise<number> {
-  const text = await textOf("ffmpeg", ["-version"]);
-  const [, major, minor] = /^ffmpeg version n?(\d+)\.(\d+)/.exec(text) ?? [];
-  // -fps_mode came with 5.1.
-  return major === undefined ? Infinity : Number(major) === 5 && minor === "0" ? 4 : Number(major);
+/** Asks for the version; builds without a number are new. */
+async function readVersion(path: string): Promise<number> {
+  await using running = start(path, ["-version"]);
+  const [, number] = /^ffmpeg version n?(\d+\.\d+)/.exec(await running.output.text()) ?? [];
+  return number === undefined ? Infinity : Number(number);
 }
