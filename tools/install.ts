@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { parseArgs } from "node:util";
 import { join, resolve } from "@std/path";
 import { nativeFolder } from "./native_folder.ts";
 import { toolPermissions } from "./permissions.ts";
@@ -25,5 +26,14 @@ if (import.meta.main) {
   const args = installArguments();
   args.splice(1, 0, ...Deno.args);
   const { code } = await new Deno.Command(Deno.execPath(), { args }).spawn().status;
+  if (code === 0) {
+    const { values: { root } } = parseArgs({
+      args: Deno.args,
+      options: { root: { type: "string" } },
+      strict: false,
+    });
+    const folder = String(root ?? Deno.env.get("DENO_INSTALL_ROOT") ?? "~/.deno");
+    console.log(`install: tessera is in ${join(folder, "bin")}, which has to be on the PATH`);
+  }
   Deno.exit(code);
 }
