@@ -10,6 +10,7 @@
 
 import { createHash } from "node:crypto";
 import { basename, join } from "@std/path";
+import { concatenateBytes } from "../../base/bytes.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { RangeFile } from "../../formats/files/range_file.ts";
 import { MemoryDataset } from "../memory_dataset.ts";
@@ -221,12 +222,7 @@ export async function openPictureSheets(folder: string): Promise<MemoryDataset> 
   const path = join(folder, "labels.json");
   const set = await readDescription(path);
   const parts = await Promise.all(set.sheets.map((sheet) => readSheet(folder, set, sheet)));
-  const pixels = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let position = 0;
-  for (const part of parts) {
-    pixels.set(part, position);
-    position += part.length;
-  }
+  const pixels = concatenateBytes(parts);
   return new MemoryDataset({
     name: typeof set.name === "string" ? set.name : basename(folder),
     channels: set.channels,

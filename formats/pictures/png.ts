@@ -8,6 +8,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { concatenateBytes } from "../../base/bytes.ts";
 import { InputError } from "../../base/errors.ts";
 
 /** The keyword under which Tessera keeps its JSON. */
@@ -108,13 +109,7 @@ export function setPngText(
     if (parseText(chunk)?.[0] !== keyword) parts.push(png.subarray(chunk.start, chunk.end));
     if (chunk.type === "IHDR") parts.push(added);
   }
-  const result = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let position = 0;
-  for (const part of parts) {
-    result.set(part, position);
-    position += part.length;
-  }
-  return result;
+  return concatenateBytes(parts);
 }
 
 /**

@@ -5,19 +5,9 @@
  *
  * @module
  */
+import { concatenateBytes } from "../../base/bytes.ts";
 import { InputError } from "../../base/errors.ts";
-import {
-  ascii,
-  boxesIn,
-  join,
-  makeBox,
-  makeFullBox,
-  requireBox,
-  u16,
-  u32,
-  u8,
-  viewOf,
-} from "./boxes.ts";
+import { ascii, boxesIn, makeBox, makeFullBox, requireBox, u16, u32, u8, viewOf } from "./boxes.ts";
 
 /** A key frame of AV1. */
 export interface Av1Frame {
@@ -106,7 +96,7 @@ export function avifOfFrame(
       properties,
     );
   const offset = type.length + meta(0).length + 8;
-  return join(type, meta(offset), makeBox("mdat", data));
+  return concatenateBytes([type, meta(offset), makeBox("mdat", data)]);
 }
 
 function colourBox({ primaries, transfer, matrix, isFullRange }: Colours): Uint8Array {

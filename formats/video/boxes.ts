@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { concatenateBytes } from "../../base/bytes.ts";
 import { InputError, quote } from "../../base/errors.ts";
 
 /** Where a box lies in some bytes: its header from `start`, its contents from `body` to `end`. */
@@ -110,21 +111,10 @@ export const u32 = (...numbers: readonly number[]): Uint8Array =>
 export const ascii = (text: string): Uint8Array =>
   Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-/** Bytes one after the other. */
-export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let position = 0;
-  for (const part of parts) {
-    bytes.set(part, position);
-    position += part.length;
-  }
-  return bytes;
-}
-
 /** A box with its header. */
 export function makeBox(type: string, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = parts.reduce((sum, part) => sum + part.length, 8);
-  return join(u32(length), ascii(type), ...parts);
+  return concatenateBytes([u32(length), ascii(type), ...parts]);
 }
 
 /** A box that begins with its version and flags. */

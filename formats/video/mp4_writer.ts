@@ -5,6 +5,7 @@
  * @module
  */
 import type { ArrayBufferTarget, Muxer } from "mp4-muxer";
+import { concatenateBytes } from "../../base/bytes.ts";
 import { InputError } from "../../base/errors.ts";
 import { type Bitmap, loadSharp } from "../pictures/bitmap.ts";
 import { type Av1Frame, frameOfAvif } from "./av1_frame.ts";
@@ -13,7 +14,6 @@ import {
   type Box,
   boxesIn,
   innerBoxes,
-  join,
   makeBox,
   makeFullBox,
   requireBox,
@@ -153,5 +153,5 @@ function insert(mp4: Uint8Array<ArrayBuffer>, moov: Box, track: Box, added: Uint
   for (let at = offsets.body + 8; at < offsets.end; at += 4) {
     view.setUint32(at, view.getUint32(at) + added.length);
   }
-  return join(mp4.subarray(0, moov.end), added, mp4.subarray(moov.end));
+  return concatenateBytes([mp4.subarray(0, moov.end), added, mp4.subarray(moov.end)]);
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { join } from "@std/path";
+import { concatenateBytes } from "../../../base/bytes.ts";
 import { InputError } from "../../../base/errors.ts";
 import { decodePicture } from "../../../data/pictures/picture.ts";
-import { join as joined, makeFullBox, u32, viewOf } from "../../../formats/video/boxes.ts";
+import { makeFullBox, u32, viewOf } from "../../../formats/video/boxes.ts";
 import { ForeignVideoError, Mp4File, readMp4Comment } from "../../../formats/video/mp4_reader.ts";
 import { encodeMp4 } from "../../../formats/video/mp4_writer.ts";
 import { binaryDamage } from "../../crash/damage.ts";
@@ -28,7 +29,7 @@ function withTable(mp4: Uint8Array, table: Uint8Array): Uint8Array {
   }
   const place = bodyOf("stco") + 8;
   view.setUint32(place, view.getUint32(place) + table.length);
-  return joined(mp4.subarray(0, end), table, mp4.subarray(end));
+  return concatenateBytes([mp4.subarray(0, end), table, mp4.subarray(end)]);
 }
 
 /** Opens a file that was changed. */
