@@ -62,7 +62,8 @@ function describeClipOf(set: ClipSet, index: number): Record<string, unknown> {
 /** A name of its own for each clip: that of its file, numbered where there are several. */
 function fileNames(set: ClipSet): { readonly folder: string; readonly stem: string }[] {
   const files = Array.from({ length: set.length }, (_, index) => {
-    const folder = set.classNames.length > 1 ? set.classNames[set.label(index)] : "";
+    const hasClass = set.classNames.length > 1 || set.clipName(index).includes("/");
+    const folder = hasClass ? set.classNames[set.label(index)] : "";
     const file = basename(set.clipName(index).replace(/ \d+-\d+$/, ""));
     return { folder, stem: basename(file, extname(file)) };
   });

@@ -48,6 +48,17 @@ for (const format of ["webp", "mp4", "png"] as const) {
   });
 }
 
+Deno.test("exported clips of a single class keep its name", async () => {
+  await withFolder(async (folder) => {
+    await writeClipAs(join(folder, "in/only/x.webp"));
+    const set = await openClips(join(folder, "in"), { frames: 4 });
+    await Deno.mkdir(join(folder, "out"));
+    await exportClips(set, join(folder, "out"), { format: "webp" });
+    const again = await openClips(join(folder, "out"), { frames: 4 });
+    assert.deepEqual([again.clipName(0), again.classNames], ["only/x.webp 0-3", ["only"]]);
+  });
+});
+
 Deno.test("exported clips in one array: bytes, labels, and what they are beside them", async () => {
   await withFolder(async (folder) => {
     const set = await openExample(join(folder, "in"));
