@@ -30,6 +30,18 @@ export interface ReduceKernel {
   readonly reduced: LoopNest;
 }
 
+/** Accumulators that run side by side: of light expressions, and of those that need registers. */
+interface Unroll {
+  readonly light: number;
+  readonly heavy: number;
+}
+
+/** Along a row; the order of its sum depends on them. */
+const rowUnroll: Unroll = { light: 4, heavy: 2 };
+
+/** Of neighbouring columns, each with a sum of its own: additions to one wait for each other. */
+const columnUnroll: Unroll = { light: 16, heavy: 8 };
+
 /** Rows that a block of a column reduction has. */
 const blockRows = 64;
 
@@ -57,11 +69,17 @@ class ReductionEmitter {
   readonly #inputs: readonly Local[];
   readonly innerStrides: readonly number[];
 
-  constructor(module: ModuleBuilder, name: string, readonly kernel: ReduceKernel, ranges: number) {
+  constructor(
+    module: ModuleBuilder,
+    name: string,
+    readonly kernel: ReduceKernel,
+    ranges: number,
+    unroll: Unroll,
+  ) {
     const operands = kernel.kept.strides.length;
     this.f = module.function(name, new Array(2 * ranges + operands).fill("i32"), []);
     this.operator = operators[kernel.operator];
-    this.unroll = expressionWeight(kernel.expression) <= 24 ? 4 : 2;
+    this.unroll = expressionWeight(kernel.expression) <= 24 ? unroll.light : unroll.heavy;
     this.used = loadedInputs(kernel.expression);
     const addresses = this.f.parameters.slice(2 * ranges);
     this.output = addresses[operands - 1];
@@ -143,7 +161,7 @@ export function emitRowReduction(
   name: string,
   kernel: ReduceKernel,
 ): FunctionBuilder {
-  const e = new ReductionEmitter(module, name, kernel, 3);
+  const e = new ReductionEmitter(module, name, kernel, 3, rowUnroll);
   const { f, operator } = e;
   const [result, resultEnd, groupStart, groupEnd, innerStart, innerEnd] = f.parameters;
   const [bases, pointers] = [e.pointers(), e.pointers()];
@@ -191,7 +209,7 @@ export function emitColumnReduction(
   name: string,
   kernel: ReduceKernel,
 ): FunctionBuilder {
-  const e = new ReductionEmitter(module, name, kernel, 4);
+  const e = new ReductionEmitter(module, name, kernel, 4, columnUnroll);
   const { f, operator } = e;
   const [row, rowEnd, columnStart, columnEnd, groupStart, groupEnd, innerStart, innerEnd] =
     f.parameters;

@@ -1,6 +1,6 @@
 /**
- * Walking a number of elements that is only known at run time: whole groups of vectors, then single
- * vectors, then single elements.
+ * Walking a number of elements that is only known at run time: whole groups of vectors, then smaller
+ * groups and single vectors, then single elements.
  *
  * @module
  */
@@ -16,6 +16,7 @@ export interface Turn {
 
 /**
  * Emits loops that consume `remaining` elements (an i32 local, left below the last turn's size).
+ * `unroll` is a power of two.
  *
  * @param body Emits one turn; it must move its pointers on by `turn.elements`.
  */
@@ -25,12 +26,12 @@ export function walkElements(
   unroll: number,
   body: (turn: Turn) => void,
 ): void {
-  const turns: Turn[] = [
-    { vectors: unroll, lanes: 4, elements: 4 * unroll },
-    { vectors: 1, lanes: 4, elements: 4 },
-    { vectors: 1, lanes: 1, elements: 1 },
-  ];
-  for (const turn of unroll > 1 ? turns : turns.slice(1)) {
+  const turns: Turn[] = [];
+  for (let vectors = unroll; vectors > 1; vectors /= 4) {
+    turns.push({ vectors, lanes: 4, elements: 4 * vectors });
+  }
+  turns.push({ vectors: 1, lanes: 4, elements: 4 }, { vectors: 1, lanes: 1, elements: 1 });
+  for (const turn of turns) {
     f.get(remaining).i32Const(turn.elements).i32GeU().if(() =>
       f.loop((again) => {
         body(turn);

@@ -229,9 +229,9 @@ function stridedReductions(padding: number, operator: "sum" | "maximum"): StepCa
       b.input(transposed([33, 17], [1, 0])),
       b.input(transposed([33, 17], [1, 0])),
     ]),
-    make("over rows of many columns", [72], (b) => [
-      b.input(transposed([500, 72], [1, 0])),
-      b.input(transposed([500, 72], [1, 0])),
+    make("over rows of many columns", [87], (b) => [
+      b.input(transposed([500, 87], [1, 0])),
+      b.input(transposed([500, 87], [1, 0])),
     ]),
     make("over the middle axis (gate gradient)", [3, 17], (b) => [
       b.input(transposed([3, 9, 17], [0, 2, 1])),
