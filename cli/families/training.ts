@@ -112,7 +112,12 @@ export interface TrainingCommand<
   /** What a step is made on, which `--accumulate` divides: how many, and how messages call them. */
   batch(values: V): { readonly size: number; readonly what: string };
   /** All settings, from those that every family has. */
-  settings(parsed: ParsedTrain<V>, config: Config, common: CommonSettings, data: Data): Settings;
+  settings(
+    parsed: ParsedTrain<V>,
+    config: Config,
+    common: CommonSettings,
+    data: Data,
+  ): Settings | Promise<Settings>;
   /** Steps that see as many samples as there are. */
   stepsPerEpoch(data: Data, config: Config, settings: Settings): number;
   /** Refuses settings that do not go with each other or with the data. */

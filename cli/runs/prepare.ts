@@ -127,7 +127,7 @@ export async function planNewRun<
   );
   const config = asUsage(() => command.configure(base, data, values));
   const common = commonSettings(command, values, config);
-  const unscheduled = command.settings(parsed, config, common, data);
+  const unscheduled = await command.settings(parsed, config, common, data);
   command.check?.(config, unscheduled, data);
   const stepsPerEpoch = asUsage(() => command.stepsPerEpoch(data, config, unscheduled));
   const runSchedule = schedule(values, given, stepsPerEpoch);

@@ -13,6 +13,7 @@ import type { Trainer } from "../../training/step/trainer.ts";
 import { checkClipSize, type ClipSize } from "../codec.ts";
 import { causalTokenizerCodec } from "./graph.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
+import { readPerceptualWeights } from "./perceptual.ts";
 import type { TokenizerRun } from "./settings.ts";
 import { tokenizerCompanions, tokenizerTrainingGraphs } from "./step.ts";
 
@@ -44,14 +45,16 @@ export async function trainTokenizer(
   plan: RunPlan<TokenizerRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
 ): Promise<Trainer> {
-  const { config, run } = plan.description;
-  const { seed, batchSize, flip } = run;
+  const { description: { config, run }, start } = plan;
+  const { seed, batchSize, flip, perceptual } = run;
   checkTokenizerData(config, data);
+  const goesOn = start.from === "resume" || start.from === "fork";
+  const weights = perceptual && !goesOn ? await readPerceptualWeights(perceptual) : undefined;
   return await runTraining(
     device,
     {
       specifications: causalTokenizerParameters(config),
-      companions: tokenizerCompanions(run),
+      companions: tokenizerCompanions(run, weights),
       graphs: tokenizerTrainingGraphs(config, run),
       batches: (startStep) => pictureBatches(data, { seed, batchSize, flip, startStep }),
     },

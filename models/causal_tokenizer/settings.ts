@@ -12,6 +12,7 @@ import {
   positive,
   share,
 } from "../../training/checkpoints/settings.ts";
+import { checkNaViTConfig } from "../navit/config.ts";
 import type { CausalTokenizerConfig } from "./model.ts";
 import type { TokenizerStepSettings } from "./step.ts";
 
@@ -37,5 +38,15 @@ export const tokenizerSettingsSchema: z.ZodType<TokenizerSettings> = z.strictObj
     baseChannels: positive,
     multipliers: z.array(positive).min(1),
   }).optional(),
-  weights: z.strictObject({ l2: weight, adversarial: weight, r1: weight, lecam: weight }),
+  perceptual: z.strictObject({
+    path: z.string(),
+    config: z.unknown().transform((value) => checkNaViTConfig(value, "perceptual")),
+  }).optional(),
+  weights: z.strictObject({
+    l2: weight,
+    adversarial: weight,
+    perceptual: weight,
+    r1: weight,
+    lecam: weight,
+  }),
 });

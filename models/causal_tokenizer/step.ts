@@ -17,6 +17,12 @@ import { generatorLoss } from "../adversarial/losses.ts";
 import type { ClipSize } from "../codec.ts";
 import { causalTokenizerCodec } from "./graph.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
+import {
+  perceptualLoss,
+  type PerceptualNetwork,
+  perceptualParameters,
+  type PerceptualWeights,
+} from "./perceptual.ts";
 import type { LossWeights } from "./weights.ts";
 
 /** Settings that shape the graph. */
@@ -27,6 +33,8 @@ export interface TokenizerStepSettings {
   readonly clip: ClipSize;
   /** What the tokenizer is trained against; absent: nothing, it only minimises the squared error. */
   readonly discriminator?: DiscriminatorConfig;
+  /** The classifier whose logits of frames are compared; absent: they are not. */
+  readonly perceptual?: PerceptualNetwork;
   /** Weights of the losses. */
   readonly weights: LossWeights;
   /** Largest gradient norm of both networks together; 0 means no limit. */
@@ -35,11 +43,28 @@ export interface TokenizerStepSettings {
   readonly accumulate?: number;
 }
 
-/** What a tokenizer is trained with besides its own parameters. */
+/** What decides what a tokenizer is trained with. */
+type CompanionSettings = Pick<TokenizerStepSettings, "discriminator" | "perceptual" | "clip">;
+
+/** Everything that the discriminator has, if there is one. */
+const adversaryParameters = (
+  { discriminator: config, clip }: CompanionSettings,
+): ParameterSpecification[] => config ? discriminatorCompanions(config, clip, colours) : [];
+
+/**
+ * What a tokenizer is trained with besides its own parameters.
+ *
+ * @param weights of the classifier, for a run that starts
+ */
 export function tokenizerCompanions(
-  { discriminator: config, clip }: Pick<TokenizerStepSettings, "discriminator" | "clip">,
+  settings: CompanionSettings,
+  weights?: PerceptualWeights,
 ): ParameterSpecification[] {
-  return config ? discriminatorCompanions(config, clip, colours) : [];
+  const { perceptual } = settings;
+  return [
+    ...adversaryParameters(settings),
+    ...(perceptual ? perceptualParameters(perceptual.config, weights) : []),
+  ];
 }
 
 /**
@@ -71,8 +96,7 @@ export function tokenizerLosses(
 ): StepLosses {
   const { batchSize, clip, weights } = settings;
   const specifications = causalTokenizerParameters(config);
-  const companions = tokenizerCompanions(settings);
-  const states = parameterStates([...specifications, ...companions]);
+  const states = parameterStates([...specifications, ...tokenizerCompanions(settings)]);
   const of = lookup(states);
   const real = input("images", [batchSize, colours, clip.frames, clip.height, clip.width]);
   const fake = causalTokenizerCodec.decode(
@@ -81,15 +105,23 @@ export function tokenizerLosses(
     causalTokenizerCodec.encode(config, of, real),
   );
   const l2 = reconstructionLoss(real, fake);
+  const looks = settings.perceptual &&
+    perceptualLoss(settings.perceptual.config, of, { real, fake });
   const plain = multiply(l2, weights.l2);
-  if (!settings.discriminator) return { specifications, states, loss: plain, terms: { l2 } };
+  const own = looks ? add(plain, multiply(looks, weights.perceptual)) : plain;
+  const terms: Record<string, Tensor> = looks ? { l2, perceptual: looks } : { l2 };
+  if (!settings.discriminator) return { specifications, states, loss: own, terms };
   const judge = discriminatorLosses(settings.discriminator, of, { real, fake }, weights);
   const adversarial = generatorLoss(judge.judgement);
   return {
     specifications,
     states,
-    loss: add(plain, multiply(adversarial, weights.adversarial)),
-    terms: { l2, adversarial, ...judge.terms },
-    adversary: { specifications: companions, loss: judge.loss, updates: judge.updates },
+    loss: add(own, multiply(adversarial, weights.adversarial)),
+    terms: { ...terms, adversarial, ...judge.terms },
+    adversary: {
+      specifications: adversaryParameters(settings),
+      loss: judge.loss,
+      updates: judge.updates,
+    },
   };
 }

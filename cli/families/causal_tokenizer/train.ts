@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "@std/path";
 import { describeClip } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
@@ -20,9 +21,14 @@ import {
   type TokenizerData,
   trainTokenizer,
 } from "../../../models/causal_tokenizer/run.ts";
+import {
+  checkPerceptual,
+  type PerceptualNetwork,
+} from "../../../models/causal_tokenizer/perceptual.ts";
 import type { TokenizerSettings } from "../../../models/causal_tokenizer/settings.ts";
 import { tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
 import { type ClipSize, latentSize } from "../../../models/codec.ts";
+import { findNaViT } from "../../../models/navit/weights.ts";
 import { countParameters } from "../../../nn/parameters.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
 import { describeClips, previewClips } from "../../runs/clip_data.ts";
@@ -37,6 +43,15 @@ import type { TrainTokenizerOptions } from "./train_flags.ts";
 /** The flags of clips with the frames that the tokenizer is for. */
 function clipValues(values: TrainTokenizerOptions, base: CausalTokenizerConfig): ClipDataValues {
   return { ...values, frames: values.frames ?? (base.temporalKernel === 1 ? 1 : 17) };
+}
+
+/** The classifier that looks at frames, if there is to be one. */
+async function perceptualOf(
+  { perceptual, perceptualWeight }: TrainTokenizerOptions,
+): Promise<PerceptualNetwork | undefined> {
+  if (perceptual === undefined || perceptualWeight === 0) return undefined;
+  const { path, manifest } = await findNaViT(perceptual, "ema");
+  return { path: resolve(path), config: manifest.config };
 }
 
 /** Multiply-adds of both halves for a clip. */
@@ -90,7 +105,7 @@ export const tokenizerTraining: TrainingCommand<
   },
   learningRate: ({ baseChannels }) => baseChannels < 64 ? 1e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings({ values }, { baseChannels }, common, data) {
+  async settings({ values }, { baseChannels }, common, data) {
     const { fps, stride, hop, folderFps, crop } = values;
     const channels = values.discriminatorChannels ?? Math.ceil(baseChannels / 2);
     const discriminator = { ...paperDiscriminator, baseChannels: channels };
@@ -101,16 +116,19 @@ export const tokenizerTraining: TrainingCommand<
       clip: clipOf(data),
       cuts: data.frames === undefined ? undefined : { fps, stride, hop, folderFps, crop },
       discriminator: values.adversarialWeight > 0 ? discriminator : undefined,
+      perceptual: await perceptualOf(values),
       weights: {
         l2: values.l2Weight,
         adversarial: values.adversarialWeight,
+        perceptual: values.perceptualWeight,
         r1: values.r1Cost,
         lecam: values.lecamWeight,
       },
     };
   },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
-  check(_, { accumulate = 1, discriminator }) {
+  check(_, { accumulate = 1, discriminator, perceptual, clip }) {
+    if (perceptual) checkPerceptual(perceptual, clip);
     if (accumulate === 1 || !discriminator) return;
     throw new UsageError(
       "--accumulate: the discriminator's means are those of whole batches; give a smaller " +
@@ -120,8 +138,9 @@ export const tokenizerTraining: TrainingCommand<
   warnings: (_, __, data) => data.frames === undefined ? [] : describeClips(data as ClipSet),
   reportData: (data) => data.frames === undefined ? [] : (data as ClipSet).report.map(describeClip),
   describeBatch: ({ batchSize, clip }) => `batch ${batchSize} of ${sizeOf(clip)}`,
-  columns: ({ discriminator }) => ({
+  columns: ({ discriminator, perceptual }) => ({
     l2: fixed("l2", 5),
+    ...(perceptual && { perceptual: fixed("perceptual", 4) }),
     ...(discriminator && {
       adversarial: fixed("adversarial", 3),
       discriminating: fixed("discriminator", 3),

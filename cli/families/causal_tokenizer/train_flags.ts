@@ -56,6 +56,18 @@ export const trainTokenizerFlags = {
   }),
   ...group("Training:", {
     batchSize: flag("--batch-size <n>", "clips or pictures a step", integer({ min: 1 }), 8),
+    perceptual: optional(
+      "--perceptual <run>",
+      "run of train navit, whose logits of frames are compared too",
+      text,
+      "none",
+    ),
+    perceptualWeight: flag(
+      "--perceptual-weight <x>",
+      "weight of the squared difference of these logits",
+      weight,
+      paperWeights.perceptual,
+    ),
     l2Weight: flag("--l2-weight <x>", "weight of the squared error", weight, paperWeights.l2),
     ...adversarialFlags(paperWeights.adversarial, "half of the tokenizer's"),
     beta1: flag("--beta1 <x>", "decay of the optimizer's mean gradient", decay, 0),

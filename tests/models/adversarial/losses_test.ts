@@ -29,7 +29,7 @@ const clip = { frames: 5, height: 6, width: 8 };
 for (const { name, available, create } of deviceChoices) {
   Deno.test({
     name: `discriminator: logits, losses and gradients are PyTorch's [${name}]`,
-    ignore: !available || name.includes("2 threads, strict"),
+    ignore: !available || name.includes("strict"),
     async fn() {
       const golden = await loadGolden("clip_discriminator.loss");
       const weights = await loadGolden("clip_discriminator.weights");

@@ -28,13 +28,17 @@ const metricsOf = async (folder: string): Promise<Record<string, number>[]> =>
     .map((line) => JSON.parse(line));
 
 Deno.test({
-  name: "train tokenizer: a killed run goes on with the same bits, those of the discriminator too",
+  name: "train tokenizer: a killed run goes on with the same bits, those of its companions too",
   ignore: Deno.build.os === "windows",
   fn: () =>
     withFolder(async (results) => {
+      const classifier = await succeed(
+        ...["train", "navit", "--hidden", "16", "--heads", "2", "--depth", "1", "--patch", "8"],
+        ...["--steps", "1", "--sequence-length", "16", "--batch-size", "2", ...quiet],
+        ...["--results-dir", join(results, "navit")],
+      );
       const flags = [
-        ...pictures,
-        ...onWasm,
+        ...[...pictures, ...onWasm, "--perceptual", classifier],
         ...["--results-dir", results, "--ckpt-every", "2", "--steps", "12"],
       ];
       const whole = await succeed(...flags, "--quiet");
@@ -43,12 +47,17 @@ Deno.test({
       killed.kill("SIGKILL");
       await killed.finished();
       const folder = join(results, "001-ImageTokenizer-XS");
+      // The run has the classifier's weights, whatever becomes of their file.
+      await Deno.remove(classifier, { recursive: true });
       await succeed("train", "tokenizer", "--resume", folder, ...quiet);
       await assertSameTensors(checkpointOf(folder, 12), checkpointOf(whole, 12));
       const { config, run } = await readManifestOf(causalTokenizerFamily, checkpointOf(whole, 12));
       assert.deepEqual([config.baseChannels, run.clip.frames, run.clip.width], [2, 1, 16]);
       assert.deepEqual(run.betas, [0, 0.99]);
-      assert.deepEqual(run.weights, { l2: 5, adversarial: 0.1, r1: 10, lecam: 0.001 });
+      assert.deepEqual(run.weights, {
+        ...{ l2: 5, perceptual: 0.1, adversarial: 0.1 },
+        ...{ r1: 10, lecam: 0.001 },
+      });
       using model = await openSafetensors(join(checkpointOf(whole, 12), "model.safetensors"));
       assert(!model.tensors.keys().some((name) => name.includes("discriminator")));
       using optimizer = await openSafetensors(join(checkpointOf(whole, 12), "optim.safetensors"));
@@ -56,10 +65,10 @@ Deno.test({
       assert(running.every((mean) => mean !== 0));
       assert(optimizer.tensors.has("exp_avg_sq.discriminator.fc1.weight"));
       const last = (await metricsOf(folder)).at(-1)!;
-      for (const name of ["l2", "adversarial", "discriminating", "r1", "lecam"]) {
+      for (const name of ["l2", "perceptual", "adversarial", "discriminating", "r1", "lecam"]) {
         assert(Number.isFinite(last[name]), name);
       }
-      const expected = 5 * last.l2 + 0.1 * last.adversarial;
+      const expected = 5 * last.l2 + 0.1 * (last.adversarial + last.perceptual);
       assert(Math.abs(last.loss - expected) < 1e-5 * expected);
     }),
 });
@@ -131,6 +140,7 @@ Deno.test("train tokenizer: what does not go together is refused in one line", a
       ...[...pictures.slice(0, -1), "20"],
     ]],
     [2, /--fps, .* are for clips; --frames 1 takes pictures/, [...pictures, "--fps", "8"]],
+    [1, /checkpoint none: does not exist/, [...pictures, "--perceptual", "none"]],
     [2, /--preview-data is for clips/, [...pictures, "--preview-data", "sheet.png"]],
     [2, /--size: pictures are cropped to squares/, [...pictures.slice(0, -1), "16x24"]],
     [2, /DiT-S\/8 is a dit, not a causal-tokenizer/, [...pictures, "--model", "DiT-S/8"]],
