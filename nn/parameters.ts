@@ -45,6 +45,16 @@ export interface ParameterSpecification {
   readonly perClass?: { readonly others: number };
   /** What older files call it, if they have another name for it. */
   readonly formerName?: string;
+  /** How another program keeps it, if not under this name. */
+  readonly elsewhere?: OtherPlaces;
+}
+
+/** The tensors that make a parameter in files of another program. */
+export interface OtherPlaces {
+  /** Their names; several lie one behind the other along the first axis. */
+  readonly parts: readonly string[];
+  /** Names of further copies, which must be equal for the network to be the same. */
+  readonly copies?: readonly string[];
 }
 
 /** Looks up a parameter by its full name. */

@@ -7,6 +7,7 @@
 import { InputError } from "../base/errors.ts";
 import { renamed, type TensorReader } from "../formats/tensors/safetensors.ts";
 import { sameShape, type Shape } from "../kernels/shape.ts";
+import { fromOtherLayout } from "./other_layout.ts";
 import {
   groupPrefixes,
   mismatch,
@@ -43,10 +44,11 @@ export interface OtherClasses {
  * @throws InputError when a parameter is missing, unknown, of another shape, or no plain number
  */
 export function matchWeights(
-  file: TensorReader,
+  stored: TensorReader,
   specifications: readonly ParameterSpecification[],
   { allowOtherClasses = false } = {},
 ): ModelWeights {
+  const file = fromOtherLayout(stored, specifications) ?? stored;
   const names = [...file.tensors.keys()];
   const prefix = wrapperPrefix(specifications, names) ||
     (groupPrefixes(specifications, names)[0] ?? "");

@@ -4,11 +4,9 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { dirname, join } from "@std/path";
+import { dirname } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { describeNonFinite } from "../../base/finite.ts";
-import { readRegularText } from "../../formats/files/regular_file.ts";
-import { parseJsonConfig } from "../../nn/config.ts";
 import { matchWeights } from "../../nn/weights_file.ts";
 import {
   findWeights,
@@ -16,6 +14,7 @@ import {
   openCheckpointFile,
   type WeightChoice,
 } from "../../training/checkpoints/checkpoint.ts";
+import { diffusersConfig, diffusersWeights } from "../../training/checkpoints/diffusers_folder.ts";
 import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
@@ -52,9 +51,6 @@ export class NonFiniteAutoencoderError extends Error {
   readonly exitCode = 3;
 }
 
-/** Names of diffusers' files in a folder. */
-const published = { config: "config.json", weights: "diffusion_pytorch_model" } as const;
-
 /**
  * Finds the weights of a run folder, a checkpoint folder, a folder of diffusers, or a file with a
  * configuration given or beside it.
@@ -67,34 +63,15 @@ export async function findAutoencoderKL(
   config?: AutoencoderKLConfig,
 ): Promise<AutoencoderKLSource> {
   if (await isWeightsFile(path)) {
-    const found = config ?? await publishedConfig(dirname(path));
+    const found = config ?? await diffusersConfig(dirname(path), checkAutoencoderKLConfig);
     if (found) return { config: found, path };
     throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
   }
-  const found = await publishedConfig(path);
-  if (found) return { config: found, path: await publishedWeights(path) };
+  const found = await diffusersConfig(path, checkAutoencoderKLConfig);
+  if (found) return { config: found, path: await diffusersWeights(path) };
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await orNewestWhole(checkpoint, readManifestOf(autoencoderKLFamily, checkpoint));
   return { config: manifest.config, ...await findWeights(checkpoint, choice) };
-}
-
-/** The configuration in a folder of diffusers; undefined when it is none. */
-async function publishedConfig(folder: string): Promise<AutoencoderKLConfig | undefined> {
-  const path = join(folder, published.config);
-  const text = await readRegularText(path).catch(() => "");
-  if (!text.includes("_class_name")) return undefined;
-  return checkAutoencoderKLConfig(parseJsonConfig(text, path), path);
-}
-
-/** The weights in a folder of diffusers: one file, or several with an index, or the older form. */
-async function publishedWeights(folder: string): Promise<string> {
-  for (const ending of [".safetensors", ".safetensors.index.json", ".bin"]) {
-    const path = join(folder, published.weights + ending);
-    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
-  }
-  throw new InputError(
-    `${folder}: has ${published.config}, but no ${published.weights}.safetensors`,
-  );
 }
 
 /**

@@ -1,9 +1,10 @@
 /**
- * Checking DiT configurations that come from files and flags.
+ * Checking DiT configurations that come from files and flags, also those of diffusers.
  *
  * @module
  */
 import { z } from "zod";
+import { InputError } from "../../base/errors.ts";
 import { checkFields, requireMultiple, withOverrides } from "../../nn/config.ts";
 import type { DiTConfig } from "./model.ts";
 
@@ -23,16 +24,65 @@ const ditConfigSchema: z.ZodType<DiTConfig> = z.strictObject({
   conditioning: z.literal("adaLN-Zero").default("adaLN-Zero"),
 });
 
+/** The fields of diffusers' `config.json` that say which network it is. */
+const publishedSchema = z.looseObject({
+  _class_name: z.enum(["DiTTransformer2DModel", "Transformer2DModel"]),
+  num_attention_heads: count,
+  attention_head_dim: count,
+  in_channels: count,
+  out_channels: count.nullish(),
+  num_layers: count,
+  sample_size: count,
+  patch_size: count,
+  num_embeds_ada_norm: z.int().min(1).max(1_000_000),
+  activation_fn: z.literal("gelu-approximate"),
+  norm_type: z.literal("ada_norm_zero"),
+  attention_bias: z.literal(true),
+  norm_elementwise_affine: z.literal(false),
+  cross_attention_dim: z.null().optional(),
+});
+
+/**
+ * The configuration that a `config.json` of diffusers describes.
+ *
+ * @throws InputError naming the field of a network that is not a DiT
+ */
+function fromDiffusers(value: unknown, where: string): DiTConfig {
+  const published = checkFields(publishedSchema, value, where);
+  const { in_channels: channels, out_channels: outputs } = published;
+  if (outputs && outputs !== channels && outputs !== 2 * channels) {
+    throw new InputError(
+      `${where}: out_channels: ${outputs}; it is ${channels} or, with the variance, ${
+        2 * channels
+      }`,
+    );
+  }
+  return {
+    family: "dit",
+    inputSize: published.sample_size,
+    patch: published.patch_size,
+    channels,
+    hidden: published.num_attention_heads * published.attention_head_dim,
+    depth: published.num_layers,
+    heads: published.num_attention_heads,
+    classes: published.num_embeds_ada_norm,
+    learnSigma: outputs === 2 * channels,
+    conditioning: "adaLN-Zero",
+  };
+}
+
 /** Fields that flags may change. */
 export type DiTOverrides = Partial<Omit<DiTConfig, "family" | "conditioning">>;
 
 /**
- * Checks the fields of a configuration, and that they fit each other.
+ * Checks the fields of a configuration, our own or diffusers', and that they fit each other.
  *
  * @throws InputError naming the field, or with the nearest valid values
  */
 export function checkDiTConfig(value: unknown, where: string): DiTConfig {
-  const config = checkFields(ditConfigSchema, value, where);
+  const isPublished = Object(value)._class_name !== undefined;
+  const own = isPublished ? fromDiffusers(value, where) : value;
+  const config = checkFields(ditConfigSchema, own, where);
   const { inputSize, patch, hidden, heads } = config;
   requireMultiple(
     where,

@@ -26,6 +26,7 @@ import {
 } from "../../nn/layers.ts";
 import { type Parameters, type ParameterSpecification, within } from "../../nn/parameters.ts";
 import { sineCosinePositions } from "../../nn/positions.ts";
+import { withDiffusersPlaces } from "./diffusers.ts";
 
 /** Size and shape of a DiT. */
 export interface DiTConfig {
@@ -129,7 +130,7 @@ export function ditParameters(config: DiTConfig): ParameterSpecification[] {
   const pixels = channels * patch * patch;
   const normal = { kind: "normal", deviation: 0.02 } as const;
   const zeros = { kind: "zeros" } as const;
-  return [
+  const parameters: ParameterSpecification[] = [
     {
       name: "pos_embed",
       shape: [1, side * side, hidden],
@@ -161,6 +162,7 @@ export function ditParameters(config: DiTConfig): ParameterSpecification[] {
     ),
     ...linearParameters("final_layer.adaLN_modulation.1", hidden, 2 * hidden, zeros),
   ];
+  return withDiffusersPlaces(parameters, depth);
 }
 
 function blockParameters(name: string, hidden: number): ParameterSpecification[] {

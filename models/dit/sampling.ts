@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "@std/path";
 import { InputError, nearestNames } from "../../base/errors.ts";
 import { normalizeName, quoteName } from "../../base/names.ts";
 import type { LatentSettings } from "../../data/latents/cache.ts";
@@ -10,6 +11,7 @@ import type { Network } from "../../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { elementCount } from "../../kernels/shape.ts";
+import { checkDiTConfig } from "./config.ts";
 import { dit, type DiTConfig, ditParameters } from "./model.ts";
 import { lookup, parameterStates, storedType, type WeightType } from "../../nn/parameters.ts";
 import {
@@ -19,6 +21,7 @@ import {
   type WeightChoice,
 } from "../../training/checkpoints/checkpoint.ts";
 import { ditFamily } from "./family.ts";
+import { diffusersConfig, diffusersWeights } from "../../training/checkpoints/diffusers_folder.ts";
 import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
@@ -40,7 +43,8 @@ export interface DiTSource {
 }
 
 /**
- * Finds the weights of a run folder, a checkpoint folder, or (with a configuration) a file.
+ * Finds the weights of a run folder, a checkpoint folder, a folder of diffusers, or a file with a
+ * configuration given or beside it.
  *
  * @throws InputError when there is nothing to load
  */
@@ -50,10 +54,16 @@ export async function findDiT(
   config?: DiTConfig,
 ): Promise<DiTSource> {
   if (await isWeightsFile(path)) {
-    if (!config) {
+    const found = config ?? await diffusersConfig(dirname(path), checkDiTConfig);
+    if (!found) {
       throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
     }
-    return { config, path, classNames: numberedClasses(config.classes) };
+    return { config: found, path, classNames: numberedClasses(found.classes) };
+  }
+  const found = await diffusersConfig(path, checkDiTConfig);
+  if (found) {
+    const classNames = numberedClasses(found.classes);
+    return { config: found, path: await diffusersWeights(path), classNames };
   }
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await orNewestWhole(checkpoint, readManifestOf(ditFamily, checkpoint));

@@ -23,6 +23,7 @@ import { NonFiniteSampleError } from "../../../diffusion/sampler_loop.ts";
 import type { SamplingProgram } from "../../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
+import { isOfDiffusers } from "../../../training/checkpoints/diffusers_folder.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import {
   createDiTSampler,
@@ -188,7 +189,7 @@ async function createProgram(
 async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<DiTSource> {
   const path = ckpt ?? assetPath(shippedCheckpoint);
   const isWeights = await isWeightsFile(path);
-  if (isWeights && config === undefined) {
+  if (isWeights && config === undefined && !await isOfDiffusers(dirname(path))) {
     // A file that is no weights at all is not helped by --config.
     (await openWeights(path)).close();
     throw new UsageError(`--ckpt ${path} is a bare weights file, which needs --config`);
