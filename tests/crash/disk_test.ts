@@ -228,9 +228,20 @@ for (
   });
 }
 
+/** Puts each picture below a folder there under so many names more. */
+async function multiply(folder: string, copies: number): Promise<void> {
+  for (const name of (await namesIn(folder)).filter((name) => name.endsWith(".png"))) {
+    for (let copy = 0; copy < copies; copy++) {
+      await Deno.link(join(folder, name), join(folder, name.replace(/\.png$/, `-${copy}.png`)));
+    }
+  }
+}
+
 Deno.test("pictures that vanish during a run of packed pictures end it, saved", posix, async () => {
   await withFolder(async (folder) => {
     const data = await writeMixedPictures(join(folder, "data"), 8);
+    // So many that a run has not seen and kept them all before they are gone, however slow the machine.
+    await multiply(data, 400);
     const results = join(folder, "results");
     const flags = ["--data-path", data, ...onWasm, "--log-every", "1"];
     const running = start([
