@@ -65,7 +65,7 @@ export interface LeftOut {
 }
 
 /** Why something is no clip of the set. */
-export type LeftOutReason = "still picture" | "beside the classes";
+export type LeftOutReason = "still picture" | "unknown format" | "beside the classes";
 
 /** The clips of a folder, sorted by class, then path. */
 export interface FoundClips {
@@ -108,14 +108,17 @@ export async function findClips(path: string, options: FindClipsOptions): Promis
   if (!info.isDirectory) throw new InputError(`${path}: neither a regular file nor a folder`);
   const { folder, isPart } = enterPart(await scanFolder(path, options.watch), options.split);
   const entries: Entry[] = [];
-  const stills: LeftOut[] = [];
-  await collect(folder, folder.path, entries, stills);
+  const leftOut: LeftOut[] = [];
+  await collect(folder, folder.path, entries, leftOut);
   if (entries.length === 0) {
-    const pictures = stills.length > 0 ? `, only ${stills.length} still pictures` : "";
-    throw new InputError(`${folder.path}: no clips${pictures}; looked for ${lookedFor}`);
+    const [first] = leftOut;
+    const others = first ? `, only other files: ${leftOut.length}, such as ${describe(first)}` : "";
+    throw new InputError(`${folder.path}: no clips${others}; looked for ${lookedFor}`);
   }
-  return { ...classify(folder.path, entries, stills, options.classNames), isPart };
+  return { ...classify(folder.path, entries, leftOut, options.classNames), isPart };
 }
+
+const describe = ({ name, reason }: LeftOut): string => `${quote(name)} (${reason})`;
 
 function findInFile(path: string, { classNames }: FindClipsOptions): FoundClips {
   const source = sourceOf(path);
@@ -154,16 +157,21 @@ const stillPicture = {
   detail: "frames of a clip have a folder of their own and are numbered",
 } as const;
 
+const unknownFormat = {
+  reason: "unknown format",
+  detail: "pictures in this format, or of this kind, cannot be read",
+} as const;
+
 /** A path in a folder, with forward slashes; the folder itself by its own name. */
 const nameIn = (folder: string, path: string): string =>
   relative(folder, path).replaceAll("\\", "/") || basename(folder);
 
-/** Finds everything in a folder and below that may be a clip, and the still pictures. */
+/** Finds everything in a folder and below that may be a clip, and pictures that are none. */
 async function collect(
-  { path, pictures, others, folders }: ScannedFolder,
+  { path, pictures, others, folders, unreadable, irregular }: ScannedFolder,
   root: string,
   entries: Entry[],
-  stills: LeftOut[],
+  leftOut: LeftOut[],
 ): Promise<void> {
   const add = (source: ClipSource) =>
     entries.push({ source, segments: nameIn(root, source.path).split("/") });
@@ -173,13 +181,16 @@ async function collect(
   for (const name of isClip ? [] : pictures) {
     const source = sourceOf(join(path, name));
     if (source) add(source);
-    else stills.push({ name: nameIn(root, join(path, name)), ...stillPicture });
+    else leftOut.push({ name: nameIn(root, join(path, name)), ...stillPicture });
   }
   for (const name of others) {
     const source = sourceOf(join(path, name));
     if (source) add(source);
   }
-  for (const inner of folders) await collect(inner, root, entries, stills);
+  for (const name of [...unreadable, ...irregular]) {
+    leftOut.push({ name: nameIn(root, join(path, name)), ...unknownFormat });
+  }
+  for (const inner of folders) await collect(inner, root, entries, leftOut);
 }
 
 /**
@@ -214,7 +225,7 @@ async function isStill(path: string): Promise<boolean> {
 function classify(
   folder: string,
   entries: readonly Entry[],
-  stills: readonly LeftOut[],
+  others: readonly LeftOut[],
   known: readonly string[] | undefined,
 ): Omit<FoundClips, "isPart"> {
   const isInClass = ({ segments }: Entry) => segments.length > 1;
@@ -243,6 +254,6 @@ function classify(
     folder,
     classNames: known ?? names,
     clips: clips.sort((a, b) => a.label - b.label || (a.name < b.name ? -1 : 1)),
-    leftOut: [...stills, ...besides],
+    leftOut: [...others, ...besides],
   };
 }

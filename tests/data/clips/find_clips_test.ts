@@ -25,11 +25,14 @@ const find = async (path: string, split: "train" | "test" = "train") => {
 Deno.test("finding clips: files and folders of numbered pictures; lone pictures are none", async () => {
   await withFolder(async (folder) => {
     await touch(folder, "b/2.MKV", "b/10.webm", "a/run/f9.png", "a/run/f10.png", "a/cover.jpg");
-    await touch(folder, "a/notes.txt", "x.mp4");
+    await touch(folder, "a/notes.txt", "x.mp4", "b/1.bmp");
     const { clips, classNames, leftOut, isPart } = await find(folder);
     assert.deepEqual(clips, ["a/run frames 0", "b/10.webm video 1", "b/2.MKV video 1"]);
     assert.deepEqual(classNames, ["a", "b"]);
-    assert.deepEqual(leftOut, ["a/cover.jpg: still picture", "x.mp4: beside the classes"]);
+    assert.deepEqual(leftOut, [
+      ...["a/cover.jpg: still picture", "b/1.bmp: unknown format"],
+      "x.mp4: beside the classes",
+    ]);
     assert.equal(isPart, false);
     const { clips: [{ source }] } = await findClips(folder, { split: "train" });
     assert.deepEqual(source.names, ["f9.png", "f10.png"], "by number");
@@ -72,7 +75,11 @@ Deno.test("finding clips: nothing there is told, with what was looked for", asyn
     await assertInputError(find(join(folder, "no")), join(folder, "no"), /no such file/);
     await assertInputError(find(folder), folder, /no clips; looked for animated/);
     await touch(folder, "a.png", "b.txt");
-    await assertInputError(find(folder), folder, /no clips, only 1 still pictures; looked for/);
+    await assertInputError(
+      find(folder),
+      folder,
+      /no clips, only other files: 1, such as "a\.png" \(still picture\); looked for/,
+    );
     await assertInputError(find(join(folder, "b.txt")), join(folder, "b.txt"), /not a clip/);
   });
 });
