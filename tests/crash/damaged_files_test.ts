@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { basename, dirname, join } from "@std/path";
 import { encodePng } from "../../formats/pictures/bitmap.ts";
+import { encodeMp4 } from "../../formats/video/mp4_writer.ts";
 import { setPngMetadata } from "../../formats/pictures/png.ts";
 import { pictureSheetFormat, pixelHash } from "../../data/sources/picture_sheet.ts";
 import { checkpointOf, onWasm, run, train, withFolder, writeTinyData } from "../cli/runs.ts";
@@ -100,6 +101,8 @@ async function makeTargets(folder: string): Promise<Target[]> {
   await write(at("sheets", "labels.json"), JSON.stringify(labels));
   await write(at("pictures", "a", "0.png"), sheet);
   await write(at("png", "sample.png"), setPngMetadata(sheet, { seed: 1, labels: [1, 2] }));
+  const clip = { frames: 2, height: 8, width: 8, channels: 1, data: new Uint8Array(128), fps: 8 };
+  const mp4 = await write(at("clip.mp4"), await encodeMp4(clip, { comment: '{"seed":1}' }));
   const fixtures = "tests/fixtures";
   const config = await write(
     at("config.json"),
@@ -156,6 +159,7 @@ async function makeTargets(folder: string): Promise<Target[]> {
       args: ["info", at("png", "sample.png")],
       damage: fc.oneof(binary, json),
     },
+    { name: "MP4", file: mp4, args: ["info", mp4], damage: binary },
     { name: "config", file: config, args: ["info", "model", "--config", config], damage: json },
     { name: "case config", file: config, args: verifying, damage: json },
     { name: "case weights", file: weights, args: verifying, damage: fc.oneof(binary, json) },
