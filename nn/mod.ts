@@ -26,6 +26,7 @@ export {
   countParameters,
   type Initializer,
   lookup,
+  type OtherPlaces,
   type Parameters,
   type ParameterSpecification,
   parameterStates,
