@@ -99,19 +99,15 @@ function modelCommand(io: Io): Command {
           "info model takes a name, such as DiT-S/4, or --config FILE, not both",
         );
       }
-      const { configFromFile, configFromFlags, subjectsOf } = await import(
+      const { allConfigsFromFlags, configFromFile, configFromFlags, subjectsOf } = await import(
         "../families/subjects.ts"
       );
       const asked = values.tokens === undefined ? undefined : [values.tokens];
       const subject = (named: NamedModel): Subject =>
         subjectsOf(named, { ...values, tokens: asked })[0];
       if (name === undefined && values.config === undefined) {
-        const { modelConfigs } = await import("../../models/registry.ts");
-        const models = await Promise.all(
-          [...modelConfigs().keys()].map((each) =>
-            reportModel(subject(configFromFlags(each, values)))
-          ),
-        );
+        const named = allConfigsFromFlags(values);
+        const models = await Promise.all(named.map((each) => reportModel(subject(each))));
         io.out(values.json ? json({ models }) : await describeModels(models));
         return;
       }

@@ -35,6 +35,21 @@ export function configFromFlags(name: string, values: ModelValues): NamedModel {
   return asUsage(() => overridden(name, modelConfigByName(name), values));
 }
 
+/** Every named configuration, with those of the overrides that its family has. */
+export function allConfigsFromFlags(values: ModelValues): NamedModel[] {
+  return [...modelConfigs()].map(([name, { family }]) => {
+    const { fields } = commandsOf(family);
+    const foreign = new Set([...foreignFlags(family), ...fields.without ?? []]);
+    const own = Object.entries(values).filter(([flag]) => !foreign.has(flag));
+    return configFromFlags(name, Object.fromEntries(own) as ModelValues);
+  });
+}
+
+/** Fields of flags that only other families have. */
+const foreignFlags = (family: string): string[] =>
+  allCommands().flatMap(({ fields }) => Object.keys(fields.flags))
+    .filter((flag) => !Object.hasOwn(commandsOf(family).fields.flags, flag));
+
 /**
  * The configuration in a JSON file with the overrides.
  *
