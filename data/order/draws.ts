@@ -17,6 +17,7 @@ export const dataStreams = {
   keptTokens: 0x6b657074,
   syntheticSize: 0x73697a65,
   movingPicture: 0x6d6f7665,
+  imageStack: 0x73746163,
 } as const;
 
 /**

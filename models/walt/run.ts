@@ -12,6 +12,7 @@ import { pictureBatches } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
+import { jointBatches } from "./batches.ts";
 import { overrideWaltConfig } from "./config.ts";
 import { gridOf, type WaltConfig, waltParameters } from "./model.ts";
 import { RunClips } from "./run_clips.ts";
@@ -109,7 +110,12 @@ export async function trainWalt(
     {
       specifications: waltParameters(config),
       graphs: waltTrainingGraphs(config, run),
-      batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
+      batches: (startStep) => {
+        const options = { seed, batchSize, flip, startStep };
+        return run.imageShare > 0
+          ? jointBatches(dataset, { ...options, imageShare: run.imageShare })
+          : pictureBatches(dataset, options);
+      },
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
       drawer: async ({ averages }) =>
         samples && folder !== undefined && !run.latents

@@ -32,6 +32,7 @@ export const waltSettingsSchema: z.ZodType<WaltSettings> = z.strictObject({
   labelDropout: share,
   selfConditioning: share,
   framePrediction: share,
+  imageShare: share,
   cuts: clipCutsSchema.optional(),
   latents: latentSettingsSchema.optional(),
 });

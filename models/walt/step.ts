@@ -28,6 +28,8 @@ export interface WaltStepSettings {
   readonly selfConditioning: number;
   /** Probability that the first latent frame, or the first two, are given. */
   readonly framePrediction: number;
+  /** Probability that an element is a stack of pictures, with a label for each, and not a clip. */
+  readonly imageShare: number;
   /** Largest gradient norm; 0 means no limit. */
   readonly clipNorm: number;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
@@ -57,9 +59,11 @@ export interface WaltSamples {
 /**
  * The graphs of a step, whole or in parts.
  *
- * Inputs: `images` (N, c, F, h, w), the clean latents or what a cache stores of them, `labels` i32 (N) for models with classes, `samples` i32 (N: the
- * number of each clip in the endless stream of training clips, which all randomness is drawn from),
- * `seed` i32 (2), `schedule` (8). States: the parameters, their moments and averages, `sums`.
+ * Inputs: `images` (N, c, F, h, w), the clean latents or what a cache stores of them, for models with
+ * classes `labels` i32 (N, G), in joint training `isImage` i32 (N), `samples` i32 (N: the number of each
+ * element in the endless stream of training clips, which all randomness is drawn from), `seed` i32 (2),
+ * `schedule` (8). States: the parameters, their moments and averages, `sums`. In joint training G is the
+ * number of latent frames, else 1.
  */
 export function waltTrainingGraphs(config: WaltConfig, settings: WaltStepSettings): StepGraphs {
   return stepOf(
@@ -86,7 +90,8 @@ export function waltLosses(config: WaltConfig, samples: WaltSamples): StepLosses
 
 /** Draws time steps, noise and what the network is told from the numbers of the samples. */
 function drawSamples(config: WaltConfig, settings: WaltStepSettings): WaltSamples {
-  const { batchSize, labelDropout, selfConditioning, framePrediction, latents } = settings;
+  const { batchSize, labelDropout, selfConditioning, framePrediction, imageShare, latents } =
+    settings;
   const { latentChannels, latentFrames, latentSize, classes } = config;
   const stored = latents?.posterior ? 2 * latentChannels : latentChannels;
   const images = input("images", [batchSize, stored, latentFrames, ...latentSize]);
@@ -95,6 +100,7 @@ function drawSamples(config: WaltConfig, settings: WaltStepSettings): WaltSample
     rows: input("samples", [batchSize], "i32"),
     draw: constantTensor(Int32Array.of(0), []),
   };
+  const isImage = imageShare > 0 ? input("isImage", [batchSize], "i32") : undefined;
   const clean = latents ? trainingLatents(images, latents, source) : images;
   const uniform = (stream: number, count = 1): Tensor =>
     randomUniform({ ...source, stream }, [batchSize, count]);
@@ -106,20 +112,23 @@ function drawSamples(config: WaltConfig, settings: WaltStepSettings): WaltSample
       (u) => unary("toInt", binary("multiply", u, constant(trainingSteps))),
       single(streams.timestep),
     ),
-    y: classes === null ? undefined : reshape(
-      map(
-        (u, label) => select(happens(u, labelDropout), constant(classes, "i32"), label),
-        single(streams.labelDropout),
-        input("labels", [batchSize], "i32"),
-      ),
-      [batchSize, 1],
+    y: classes === null ? undefined : map(
+      (u, label) => select(happens(u, labelDropout), constant(classes, "i32"), label),
+      uniform(streams.labelDropout),
+      input("labels", [batchSize, isImage ? latentFrames : 1], "i32"),
     ),
     usesEstimate: config.selfConditioning && selfConditioning > 0
       ? map((u) => asInteger(happens(u, selfConditioning)), single(streams.selfConditioning))
       : undefined,
     frameMask: config.framePrediction
-      ? givenFrames(uniform(streams.framePrediction, 2), framePrediction, latentFrames)
+      ? givenFrames(
+        uniform(streams.framePrediction, 2),
+        framePrediction,
+        latentFrames,
+        isImage ?? constantTensor(new Int32Array(batchSize), [batchSize]),
+      )
       : undefined,
+    isImage,
   };
 }
 
@@ -130,23 +139,29 @@ const asInteger = (condition: Expression): Expression =>
   select(condition, constant(1, "i32"), constant(0, "i32"));
 
 /**
- * Which frames are given, i32 (N, F): none, or with a probability the first or, as often, the first two.
+ * Which frames are given, i32 (N, F): none, or of clips with a probability the first or, as often, the
+ * first two.
  *
  * @param u uniform deviates (N, 2): whether, and how many
+ * @param isImage i32 (N): 1 for stacks of pictures
  */
-function givenFrames(u: Tensor, probability: number, frames: number): Tensor {
+function givenFrames(u: Tensor, probability: number, frames: number, isImage: Tensor): Tensor {
   const numbers = constantTensor(Int32Array.from({ length: frames }, (_, frame) => frame), [
     1,
     frames,
   ]);
   const [whether, howMany] = [0, 1].map((column) => slice(u, 1, column, 1));
-  const isGiven = (first: Expression, second: Expression, frame: Expression): Expression =>
-    select(
-      happens(first, probability),
-      asInteger(
-        binary("less", frame, select(happens(second, 0.5), constant(1, "i32"), constant(2, "i32"))),
-      ),
-      constant(0, "i32"),
-    );
-  return map(isGiven, whether, howMany, numbers);
+  const none = constant(0, "i32");
+  return map(
+    (first, second, image, frame) => {
+      const count = select(happens(second, 0.5), constant(1, "i32"), constant(2, "i32"));
+      const given = select(happens(first, probability), count, none);
+      const ofClips = select(binary("equal", image, none), given, none);
+      return asInteger(binary("less", frame, ofClips));
+    },
+    whether,
+    howMany,
+    reshape(isImage, [-1, 1]),
+    numbers,
+  );
 }

@@ -59,6 +59,7 @@ export function waltTrainingWorkload(config: WaltConfig, { batch }: WorkSize): T
       labelDropout: nullClass ? 0.1 : 0,
       selfConditioning: 0.9,
       framePrediction: 0.1,
+      imageShare: 0,
       clipNorm: 1,
     }),
     constants: { seed: seedWords(1) },

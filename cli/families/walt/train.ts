@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeClip } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { isLatentCache } from "../../../data/latents/cache.ts";
 import {
@@ -90,12 +91,17 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       labelDropout: nullClass ? values.labelDropout : 0,
       selfConditioning: values.selfConditioning,
       framePrediction: values.framePrediction,
+      imageShare: values.imageShare,
       ...(isLatentDataset(data)
         ? { latents: data.latents }
         : { cuts: { fps, stride, hop, folderFps, crop } }),
     };
   },
-  check: (_, settings, data) => checkLatents(settings, data),
+  check({ latentFrames }, settings, data) {
+    checkLatents(settings, data);
+    if (settings.imageShare === 0 || latentFrames > 1) return;
+    throw new UsageError("--image-share is for clips; what has one frame is a picture already");
+  },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values, given }, { latentChannels }, before) {
     const samples = sampleSchedule(values, given, before);
@@ -104,6 +110,7 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       `--sample-every draws clips of 1 or 3 channels, the model has ${latentChannels}`,
     );
   },
+  reportData: (data) => isLatentDataset(data) ? [] : data.report.map(describeClip),
   describeBatch: ({ batchSize }) => `batch ${batchSize}`,
   columns: () => ({}),
   next: () => ({

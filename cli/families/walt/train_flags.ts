@@ -67,6 +67,12 @@ export const trainWaltFlags = {
       share,
       0,
     ),
+    imageShare: flag(
+      "--image-share <p>",
+      "probability that an element is no clip but a stack of unrelated pictures, not mirrored",
+      share,
+      0,
+    ),
   }),
   ...trainFlags({
     learningRate: "1e-3 below width 384, else 5e-4",

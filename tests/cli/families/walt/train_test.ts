@@ -48,6 +48,8 @@ Deno.test("train walt: 6 steps equal 3 and 3 resumed, bit for bit, in parts too"
       "2",
       "--frame-prediction",
       "0.5",
+      "--image-share",
+      "0.5",
       "--ckpt-every",
       "3",
       "--warmup",
@@ -108,6 +110,7 @@ Deno.test("train walt refuses what does not fit, with the nearest valid values",
     ["--patch 3", /height of the latent 8 is not divisible by the patch 3/],
     ["--num-classes 4", /the data set has classes 8, the model 4/],
     ["--self-conditioning 2", /--self-conditioning 2/],
+    ["--frames 2 --image-share -1", /--image-share -1/],
   ];
   for (const [flags, message] of cases) {
     const { code, err } = await run(
@@ -122,6 +125,10 @@ Deno.test("train walt refuses what does not fit, with the nearest valid values",
     const flags = ["--data-path", cache, "--flip", "--dry-run"];
     const { err } = await run("train", "walt", ...tiny, ...flags);
     assert.match(err, /holds no mirrored pictures for --flip/);
+    const pictures = join(folder, "pictures");
+    await writeCache(pictures, undefined);
+    const joint = ["--data-path", pictures, "--image-share", "0.5", "--dry-run"];
+    assert.match((await run("train", "walt", ...tiny, ...joint)).err, /--image-share is for clips/);
   });
 });
 
