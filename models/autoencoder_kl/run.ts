@@ -14,7 +14,8 @@ import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
 import { overrideAutoencoderKLConfig } from "./config.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters, spatialFactor } from "./model.ts";
-import { RunReconstructions } from "./run_reconstructions.ts";
+import { RunReconstructions } from "../run_reconstructions.ts";
+import { reconstructionSheets } from "./run_reconstructions.ts";
 import type { AutoencoderKLRun } from "./settings.ts";
 import { autoencoderKLCompanions, autoencoderKLTrainingGraphs } from "./step.ts";
 
@@ -86,7 +87,12 @@ export async function trainAutoencoderKL(
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
       drawer: async ({ averages }) =>
         samples && folder !== undefined
-          ? await RunReconstructions.create(device, averages, description, dataset, folder)
+          ? await RunReconstructions.create(
+            device,
+            averages,
+            await reconstructionSheets(description, dataset),
+            folder,
+          )
           : undefined,
     },
     plan,

@@ -18,7 +18,7 @@ import {
 } from "../coder.ts";
 import { causalTokenizerCodec } from "./graph.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
-import { clipOf, type TokenizerData } from "./run.ts";
+import { clipOf, type TokenizerData } from "./data.ts";
 
 /** A clip comes back with numbers that are not finite. */
 export class NonFiniteReconstructionError extends Error {

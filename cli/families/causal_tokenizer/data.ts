@@ -5,7 +5,7 @@
  */
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { openDataset } from "../../../data/open.ts";
-import type { TokenizerData } from "../../../models/causal_tokenizer/run.ts";
+import type { TokenizerData } from "../../../models/causal_tokenizer/data.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
 import { type ClipDataOptions, openClipData, shippedClips } from "../../runs/clip_data.ts";
 import { assetPath } from "../../terminal/assets.ts";

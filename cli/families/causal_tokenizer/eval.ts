@@ -8,8 +8,6 @@ import { MissingPartError } from "../../../data/open.ts";
 import type { Split } from "../../../data/sources/idx.ts";
 import { writeBytesAtomically } from "../../../formats/files/atomic_file.ts";
 import type { Column } from "../../../formats/text/table.ts";
-import { clipSheet } from "../../../formats/video/clip_sheet.ts";
-import type { Clip } from "../../../formats/video/clip.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
 import { peakSignalToNoise } from "../../../metrics/reconstruction.ts";
 import {
@@ -22,13 +20,14 @@ import {
   checkTokenizerData,
   clipOf,
   type TokenizerData,
-} from "../../../models/causal_tokenizer/run.ts";
+} from "../../../models/causal_tokenizer/data.ts";
+import { reconstructionSheet } from "../../../models/causal_tokenizer/reconstructions.ts";
 import {
   findTokenizer,
   openTokenizer,
   type TokenizerSource,
 } from "../../../models/causal_tokenizer/source.ts";
-import { checkClipSize, type ClipSize, latentSize, trimmedFrames } from "../../../models/codec.ts";
+import { checkClipSize, latentSize, trimmedFrames } from "../../../models/codec.ts";
 import type { CodingPlan } from "../../../models/coder.ts";
 import { machine, writeReport } from "../../bench/sweep.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
@@ -249,29 +248,20 @@ async function sheetOf(
   { data, split }: EvaluationClips,
   { shown, qualities }: TokenizerEvaluation,
 ): Promise<Uint8Array> {
-  const size = clipOf(data);
-  const clips = shown.flatMap(({ original, other }) =>
-    [original, other].map((values) => toClip(values, size))
+  const all = (of: (clip: TokenizerEvaluation["shown"][number]) => Float32Array) => {
+    const parts = shown.map(of);
+    const joined = new Float32Array(parts.length * parts[0].length);
+    parts.forEach((part, index) => joined.set(part, index * part.length));
+    return joined;
+  };
+  return await reconstructionSheet(
+    all(({ original }) => original),
+    all(({ other }) => other),
+    clipOf(data),
+    {
+      title: "originals above their reconstructions",
+      subtitle: `${shown.length} of ${qualities.length} clips, ${split}`,
+      names: shown.map((_, index) => `${peakSignalToNoise(qualities[index].error).toFixed(1)} dB`),
+    },
   );
-  return await clipSheet(clips, {
-    title: "originals above their reconstructions",
-    subtitle: `${shown.length} of ${qualities.length} clips, ${split}`,
-    names: shown.flatMap((_, index) => [
-      "original",
-      `${peakSignalToNoise(qualities[index].error).toFixed(1)} dB`,
-    ]),
-  });
-}
-
-/** Values (3, frames, H, W) in [-1, 1] as a clip of bytes. */
-function toClip(values: Float32Array, { frames, height, width }: ClipSize): Clip {
-  const pixels = height * width;
-  const data = new Uint8Array(values.length);
-  for (let channel = 0; channel < 3; channel++) {
-    for (let place = 0; place < frames * pixels; place++) {
-      const byte = Math.round((values[channel * frames * pixels + place] + 1) * 127.5);
-      data[3 * place + channel] = Math.min(255, Math.max(0, byte));
-    }
-  }
-  return { frames, height, width, channels: 3, data, fps: 1 };
 }

@@ -19,8 +19,9 @@ import {
   checkTokenizerData,
   clipOf,
   type TokenizerData,
-  trainTokenizer,
-} from "../../../models/causal_tokenizer/run.ts";
+} from "../../../models/causal_tokenizer/data.ts";
+import { tokenizerReconstructionProgram } from "../../../models/causal_tokenizer/reconstructions.ts";
+import { trainTokenizer } from "../../../models/causal_tokenizer/run.ts";
 import {
   checkPerceptual,
   type PerceptualNetwork,
@@ -135,6 +136,10 @@ export const tokenizerTraining: TrainingCommand<
         "--batch-size, or --adversarial-weight 0",
     );
   },
+  samples({ values: { sampleEvery } }, _, before) {
+    const every = sampleEvery ?? before?.every ?? 0;
+    return every === 0 ? undefined : { every, steps: 1 };
+  },
   warnings: (_, __, data) => data.frames === undefined ? [] : describeClips(data as ClipSet),
   reportData: (data) => data.frames === undefined ? [] : (data as ClipSet).report.map(describeClip),
   describeBatch: ({ batchSize, clip }) => `batch ${batchSize} of ${sizeOf(clip)}`,
@@ -165,5 +170,6 @@ export const tokenizerTraining: TrainingCommand<
       ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
     ];
   },
+  samplerPrograms: (config, _, { clip }) => [tokenizerReconstructionProgram(config, clip)],
   train: trainTokenizer,
 };

@@ -80,6 +80,14 @@ export const trainTokenizerFlags = {
     weightDecay: 0,
     averageDecay: 0.999,
   }),
+  ...resumable(group("Run:", {
+    sampleEvery: optional(
+      "--sample-every <steps>",
+      "draw clips above their reconstructions by the averaged weights into samples/; 0 is never",
+      integer({ min: 0 }),
+      "never",
+    ),
+  })),
   ...changeable(
     "optimizer",
     group("Training:", {

@@ -1,12 +1,14 @@
 /** Runs of tokenizers: exact, with the discriminator's state; on clips and on pictures; refusals. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
+import { readPictureSize } from "../../../../data/pictures/picture.ts";
 import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import { causalTokenizerFamily } from "../../../../models/causal_tokenizer/family.ts";
 import { readManifestOf } from "../../../../training/checkpoints/manifest.ts";
 import {
   assertSameTensors,
   checkpointOf,
+  namesIn,
   onWasm,
   run,
   start,
@@ -82,6 +84,7 @@ Deno.test("train tokenizer: clips, first on the squared error, then against a di
     const squared = await succeed(
       ...[...tiny, ...flags, ...quiet],
       ...["--adversarial-weight", "0", "--steps", "30", "--accumulate", "2"],
+      ...["--sample-every", "20"],
       ...["--lr", "1e-2", "--lr-schedule", "constant", "--warmup", "5"],
     );
     // Data that comes with the tool is found by its name, wherever the user stands.
@@ -89,6 +92,14 @@ Deno.test("train tokenizer: clips, first on the squared error, then against a di
     assert.equal(await succeed(...more, ...onWasm, "--quiet"), squared);
     const losses = (await metricsOf(squared)).map(({ l2 }) => l2);
     assert(losses.at(-1)! < losses[0] / 2, `${losses[0]} to ${losses.at(-1)}`);
+    assert.deepEqual(await namesIn(join(squared, "samples")), [
+      ...["0000020.png", "0000030.png", "0000031.png"],
+    ]);
+    const { width, height } = await readPictureSize(
+      join(squared, "samples", "0000031.png"),
+      "sheet",
+    );
+    assert(width > 200 && height > 200);
     const next = await succeed(
       ...[...tiny, ...flags, ...quiet, "--init-from", squared, "--steps", "1"],
     );
