@@ -127,6 +127,7 @@ export interface TrainingCommand<
     parsed: ParsedTrain<V>,
     config: Config,
     before: SampleSchedule | undefined,
+    settings: Settings,
   ): SampleSchedule | undefined;
   /** Evaluations during the run. */
   readonly evaluation?: {

@@ -145,7 +145,7 @@ export async function planNewRun<
     dataFingerprint: data.fingerprint,
     dataPath: values.dataPath === undefined ? shipped.name : recordedPlace(values.dataPath),
   };
-  const samples = command.samples?.(parsed, config, undefined);
+  const samples = command.samples?.(parsed, config, undefined, run);
   const evaluations = command.evaluation?.schedule(values, run, undefined);
   const place = placeOf(command, values.dataPath);
   const heldOut = evaluations && await openHeldOut(io, command, place, values, description);
@@ -238,7 +238,7 @@ async function planContinuedRun<
   return {
     plan: {
       ...runSchedule,
-      samples: command.samples?.(parsed, config, before?.samples),
+      samples: command.samples?.(parsed, config, before?.samples, run),
       evaluations,
       description: { ...next, ...(isFork && { forkedFrom: origin }), changes },
       start: { from: isFork ? "fork" : "resume", checkpoint },

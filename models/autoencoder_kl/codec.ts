@@ -64,7 +64,7 @@ export interface CodingTarget {
 }
 
 /** The program that codes tiles, from `in` to `out`. */
-function tileProgram(
+export function tileProgram(
   config: AutoencoderKLConfig,
   { half, batch, tile: { height, width } }: CodingSettings,
 ): Program {

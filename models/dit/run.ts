@@ -15,7 +15,7 @@ import { ditTrainingGraphs } from "./step.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import type { DiTRun } from "./settings.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
-import { RunSamples } from "./run_samples.ts";
+import { noDecoder, type OpenDecoder, RunSamples } from "./run_samples.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
 
 /** What must be known of pictures, or of a cache of latents, to train on them. */
@@ -67,12 +67,17 @@ function checkDataset(
   }
 }
 
-/** Trains, and returns the trainer with its states on the device. */
+/**
+ * Trains, and returns the trainer with its states on the device.
+ *
+ * @param openDecoder opens what decodes the samples of a model of latents
+ */
 export async function trainDiT(
   device: Device,
   dataset: ImageDataset,
   plan: RunPlan<DiTRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+  openDecoder: OpenDecoder = noDecoder,
 ): Promise<Trainer> {
   const { description, samples, folder } = plan;
   const { config, run } = description;
@@ -87,7 +92,15 @@ export async function trainDiT(
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
       drawer: async ({ averages }) =>
         samples && folder !== undefined
-          ? await RunSamples.create(device, averages, description, samples, folder, events.warning)
+          ? await RunSamples.create(
+            device,
+            averages,
+            description,
+            samples,
+            folder,
+            events.warning,
+            openDecoder,
+          )
           : undefined,
     },
     plan,

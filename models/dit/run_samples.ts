@@ -17,7 +17,7 @@ import type { DiTConfig } from "./model.ts";
 import { createDiTSampler } from "./sampling.ts";
 import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
 import type { DiTRun } from "./settings.ts";
-import { sampleGrid, samplesToBitmaps } from "../../diffusion/sample_files.ts";
+import { type PictureModel, sampleGrid, samplesToBitmaps } from "../../diffusion/sample_files.ts";
 import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
 import type { ParameterBuffers } from "../../training/step/trainer.ts";
 
@@ -33,16 +33,37 @@ function labelsOf({ classes }: DiTConfig): number[] {
   );
 }
 
-/** How a run's pictures are drawn. */
-export function runSampling(config: DiTConfig, { steps }: SampleSchedule) {
+/** How a run's pictures are drawn: as `sample dit` does unless told, but by fewer steps. */
+export function runSampling(
+  { config, run: { latents } }: Pick<DiTRun, "config" | "run">,
+  { steps }: SampleSchedule,
+) {
   return {
     sampler: "ddim",
     steps,
-    clipDenoised: true,
+    clipDenoised: !latents,
     batchSize: labelsOf(config).length,
-    guidance: { scale: 2 },
+    guidance: { scale: latents ? 4 : 2 },
   } as const;
 }
+
+/** What makes pictures of the latents that a model draws. */
+export interface PictureDecoder {
+  /** Path of the autoencoder. */
+  readonly path: string;
+  /** What the pictures are like. */
+  readonly pictures: PictureModel;
+  /** Latents (n, c, I, I) as pictures, those of the model. */
+  decode(latents: Float32Array): Promise<Float32Array>;
+  /** Frees it. */
+  destroy(): void;
+}
+
+/** Opens what decodes; undefined where a model draws pictures. */
+export type OpenDecoder = () => Promise<PictureDecoder | undefined>;
+
+/** That of a model of pictures. */
+export const noDecoder: OpenDecoder = () => Promise.resolve(undefined);
 
 /** Draws the pictures of a run. */
 export class RunSamples {
@@ -51,6 +72,7 @@ export class RunSamples {
   readonly #schedule: SampleSchedule;
   readonly #folder: string;
   readonly #program: SamplingProgram;
+  readonly #decoder: PictureDecoder | undefined;
   readonly #warn: (line: string) => void;
 
   private constructor(
@@ -59,6 +81,7 @@ export class RunSamples {
     schedule: SampleSchedule,
     folder: string,
     program: SamplingProgram,
+    decoder: PictureDecoder | undefined,
     warn: (line: string) => void,
   ) {
     this.#device = device;
@@ -66,6 +89,7 @@ export class RunSamples {
     this.#schedule = schedule;
     this.#folder = folder;
     this.#program = program;
+    this.#decoder = decoder;
     this.#warn = warn;
   }
 
@@ -73,6 +97,7 @@ export class RunSamples {
    * Compiles the sampler and binds it to the averages; pictures go to `samples/` of the run.
    *
    * @param warn gets a line when the pictures of a step are not finite
+   * @param openDecoder opens what decodes, where the model draws latents
    */
   static async create(
     device: Device,
@@ -81,6 +106,7 @@ export class RunSamples {
     schedule: SampleSchedule,
     run: string,
     warn: (line: string) => void = () => {},
+    openDecoder: OpenDecoder = noDecoder,
   ): Promise<RunSamples> {
     const { config } = description;
     const folder = samplesFolder(run);
@@ -89,9 +115,10 @@ export class RunSamples {
       device,
       config,
       averages,
-      runSampling(config, schedule),
+      runSampling(description, schedule),
     );
-    return new RunSamples(device, description, schedule, folder, program, warn);
+    const decoder = await openDecoder();
+    return new RunSamples(device, description, schedule, folder, program, decoder, warn);
   }
 
   /** Writes the grid of a step, such as `samples/0000500.png`; a run does not end for want of one. */
@@ -106,10 +133,16 @@ export class RunSamples {
 
   async #drawGrid(step: number): Promise<void> {
     const { config, classNames, run: { seed } } = this.#description;
-    const { sampler, steps, clipDenoised, guidance } = runSampling(config, this.#schedule);
+    const { sampler, steps, clipDenoised, guidance } = runSampling(
+      this.#description,
+      this.#schedule,
+    );
     const labels = labelsOf(config);
-    const values = await this.#program.sample({ seed, labels });
-    const grid = await sampleGrid(samplesToBitmaps(values, config), {
+    const drawn = await this.#program.sample({ seed, labels });
+    const { path, pictures = config } = this.#decoder ?? {};
+    const values = this.#decoder ? await this.#decoder.decode(drawn) : drawn;
+    const grid = await sampleGrid(samplesToBitmaps(values, pictures), {
+      decoder: path === undefined ? undefined : { path, pictures },
       weights: "averages of the run",
       step,
       config,
@@ -132,5 +165,6 @@ export class RunSamples {
   /** Frees the sampler. */
   destroy(): void {
     this.#program.destroy();
+    this.#decoder?.destroy();
   }
 }

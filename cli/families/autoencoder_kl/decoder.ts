@@ -9,6 +9,7 @@ import type { LatentNormalization, LatentSettings } from "../../../data/latents/
 import { decoderLatents } from "../../../diffusion/latents.ts";
 import type { PictureModel } from "../../../diffusion/sample_files.ts";
 import type { Device } from "../../../kernels/device.ts";
+import type { PictureDecoder } from "../../../models/dit/run_samples.ts";
 import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
 import { PictureCoder } from "../../../models/autoencoder_kl/codec.ts";
 import { spatialFactor } from "../../../models/autoencoder_kl/model.ts";
@@ -45,14 +46,16 @@ export interface FoundDecoder {
 /**
  * Finds the autoencoder of latents: the given one, or else the one that the run knows.
  *
+ * @param wayOut what helps when it is not there any more
  * @throws InputError when it is not there any more, or is not that of the latents
  */
 export async function findDecoder(
   given: string | undefined,
   latents: DrawnLatents,
+  wayOut = "--vae says where it is now",
 ): Promise<FoundDecoder> {
   const { settings, channels, inputSize } = latents;
-  const weights = await readFrom(given, settings);
+  const weights = await readFrom(given, settings, wayOut);
   const { config, path, hash } = weights;
   if (settings && settings.autoencoder.hash !== hash) {
     throw new InputError(
@@ -73,6 +76,7 @@ export async function findDecoder(
 async function readFrom(
   given: string | undefined,
   settings: LatentSettings | undefined,
+  wayOut: string,
 ): Promise<AutoencoderKLWeights> {
   const path = given ?? settings!.autoencoder.path;
   const config = settings && checkAutoencoderKLConfig(settings.autoencoder.config, path);
@@ -85,7 +89,7 @@ async function readFrom(
       throw error;
     }
     throw new InputError(
-      `${error.message}; the model's latents come from this autoencoder, --vae says where it is now`,
+      `${error.message}; the model's latents come from this autoencoder, ${wayOut}`,
       { cause: error },
     );
   }
@@ -104,13 +108,17 @@ function publishedNormalization({ config, path }: AutoencoderKLWeights): LatentN
 }
 
 /** Makes pictures of latents, one at a time. */
-export class LatentDecoder implements Disposable {
+export class LatentDecoder implements PictureDecoder, Disposable {
+  readonly path: string;
+  readonly pictures: PictureModel;
   readonly #coder: PictureCoder;
   readonly #found: FoundDecoder;
 
   private constructor(coder: PictureCoder, found: FoundDecoder, readonly note: string) {
     this.#coder = coder;
     this.#found = found;
+    this.path = found.weights.path;
+    this.pictures = found.pictures;
   }
 
   /**
@@ -131,20 +139,23 @@ export class LatentDecoder implements Disposable {
     return new LatentDecoder(coder, found, note);
   }
 
-  /** Batches of latents (n, c, I, I) as pictures (n, C, f I, f I). */
-  async *pictures(batches: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array> {
+  /** Latents (n, c, I, I) as pictures (n, C, f I, f I). */
+  async decode(latents: Float32Array): Promise<Float32Array> {
     const { normalization, latents: { channels, inputSize }, pictures } = this.#found;
     const length = channels * inputSize ** 2;
     const size = pictures.channels * pictures.inputSize ** 2;
-    for await (const batch of batches) {
-      const latents = decoderLatents(batch, normalization, inputSize ** 2);
-      const decoded = new Float32Array(latents.length / length * size);
-      for (let index = 0; index * length < latents.length; index++) {
-        const one = latents.subarray(index * length, (index + 1) * length);
-        decoded.set(await this.#decoded(one), index * size);
-      }
-      yield decoded;
+    const given = decoderLatents(latents, normalization, inputSize ** 2);
+    const decoded = new Float32Array(given.length / length * size);
+    for (let index = 0; index * length < given.length; index++) {
+      const one = given.subarray(index * length, (index + 1) * length);
+      decoded.set(await this.#decoded(one), index * size);
     }
+    return decoded;
+  }
+
+  /** The same for batch after batch. */
+  async *decodeAll(batches: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array> {
+    for await (const batch of batches) yield await this.decode(batch);
   }
 
   async #decoded(latent: Float32Array): Promise<Float32Array> {
@@ -155,7 +166,11 @@ export class LatentDecoder implements Disposable {
   }
 
   /** Frees the decoder. */
-  [Symbol.dispose](): void {
+  destroy(): void {
     this.#coder[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 }

@@ -321,7 +321,7 @@ async function writeSamples(
     batches = teeSafetensors(saveLatents, { name: "latents", type: "F32", shape }, batches);
     written.push(saveLatents);
   }
-  if (decoder) batches = decoder.pictures(batches);
+  if (decoder) batches = decoder.decodeAll(batches);
   if (wantsPngs) batches = teeSamples(out, batches, record, gridText(values, output), earlier);
   if (npz === undefined) {
     for await (const _ of batches) { /* the files fill as batches pass */ }

@@ -5,15 +5,19 @@
  */
 import { InputError, quote } from "../../../base/errors.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
-import { isLatentCache } from "../../../data/latents/cache.ts";
+import { isLatentCache, type LatentSettings } from "../../../data/latents/cache.ts";
 import { isLatentDataset, openLatentCache } from "../../../data/latents/dataset.ts";
 import { checkChannels, openDataset } from "../../../data/open.ts";
 import { samplingPrograms } from "../../../diffusion/sampling.ts";
+import type { Device } from "../../../kernels/device.ts";
+import type { Program } from "../../../kernels/program.ts";
+import { tileProgram } from "../../../models/autoencoder_kl/codec.ts";
+import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
 import type { DiTConfig } from "../../../models/dit/model.ts";
 import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
-import { runSampling } from "../../../models/dit/run_samples.ts";
+import { type PictureDecoder, runSampling } from "../../../models/dit/run_samples.ts";
 import { ditSampling } from "../../../models/dit/sampling.ts";
 import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
@@ -21,6 +25,7 @@ import { sampleSchedule } from "../../flags/train_settings.ts";
 import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
+import { findDecoder, LatentDecoder } from "../autoencoder_kl/decoder.ts";
 import type { TrainingCommand } from "../training.ts";
 import { ditFields } from "./model_flags.ts";
 import type { TrainDitOptions } from "./train_flags.ts";
@@ -35,9 +40,10 @@ function oneClassWarning({ name, classNames }: ImageDataset): string[] {
 }
 
 /** The flags of `sample dit`, where they are not its defaults, that draw the grids of a run again. */
-function gridFlags({ samples, description: { config, run } }: RunPlan<DiTRun>): string[] {
+function gridFlags({ samples, description }: RunPlan<DiTRun>): string[] {
   if (samples === undefined) return [];
-  const { sampler, steps, batchSize } = runSampling(config, samples);
+  const { config, run } = description;
+  const { sampler, steps, batchSize } = runSampling(description, samples);
   return [
     `--sampler ${sampler} --num-sampling-steps ${steps}`,
     ...(run.seed === 0 ? [] : [`--seed ${run.seed}`]),
@@ -51,6 +57,24 @@ function checkPictures(settings: DiTSettings, data: ImageDataset): void {
   if (isLatentDataset(data) && data.cache.latent.frames !== undefined) {
     throw new InputError(`${data.name}: holds latents of clips, a DiT is trained on pictures`);
   }
+}
+
+/** The program that decodes what a model of latents draws, in one piece. */
+function decoderProgram({ inputSize }: DiTConfig, { autoencoder }: LatentSettings): Program {
+  const config = checkAutoencoderKLConfig(autoencoder.config, autoencoder.path);
+  const size = { height: inputSize, width: inputSize };
+  return tileProgram(config, { half: "decode", batch: 1, size, tile: size });
+}
+
+/** Opens the autoencoder of a run on latents; undefined for one on pictures. */
+async function openRunDecoder(
+  device: Device,
+  { config, run: { latents: settings } }: DiTRun,
+): Promise<PictureDecoder | undefined> {
+  if (!settings) return undefined;
+  const wayOut = "which draws the samples; --sample-every 0 draws none";
+  const found = await findDecoder(undefined, { ...config, settings }, wayOut);
+  return await LatentDecoder.open(device, found, undefined);
 }
 
 /** Training of DiT. */
@@ -85,9 +109,9 @@ export const ditTraining: TrainingCommand<
   }),
   check: (_, settings, data) => checkPictures(settings, data),
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
-  samples({ values, given }, { channels }, before) {
+  samples({ values, given }, { channels }, before, { latents }) {
     const samples = sampleSchedule(values, given, before);
-    if (samples === undefined || channels === 1 || channels === 3) return samples;
+    if (samples === undefined || latents || channels === 1 || channels === 3) return samples;
     throw new UsageError(
       `--sample-every draws pictures of 1 or 3 channels, the model has ${channels}`,
     );
@@ -110,9 +134,11 @@ export const ditTraining: TrainingCommand<
       ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
     ];
   },
-  samplerPrograms(config, schedule) {
-    const { network, settings } = ditSampling(config, runSampling(config, schedule));
-    return Object.values(samplingPrograms(network, settings));
+  samplerPrograms(config, schedule, run) {
+    const { network, settings } = ditSampling(config, runSampling({ config, run }, schedule));
+    const decoder = run.latents ? [decoderProgram(config, run.latents)] : [];
+    return [...Object.values(samplingPrograms(network, settings)), ...decoder];
   },
-  train: trainDiT,
+  train: (device, data, plan, events) =>
+    trainDiT(device, data, plan, events, () => openRunDecoder(device, plan.description)),
 };

@@ -31,7 +31,7 @@ eachDefaultDevice("a run has the same bits with and without pictures", async (de
     assert.equal(seen.size, 1, "memory grew");
     assert(spent[0] > 0 && spent[1] > 0 && spent[2] === 1, spent.join());
     if (device.kind.name === "wasm") {
-      const { network, settings } = ditSampling(config, runSampling(config, samples));
+      const { network, settings } = ditSampling(config, runSampling(plan.description, samples));
       const { total } = forecastMemory(
         ditParameters(config),
         ditTrainingGraphs(config, run),
