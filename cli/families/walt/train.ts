@@ -21,7 +21,7 @@ import { runSampling } from "../../../models/walt/run_clips.ts";
 import type { WaltSettings } from "../../../models/walt/settings.ts";
 import { traceClips } from "../../../models/walt/workload.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
-import { openClipData, shippedClips } from "../../runs/clip_data.ts";
+import { describeClips, openClipData, previewClips, shippedClips } from "../../runs/clip_data.ts";
 import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import { UsageError } from "../../terminal/errors.ts";
@@ -56,11 +56,11 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     if (await isLatentCache(place)) return await openLatentCache(place);
     const { channels, seed } = values;
     const size = values.size ?? { width: shippedSide, height: shippedSide };
-    return isShipped(place)
-      ? await openClipData(shipped.name, { ...values, previewData: undefined, size }, {
-        ...{ channels, seed },
-      })
-      : await openClipData(place, { ...values, previewData: undefined }, { channels, ...events });
+    const clips = isShipped(place)
+      ? await openClipData(shipped.name, { ...values, size }, { channels, seed })
+      : await openClipData(place, values, { channels, ...events });
+    if (values.previewData !== undefined) await previewClips(clips, values.previewData);
+    return clips;
   },
   async reopen(place, { config, run, classNames }, events) {
     if (await isLatentCache(place)) return await openLatentCache(place);
@@ -110,6 +110,7 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       `--sample-every draws clips of 1 or 3 channels, the model has ${latentChannels}`,
     );
   },
+  warnings: (_, __, data) => isLatentDataset(data) ? [] : describeClips(data),
   reportData: (data) => isLatentDataset(data) ? [] : data.report.map(describeClip),
   describeBatch: ({ batchSize }) => `batch ${batchSize}`,
   columns: () => ({}),

@@ -11,7 +11,7 @@ import { trainFlags } from "../../flags/train_flags.ts";
 import { waltModelFlags } from "./model_flags.ts";
 
 const share = number({ min: 0, max: 1 });
-const { previewData: _, frames: __, ...clipFlags } = clipDataFlags;
+const { frames: _, ...clipFlags } = clipDataFlags;
 const { adalnRank, spatialWindow, spatioTemporalWindow } = waltModelFlags;
 
 /** Every flag of `train walt`. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { ripple } from "../../../../base/ripple.ts";
 import { CacheWriter } from "../../../../data/latents/writer.ts";
+import { writeClipAs } from "../../../data/clips/files.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import {
   assertSameCheckpoint,
@@ -38,6 +39,26 @@ Deno.test("train walt learns moving pictures, and draws sheets of clips", async 
     assert.deepEqual(description.config.spatialWindow, [4, 4]);
     assert.deepEqual(description.config.spatioTemporalWindow, [3, 2, 2]);
     assert.equal(description.dataPath, "shipped:moving-fashion");
+  });
+});
+
+Deno.test("train walt: clips that are left out are told, the others drawn", async () => {
+  await withFolder(async (folder) => {
+    const data = join(folder, "data");
+    await writeClipAs(join(data, "long.webp"), { frames: 4 });
+    await writeClipAs(join(data, "short.webp"), { frames: 2 });
+    const sheet = join(folder, "sheet.png");
+    const trained = await train(
+      folder,
+      ...["--data-path", data, "--channels", "3", "--steps", "1", "--preview-data", sheet],
+    );
+    const report = await Deno.readTextFile(join(trained, "data.txt"));
+    assert.match(
+      report,
+      /^long\.webp: .*1 clip at 8 fps\nshort\.webp: .*left out: too short: .*\n$/,
+    );
+    assert.match(await Deno.readTextFile(join(trained, "log.txt")), /left out: 1 too short/);
+    assert((await Deno.stat(sheet)).size > 0);
   });
 });
 
