@@ -53,6 +53,8 @@ export interface TrainingData {
   readonly fingerprint: string;
   /** Number of samples. */
   readonly length: number;
+  /** Frames of a sample, where samples are clips. */
+  readonly frames?: number;
   /** Names in the order of the labels. */
   readonly classNames: readonly string[];
 }

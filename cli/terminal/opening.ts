@@ -30,13 +30,16 @@ const stages: Readonly<Record<OpeningStage, { title(total: string): string; noun
   "captions read": { title: (total) => `data: reading ${total} captions`, noun: "caption" },
 };
 
-/** A line about a set that was opened. */
+/** A line about a set of pictures, or of clips, which say how many frames they have. */
 export function describePictures(
-  { name, length, classNames }: Pick<ImageDataset, "name" | "length" | "classNames">,
+  { name, length, classNames, frames }:
+    & Pick<ImageDataset, "name" | "length" | "classNames">
+    & { readonly frames?: number },
 ): string {
-  const pictures = length === 1 ? "picture" : "pictures";
+  const what = frames === undefined ? "picture" : "clip";
+  const samples = length === 1 ? what : `${what}s`;
   const classes = classNames.length === 1 ? "class" : "classes";
-  return `${name}, ${length} ${pictures}, ${classNames.length} ${classes}`;
+  return `${name}, ${length} ${samples}, ${classNames.length} ${classes}`;
 }
 
 /** Shows the opening of one data set, or of several parts of one. Ends with its block (`using`). */

@@ -126,6 +126,7 @@ Deno.test("train tokenizer: the run folder says what became of every clip", () =
     ]);
     const log = await Deno.readTextFile(join(run, "log.txt"));
     assert.match(log, /left out: 1 too short: short\.webp/);
+    assert.match(log, /data, 1 clip, 1 class$/m);
   }));
 
 Deno.test("train tokenizer --dry-run says what a run would need", async () => {
