@@ -14,6 +14,7 @@ import type { Program } from "../program.ts";
 import type { DType } from "../shape.ts";
 import { type Lanes, ModuleBuilder } from "./emit/assembler.ts";
 import { wasm } from "./kind.ts";
+import { lowerPacking } from "../ops/matmul/wasm.ts";
 import type { Phase, WasmContext } from "./lowering.ts";
 import { lowerStep } from "./lowerings.ts";
 import { scratchBytes, SharedMemory } from "./memory.ts";
@@ -124,10 +125,15 @@ class WasmDevice implements Device {
     const memory = new ProgramMemory(this.#memory, program, bindings);
     try {
       const module = new ModuleBuilder({ relaxed: this.relaxed, lanes: this.lanes });
-      const { phases, describePhase } = lowerProgram(program, this.#context(module, memory));
+      const context = this.#context(module, memory);
+      const { phases, describePhase } = lowerProgram(program, context);
+      const packing = lowerPacking(memory.packedWeights, context);
       const compiled = await WebAssembly.compile(module.bytes());
       const pooled = await this.#pool.load(compiled, phases, describePhase);
-      return new WasmExecutable(this, pooled, memory);
+      const packer = memory.packedWeights.length > 0
+        ? await this.#pool.load(compiled, [packing], () => `weights of ${program.name}`)
+        : undefined;
+      return new WasmExecutable(this, pooled, packer, memory);
     } catch (error) {
       memory.release();
       throw error;
@@ -141,6 +147,7 @@ class WasmDevice implements Device {
       lanes: this.lanes,
       batchInvariant: this.#batchInvariant,
       address: (view, form) => memory.address(view, form),
+      packedWeight: (step) => memory.packedWeight(step),
       scratch: (thread, bytes) => this.#scratchArea(thread, bytes),
       scratchBytes,
       define: (name, emit) => void module.define(name, emit),
@@ -174,6 +181,11 @@ class WasmDevice implements Device {
     return { stop: () => Promise.resolve(stop()) };
   }
 
+  /** Packs the weights of a program for its executable. */
+  pack(packer: PooledProgram): void {
+    this.#pool.run(packer);
+  }
+
   /** Runs a program for its executable. */
   run(program: Program, pooled: PooledProgram): void {
     const recorder = this.#recorder;
@@ -201,10 +213,18 @@ class WasmExecutable implements Executable {
   readonly #device: WasmDevice;
   readonly #memory: ProgramMemory;
   #pooled: PooledProgram | undefined;
+  /** Packs the weights. */
+  readonly #packer: PooledProgram | undefined;
 
-  constructor(device: WasmDevice, pooled: PooledProgram, memory: ProgramMemory) {
+  constructor(
+    device: WasmDevice,
+    pooled: PooledProgram,
+    packer: PooledProgram | undefined,
+    memory: ProgramMemory,
+  ) {
     this.#device = device;
     this.#pooled = pooled;
+    this.#packer = packer;
     this.#memory = memory;
   }
 
@@ -212,7 +232,9 @@ class WasmExecutable implements Executable {
     const { program } = this.#memory;
     if (!this.#pooled) throw new Error(`program ${program.name} has been destroyed`);
     this.#memory.check();
+    if (this.#packer && this.#memory.takeChanges()) this.#device.pack(this.#packer);
     this.#device.run(program, this.#pooled);
+    this.#memory.noteRun();
   }
 
   buffer(name: string): DeviceBuffer {
@@ -221,7 +243,7 @@ class WasmExecutable implements Executable {
 
   destroy(): void {
     if (!this.#pooled) return;
-    this.#device.forget(this.#pooled);
+    for (const pooled of [this.#pooled, this.#packer]) if (pooled) this.#device.forget(pooled);
     this.#pooled = undefined;
     this.#memory.release();
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { DeviceKind } from "../device.ts";
+import { packedElements, packedWeights } from "../ops/matmul/weights.ts";
 import { addressableBytes, scratchBytes } from "./memory.ts";
 
 /** WebAssembly on the threads of the processor. */
@@ -13,7 +14,10 @@ export const wasm: DeviceKind = {
   sampleMilliseconds: 5,
   allocationUnit: 4,
   threads: { scratchBytes },
-  temporaries: ({ arenaBytes }) => [arenaBytes],
+  temporaries: (program) => [
+    program.arenaBytes,
+    ...packedWeights(program).values().map((weight) => 4 * packedElements(weight)),
+  ],
   probe: () =>
     Promise.resolve({ available: true, software: false, reason: "every machine has it" }),
   limits: () =>

@@ -9,6 +9,7 @@
  */
 import type { Step } from "../program.ts";
 import type { View } from "../view.ts";
+import type { MatmulStep } from "../ops/matmul/step.ts";
 import type { FunctionBuilder, Lanes, ModuleBuilder } from "./emit/assembler.ts";
 import type { OperandForm } from "./operand.ts";
 
@@ -47,6 +48,11 @@ export interface WasmContext {
   scratch(thread: number, bytes: number): number;
   /** Size of each scratch area in bytes. */
   readonly scratchBytes: number;
+  /**
+   * Byte address of the packed weight that a product finds; undefined when it packs its right factor
+   * itself.
+   */
+  packedWeight(step: MatmulStep): number | undefined;
   /**
    * Makes sure that the program's module holds the function `name`, emitting it on first use.
    * The name must determine the code: put every specialised constant into it.

@@ -5,6 +5,14 @@
  */
 import type { DeviceBuffer } from "../device.ts";
 import { bytesToWrite, contentsOf } from "../host_data.ts";
+import type { MatmulStep } from "../ops/matmul/step.ts";
+import {
+  packableFactor,
+  packedElements,
+  type PackedWeight,
+  packedWeights,
+  weightName,
+} from "../ops/matmul/weights.ts";
 import type { BufferSpecification, Program } from "../program.ts";
 import {
   type DType,
@@ -20,6 +28,8 @@ import { checkOperand, type OperandForm } from "./operand.ts";
 /** A tensor in the shared memory. */
 export class WasmBuffer implements DeviceBuffer {
   #address: number | undefined;
+  /** How often the contents have changed. */
+  version = 0;
 
   constructor(
     readonly memory: SharedMemory,
@@ -41,6 +51,7 @@ export class WasmBuffer implements DeviceBuffer {
 
   write(data: StoredArray, offset = 0): void {
     this.#bytes.set(bytesToWrite(this, data, offset), elementBytes[this.dtype] * offset);
+    this.version++;
   }
 
   read(): Promise<HostArray> {
@@ -54,8 +65,21 @@ export class WasmBuffer implements DeviceBuffer {
   }
 }
 
+/** A weight that is packed before a program runs. */
+export interface PlacedWeight extends PackedWeight {
+  /** Where it is packed. */
+  readonly address: number;
+  readonly source: WasmBuffer;
+  /** Version of the source that was packed. */
+  version?: number;
+}
+
 /** The addresses of a program's buffers, and the memory it owns. */
 export class ProgramMemory {
+  /** Weights that are packed before the program runs, by their names. */
+  readonly #weights = new Map<string, PlacedWeight>();
+  /** States that the program writes. */
+  readonly #written = new Set<WasmBuffer>();
   readonly #owned: WasmBuffer[] = [];
   /** Buffers that were handed in, which others may destroy. */
   readonly #bound: WasmBuffer[] = [];
@@ -78,10 +102,17 @@ export class ProgramMemory {
             : this.#place(specification, bindings).address,
         );
       }
+      for (const [key, weight] of packedWeights(program)) this.#placeWeight(key, weight);
     } catch (error) {
       this.release();
       throw error;
     }
+  }
+
+  #placeWeight(key: string, weight: PackedWeight): void {
+    const { name } = this.program.buffers[weight.b.buffer];
+    const { address } = this.#own(`${name}, packed`, "f32", packedElements(weight));
+    this.#weights.set(key, { ...weight, address, source: this.buffer(name) });
   }
 
   #own(name: string, dtype: DType, elements: number): WasmBuffer {
@@ -144,10 +175,34 @@ export class ProgramMemory {
     for (const buffer of this.#bound) void buffer.address;
   }
 
+  /** The weights that are packed before the program runs. */
+  get packedWeights(): readonly PlacedWeight[] {
+    return [...this.#weights.values()];
+  }
+
+  /** Whether a weight has changed since the last call: all have to be packed again. */
+  takeChanges(): boolean {
+    const changed = this.packedWeights.filter(({ version, source }) => version !== source.version);
+    for (const weight of changed) weight.version = weight.source.version;
+    return changed.length > 0;
+  }
+
+  /** To be called when the program has run: states that it writes have changed. */
+  noteRun(): void {
+    for (const buffer of this.#written) buffer.version++;
+  }
+
+  /** As `WasmContext.packedWeight`. */
+  packedWeight(step: MatmulStep): number | undefined {
+    const factor = packableFactor(step);
+    return factor && this.#weights.get(weightName(factor))?.address;
+  }
+
   /** As `WasmContext.address`. */
   address(view: View, form: OperandForm): number {
     const buffer = this.program.buffers[view.buffer];
     checkOperand(view, form, buffer);
+    if (form.written && buffer.kind === "state") this.#written.add(this.buffer(buffer.name));
     const start = this.#addresses[view.buffer];
     if (Number.isNaN(start)) throw new RangeError(`buffer ${buffer.name} has no memory`);
     return start + elementBytes[buffer.dtype] * view.offset;

@@ -32,9 +32,10 @@ export interface MatrixLayout {
 }
 
 /**
- * How b is read: packed into panels, directly from its rows, or by dot products with its columns.
+ * How b is read: packed into panels, block by block; from panels that were packed before; directly
+ * from its rows; or by dot products with its columns.
  */
-export type Method = "packed" | "direct" | "dot";
+export type Method = "packed" | "prepared" | "direct" | "dot";
 
 /** What a product is specialised to. */
 export interface MatmulKernel {
@@ -64,7 +65,7 @@ export function packsA({ a }: { readonly a: MatrixLayout }): boolean {
 
 /** Whether b is read where it lies; otherwise from blocks in scratch memory. */
 function readsInPlace({ method, b }: MatmulKernel): boolean {
-  return method !== "packed" && b.dtype === "f32";
+  return method === "prepared" || method !== "packed" && b.dtype === "f32";
 }
 
 /** Where the blocks lie in the scratch memory, in bytes from its start. */
@@ -193,6 +194,13 @@ class Driver {
   #prepareB(): void {
     const { f, kernel } = this;
     const [scratch, , b] = f.parameters.slice(6);
+    if (kernel.method === "prepared") {
+      const columns = panelElements(kernel.n, 1, f.module.lanes);
+      f.get(b).get(this.#depth).i32Const(4 * columns).i32Mul().i32Add();
+      f.get(this.#column).get(this.#depths).i32Mul().i32Const(4).i32Mul().i32Add();
+      f.set(this.#blockB);
+      return;
+    }
     this.#pushElement(b, kernel.b, this.#depth, this.#column);
     f.set(this.#blockB);
     if (readsInPlace(kernel)) return;

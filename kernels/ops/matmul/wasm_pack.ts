@@ -134,6 +134,11 @@ function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
   });
 }
 
+/** Name of the function that packs columns. */
+export function packColumnsName(storage: FloatType): string {
+  return `pack_columns_${storage}`;
+}
+
 /**
  * Emits `(source, rowBytes, target, depth, columns)`: b given by its columns (columns x depth), as
  * weights are stored, into panels.
@@ -142,7 +147,7 @@ export function definePackColumns(
   module: ModuleBuilder,
   storage: FloatType = "f32",
 ): FunctionBuilder {
-  return module.define(`pack_columns_${storage}`, (_, name) => {
+  return module.define(packColumnsName(storage), (_, name) => {
     const f = module.function(name, new Array(5).fill("i32"), []);
     const [source, rowBytes, target, depth, columns] = f.parameters;
     const [column, k] = f.locals("i32", 2);

@@ -24,6 +24,8 @@ export interface MatmulForm {
   readonly gap?: number;
   /** The right factor is stored in half precision. */
   readonly half?: boolean;
+  /** The right factor is a state, which a device may keep packed. */
+  readonly weight?: boolean;
 }
 
 /** Roundings of a sum of k terms of random sign grow like the square root of k. */
@@ -33,13 +35,24 @@ function matrix(
   b: StepBuilder,
   rows: number,
   columns: number,
-  form: { batch: number; transpose: boolean; shared: boolean; gap: number; dtype: "f32" | "f16" },
+  form: {
+    batch: number;
+    transpose: boolean;
+    shared: boolean;
+    gap: number;
+    dtype: "f32" | "f16";
+    weight?: boolean;
+  },
 ): MatrixView {
   const [outer, inner] = form.transpose ? [columns, rows] : [rows, columns];
   const pitch = inner + form.gap;
   const matrices = form.shared ? 1 : form.batch;
   const shape = [matrices, outer, pitch];
-  const { buffer, offset } = form.dtype === "f16" ? b.halves(shape) : b.input(shape);
+  const { buffer, offset } = form.weight
+    ? b.updated(shape)
+    : form.dtype === "f16"
+    ? b.halves(shape)
+    : b.input(shape);
   return {
     buffer,
     offset,
@@ -58,6 +71,7 @@ function product(b: StepBuilder, form: MatmulForm): { a: MatrixView; b: MatrixVi
     b: matrix(b, k, n, {
       ...{ batch, transpose: transposeB, shared: sharedB, gap },
       dtype: form.half ? "f16" : "f32",
+      weight: form.weight,
     }),
   };
 }
@@ -71,7 +85,8 @@ export function plainProduct(padding: number, form: MatmulForm): StepCase {
   const name = `${batch} x (${m}, ${k}) (${k}, ${n})` +
     `${form.transposeA ? " A^T" : ""}${form.transposeB ? " B^T" : ""}` +
     `${form.sharedA ? " shared A" : ""}${form.sharedB ? " shared B" : ""}` +
-    `${form.gap ? ` gap ${form.gap}` : ""}${form.half ? " half" : ""}`;
+    `${form.gap ? ` gap ${form.gap}` : ""}${form.half ? " half" : ""}` +
+    `${form.weight ? " weight" : ""}`;
   const step = { kind: "matmul", batch, m, n, k, ...operands, output, epilogueInputs: [] } as const;
   return b.build(name, step, productTolerance(k));
 }
@@ -115,7 +130,18 @@ export function matmulCases(padding: number): StepCase[] {
     plainProduct(padding, { m: 2, n: 5, k: 20_000 }),
     plainProduct(padding, { m: 2, n: 5, k: 20_000, transposeB: true }),
   );
-  return [...cases, ...epilogueCases(padding), ...halfCases(padding)];
+  return [...cases, ...epilogueCases(padding), ...halfCases(padding), ...weightCases(padding)];
+}
+
+/** Weights that may be packed before the product: odd sizes, several blocks of the depth. */
+function weightCases(padding: number): StepCase[] {
+  const form = { transposeB: true, weight: true };
+  return [
+    plainProduct(padding, { m: 41, n: 1, k: 1, ...form }),
+    plainProduct(padding, { m: 64, n: 50, k: 37, ...form }),
+    plainProduct(padding, { m: 101, n: 35, k: 1541, gap: 3, ...form }),
+    plainProduct(padding, { m: 50, n: 33, k: 19, transposeA: true, ...form }),
+  ];
 }
 
 /** Right factors in half precision, with columns that are wide enough for several blocks. */

@@ -207,6 +207,68 @@ Deno.test("states are shared between programs and outlive them", async () => {
   });
 });
 
+/** y = x w for more rows than are multiplied in place, and w += 1. */
+function weightPrograms(): { product: Program; change: Program } {
+  const [m, n, k] = [48, 20, 33];
+  const shapes = { x: [m, k], w: [n, k], y: [m, n] };
+  const product: MatmulStep = {
+    kind: "matmul",
+    batch: 1,
+    m,
+    n,
+    k,
+    a: { buffer: 0, offset: 0, batchStride: 0, rowStride: k, columnStride: 1, dtype: "f32" },
+    b: { buffer: 1, offset: 0, batchStride: 0, rowStride: 1, columnStride: k, dtype: "f32" },
+    output: view(2, shapes.y),
+    epilogueInputs: [],
+  };
+  const change: ElementwiseStep = {
+    kind: "elementwise",
+    inputs: [view(0, shapes.w)],
+    expression: binary("add", load(0), constant(1)),
+    output: view(0, shapes.w),
+    inPlace: [],
+  };
+  const weight = specification("w", "state", shapes.w);
+  const buffers = [
+    specification("x", "input", shapes.x),
+    weight,
+    specification("y", "output", shapes.y),
+  ];
+  const plan = { arenaBytes: 0, slots: [] };
+  return {
+    product: { name: "product", buffers, steps: [product], ...plan },
+    change: { name: "change", buffers: [weight], steps: [change], ...plan },
+  };
+}
+
+Deno.test("a packed weight follows every change of the weight", async () => {
+  await withDevice({ threads: 2 }, async (device) => {
+    const { product, change } = weightPrograms();
+    const temporaries = device.kind.temporaries(product).reduce((sum, bytes) => sum + bytes);
+    assert(temporaries > 0, "the weight is packed");
+    const weight = device.createBuffer("w", "f32", 20 * 33);
+    const bindings = new Map([["w", weight]]);
+    const [executable, changer] = [
+      await device.load(product, bindings),
+      await device.load(change, bindings),
+    ];
+    executable.buffer("x").write(new Float32Array(48 * 33).fill(1));
+    const result = async (): Promise<number[]> => {
+      executable.run();
+      return [...new Set(await executable.buffer("y").read())];
+    };
+    assert.deepEqual(await result(), [0]);
+    changer.run();
+    assert.deepEqual(await result(), [33]);
+    assert.deepEqual(await result(), [33]);
+    weight.write(new Float32Array(20 * 33).fill(-2));
+    assert.deepEqual(await result(), [-66]);
+    weight.write(new Float32Array(20 * 32).fill(-1), 20);
+    assert.deepEqual(await result(), [-53, -33]);
+  });
+});
+
 Deno.test("mistakes are named", async () => {
   await withDevice({ threads: 1 }, async (device) => {
     assert.throws(() => device.createBuffer("x", "f32", 0), /buffer x cannot have 0 elements/);

@@ -7,7 +7,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { Program, Step } from "../../../kernels/program.ts";
+import { lowerPacking } from "../../../kernels/ops/matmul/wasm.ts";
+import { packedElements } from "../../../kernels/ops/matmul/weights.ts";
+import type { Program } from "../../../kernels/program.ts";
 import { elementBytes, type StoredArray } from "../../../kernels/shape.ts";
 import { type View, viewSpan } from "../../../kernels/view.ts";
 import { type Lanes, ModuleBuilder } from "../../../kernels/wasm/emit/assembler.ts";
@@ -61,17 +63,25 @@ export class WatchedMemory {
     const memory = new ProgramMemory(this.#memory, program, new Map());
     try {
       for (const [name, data] of contents) memory.buffer(name).write(data);
-      for (const step of program.steps) this.#runStep(step, memory);
+      this.#runLowered(memory, (context) => {
+        for (const { address } of memory.packedWeights) {
+          this.#grantWeight(memory, address, mayWrite);
+        }
+        return [lowerPacking(memory.packedWeights, context)];
+      });
+      for (const step of program.steps) {
+        this.#runLowered(memory, (context) => lowerStep(step, context));
+      }
       return await read(memory, states);
     } finally {
       memory.release();
     }
   }
 
-  #runStep(step: Step, memory: ProgramMemory): void {
+  #runLowered(memory: ProgramMemory, lower: (context: WasmContext) => readonly Phase[]): void {
     this.#revoke();
     const module = new ModuleBuilder({ relaxed: true, lanes: this.lanes });
-    const phases = lowerStep(step, this.#context(memory, module));
+    const phases = lower(this.#context(memory, module));
     const watched = new WebAssembly.Module(watchModule(module.bytes()));
     let running: Call | undefined;
     const watch = (address: number, offset: number, bytes: number, writes: number): void => {
@@ -109,6 +119,7 @@ export class WatchedMemory {
       scratchBytes,
       define: (name, emit) => void module.define(name, emit),
       address: (view, form) => this.#grantOperand(memory, view, form),
+      packedWeight: (step) => this.#grantWeight(memory, memory.packedWeight(step), mayRead),
       scratch: (thread, bytes) => {
         this.#grant(this.#scratch[thread], bytes, mayRead | mayWrite);
         this.#grant(this.#scratch[thread] + bytes, readOverrun, mayRead);
@@ -133,6 +144,16 @@ export class WatchedMemory {
       this.#grant(first, Math.ceil(bytes * elements / cacheLine) * cacheLine, mayWrite);
     }
     return first;
+  }
+
+  #grantWeight(
+    memory: ProgramMemory,
+    address: number | undefined,
+    permission: number,
+  ): number | undefined {
+    const weight = memory.packedWeights.find((one) => one.address === address);
+    if (weight) this.#grant(weight.address, 4 * packedElements(weight), permission);
+    return address;
   }
 
   #grant(address: number, bytes: number, permission: number): void {
