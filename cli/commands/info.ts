@@ -208,11 +208,11 @@ async function showCheckpoint(
 /** Names of files that may hold clips. */
 const clipExtensions = /\.(?:mp4|m4v|mov|mkv|webm|avi|webp|gif|avif)$/i;
 
-/** `tessera info PATH`: a picture, a clip or a checkpoint, as the name of the file tells. */
+/** `tessera info PATH`: a picture, a clip, a checkpoint or a cache, as the file or folder tells. */
 function pathCommand(io: Io, info: Command): Command {
   return define({
     name: "path",
-    summary: "parameters in a picture or clip, or a checkpoint",
+    summary: "parameters in a picture or clip, a checkpoint or a cache of latents",
     operands: "[path]",
     flags: checkpointFlags,
     examples: [],
@@ -224,6 +224,9 @@ function pathCommand(io: Io, info: Command): Command {
       } else if (clipExtensions.test(path)) {
         const { inspectClip } = await import("./info_files.ts");
         io.out(json(await inspectClip(path)));
+      } else if (await isCache(path)) {
+        const { inspectCache } = await import("./info_files.ts");
+        io.out(json(await inspectCache(path, values)));
       } else if (await Deno.stat(path).then(() => true, () => /[./\\]/.test(path))) {
         await showCheckpoint(io, path, values);
       } else {
@@ -231,6 +234,12 @@ function pathCommand(io: Io, info: Command): Command {
       }
     },
   });
+}
+
+/** Whether a path is that of a cache of latents. */
+async function isCache(path: string): Promise<boolean> {
+  const { isLatentCache } = await import("../../data/latents/cache.ts");
+  return await isLatentCache(path);
 }
 
 /** The words that commander has for commands it does not know. */

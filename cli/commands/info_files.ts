@@ -8,6 +8,8 @@ import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { oneLine } from "../../base/control_characters.ts";
 import { quoteName } from "../../base/names.ts";
+import { cachedPictures, readCacheManifest } from "../../data/latents/cache.ts";
+import { openSafetensors } from "../../formats/tensors/safetensors.ts";
 import { readRegularFile } from "../../formats/files/regular_file.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
 import { readWebpComment } from "../../formats/video/animated_webp.ts";
@@ -185,6 +187,33 @@ export async function inspectClip(path: string): Promise<Record<string, unknown>
   return {
     clip: { frames, width, height, ...(seconds && { seconds, fps: frames / seconds }) },
     ...(comment !== undefined && { tessera: parsed(comment) }),
+  };
+}
+
+/**
+ * What a cache of latents says about itself, how far it is, and how many files it has.
+ *
+ * @param verify reads every file and compares its checksums
+ * @throws InputError when it is damaged
+ */
+export async function inspectCache(
+  path: string,
+  { verify }: { readonly verify: boolean },
+): Promise<Record<string, unknown>> {
+  const manifest = await readCacheManifest(path);
+  const { shards, ...about } = manifest;
+  for (const { file, record } of verify ? shards : []) {
+    using reader = await openSafetensors(join(path, file), record);
+    reader.checkContents();
+  }
+  const bytes = shards.reduce((sum, { record }) => sum + record.bytes, 0);
+  return {
+    path,
+    ...about,
+    encoded: cachedPictures(manifest),
+    files: shards.length,
+    bytes,
+    ...(verify && { verified: shards.length }),
   };
 }
 

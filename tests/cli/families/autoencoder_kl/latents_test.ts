@@ -112,6 +112,10 @@ Deno.test("encode: killed and stopped, a cache ends with the same bytes; another
     await succeed(...encode(vae, data, killed, "--batch-size", "3"));
     assert.deepEqual(await bytesOf(killed), await bytesOf(whole));
 
+    const about = JSON.parse(await succeed("info", whole, "--verify"));
+    assert.deepEqual([about.encoded, about.files, about.verified], [16, 4, 4]);
+    assert.equal(about.autoencoder.config.family, "autoencoder-kl");
+
     const other = await trainVae(join(folder, "other"), data, "--seed", "1");
     const refusals: [string[], number, RegExp][] = [
       [encode(other, data, whole), 1, /was begun with another autoencoder/],
