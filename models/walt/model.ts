@@ -502,8 +502,8 @@ export function waltParameters(config: WaltConfig): ParameterSpecification[] {
   return [
     trained("x_embedder.proj.weight", [hidden, channels, patch, patch], xavier),
     vectorParameter("x_embedder.proj.bias", hidden, zero),
-    trained("pos_embed.space", [rows, columns, hidden], normal),
-    trained("pos_embed.time", [frames, hidden], normal),
+    trained("pos_embed.space", [rows, columns, hidden], position),
+    trained("pos_embed.time", [frames, hidden], position),
     ...timestepEmbeddingParameters("t_embedder", hidden),
     ...(classes === null ? [] : [{
       ...trained(
@@ -568,6 +568,12 @@ function attentionParameters(
 
 const zero: Initializer = { kind: "zeros" };
 const normal: Initializer = { kind: "normal", deviation: 0.02 };
+
+/**
+ * Positions start about as large as the tokens that they are added to, as DiT's are. What needs the class
+ * and the frame together, such as the direction of a motion, is not learned from 0.02 (docs/walt.md).
+ */
+const position: Initializer = { kind: "normal", deviation: 0.5 };
 
 /** Xavier uniform, of a kernel as of the matrix that its patches are multiplied with. */
 const xavier = ([outputs, ...inputs]: readonly number[]): Initializer =>

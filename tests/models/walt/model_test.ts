@@ -124,6 +124,15 @@ Deno.test("new weights give zeros: every layer begins as the identity", () => {
   assert(zeros.includes("layers.3.attn.relative_bias"));
 });
 
+Deno.test("positions begin as large as tokens, so that the order of frames is learned", () => {
+  const positions = waltParameters(waltConfigs.get("WALT-XS")!)
+    .filter(({ name }) => name.startsWith("pos_embed"));
+  assert.equal(positions.length, 2);
+  for (const { initial } of positions) {
+    assert.deepEqual(initial, { kind: "normal", deviation: 0.5 });
+  }
+});
+
 Deno.test("named sizes: they pass their own check, and small ones are small", () => {
   for (const [name, config] of waltConfigs) {
     assert.deepEqual(checkWaltConfig(config, name), config);
