@@ -330,48 +330,40 @@ export class Coder implements Disposable {
    * @returns (N, c, f, h, w) or (N, 3, frames, H, W)
    */
   async run(from: Float32Array, progress?: CodingProgress): Promise<Float32Array> {
-    const { rows, columns } = tilesOf(this.#codec, this.#settings);
     const { frames } = latentSize(this.#grid, this.#settings.clip);
     const whole = this.#shapes({ frames, isFirst: true, isRemembered: false });
-    const tiles = rows.starts.length * columns.starts.length;
-    const [factor, enlarged] = this.#settings.direction === "encode"
-      ? [this.#grid.side, 1]
-      : [1, this.#grid.side];
-    const [height, width] = [axisSize(rows) * factor, axisSize(columns) * factor];
-    const planes = elementCount(whole.from.slice(0, 3));
-    if (from.length !== planes * height * width) {
-      const shape = [...whole.from.slice(0, 3), height, width];
+    const { before, behind } = this.#tiles();
+    const sides = { height: axisSize(before.rows), width: axisSize(before.columns) };
+    const shape = [...whole.from.slice(0, 3), sides.height, sides.width];
+    if (from.length !== elementCount(shape)) {
       throw new RangeError(`${from.length} elements are not clips of (${shape.join(", ")})`);
     }
-    if (tiles === 1) {
-      return await this.#runTile(from, whole, (done) => progress?.(done, frames));
+    const [down, across] = [before.rows, before.columns].map(({ starts }) => starts.length);
+    const total = down * across * frames;
+    if (total === frames) {
+      return await this.#runTile(from, whole, (done) => progress?.(done, total));
     }
-    const to = new BlendedPlanes(
-      elementCount(whole.to.slice(0, 3)),
-      scaledAxis(rows, enlarged),
-      scaledAxis(columns, enlarged),
-    );
-    for (let index = 0; index < tiles; index++) {
-      const place = [
-        Math.floor(index / columns.starts.length),
-        index % columns.starts.length,
-      ] as const;
-      const tile = cutTile(
-        from,
-        { height, width },
-        scaledAxis(rows, factor),
-        scaledAxis(columns, factor),
-        place,
-      );
-      const before = index * frames;
-      const coded = await this.#runTile(
-        tile,
-        whole,
-        (done) => progress?.(before + done, tiles * frames),
-      );
-      to.add(coded, ...place);
+    const planes = elementCount(whole.to.slice(0, 3));
+    const to = new BlendedPlanes(planes, behind.rows, behind.columns);
+    for (let index = 0; index < down * across; index++) {
+      const place = [Math.floor(index / across), index % across] as const;
+      const tile = cutTile(from, sides, before.rows, before.columns, place);
+      const ahead = (done: number) => progress?.(index * frames + done, total);
+      to.add(await this.#runTile(tile, whole, ahead), ...place);
     }
     return to.values;
+  }
+
+  /** The tiles of what is coded, and of what comes out. */
+  #tiles(): { readonly before: Tiles; readonly behind: Tiles } {
+    const latents = tilesOf(this.#codec, this.#settings);
+    const pixels = {
+      rows: scaledAxis(latents.rows, this.#grid.side),
+      columns: scaledAxis(latents.columns, this.#grid.side),
+    };
+    return this.#settings.direction === "encode"
+      ? { before: pixels, behind: latents }
+      : { before: latents, behind: pixels };
   }
 
   /** Codes a clip of the size of a tile, chunk by chunk; `whole` are its shapes. */

@@ -7,7 +7,8 @@ import { describeNonFinite, firstNonFinite } from "../../base/finite.ts";
 import { pictureLength } from "../../data/dataset.ts";
 import type { TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { Device } from "../../kernels/device.ts";
-import { type ClipQuality, clipQuality } from "../../metrics/reconstruction.ts";
+import { type ClipQuality, clipQuality, type ValueClip } from "../../metrics/reconstruction.ts";
+import type { ClipSize } from "../codec.ts";
 import {
   type Codec,
   Coder,
@@ -61,80 +62,88 @@ export interface TokenizerEvaluationOptions {
   readonly progress?: (share: number) => void;
 }
 
+/** Where clips are coded. */
+interface ClipCoding {
+  readonly device: Device;
+  readonly codec: Codec;
+  readonly weights: TensorReader;
+  readonly clip: ClipSize;
+}
+
 /** Brings clips to latents and back, one by one, and compares. */
 export async function evaluateTokenizer(
   device: Device,
   config: CausalTokenizerConfig,
   weights: TensorReader,
   data: TokenizerData,
-  { indices, shown, threads, signal, planned, progress }: TokenizerEvaluationOptions,
+  options: TokenizerEvaluationOptions,
 ): Promise<TokenizerEvaluation> {
   const codec = {
     face: causalTokenizerCodec,
     config,
     specifications: causalTokenizerParameters(config),
-  };
+  } as unknown as Codec;
   const clip = clipOf(data);
-  const load = (name: string): Float32Array => {
-    const values = weights.readFloat32(name);
-    const problem = describeNonFinite(name, values);
-    if (problem === undefined) return values;
-    throw new NonFiniteReconstructionError(`${weights.path}: ${problem}`);
-  };
-  const read = async (index: number): Promise<Float32Array> => {
+  const coding = { device, codec, weights, clip };
+  const original = async (place: number): Promise<Float32Array> => {
     const values = new Float32Array(pictureLength(data));
-    await data.read([index], values);
+    await data.read([options.indices[place]], values);
     return values;
   };
-  // One direction at a time, so that only its weights are in memory.
-  const codeAll = async (
-    direction: Direction,
-    input: (place: number) => Promise<Float32Array>,
-    output: (place: number, values: Float32Array) => Promise<void> | void,
-  ): Promise<void> => {
-    const settings = { direction, batch: 1, clip };
-    const target = { kind: device.kind, threads };
-    const plan = await planCoding(codec as Codec, settings, target);
-    planned?.(direction, plan, codingMemory(codec as Codec, { ...settings, ...plan }, target));
-    using coder = Coder.create(device, codec as Codec, { ...settings, ...plan }, load);
-    const before = direction === "encode" ? 0 : indices.length;
-    for (const place of indices.keys()) {
-      const values = await coder.run(await input(place), async (done, total) => {
-        progress?.((before + place + done / total) / (2 * indices.length));
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        signal?.throwIfAborted();
-      });
-      requireFinite(values, direction, indices[place]);
-      await output(place, values);
-    }
-  };
+  // One direction after the other, so that only its weights are in memory.
   const latents: Float32Array[] = [];
-  await codeAll(
-    "encode",
-    (place) => read(indices[place]),
-    (place, values) => void (latents[place] = values),
-  );
+  await codeClips(coding, "encode", options, original, (_, values) => void latents.push(values));
   const qualities: ClipQuality[] = [];
-  const kept: { original: Float32Array; other: Float32Array }[] = [];
-  await codeAll(
-    "decode",
-    (place) => Promise.resolve(latents[place]),
-    async (place, other) => {
-      const original = await read(indices[place]);
-      const asValues = (values: Float32Array) => ({
-        ...{ ...clip, channels: colours },
-        values: values.map(toUnit),
-      });
-      qualities.push(clipQuality(asValues(original), asValues(other)));
-      if (place < shown) kept.push({ original, other });
-    },
-  );
-  return {
-    qualities,
-    latents: channelStatistics(latents, config.latentChannels),
-    shown: kept,
-  };
+  const shown: { original: Float32Array; other: Float32Array }[] = [];
+  const latent = (place: number) => Promise.resolve(latents[place]);
+  await codeClips(coding, "decode", options, latent, async (place, other) => {
+    const pair = { original: await original(place), other };
+    qualities.push(clipQuality(unitClip(pair.original, clip), unitClip(other, clip)));
+    if (place < options.shown) shown.push(pair);
+  });
+  return { qualities, latents: channelStatistics(latents, config.latentChannels), shown };
 }
+
+/** Codes all clips in one direction, divided so that it fits into memory. */
+async function codeClips(
+  { device, codec, weights, clip }: ClipCoding,
+  direction: Direction,
+  { indices, threads, signal, planned, progress }: TokenizerEvaluationOptions,
+  input: (place: number) => Promise<Float32Array>,
+  output: (place: number, values: Float32Array) => Promise<void> | void,
+): Promise<void> {
+  const settings = { direction, batch: 1, clip };
+  const target = { kind: device.kind, threads };
+  const plan = await planCoding(codec, settings, target);
+  planned?.(direction, plan, codingMemory(codec, { ...settings, ...plan }, target));
+  const load = (name: string) => finiteWeight(weights, name);
+  using coder = Coder.create(device, codec, { ...settings, ...plan }, load);
+  const before = direction === "encode" ? 0 : indices.length;
+  for (const place of indices.keys()) {
+    const values = await coder.run(await input(place), async (done, total) => {
+      progress?.((before + place + done / total) / (2 * indices.length));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      signal?.throwIfAborted();
+    });
+    requireFinite(values, direction, indices[place]);
+    await output(place, values);
+  }
+}
+
+/** The values of a parameter, which must be finite. */
+function finiteWeight(weights: TensorReader, name: string): Float32Array {
+  const values = weights.readFloat32(name);
+  const problem = describeNonFinite(name, values);
+  if (problem === undefined) return values;
+  throw new NonFiniteReconstructionError(`${weights.path}: ${problem}`);
+}
+
+/** A clip with values of [-1, 1] as one with values of [0, 1]. */
+const unitClip = (values: Float32Array, clip: ClipSize): ValueClip => ({
+  ...clip,
+  channels: colours,
+  values: values.map(toUnit),
+});
 
 /** A value of [-1, 1] in [0, 1]; what lies outside is clamped, as a picture is. */
 const toUnit = (value: number): number => Math.min(1, Math.max(0, (value + 1) / 2));
