@@ -91,3 +91,9 @@ export function eachDevice(
 export function eachDefaultDevice(name: string, body: DeviceTest): void {
   eachDevice(name, body, deviceChoices.filter(({ strict }) => !strict));
 }
+
+/**
+ * Bytes that kernels of small models may ask for beside what is planned, by device: small tables and
+ * scratch on WebGPU. How much hangs on the variant of a product that was fastest when it was measured.
+ */
+export const kernelScratch: Readonly<Record<string, number>> = { wasm: 0, webgpu: 192 * 1024 };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compile } from "../../kernels/graph/compile.ts";
 import type { Program } from "../../kernels/program.ts";
 import { ditTrainingGraph } from "../../models/dit/step.ts";
-import { eachDevice } from "../devices.ts";
+import { eachDevice, kernelScratch } from "../devices.ts";
 import { loadConfig } from "../golden.ts";
 
 /** Bytes of a program: its buffers (WebGPU rounds them up to 16 bytes) and its temporaries. */
@@ -17,9 +17,6 @@ function plannedBytes(program: Program, kind: string): number {
     : program.slots.reduce((sum, bytes) => sum + round(bytes), 0);
   return persistent + temporaries;
 }
-
-/** WebGPU kernels may ask for small tables and scratch of their own; wasm has its scratch already. */
-const kernelScratch = { wasm: 0, webgpu: 16 * 1024 } as Record<string, number>;
 
 eachDevice("a training step allocates its plan once, and 20 steps nothing more", async (device) => {
   const config = await loadConfig("dit-rgb-plain");

@@ -12,15 +12,9 @@ import type { StepGraphs } from "../../../training/step/step_graphs.ts";
 import { trainDiT } from "../../../models/dit/run.ts";
 import { trainNaViT } from "../../../models/navit/run.ts";
 import { destroyState, type Trainer } from "../../../training/step/trainer.ts";
-import { type DeviceChoice, eachDefaultDevice } from "../../devices.ts";
+import { type DeviceChoice, eachDefaultDevice, kernelScratch } from "../../devices.ts";
 import { smallNaViTPlan, smallPictures } from "./small_navit_run.ts";
 import { smallDataset, smallPlan } from "./small_run.ts";
-
-/**
- * WebGPU kernels may ask for small tables and scratch of their own; how much hangs on the variant of a
- * product that was fastest when it was measured, and this is the most for models of this size.
- */
-const kernelScratch = { wasm: 0, webgpu: 192 * 1024 } as Record<string, number>;
 
 /** Checks a forecast against what a run of one step allocates. */
 async function assertForecast(
