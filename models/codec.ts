@@ -113,3 +113,30 @@ export function checkClipSize(
 /** The most frames of a clip that a codec takes, which leaves out fewer than `grid.frames`. */
 export const trimmedFrames = (grid: CodecGrid, frames: number): number =>
   frames - (frames - 1) % grid.frames;
+
+/** A clip to be counted and timed on, and the positions of its latent as tokens. */
+export interface CodecSample {
+  readonly tokens: number;
+  readonly clip: ClipSize;
+}
+
+/**
+ * A clip of the usual size, but for what is asked.
+ *
+ * @param what a clip is called in messages
+ * @throws InputError with the nearest valid values for a size that the codec does not take
+ */
+export function codecSample(
+  grid: CodecGrid,
+  usual: ClipSize,
+  asked: { readonly side?: number; readonly frames?: number },
+  what: string,
+): CodecSample {
+  const clip = {
+    frames: asked.frames ?? usual.frames,
+    height: asked.side ?? usual.height,
+    width: asked.side ?? usual.width,
+  };
+  checkClipSize(grid, clip, what);
+  return { tokens: positions(latentSize(grid, clip)), clip };
+}

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
+import { concatenateBytes } from "../base/bytes.ts";
 import { InputError } from "../base/errors.ts";
 import {
   StoredTensors,
@@ -53,14 +55,7 @@ class AssembledTensors extends StoredTensors {
   #assemble(name: string): Uint8Array {
     const source = this.#sources.get(name)!;
     if ("info" in source) return new Uint8Array(source.values().buffer);
-    const parts = source.map((part) => this.#file.readBytes(part));
-    const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+    return concatenateBytes(source.map((part) => this.#file.readBytes(part)));
   }
 
   override checkContents(): void {
@@ -138,14 +133,10 @@ function requireEqualCopies(
 ): void {
   const expected = copies.length > 0 ? file.readBytes(original) : new Uint8Array();
   for (const copy of copies) {
-    if (isEqual(file.readBytes(copy), expected)) continue;
+    if (Buffer.compare(file.readBytes(copy), expected) === 0) continue;
     throw new InputError(
       `${file.path}: ${copy} and ${original} differ: the network was trained with one for each ` +
         "block, this model has one for all",
     );
   }
-}
-
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }

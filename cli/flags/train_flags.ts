@@ -148,6 +148,15 @@ export function trainFlags(defaults: TrainDefaults) {
   };
 }
 
+/** How often a run draws, for families that do; `what` begins the line of the help. */
+export const sampleEveryFlag = (what: string) =>
+  optional(
+    "--sample-every <steps>",
+    `${what} by the averaged weights into samples/; 0 is never`,
+    integer({ min: 0 }),
+    "never",
+  );
+
 /** The flags that every `train` command has, whatever their defaults are. */
 export type CommonTrainFlags = ReturnType<typeof trainFlags>;
 

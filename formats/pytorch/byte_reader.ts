@@ -57,7 +57,7 @@ export class ByteReader {
   }
 
   /** Passes over bytes. */
-  skip(length: number): void {
+  advance(length: number): void {
     this.#require(length);
     this.position += length;
   }

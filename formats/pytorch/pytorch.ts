@@ -236,7 +236,7 @@ function readLegacy(file: RangeFile): Contents {
     if (!storage) throw bytes.problem("a storage that no tensor has");
     const elements = bytes.unsigned(8);
     starts.set(storage.key, bytes.position);
-    bytes.skip(elements * elementSizes[storage.type]);
+    bytes.advance(elements * elementSizes[storage.type]);
   }
   const start = (storage: Storage): number => {
     const position = starts.get(storage.key);

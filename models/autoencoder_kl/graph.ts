@@ -7,8 +7,8 @@ import { permute, reshape } from "../../kernels/ops/movement/op.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import { lookup, type Parameters, parameterStates } from "../../nn/parameters.ts";
 import { posterior } from "../../nn/posterior.ts";
-import { checkClipSize, type ClipSize, type CodecFace, latentSize, positions } from "../codec.ts";
-import type { AskedSize, SampleSize, TracedModel, WorkSize } from "../family.ts";
+import { type ClipSize, type CodecFace, type CodecSample, codecSample } from "../codec.ts";
+import type { AskedSize, TracedModel, WorkSize } from "../family.ts";
 import {
   type AutoencoderKLConfig,
   autoencoderKLParameters,
@@ -49,16 +49,9 @@ const usualClip: ClipSize = { frames: 1, height: 256, width: 256 };
  */
 export function autoencoderKLSample(
   config: AutoencoderKLConfig,
-  { side, frames }: AskedSize,
-): SampleSize & { readonly clip: ClipSize } {
-  const clip = {
-    frames: frames ?? usualClip.frames,
-    height: side ?? usualClip.height,
-    width: side ?? usualClip.width,
-  };
-  const grid = autoencoderKLCodec.grid(config);
-  checkClipSize(grid, clip, "picture");
-  return { tokens: positions(latentSize(grid, clip)), clip };
+  asked: AskedSize,
+): CodecSample {
+  return codecSample(autoencoderKLCodec.grid(config), usualClip, asked, "picture");
 }
 
 /** Traces pictures `image` (N, C, H, W), frames of clips one after the other, to the means of their

@@ -5,8 +5,8 @@
  */
 import { input } from "../../kernels/tensor.ts";
 import { lookup, parameterStates, within } from "../../nn/parameters.ts";
-import { checkClipSize, type ClipSize, type CodecFace, latentSize, positions } from "../codec.ts";
-import type { AskedSize, SampleSize, TracedModel, WorkSize } from "../family.ts";
+import { type ClipSize, type CodecFace, type CodecSample, codecSample } from "../codec.ts";
+import type { AskedSize, TracedModel, WorkSize } from "../family.ts";
 import {
   type CausalTokenizerConfig,
   causalTokenizerParameters,
@@ -44,17 +44,9 @@ function usualClip({ temporalKernel }: CausalTokenizerConfig): ClipSize {
  */
 export function causalTokenizerSample(
   config: CausalTokenizerConfig,
-  { side, frames }: AskedSize,
-): SampleSize & { readonly clip: ClipSize } {
-  const usual = usualClip(config);
-  const clip = {
-    frames: frames ?? usual.frames,
-    height: side ?? usual.height,
-    width: side ?? usual.width,
-  };
-  const grid = causalTokenizerCodec.grid(config);
-  checkClipSize(grid, clip, "clip");
-  return { tokens: positions(latentSize(grid, clip)), clip };
+  asked: AskedSize,
+): CodecSample {
+  return codecSample(causalTokenizerCodec.grid(config), usualClip(config), asked, "clip");
 }
 
 /** Traces clips `video` (N, 3, frames, H, W) to their latents and back. */

@@ -5,7 +5,7 @@
  */
 import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
-import { trainFlags } from "../../flags/train_flags.ts";
+import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { adversarialFlags } from "../adversarial_flags.ts";
 import { autoencoderKLModelFlags } from "./model_flags.ts";
 
@@ -58,12 +58,7 @@ export const trainVaeFlags = {
     averageDecay: 0.999,
   }),
   ...resumable(group("Run:", {
-    sampleEvery: optional(
-      "--sample-every <steps>",
-      "draw pictures and their reconstructions by the averaged weights into samples/; 0 is never",
-      integer({ min: 0 }),
-      "never",
-    ),
+    sampleEvery: sampleEveryFlag("draw pictures and their reconstructions"),
   })),
 } as const;
 

@@ -15,7 +15,7 @@ import {
   type Values,
 } from "../../flags/flags.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
-import { trainFlags } from "../../flags/train_flags.ts";
+import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { adversarialFlags } from "../adversarial_flags.ts";
 import { causalTokenizerModelFlags } from "./model_flags.ts";
 
@@ -81,12 +81,7 @@ export const trainTokenizerFlags = {
     averageDecay: 0.999,
   }),
   ...resumable(group("Run:", {
-    sampleEvery: optional(
-      "--sample-every <steps>",
-      "draw clips above their reconstructions by the averaged weights into samples/; 0 is never",
-      integer({ min: 0 }),
-      "never",
-    ),
+    sampleEvery: sampleEveryFlag("draw clips above their reconstructions"),
   })),
   ...changeable(
     "optimizer",

@@ -16,7 +16,7 @@ import {
 } from "../../flags/flags.ts";
 import { modelFlags } from "../../flags/options.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
-import { trainFlags } from "../../flags/train_flags.ts";
+import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 
 /** Every flag of `train dit`. */
 export const trainDitFlags = {
@@ -55,12 +55,7 @@ export const trainDitFlags = {
     averageDecay: 0.9999,
   }),
   ...resumable(group("Run:", {
-    sampleEvery: optional(
-      "--sample-every <steps>",
-      "draw a grid from the averaged weights into samples/; 0 is never",
-      integer({ min: 0 }),
-      "never",
-    ),
+    sampleEvery: sampleEveryFlag("draw a grid"),
     numSamplingSteps: alias(
       flag(
         "--num-sampling-steps <n>",

@@ -7,7 +7,7 @@ import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
 import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { transformerFlags } from "../../flags/options.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
-import { trainFlags } from "../../flags/train_flags.ts";
+import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { waltModelFlags } from "./model_flags.ts";
 
 const share = number({ min: 0, max: 1 });
@@ -82,12 +82,7 @@ export const trainWaltFlags = {
     averageDecay: 0.999,
   }),
   ...resumable(group("Run:", {
-    sampleEvery: optional(
-      "--sample-every <steps>",
-      "draw a sheet of clips from the averaged weights into samples/; 0 is never",
-      integer({ min: 0 }),
-      "never",
-    ),
+    sampleEvery: sampleEveryFlag("draw a sheet of clips"),
     numSamplingSteps: flag(
       "--num-sampling-steps <n>",
       "steps of the sampler for --sample-every",
