@@ -167,7 +167,7 @@ async function describeModels(reports: readonly ModelReport[]): Promise<string> 
 async function describeModel(report: ModelReport): Promise<string> {
   const { formatCount } = await import("../terminal/numbers.ts");
   const { model, parameters, trainableParameters, macs, flops, tokens, clip, config } = report;
-  const sample = clip ? `clip of ${clip.frames} x ${clip.height} x ${clip.width}` : "picture";
+  const sample = clip ? `clip of ${clip.frames} x ${clip.height} x ${clip.width}` : "sample";
   const parts = clip ? "convolutions and products" : "products and attention";
   return [
     `model          ${model}`,
