@@ -3,7 +3,9 @@
  *
  * A cache is a folder of safetensors files, called after their contents, and `cache.json`, which says what
  * was encoded by which autoencoder and lists the files written so far. A file holds `latents`
- * (n, channels, h, w), for clips (n, channels, frames, h, w), and `labels` (n); with mirrored pictures `mirrored` beside `latents`.
+ * (n, channels, h, w), for clips (n, channels, frames, h, w), and `labels` (n); with mirrored pictures
+ * `mirrored` beside `latents`. Its metadata may have `names`, a JSON list of what the pictures or clips are
+ * called.
  *
  * @module
  */

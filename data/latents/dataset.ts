@@ -8,6 +8,7 @@ import { InputError } from "../../base/errors.ts";
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
 import { elementCount, formatShape, sameShape } from "../../kernels/shape.ts";
 import type { ImageDataset } from "../dataset.ts";
+import { readNames } from "../sample_names.ts";
 import {
   cachedPictures,
   cacheFingerprint,
@@ -25,6 +26,8 @@ export interface LatentDataset extends ImageDataset {
   readonly cache: CacheManifest;
   /** What a run keeps of it. */
   readonly latents: LatentSettings;
+  /** What a clip, or picture, is called, where the cache says. */
+  clipName?(index: number): string;
 }
 
 /** Whether a data set is a cache of latents. */
@@ -49,6 +52,7 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
   const files: TensorReader[] = [];
   for (const shard of manifest.shards) files.push(await openShard(folder, manifest, shard));
   const labels = Int32Array.from(files.flatMap((file) => [...file.readInt32("labels")]));
+  const names = files.flatMap((file) => readNames(file, file.info("labels").shape[0]) ?? []);
   const [channels, length] = [storedChannels(manifest), elementCount(storedShape(manifest, 1))];
   const count = source.pictures;
   return {
@@ -64,6 +68,7 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
     latents: { autoencoder, posterior, ...normalization },
     mirrorOf: mirrored ? (index) => index + count : undefined,
     label: (index) => labels[index % count],
+    clipName: names.length === count ? (index) => names[index % count] : undefined,
     read(indices, out) {
       if (out.length !== indices.length * length) {
         throw new RangeError(`${folder}: no room for ${indices.length} latents of ${length}`);

@@ -10,6 +10,7 @@ import { InputError } from "../../base/errors.ts";
 import { removeTemporaries, writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors.ts";
 import { logVarianceBounds } from "../../nn/posterior.ts";
+import { namesMetadata } from "../sample_names.ts";
 import {
   type CacheDescription,
   cachedPictures,
@@ -34,6 +35,8 @@ export interface EncodedPictures {
   readonly mirrored?: Float32Array;
   /** Classes. */
   readonly labels: Int32Array;
+  /** What they are called, where that tells which text is theirs. */
+  readonly names?: readonly string[];
 }
 
 /** Adds files to a cache. */
@@ -88,17 +91,18 @@ export class CacheWriter {
    */
   async add(encoded: EncodedPictures): Promise<void> {
     const { type, shards } = this.#manifest;
-    const { labels } = encoded;
+    const { labels, names } = encoded;
     const shape = storedShape(this.#manifest, labels.length);
     const planes = [["latents", encoded.latents], ["mirrored", encoded.mirrored]] as const;
     const tensors = planes.flatMap(([name, values]): TensorToWrite[] =>
       values ? [{ name, type, shape, data: storedBytes(values, type, this.#folder) }] : []
     );
-    const file = `${contentHash(tensors, labels)}.safetensors`;
-    const record = await writeSafetensors(join(this.#folder, file), [
-      ...tensors,
-      { name: "labels", type: "I32", shape: [labels.length], data: labels },
-    ]);
+    const file = `${contentHash(tensors, encoded)}.safetensors`;
+    const record = await writeSafetensors(
+      join(this.#folder, file),
+      [...tensors, { name: "labels", type: "I32", shape: [labels.length], data: labels }],
+      names && namesMetadata(names),
+    );
     const sums = sumsOf(this.#manifest, planes.flatMap(([, values]) => values ?? []));
     const shard: CacheShard = { file, pictures: labels.length, record, sums };
     this.#manifest = { ...this.#manifest, shards: [...shards, shard] };
@@ -167,11 +171,15 @@ function storedBytes(values: Float32Array, type: CacheDescription["type"], folde
   );
 }
 
-function contentHash(tensors: readonly TensorToWrite[], labels: Int32Array): string {
+function contentHash(
+  tensors: readonly TensorToWrite[],
+  { labels, names }: EncodedPictures,
+): string {
   const hash = createHash("sha256");
   for (const { name, type, shape, data } of tensors) {
     hash.update(JSON.stringify([name, type, shape])).update(data as Uint8Array);
   }
+  if (names) hash.update(JSON.stringify(names));
   return hash.update(labels).digest("hex").slice(0, 32);
 }
 

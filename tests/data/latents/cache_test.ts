@@ -96,6 +96,25 @@ Deno.test("a cache that was stopped after any file, or lost one, ends with the s
   });
 });
 
+Deno.test("a cache that was told the names of its pictures knows them; others have none", async () => {
+  await withFolder(async (folder) => {
+    const names = ["a 0", "b 1", "c/2", "d", "e", "f", "g"];
+    const named = join(folder, "named");
+    const writer = await CacheWriter.open(named, description);
+    while (writer.next > 0) {
+      const { pictures: first, next: count } = writer;
+      await writer.add({ ...shard(first, count), names: names.slice(first, first + count) });
+    }
+    await writer.finish();
+    const { clipName } = await openLatentCache(named);
+    assert.deepEqual(names.map((_, index) => clipName!(index)), names);
+    assert.equal(clipName!(names.length + 2), "c/2", "mirrored pictures have the same names");
+    const plain = join(folder, "plain");
+    await write(plain);
+    assert.equal((await openLatentCache(plain)).clipName, undefined);
+  });
+});
+
 Deno.test("a cache of something else is refused by what differs; so is a folder of something else", async () => {
   await withFolder(async (folder) => {
     const cache = join(folder, "cache");
