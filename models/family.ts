@@ -90,9 +90,10 @@ export interface CaseFace<Config extends FamilyConfig> {
   /**
    * Reads and checks a case.
    *
+   * @param weights how the weights are stored on the device
    * @throws InputError naming the file, the tensor and what does not fit
    */
-  read(path: string, config: Config): Promise<VerificationCase>;
+  read(path: string, config: Config, weights: WeightType): Promise<VerificationCase>;
 }
 
 /** How models of a family are trained. */

@@ -12,7 +12,7 @@ import { ExitCode, UsageError } from "../terminal/errors.ts";
 import { alias, define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { deviceFlags, jsonFlags } from "../flags/options.ts";
-import { number, text } from "../flags/parsers.ts";
+import { choice, number, text } from "../flags/parsers.ts";
 
 /** Builds `tessera verify`. */
 export function command(io: Io): Command {
@@ -36,6 +36,12 @@ const verifyFlags = (contents: string) => ({
       "largest difference allowed, as a part of a tensor's largest magnitude",
       number({ min: 0 }),
       1e-4,
+    ),
+    dtype: flag(
+      "--dtype <f32|f16>",
+      "how weights are stored on the device; f16 shows what rounding them costs: outputs are compared, gradients are not",
+      choice("f32", "f16"),
+      "f32",
     ),
   }),
   ...deviceFlags,
@@ -81,12 +87,12 @@ async function runVerification(
   const { namedConfigOrFile } = await import("../flags/model_config.ts");
   const family = familyByName(name);
   const config = await namedConfigOrFile(family, model);
-  const loaded = await family.case.read(path, config);
+  const loaded = await family.case.read(path, config, values.dtype);
   using verification = await openVerification(family.parameters(config), weights, loaded);
   const { device } = await selectDevice(values);
   try {
     const report = await verify(device, verification, values.tolerance);
-    const document = { model: name, config, weights, case: path, ...report };
+    const document = { model: name, config, weights, dtype: values.dtype, case: path, ...report };
     io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
     if (!report.passed) throw new VerificationFailed(describeFailure(report));
   } finally {
@@ -94,7 +100,8 @@ async function runVerification(
   }
 }
 
-function describeReport({ device, tolerance, passed, tensors }: VerificationReport): string {
+function describeReport(report: VerificationReport): string {
+  const { device, tolerance, passed, gradientsLeftOut, tensors } = report;
   const width = Math.max(...tensors.map(({ name }) => name.length), "tensor".length);
   const lines = tensors.map((tensor) =>
     [
@@ -107,13 +114,16 @@ function describeReport({ device, tolerance, passed, tensors }: VerificationRepo
   );
   const heading = ["tensor".padEnd(width), "max abs", "relative", "largest", ""];
   return [
-    device,
+    gradientsLeftOut > 0 ? `${device}, weights in half precision` : device,
     "",
     heading.map((text, index) => index === 0 ? text : text.padEnd(10)).join("  ").trimEnd(),
     ...lines,
     "",
     `${passed ? "passed" : "FAILED"}: ${tensors.length} tensors, tolerance ${tolerance} of the ` +
     "largest magnitude",
+    ...(gradientsLeftOut > 0
+      ? [`not compared: ${gradientsLeftOut} gradients, which weights in half precision do not have`]
+      : []),
   ].join("\n");
 }
 

@@ -15,7 +15,7 @@ import { type Graph, graphInputs, makeGraph } from "../../kernels/graph/graph.ts
 import { add, multiply } from "../../kernels/ops/elementwise/op.ts";
 import { reduceSum } from "../../kernels/ops/reduce/op.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
-import type { ParameterSpecification } from "../../nn/parameters.ts";
+import type { ParameterSpecification, WeightType } from "../../nn/parameters.ts";
 import { matchWeights } from "../../nn/weights_file.ts";
 import type { CaseAnswers, Expected } from "./case_file.ts";
 import { compareTensor, type Comparison } from "./compare.ts";
@@ -28,6 +28,8 @@ export interface VerificationCase {
   readonly inputs: ReadonlyMap<string, HostArray>;
   /** The outputs first, then the gradients. */
   readonly expected: readonly Expected[];
+  /** Gradients that are in the file and not compared, because the weights are stored in half precision. */
+  readonly leftOut: number;
 }
 
 /** A model's weights and a case that fits it. Close it after use. */
@@ -46,6 +48,8 @@ export interface VerificationReport {
   readonly tolerance: number;
   /** Whether every tensor is within the tolerance. */
   readonly passed: boolean;
+  /** Gradients that were not compared, because the weights are stored in half precision. */
+  readonly gradientsLeftOut: number;
   /** The outputs first, then the gradients. */
   readonly tensors: readonly Comparison[];
 }
@@ -56,12 +60,14 @@ export interface CaseParts extends CaseAnswers {
   readonly inputs: Readonly<Record<string, HostArray>>;
   /** Inputs and parameters whose gradients may be asked for, by name. */
   readonly sources: ReadonlyMap<string, Tensor>;
+  /** How the weights are stored; in half precision they are only run, so outputs alone are compared. */
+  readonly weights: WeightType;
 }
 
 /** Makes a case: forward pass, and the gradients that are asked for. */
 export function makeCase(parts: CaseParts): VerificationCase {
   const outputs = [...parts.outputs.values()];
-  const wanted = [...parts.gradients];
+  const wanted = parts.weights === "f32" ? [...parts.gradients] : [];
   const named = outputs.map(({ expected, tensor }) => [expected.name, tensor] as const);
   const weights = [...parts.outputs].flatMap(([name, { cotangent }]): [string, HostArray][] =>
     cotangent ? [[cotangentOf(name), cotangent]] : []
@@ -75,7 +81,8 @@ export function makeCase(parts: CaseParts): VerificationCase {
   return {
     graph,
     inputs: new Map(given.filter(([name]) => reads.has(name))),
-    expected: [...outputs.map(({ expected }) => expected), ...parts.gradients.values()],
+    expected: [...outputs.map(({ expected }) => expected), ...wanted.map(([, answer]) => answer)],
+    leftOut: parts.gradients.size - wanted.length,
   };
 }
 
@@ -121,7 +128,7 @@ export async function openVerification(
  */
 export async function verify(
   device: Device,
-  { case: { graph, inputs, expected }, weights }: Verification,
+  { case: { graph, inputs, expected, leftOut }, weights }: Verification,
   tolerance: number,
 ): Promise<VerificationReport> {
   const executable = await device.load(compile(graph));
@@ -134,7 +141,13 @@ export async function verify(
       tensors.push(compareTensor(tensor, await executable.buffer(tensor.name).read(), tolerance));
     }
     const passed = tensors.every((tensor) => tensor.passed);
-    return { device: device.description, tolerance, passed, tensors };
+    return {
+      device: device.description,
+      tolerance,
+      passed,
+      gradientsLeftOut: leftOut,
+      tensors,
+    };
   } finally {
     executable.destroy();
   }

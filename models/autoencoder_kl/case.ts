@@ -9,7 +9,7 @@ import { makeCase, type VerificationCase } from "../../evaluation/verify/verific
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { Shape } from "../../kernels/shape.ts";
 import { input } from "../../kernels/tensor.ts";
-import { lookup, parameterStates } from "../../nn/parameters.ts";
+import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 import { checkClipSize } from "../codec.ts";
 import { autoencoderKLCodec } from "./graph.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters, decode, encode } from "./model.ts";
@@ -17,11 +17,13 @@ import { type AutoencoderKLConfig, autoencoderKLParameters, decode, encode } fro
 /**
  * Reads and checks a case.
  *
+ * @param weights how the weights are stored on the device
  * @throws InputError naming the file, the tensor and what does not fit
  */
 export async function readAutoencoderKLCase(
   path: string,
   config: AutoencoderKLConfig,
+  weights: WeightType = "f32",
 ): Promise<VerificationCase> {
   using reader = await openSafetensors(path);
   const specifications = autoencoderKLParameters(config);
@@ -33,7 +35,7 @@ export async function readAutoencoderKLCase(
   });
   const { images, latents } = shapesOf(reader, config);
   const [image, latent] = [input("image", images), input("latent", latents)];
-  const parameters = parameterStates(specifications);
+  const parameters = parameterStates(specifications, weights);
   const of = lookup(parameters);
   const outputs = {
     moments: encode(config, of, image),
@@ -47,6 +49,7 @@ export async function readAutoencoderKLCase(
     },
     ...readAnswers(reader, outputs, sources),
     sources,
+    weights,
   });
 }
 

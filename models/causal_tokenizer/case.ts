@@ -10,7 +10,7 @@ import { makeCase, type VerificationCase } from "../../evaluation/verify/verific
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { Shape } from "../../kernels/shape.ts";
 import { input } from "../../kernels/tensor.ts";
-import { lookup, parameterStates } from "../../nn/parameters.ts";
+import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 import { checkClipSize, latentSize } from "../codec.ts";
 import { causalTokenizerCodec } from "./graph.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
@@ -18,11 +18,13 @@ import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "
 /**
  * Reads and checks a case.
  *
+ * @param weights how the weights are stored on the device
  * @throws InputError naming the file, the tensor and what does not fit
  */
 export async function readCausalTokenizerCase(
   path: string,
   config: CausalTokenizerConfig,
+  weights: WeightType = "f32",
 ): Promise<VerificationCase> {
   using reader = await openSafetensors(path);
   const specifications = causalTokenizerParameters(config);
@@ -34,7 +36,7 @@ export async function readCausalTokenizerCase(
   });
   const { pixels, latents } = shapesOf(reader, config);
   const [video, latent] = [input("video", pixels), input("latent", latents)];
-  const parameters = parameterStates(specifications);
+  const parameters = parameterStates(specifications, weights);
   const of = lookup(parameters);
   const outputs = {
     latent: causalTokenizerCodec.encode(config, of, video),
@@ -48,6 +50,7 @@ export async function readCausalTokenizerCase(
     },
     ...readAnswers(reader, outputs, sources),
     sources,
+    weights,
   });
 }
 

@@ -7,6 +7,7 @@
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
 import { type DiTConfig, ditParameters } from "./model.ts";
 import { traceDiT } from "./graph.ts";
+import type { WeightType } from "../../nn/parameters.ts";
 import {
   checkNames,
   misfit,
@@ -22,9 +23,14 @@ const timesteps = 1000;
 /**
  * Reads and checks a case.
  *
+ * @param weights how the weights are stored on the device
  * @throws InputError naming the file, the tensor and what does not fit
  */
-export async function readDiTCase(path: string, config: DiTConfig): Promise<VerificationCase> {
+export async function readDiTCase(
+  path: string,
+  config: DiTConfig,
+  weights: WeightType = "f32",
+): Promise<VerificationCase> {
   using reader = await openSafetensors(path);
   const specifications = ditParameters(config);
   checkNames(reader, {
@@ -35,7 +41,7 @@ export async function readDiTCase(path: string, config: DiTConfig): Promise<Veri
   });
   const { channels, inputSize, classes } = config;
   const batch = batchOf(reader);
-  const { x, parameters, out } = traceDiT(config, batch);
+  const { x, parameters, out } = traceDiT(config, batch, weights);
   const sources = new Map([["x", x], ...parameters]);
   return makeCase({
     inputs: {
@@ -53,6 +59,7 @@ export async function readDiTCase(path: string, config: DiTConfig): Promise<Veri
     },
     ...readAnswers(reader, { out }, sources),
     sources,
+    weights,
   });
 }
 

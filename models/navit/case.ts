@@ -11,7 +11,7 @@ import { openSafetensors, type TensorReader } from "../../formats/tensors/safete
 import type { HostArray, Shape } from "../../kernels/shape.ts";
 import { navit, type NaViTConfig, navitParameters, patchWidth } from "./model.ts";
 import { imageInputs, type PackShape } from "./graph.ts";
-import { lookup, parameterStates } from "../../nn/parameters.ts";
+import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 import {
   checkNames,
   misfit,
@@ -25,10 +25,15 @@ import { makeCase, type VerificationCase } from "../../evaluation/verify/verific
 /**
  * Reads and checks a case.
  *
+ * @param weights how the weights are stored on the device
  * @throws InputError naming the file, the tensor and what does not fit; for a contrastive model, which
  * has no logits
  */
-export async function readNaViTCase(path: string, config: NaViTConfig): Promise<VerificationCase> {
+export async function readNaViTCase(
+  path: string,
+  config: NaViTConfig,
+  weights: WeightType = "f32",
+): Promise<VerificationCase> {
   if (config.text) throw new InputError("a contrastive model has no logits that could be compared");
   using reader = await openSafetensors(path);
   const specifications = navitParameters(config);
@@ -45,7 +50,7 @@ export async function readNaViTCase(path: string, config: NaViTConfig): Promise<
   const inputs = readInputs(reader, config, pack, patches);
   const isFilled = filledSlots(inputs.segments, pack);
   const isCompared = (index: number): boolean => isFilled[Math.floor(index / config.classes)];
-  const states = parameterStates(specifications);
+  const states = parameterStates(specifications, weights);
   const images = imageInputs(config, pack);
   const sources = new Map([["patches", images.patches], ...states]);
   const logits = navit(config, lookup(states), images);
@@ -53,7 +58,13 @@ export async function readNaViTCase(path: string, config: NaViTConfig): Promise<
   const output = outputs.get("logits")!;
   requireZeros(reader, "cotangent.logits", output.cotangent, isCompared);
   const compared = { ...output, expected: { ...output.expected, isCompared } };
-  return makeCase({ inputs, outputs: new Map([["logits", compared]]), gradients, sources });
+  return makeCase({
+    inputs,
+    outputs: new Map([["logits", compared]]),
+    gradients,
+    sources,
+    weights,
+  });
 }
 
 /** The sizes of the batch: sequences and their length from the segments, slots from the logits. */

@@ -18,6 +18,7 @@ import {
 import { makeCase, type VerificationCase } from "../../evaluation/verify/verification.ts";
 import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { HostArray } from "../../kernels/shape.ts";
+import type { WeightType } from "../../nn/parameters.ts";
 import { traceWalt, type WaltBatch, waltInputShapes } from "./graph.ts";
 import { mixesImages, type WaltConfig, waltParameters } from "./model.ts";
 
@@ -44,9 +45,14 @@ function rangeOf(name: string, { classes, nullClass }: WaltConfig): WholeRange {
 /**
  * Reads and checks a case.
  *
+ * @param weights how the weights are stored on the device
  * @throws InputError naming the file, the tensor and what does not fit
  */
-export async function readWaltCase(path: string, config: WaltConfig): Promise<VerificationCase> {
+export async function readWaltCase(
+  path: string,
+  config: WaltConfig,
+  weights: WeightType = "f32",
+): Promise<VerificationCase> {
   using reader = await openSafetensors(path);
   const specifications = waltParameters(config);
   const unsized = { batch: 1, labelGroups: 1, textGroups: 1, words: 1, images: true };
@@ -74,12 +80,12 @@ export async function readWaltCase(path: string, config: WaltConfig): Promise<Ve
         "layer is for clips alone, with one caption each",
     );
   }
-  const traced = traceWalt(config, { ...size, images });
+  const traced = traceWalt(config, { ...size, images }, weights);
   const sources = new Map([
     ...differentiable.map((name) => [name, traced.inputs[name]!] as const),
     ...traced.parameters,
   ]);
-  return makeCase({ inputs, ...readAnswers(reader, { v: traced.out }, sources), sources });
+  return makeCase({ inputs, ...readAnswers(reader, { v: traced.out }, sources), sources, weights });
 }
 
 /** Sizes that are those of the case. */

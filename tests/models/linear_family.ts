@@ -96,7 +96,7 @@ export const linearFamily: TrainedFamily<LinearConfig, LinearSettings> = {
     graphs,
   },
   case: {
-    async read(path, config) {
+    async read(path, config, weights) {
       using reader = await openSafetensors(path);
       const names = parameters(config).map(({ name }) => name);
       checkNames(reader, {
@@ -106,11 +106,12 @@ export const linearFamily: TrainedFamily<LinearConfig, LinearSettings> = {
         sources: names,
       });
       const [batch] = reader.info("input.images").shape;
-      const { images: { shape }, out, parameters: sources } = trace(config, { batch });
+      const { images: { shape }, out, parameters: sources } = trace(config, { batch, weights });
       return makeCase({
         inputs: { images: readFloats(reader, "input.images", shape) },
         ...readAnswers(reader, { out }, sources),
         sources,
+        weights,
       });
     },
   },

@@ -36,6 +36,25 @@ for (const [index, { name, available }] of deviceChoices.entries()) {
   });
 }
 
+for (const { name, available } of deviceChoices.filter(({ name }) => !name.includes("strict"))) {
+  Deno.test({
+    name: `--dtype f16 tells what rounding the weights costs, of outputs alone [${name}]`,
+    ignore: !available,
+    async fn() {
+      const flags = [...deviceFlags(name), "--dtype", "f16", "--tolerance", "1e-2"];
+      const { code, out } = await verify(filesOf("dit-rgb-plain"), ...flags, "--json");
+      const { dtype, passed, gradientsLeftOut, tensors } = JSON.parse(out);
+      assert.deepEqual({ code, dtype, passed, tensors: tensors.length }, {
+        ...{ code: 0, dtype: "f16", passed: true, tensors: 1 },
+      });
+      assert(gradientsLeftOut > 10);
+      // Halves have 11 bits: more is lost than in single precision, less than in 8 bits.
+      const [{ relativeError }] = tensors;
+      assert(relativeError > 2e-5 && relativeError < 5e-3, `${relativeError}`);
+    },
+  });
+}
+
 Deno.test("verify needs no prompt under the task's permissions, and prints a table", async () => {
   const { code, out, err } = await runTessera(verifyArguments("dit", filesOf("dit-rgb-plain")));
   assert.deepEqual({ code, err }, { code: 0, err: "" });
