@@ -1,5 +1,7 @@
 /**
  * How good a classifier is: accuracy with intervals, calibration, cascades, robustness, linear probes.
+ * How near generated samples are to real ones, by features of both (Frechet and kernel distances, the
+ * Inception Score, precision and recall), and reconstructions to their originals.
  *
  * @example Two pictures of three classes
  * ```ts
@@ -54,3 +56,14 @@ export {
   structuralSimilarity,
   type ValueClip,
 } from "./reconstruction.ts";
+export type { Summary } from "../base/statistics.ts";
+export {
+  type ComparedFeatures,
+  type FeatureMatrix,
+  NonFiniteFeatureError,
+} from "./features/feature_matrix.ts";
+export { type Gaussian, GaussianEstimate, gaussianOf } from "./features/gaussian.ts";
+export { frechetDistance } from "./features/frechet.ts";
+export { inceptionScore } from "./features/inception_score.ts";
+export { kernelDistance, type KernelDistanceOptions } from "./features/kernel_distance.ts";
+export { type PrecisionRecall, precisionRecall } from "./features/manifolds.ts";
