@@ -58,9 +58,5 @@ export {
   type SamplerStep,
 } from "./sampler_loop.ts";
 export type { SamplerName, SamplerOptions } from "./samplers.ts";
-export {
-  SamplingProgram,
-  type SamplingProgress,
-  type SamplingRequest,
-  type SamplingSettings,
-} from "./sampling.ts";
+export { sampleBatches, type SampleRequest, type SamplingProgress } from "./sample_batches.ts";
+export { SamplingProgram, type SamplingRequest, type SamplingSettings } from "./sampling.ts";

@@ -4,15 +4,10 @@
  * @module
  */
 import { join } from "@std/path";
-import { forEachIndex } from "../base/concurrency.ts";
-import { InputError } from "../base/errors.ts";
-import {
-  removeTemporaries,
-  writeBytesAtomically,
-  writeTextAtomically,
-} from "../formats/files/atomic_file.ts";
+import { writeBytesAtomically, writeTextAtomically } from "../formats/files/atomic_file.ts";
+import { recordPath, removeSamples, samplePath } from "./sample_folder.ts";
 import { type Bitmap, encodePng, toBitmaps } from "../formats/pictures/bitmap.ts";
-import { readPngMetadata, setPngMetadata } from "../formats/pictures/png.ts";
+import { setPngMetadata } from "../formats/pictures/png.ts";
 import type { WeightType } from "../nn/parameters.ts";
 
 /** What is known here about the model that made pictures: their shape, and whatever else it holds. */
@@ -97,77 +92,15 @@ export async function sampleGrid(
 /** Pictures on a grid at most: what a person looks at, and what is held in memory for it. */
 const gridPictures = 100;
 
-/** Files beside the single pictures of a folder. */
-const gridFile = "grid.png";
-const recordFile = "samples.json";
-
 /** The grid among the pictures of a folder. */
-export const gridPath = (folder: string): string => join(folder, gridFile);
-
-/** Name of a picture in its folder, such as `000007.png`. */
-const pictureFile = (index: number): string => `${String(index).padStart(6, "0")}.png`;
-
-/** The picture of that name; undefined when no picture has it. */
-function pictureIndex(name: string): number | undefined {
-  const index = Number(/^(\d{6,})\.png$/.exec(name)?.[1]);
-  return pictureFile(index) === name ? index : undefined;
-}
-
-/** Whether a run of this tool writes a file of that name into a folder of pictures. */
-const isSampleFile = (name: string): boolean =>
-  name === gridFile || name === recordFile || pictureIndex(name) !== undefined;
-
-/** How many files are looked into at a time. */
-const filesAtATime = 16;
-
-/**
- * What an earlier run has left in a folder where pictures are to be drawn: its pictures, grid and
- * record, told from the user's own files by the parameters inside. What a killed run left
- * half-written is removed.
- *
- * @param count pictures to be drawn
- * @returns paths, for {@link teeSamples}
- * @throws InputError when a file that is not of an earlier run would be overwritten
- */
-export async function findEarlierSamples(folder: string, count: number): Promise<string[]> {
-  await removeTemporaries(folder, isSampleFile);
-  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name)
-    .filter(isSampleFile).sort();
-  const earlier: string[] = [];
-  await forEachIndex(names.length, filesAtATime, async (position) => {
-    const name = names[position];
-    const path = join(folder, name);
-    if (await isWrittenHere(path, name)) earlier.push(path);
-    else if ((pictureIndex(name) ?? 0) < count) {
-      throw new InputError(
-        `${path}: is not of an earlier sample run and would be overwritten; choose another folder`,
-      );
-    }
-  });
-  return earlier;
-}
-
-/** Whether a file holds what a run of this tool writes under its name. */
-async function isWrittenHere(path: string, name: string): Promise<boolean> {
-  if (!(await Deno.lstat(path)).isFile) return false;
-  try {
-    const bytes = await Deno.readFile(path);
-    const about = name === recordFile
-      ? JSON.parse(new TextDecoder().decode(bytes))
-      : readPngMetadata(bytes);
-    return typeof about?.samplingSteps === "number" && about.index === pictureIndex(name);
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof InputError) return false;
-    throw error;
-  }
-}
+export const gridPath = (folder: string): string => join(folder, "grid.png");
 
 /**
  * Passes batches of samples on, each written before to a folder as `000000.png` and so on; after
  * the last one come `grid.png`, with the first 100 pictures, and `samples.json`. As soon as there is
  * a picture, those of an earlier run make room.
  *
- * @param earlier from {@link findEarlierSamples}
+ * @param earlier from `findEarlierSamples`
  * @param batches (n, C, I, I) each, in order
  */
 export async function* teeSamples(
@@ -181,11 +114,11 @@ export async function* teeSamples(
   const onGrid: Bitmap[] = [];
   let index = 0;
   for await (const batch of batches) {
-    if (index === 0) { for (const path of earlier) await Deno.remove(path); }
+    if (index === 0) await removeSamples(earlier);
     for (const picture of samplesToBitmaps(batch, record.decoder?.pictures ?? record.config)) {
       const about = { ...shared, index, label: labels[index] };
       const png = setPngMetadata(await encodePng(picture), about, "picture");
-      await writeBytesAtomically(join(folder, pictureFile(index)), png);
+      await writeBytesAtomically(`${samplePath(folder, index)}.png`, png);
       if (index < gridPictures) onGrid.push(picture);
       index++;
     }
@@ -194,5 +127,5 @@ export async function* teeSamples(
   const drawn = { ...record, labels: labels.slice(0, gridPictures) };
   await writeBytesAtomically(gridPath(folder), await sampleGrid(onGrid, drawn, text));
   const json = `${JSON.stringify(record, null, 2)}\n`;
-  await writeTextAtomically(join(folder, recordFile), json);
+  await writeTextAtomically(recordPath(folder), json);
 }

@@ -44,6 +44,8 @@ export interface BatchRequest {
   readonly seed: number;
   /** Number of each sample of the batch, which its random numbers are drawn from. */
   readonly rows: Int32Array;
+  /** Which drawing of the same rows this is, which has start noise of its own; 0 when absent. */
+  readonly drawing?: number;
   /** Start noise; drawn from the seed when absent. */
   readonly startNoise?: Float32Array;
   /** Inputs of the step that stay the same, by name; a step need not have them. */
@@ -130,6 +132,11 @@ export class SamplerLoop {
     return new SamplerLoop(new Pace(device), process, start, step, names, x);
   }
 
+  /** Shape of a batch. */
+  get shape(): Shape {
+    return this.#process.shape;
+  }
+
   /** Number of network evaluations for one batch. */
   get stepCount(): number {
     return this.#process.steps.length;
@@ -142,13 +149,13 @@ export class SamplerLoop {
    * @returns the samples, of the shape of the process
    */
   async draw(
-    { seed, rows, startNoise, conditions }: BatchRequest,
+    { seed, rows, drawing = 0, startNoise, conditions }: BatchRequest,
     progress?: (step: number) => void | Promise<void>,
   ): Promise<Float32Array> {
     if (startNoise) {
       this.#x.write(startNoise);
     } else {
-      this.#writeSource(this.#start, seed, rows);
+      this.#writeSource(this.#start, seed, rows, drawing);
       this.#start.run();
     }
     this.#writeStep(outputSizeState, new Float32Array(1));
@@ -195,10 +202,10 @@ export class SamplerLoop {
   }
 
   /** Writes what the random numbers of a program depend on. */
-  #writeSource(executable: Executable, seed: number, rows: Int32Array): void {
+  #writeSource(executable: Executable, seed: number, rows: Int32Array, draw = 0): void {
     executable.buffer("seed").write(seedWords(seed));
     executable.buffer("rows").write(rows);
-    executable.buffer("draw").write(Int32Array.of(0));
+    executable.buffer("draw").write(Int32Array.of(draw));
   }
 
   /** Frees the programs and the sample's memory; the parameters stay. */

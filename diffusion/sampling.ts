@@ -24,6 +24,7 @@ import {
   samplerPrograms,
 } from "./sampler_loop.ts";
 import { coefficientInput, createSampler, type Sampler, type SamplerOptions } from "./samplers.ts";
+import { sampleBatches, type SamplingProgress } from "./sample_batches.ts";
 import { streams } from "./streams.ts";
 
 /** What a sampling program is made for. */
@@ -50,9 +51,6 @@ export interface SamplingRequest {
    */
   readonly startNoise?: (first: number, out: Float32Array) => void | Promise<void>;
 }
-
-/** Called after every step with the pictures finished so far and the steps made in this batch. */
-export type SamplingProgress = (finished: number, step: number) => void | Promise<void>;
 
 /** The graph of one sampler step. `noise` replaces the generator in tests. */
 export function samplingStepGraph(
@@ -156,20 +154,16 @@ export class SamplingProgram {
     request: SamplingRequest,
     progress?: SamplingProgress,
   ): AsyncGenerator<Float32Array> {
-    const { batchSize, pictureShape } = this.#settings;
-    const length = elementCount(pictureShape);
     this.#check(request);
     const { labels } = request;
-    for (let first = 0; first < labels.length; first += batchSize) {
-      const count = Math.min(batchSize, labels.length - first);
-      const batch = await this.#sampleBatch(request, first, count, progress);
-      const pictures = batch.subarray(0, count * length);
-      await this.#loop.requireFinite(
-        pictures,
-        (element) => `the batch of picture ${first + Math.floor(element / length)}`,
-      );
-      yield pictures;
-    }
+    const { nullLabel } = this.#settings;
+    yield* sampleBatches(this.#loop, {
+      ...request,
+      count: labels.length,
+      // The places of a partial batch that are not asked for are of no class.
+      conditions: (rows) => new Map([["labels", rows.map((row) => labels[row] ?? nullLabel)]]),
+      noun: "picture",
+    }, progress);
   }
 
   /** Refuses labels that are no classes. */
@@ -181,32 +175,6 @@ export class SamplingProgram {
     if (wrong !== undefined) {
       throw new RangeError(`label ${wrong} is not a whole number from 0 to ${nullLabel}`);
     }
-  }
-
-  /** Draws pictures `first` to `first + count - 1`; the rest of the batch is of no class. */
-  async #sampleBatch(
-    { seed, labels, startNoise }: SamplingRequest,
-    first: number,
-    count: number,
-    progress?: SamplingProgress,
-  ): Promise<Float32Array> {
-    const { batchSize, nullLabel, pictureShape } = this.#settings;
-    const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
-    const request = {
-      seed,
-      rows,
-      // The places of a partial batch that are not asked for keep zeros.
-      startNoise: startNoise && new Float32Array(batchSize * elementCount(pictureShape)),
-      conditions: new Map([["labels", rows.map((row) => labels[row] ?? nullLabel)]]),
-    };
-    if (request.startNoise) {
-      const asked = request.startNoise.subarray(0, count * elementCount(pictureShape));
-      await startNoise!(first, asked);
-    }
-    return await this.#loop.draw(
-      request,
-      (step) => progress?.(first + (step === this.stepCount ? count : 0), step),
-    );
   }
 
   /** Frees the programs and the sample's memory; the parameters stay. */

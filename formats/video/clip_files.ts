@@ -49,11 +49,18 @@ export async function writeClip(
   return file;
 }
 
+/** Name of a picture of a clip, counted from 1. */
+const frameName = (number: number, digits = 4): string =>
+  `frame-${String(number).padStart(digits, "0")}.png`;
+
+/** Path of the first picture of a clip that is a folder of them, of up to 9,999. */
+export const firstFrame = (folder: string): string => join(folder, frameName(1));
+
 /** Numbered pictures, `frame-0001.png`, in the order of their names. */
 async function writeFrames(folder: string, clip: Clip, parameters: unknown): Promise<void> {
   const digits = Math.max(4, String(clip.frames).length);
   for (const [index, frame] of framesOf(clip).entries()) {
-    const name = `frame-${String(index + 1).padStart(digits, "0")}.png`;
+    const name = frameName(index + 1, digits);
     const png = await encodePng(frame);
     const file = parameters === undefined ? png : setPngMetadata(png, parameters);
     await writeBytesAtomically(join(folder, name), file);

@@ -4,20 +4,17 @@
  * @module
  */
 import { dirname } from "@std/path";
-import { InputError, nearestNames } from "../../base/errors.ts";
-import { normalizeName, quoteName } from "../../base/names.ts";
+import { InputError } from "../../base/errors.ts";
 import type { LatentSettings } from "../../data/latents/cache.ts";
 import type { Network } from "../../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
-import { elementCount } from "../../kernels/shape.ts";
 import { checkDiTConfig } from "./config.ts";
 import { dit, type DiTConfig, ditParameters } from "./model.ts";
-import { lookup, parameterStates, storedType, type WeightType } from "../../nn/parameters.ts";
+import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 import {
   findWeights,
   isWeightsFile,
-  readWeights,
   type WeightChoice,
 } from "../../training/checkpoints/checkpoint.ts";
 import { ditFamily } from "./family.ts";
@@ -25,6 +22,8 @@ import { diffusersConfig, diffusersWeights } from "../../training/checkpoints/di
 import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
+import { numberedClasses } from "../classes.ts";
+import { loadParameters } from "../trained.ts";
 
 /** Where weights are and what they are weights of. */
 export interface DiTSource {
@@ -76,11 +75,6 @@ export async function findDiT(
   };
 }
 
-/** Names for classes that have none: their numbers. */
-export function numberedClasses(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => String(index));
-}
-
 /**
  * Allocates the parameters of a model and reads them.
  *
@@ -90,18 +84,9 @@ export function numberedClasses(count: number): string[] {
 export async function loadDiT(
   device: Device,
   { config, path }: DiTSource,
-  weights: WeightType = "f32",
+  weights?: WeightType,
 ): Promise<ReadonlyMap<string, DeviceBuffer>> {
-  const specifications = ditParameters(config);
-  const buffers = new Map(
-    specifications.map((specification) => {
-      const { name, shape } = specification;
-      const dtype = storedType(specification, weights);
-      return [name, device.createBuffer(name, dtype, elementCount(shape))];
-    }),
-  );
-  await readWeights(path, specifications, buffers);
-  return buffers;
+  return await loadParameters(device, ditParameters(config), path, weights);
 }
 
 /** A sampling program of a DiT with its parameters, however they are stored. */
@@ -131,46 +116,4 @@ export function ditSampling(
       nullLabel: config.classes,
     },
   };
-}
-
-/**
- * Classes by number or name. Names are compared as Unicode means them, and without regard to case
- * where none is exactly the same.
- *
- * @throws InputError with the nearest valid values, and when several classes have the name
- */
-export function resolveClasses(
-  wanted: readonly string[],
-  classNames: readonly string[],
-  classes: number,
-): number[] {
-  return wanted.map((word) => {
-    const byName = classOfName(word, classNames);
-    if (byName !== undefined) return byName;
-    if (!/^\d+$/.test(word)) {
-      const nearest = nearestNames(word, classNames).map(quoteName).join(" or ");
-      throw new InputError(`class ${quoteName(word)}: unknown; did you mean ${nearest}?`);
-    }
-    const number = Number(word);
-    if (number >= classes) {
-      throw new InputError(
-        `class ${word}: out of range, the model has classes 0 to ${classes - 1}`,
-      );
-    }
-    return number;
-  });
-}
-
-/** The one class of a name; undefined when there is none. */
-function classOfName(word: string, classNames: readonly string[]): number | undefined {
-  const same = (normalize: (name: string) => string) =>
-    classNames.flatMap((name, label) => normalize(name) === normalize(word) ? [label] : []);
-  const exact = same(normalizeName);
-  const found = exact.length > 0 ? exact : same((name) => normalizeName(name).toLowerCase());
-  if (found.length > 1) {
-    throw new InputError(
-      `class ${quoteName(word)}: the classes ${found.join(" and ")} have this name; give a number`,
-    );
-  }
-  return found[0];
 }

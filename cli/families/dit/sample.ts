@@ -3,23 +3,11 @@
  *
  * @module
  */
-import { basename, dirname } from "@std/path";
-import {
-  removeTemporaries,
-  requireNoFolder,
-  writeTextAtomically,
-} from "../../../formats/files/atomic_file.ts";
-import { InputError } from "../../../base/errors.ts";
-import { describeNonFiniteParameter } from "../../../nn/parameters.ts";
-import { describeNonFinite } from "../../../base/finite.ts";
+import { dirname } from "@std/path";
+import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
 import { openWeights } from "../../../formats/weights.ts";
 import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
-import {
-  openSafetensors,
-  teeSafetensors,
-  type TensorReader,
-} from "../../../formats/tensors/safetensors.ts";
-import { NonFiniteSampleError } from "../../../diffusion/sampler_loop.ts";
+import { teeSafetensors } from "../../../formats/tensors/safetensors.ts";
 import type { SamplingProgram } from "../../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
@@ -37,7 +25,6 @@ import {
   weightsNotes,
 } from "../../../training/checkpoints/checkpoint.ts";
 import {
-  findEarlierSamples,
   gridPath,
   type GridText,
   type PictureModel,
@@ -45,8 +32,10 @@ import {
   samplesToBitmaps,
   teeSamples,
 } from "../../../diffusion/sample_files.ts";
+import { findEarlierSamples } from "../../../diffusion/sample_folder.ts";
 import { findDecoder, type FoundDecoder, LatentDecoder } from "../autoencoder_kl/decoder.ts";
-import { chooseLabels, describeLabels } from "./classes.ts";
+import { chooseLabels, describeLabels, type ModelClasses } from "../classes.ts";
+import { NoiseFile, prepareFiles, progressInterval, recordOf, withCause } from "../sampling.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
@@ -66,9 +55,10 @@ export async function runSampleDit(
   { values, given }: Parsed<typeof sampleDitFlags>,
 ): Promise<void> {
   const source = await findSource(values);
-  using noise = values.noise === undefined ? undefined : await openSafetensors(values.noise);
-  const noiseCount = noise && countNoise(noise, source.config);
-  const labels = asUsage(() => chooseLabels(source, values.classes, noiseCount ?? values.count));
+  using noise = await openNoise(values, source.config);
+  const classes = classesOf(source);
+  const count = noise?.count ?? values.count;
+  const labels = asUsage(() => chooseLabels(classes, values.classes, count));
   const found = await decoderOf(source, values);
   const pictures = found?.pictures ?? source.config;
   checkOutput(pictures, values);
@@ -100,10 +90,10 @@ async function draw(
   values: SampleDitOptions,
   output: Output,
   { device, reason }: ChosenDevice,
-  noise: TensorReader | undefined,
+  noise: NoiseFile | undefined,
 ): Promise<void> {
   const earlier = await prepareOutput(values, output);
-  const { labels, config, notes } = output;
+  const { labels, notes } = output;
   const progress = new Progress(io, {
     noun: "evaluation",
     total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
@@ -114,7 +104,9 @@ async function draw(
   progress.note(`device: ${device.kind.name}, ${device.description} (${reason})`);
   progress.note(`weights: ${output.path}`);
   notes.forEach((note) => progress.note(note));
-  progress.note(describeLabels(output, labels) + previewHint(values, output));
+  progress.note(
+    describeLabels(classesOf(output), labels, "picture") + previewHint(values, output),
+  );
   const parameters = await loadDiT(device, output, values.dtype);
   const program = await createProgram(device, values, output, parameters);
   using decoder = output.found && await LatentDecoder.open(device, output.found, values.tile);
@@ -124,14 +116,14 @@ async function draw(
   const batches = program.batches({
     seed: values.seed,
     labels,
-    startNoise: noise && ((first, out) => readNoise(noise, config, first, out)),
+    startNoise: noise && ((first, out) => noise.read(first, out)),
   }, () => {
     watch.signal.throwIfAborted();
     progress.update(++evaluations);
   });
   const written = await writeSamples(batches, values, output, earlier, decoder)
     .catch(async (error) => {
-      throw await withCause(error, output, parameters);
+      throw await withCause(error, output.path, parameters);
     })
     .finally(() => progress.end());
   written.forEach((path) => io.out(path));
@@ -146,22 +138,6 @@ function previewHint(
   return isPreview && labels.length < config.classes
     ? "; --count draws from all of them in turn"
     : "";
-}
-
-/** Seconds between the lines of the progress where there is no terminal. */
-const progressInterval = 10;
-
-/** The error of a network that puts out NaN, with the name of the weight that is to blame, if one is. */
-async function withCause(
-  error: unknown,
-  { path }: DiTSource,
-  parameters: ReadonlyMap<string, DeviceBuffer>,
-): Promise<unknown> {
-  if (!(error instanceof NonFiniteSampleError)) return error;
-  const weight = await describeNonFiniteParameter(parameters);
-  return weight === undefined
-    ? error
-    : new NonFiniteSampleError(`${path}: ${weight}`, { cause: error });
 }
 
 /** Compiles the sampler that the flags ask for. */
@@ -204,35 +180,19 @@ async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<
   );
 }
 
-/** The number of pictures that a file has start noise for. */
-function countNoise(reader: TensorReader, { channels, inputSize }: DiTConfig): number {
-  const { shape } = reader.info("noise");
-  const [count, ...picture] = shape;
-  if (
-    shape.length !== 4 || count === 0 || picture.join() !== [channels, inputSize, inputSize].join()
-  ) {
-    throw new InputError(
-      `${reader.path}: noise has the shape (${shape.join(", ")}), ` +
-        `the model needs (N, ${channels}, ${inputSize}, ${inputSize})`,
-    );
-  }
-  return count;
-}
+/** The classes of a model. */
+const classesOf = ({ config: { classes }, classNames }: DiTSource): ModelClasses => ({
+  classes,
+  classNames,
+});
 
-/** Fills `out` with the start noise of pictures from `first` on. */
-function readNoise(
-  reader: TensorReader,
+/** The start noise that was made elsewhere, if there is any. */
+async function openNoise(
+  { noise }: SampleDitOptions,
   { channels, inputSize }: DiTConfig,
-  first: number,
-  out: Float32Array,
-): void {
-  reader.readFloat32Part("noise", first * channels * inputSize ** 2, out);
-  const problem = describeNonFinite("noise", out);
-  if (problem !== undefined) {
-    throw new NonFiniteSampleError(
-      `${reader.path}: ${problem} of picture ${first} and those after it`,
-    );
-  }
+): Promise<NoiseFile | undefined> {
+  if (noise === undefined) return undefined;
+  return await NoiseFile.open(noise, [channels, inputSize, inputSize], "picture");
 }
 
 const isPicture = ({ channels }: PictureModel): boolean => channels === 1 || channels === 3;
@@ -285,19 +245,11 @@ async function prepareOutput(
   { out, saveLatents, npz }: SampleDitOptions,
   { labels, wantsPngs }: Output,
 ): Promise<string[]> {
-  for (const path of [saveLatents, npz, npz && recordOf(npz)]) {
-    if (path === undefined) continue;
-    await requireNoFolder(path);
-    await Deno.mkdir(dirname(path), { recursive: true });
-    await removeTemporaries(dirname(path), (name) => name === basename(path));
-  }
+  await prepareFiles([saveLatents, npz, npz && recordOf(npz)]);
   if (!wantsPngs) return [];
   await Deno.mkdir(out, { recursive: true });
-  return await findEarlierSamples(out, labels.length);
+  return await findEarlierSamples(out, labels.length, ".png");
 }
-
-/** The file beside an npz archive that says how its pictures were made. */
-const recordOf = (npz: string): string => `${npz}.json`;
 
 /**
  * Writes batches as they come to all files asked for, none of them held in memory.

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { chooseLabels, describeLabels } from "../../../../cli/families/dit/classes.ts";
-import type { DiTConfig } from "../../../../models/dit/model.ts";
+import { chooseLabels, describeLabels } from "../../../cli/families/classes.ts";
 
 function model(...classNames: string[]) {
-  return { config: { classes: classNames.length } as DiTConfig, classNames };
+  return { classes: classNames.length, classNames };
 }
 
 Deno.test("classes are found by number and by any way to write their name", () => {
@@ -41,14 +40,20 @@ Deno.test("what names no class, or several, is an error with what helps", () => 
 Deno.test("the numbers of a thousand classes are one short line", () => {
   const source = model(...Array.from({ length: 1000 }, (_, index) => `class ${index}`));
   const labels = chooseLabels(source, undefined, 50_000);
-  assert.equal(describeLabels(source, labels), "50,000 pictures of 1,000 classes: 50 of each");
   assert.equal(
-    describeLabels(source, chooseLabels(source, undefined, 50_010)),
+    describeLabels(source, labels, "picture"),
+    "50,000 pictures of 1,000 classes: 50 of each",
+  );
+  assert.equal(
+    describeLabels(source, chooseLabels(source, undefined, 50_010), "picture"),
     "50,010 pictures of 1,000 classes: 51 of each of 10; 50 of each of 990",
   );
   assert.equal(
-    describeLabels(source, chooseLabels(source, undefined, 64)),
+    describeLabels(source, chooseLabels(source, undefined, 64), "picture"),
     "64 pictures of 64 of 1,000 classes: 1 of each",
   );
-  assert.equal(describeLabels(source, [7]), "1 picture of 1 of 1,000 classes: 1 of each");
+  assert.equal(
+    describeLabels(source, [7], "picture"),
+    "1 picture of 1 of 1,000 classes: 1 of each",
+  );
 });
