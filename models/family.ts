@@ -12,6 +12,7 @@ import type { HostArray } from "../kernels/shape.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import type { FamilyConfig } from "../nn/config.ts";
 import type { ParameterSpecification, WeightType } from "../nn/parameters.ts";
+import type { MatchOptions } from "../nn/weights_file.ts";
 import type { RunFamily, RunSchemas } from "../training/checkpoints/families.ts";
 import type { CommonSettings } from "../training/checkpoints/settings.ts";
 import type { StepGraphs } from "../training/step/step_graphs.ts";
@@ -118,6 +119,8 @@ export interface Family<
   readonly configs: ReadonlyMap<string, Config>;
   /** The parameters in declaration order. */
   parameters(config: Config): ParameterSpecification[];
+  /** Says what weights are that do not fit a model; absent where their names and shapes tell nothing. */
+  explainMisfit?(config: Config): MatchOptions["explain"];
   /**
    * The sample that a model is counted and timed on; what is not asked for has its usual value.
    * Undefined where the model takes any number of tokens and no side is given that tells it.

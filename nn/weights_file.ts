@@ -37,16 +37,27 @@ export interface OtherClasses {
   readonly wanted: number;
 }
 
+/** How weights that are not a model's are looked at. */
+export interface MatchOptions {
+  /** Accepts parameters that the file has for another number of classes. */
+  readonly allowOtherClasses?: boolean;
+  /**
+   * Says what weights are that do not fit the model; undefined where it cannot tell.
+   *
+   * @param found shapes by the names that the file has
+   */
+  readonly explain?: (found: ReadonlyMap<string, Shape>) => string | undefined;
+}
+
 /**
  * Takes a file as the weights of a model, without reading them.
  *
- * @param allowOtherClasses accepts parameters that the file has for another number of classes
  * @throws InputError when a parameter is missing, unknown, of another shape, or no plain number
  */
 export function matchWeights(
   stored: TensorReader,
   specifications: readonly ParameterSpecification[],
-  { allowOtherClasses = false } = {},
+  { allowOtherClasses = false, explain }: MatchOptions = {},
 ): ModelWeights {
   const file = fromOtherLayout(stored, specifications) ?? stored;
   const names = [...file.tensors.keys()];
@@ -60,7 +71,7 @@ export function matchWeights(
   const otherClasses = describeClasses(differing, shapes);
   for (const { name, shape } of differing) shapes.set(name, shape);
   const problem = mismatch(specifications, shapes);
-  if (problem) throw new InputError(`${file.path}: ${problem}`);
+  if (problem) throw new InputError(`${file.path}: ${explain?.(shapes) ?? problem}`);
   requirePlainNumbers(tensors);
   return { tensors, prefix, others: names.length - tensors.tensors.size, otherClasses };
 }

@@ -37,7 +37,6 @@ export {
   readState,
   readWeights,
   type WeightChoice,
-  type WeightsOptions,
   weightsPath,
   writeCheckpoint,
 } from "./checkpoints/checkpoint.ts";

@@ -88,7 +88,12 @@ async function runVerification(
   const family = familyByName(name);
   const config = await namedConfigOrFile(family, model);
   const loaded = await family.case.read(path, config, values.dtype);
-  using verification = await openVerification(family.parameters(config), weights, loaded);
+  using verification = await openVerification(
+    family.parameters(config),
+    weights,
+    loaded,
+    family.explainMisfit?.(config),
+  );
   const { device } = await selectDevice(values);
   try {
     const report = await verify(device, verification, values.tolerance);

@@ -50,6 +50,13 @@ export function choice<const T extends string>(...words: T[]): Parser<T> {
   };
 }
 
+/** One of a few words, whatever its capitals. */
+export function choiceInAnyCase<const T extends string>(...words: T[]): Parser<T> {
+  const exact = choice(...words);
+  return (text, flag) =>
+    exact(words.find((word) => word.toLowerCase() === text.toLowerCase()) ?? text, flag);
+}
+
 /** Values between commas, at least one. */
 export function list<T>(item: Parser<T>): Parser<readonly T[]> {
   return (text, flag) =>

@@ -6,7 +6,8 @@
 import { basename, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { MissingPartError } from "../../data/open.ts";
-import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
+import type { Family } from "../../models/family.ts";
+import { countParameters } from "../../nn/parameters.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
 import {
   checkManifest,
@@ -149,7 +150,7 @@ export async function planNewRun<
   const evaluations = command.evaluation?.schedule(values, run, undefined);
   const place = placeOf(command, values.dataPath);
   const heldOut = evaluations && await openHeldOut(io, command, place, values, description);
-  const { start, notes } = await startOf(values.initFrom, family.parameters(config));
+  const { start, notes } = await startOf(values.initFrom, family, config);
   return {
     plan: { ...runSchedule, samples, evaluations, description, start },
     data,
@@ -180,12 +181,14 @@ function commonSettings<V extends TrainValues, Config extends FamilyConfig>(
 }
 
 /** Where the weights of a new run come from; what is wrong with them shows before it is made. */
-async function startOf(
+async function startOf<Config extends FamilyConfig>(
   initFrom: string | undefined,
-  specifications: readonly ParameterSpecification[],
+  family: Family<Config>,
+  config: Config,
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
   if (initFrom === undefined) return { start: { from: "seed" }, notes: [] };
-  return await startFromWeights(initFrom, specifications);
+  const { parameters, explainMisfit } = family;
+  return await startFromWeights(initFrom, parameters(config), explainMisfit?.(config));
 }
 
 /** The run that `--resume` goes on with, or the new one that `--fork` makes of a checkpoint. */

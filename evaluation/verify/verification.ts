@@ -16,7 +16,7 @@ import { add, multiply } from "../../kernels/ops/elementwise/op.ts";
 import { reduceSum } from "../../kernels/ops/reduce/op.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import type { ParameterSpecification, WeightType } from "../../nn/parameters.ts";
-import { matchWeights } from "../../nn/weights_file.ts";
+import { type MatchOptions, matchWeights } from "../../nn/weights_file.ts";
 import type { CaseAnswers, Expected } from "./case_file.ts";
 import { compareTensor, type Comparison } from "./compare.ts";
 
@@ -108,11 +108,12 @@ export async function openVerification(
   specifications: readonly ParameterSpecification[],
   path: string,
   loaded: VerificationCase,
+  explain?: MatchOptions["explain"],
 ): Promise<Verification> {
   const file = await openWeights(path);
   const close = () => file.close();
   try {
-    const { tensors } = matchWeights(file, specifications);
+    const { tensors } = matchWeights(file, specifications, { explain });
     return { case: loaded, weights: tensors, [Symbol.dispose]: close };
   } catch (error) {
     close();

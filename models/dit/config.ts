@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { InputError } from "../../base/errors.ts";
 import { checkFields, requireMultiple, withOverrides } from "../../nn/config.ts";
+import { conditionings } from "./blocks.ts";
 import type { DiTConfig } from "./model.ts";
 
 const count = z.int().min(1).max(65536);
@@ -21,7 +22,7 @@ const ditConfigSchema: z.ZodType<DiTConfig> = z.strictObject({
   heads: z.int().min(1).max(1024),
   classes: z.int().min(1).max(1_000_000),
   learnSigma: z.boolean().default(true),
-  conditioning: z.literal("adaLN-Zero").default("adaLN-Zero"),
+  conditioning: z.enum(conditionings).default("adaLN-Zero"),
 });
 
 /** The fields of diffusers' `config.json` that say which network it is. */
@@ -72,7 +73,7 @@ function fromDiffusers(value: unknown, where: string): DiTConfig {
 }
 
 /** Fields that flags may change. */
-export type DiTOverrides = Partial<Omit<DiTConfig, "family" | "conditioning">>;
+export type DiTOverrides = Partial<Omit<DiTConfig, "family">>;
 
 /**
  * Checks the fields of a configuration, our own or diffusers', and that they fit each other.

@@ -6,6 +6,7 @@
 import type { TrainedFamily } from "../family.ts";
 import { readDiTCase } from "./case.ts";
 import { checkDiTConfig } from "./config.ts";
+import { explainOtherDesign } from "./designs.ts";
 import { ditTokens, traceDiT } from "./graph.ts";
 import { type DiTConfig, ditConfigs, ditParameters } from "./model.ts";
 import { publishedDiT } from "./published.ts";
@@ -20,6 +21,7 @@ export const ditFamily: TrainedFamily<DiTConfig, DiTSettings> = {
   configs: ditConfigs,
   check: checkDiTConfig,
   parameters: ditParameters,
+  explainMisfit: explainOtherDesign,
   classes: ({ classes }) => classes,
   sample: (config) => ({ tokens: ditTokens(config) }),
   trace: (config, { batch, weights }) => traceDiT(config, batch, weights),

@@ -1,31 +1,37 @@
 /**
- * DiT: the diffusion transformer with adaLN-Zero conditioning (Peebles and Xie, "Scalable Diffusion
- * Models with Transformers", arXiv:2212.09748).
+ * DiT: the diffusion transformer (Peebles and Xie, "Scalable Diffusion Models with Transformers",
+ * arXiv:2212.09748).
  *
  * Read from top to bottom: configuration, the model in the order of the paper's figure 3, its
- * parameters with their initial values, the table of published sizes. Parameter names are those of
- * the published PyTorch checkpoints.
+ * parameters with their initial values, the table of published sizes; the designs of its block are in
+ * `blocks.ts`. Parameter names are those of the published PyTorch checkpoints.
  *
  * @module
  */
 import { timestepEmbedding, timestepEmbeddingParameters } from "../../diffusion/timesteps.ts";
-import { add, multiply, silu } from "../../kernels/ops/elementwise/op.ts";
+import { add } from "../../kernels/ops/elementwise/op.ts";
 import { gather } from "../../kernels/ops/embedding/op.ts";
 import { layerNorm } from "../../kernels/ops/layer_norm/op.ts";
-import { reshape, split } from "../../kernels/ops/movement/op.ts";
+import { concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
 import { linear as linearOp } from "../../kernels/ops/matmul/op.ts";
 import type { Tensor } from "../../kernels/tensor.ts";
+import { linear, linearParameters, patchify, unpatchify, xavierUniform } from "../../nn/layers.ts";
 import {
-  linear,
-  linearParameters,
-  mlp,
-  patchify,
-  selfAttention,
-  unpatchify,
-  xavierUniform,
-} from "../../nn/layers.ts";
-import { type Parameters, type ParameterSpecification, within } from "../../nn/parameters.ts";
+  type Parameters,
+  type ParameterSpecification,
+  under,
+  within,
+} from "../../nn/parameters.ts";
 import { sineCosinePositions } from "../../nn/positions.ts";
+import {
+  asTokens,
+  blockDesigns,
+  type Conditioning,
+  epsilon,
+  modulation,
+  modulationParameters,
+  vectors,
+} from "./blocks.ts";
 import { withDiffusersPlaces } from "./diffusers.ts";
 
 /** Size and shape of a DiT. */
@@ -49,11 +55,8 @@ export interface DiTConfig {
   /** Whether the model also predicts the variance, doubling its output channels. */
   readonly learnSigma: boolean;
   /** How time step and class reach the blocks (paper 3.2). */
-  readonly conditioning: "adaLN-Zero";
+  readonly conditioning: Conditioning;
 }
-
-/** Epsilon of all layer norms. */
-const epsilon = 1e-6;
 
 /** Number of channels the model puts out: C, or 2 C when it learns the variance. */
 export const outputChannels = (config: DiTConfig): number =>
@@ -70,22 +73,57 @@ export function dit(
   t: Tensor,
   y: Tensor,
 ): Tensor {
-  const tokens = embedPatches(config, parameters, x);
-  const condition = add(
-    timestepEmbedding(within(parameters, "t_embedder"), t),
-    gather(parameters("y_embedder.embedding_table.weight"), y),
-  );
-  let hidden = add(tokens, parameters("pos_embed"));
+  return denoise(config, parameters, x, conditionOf(config, parameters, t, y));
+}
+
+/** What time step and class are to the network, whatever the picture is. */
+export interface DiTCondition {
+  /** Two more tokens of the sequence (N, 2, d), in context. */
+  readonly tokens?: Tensor;
+  /** Of each block (N, W): modulation, or keys and values; empty in context. */
+  readonly blocks: readonly Tensor[];
+  /** Shift and scale of the final layer norm (N, 2 d), where it is adaptive. */
+  readonly final?: Tensor;
+}
+
+/** Embeds time steps and labels, and works out what they are to all layers. */
+export function conditionOf(
+  config: DiTConfig,
+  parameters: Parameters,
+  t: Tensor,
+  y: Tensor,
+): DiTCondition {
+  const { addsTokens, adaptsFinalNorm, condition } = blockDesigns[config.conditioning];
+  const embeddings = {
+    time: timestepEmbedding(within(parameters, "t_embedder"), t),
+    label: gather(parameters("y_embedder.embedding_table.weight"), y),
+  };
+  const ofBlock = (_: unknown, index: number): Tensor =>
+    condition!(within(parameters, `blocks.${index}`), embeddings);
+  return {
+    tokens: addsTokens ? asTokens(embeddings) : undefined,
+    blocks: condition ? Array.from({ length: config.depth }, ofBlock) : [],
+    final: adaptsFinalNorm ? modulation(within(parameters, "final_layer"), embeddings) : undefined,
+  };
+}
+
+/** Patches, blocks, and patches back in place. */
+export function denoise(
+  config: DiTConfig,
+  parameters: Parameters,
+  x: Tensor,
+  { tokens, blocks, final }: DiTCondition,
+): Tensor {
+  const { block } = blockDesigns[config.conditioning];
+  const patches = add(embedPatches(config, parameters, x), parameters("pos_embed"));
+  let hidden = tokens ? concatenate([patches, tokens], 1) : patches;
   for (let index = 0; index < config.depth; index++) {
-    hidden = block(config, within(parameters, `blocks.${index}`), hidden, condition);
+    hidden = block(within(parameters, `blocks.${index}`), hidden, config.heads, blocks[index]);
   }
+  const drawn = tokens ? slice(hidden, 1, 0, patches.shape[1]) : hidden;
   const side = config.inputSize / config.patch;
-  return unpatchify(
-    finalLayer(within(parameters, "final_layer"), hidden, condition),
-    config.patch,
-    side,
-    side,
-  );
+  const out = finalLayer(within(parameters, "final_layer"), drawn, final);
+  return unpatchify(out, config.patch, side, side);
 }
 
 /** Patch embedding: each patch of C p p numbers through one linear map (paper 3.2). */
@@ -94,38 +132,17 @@ function embedPatches(config: DiTConfig, parameters: Parameters, x: Tensor): Ten
   return linearOp(patchify(x, config.patch), weight, parameters("x_embedder.proj.bias"));
 }
 
-/** The adaLN-Zero block: both branches modulated by shift and scale, and gated. */
-function block(config: DiTConfig, parameters: Parameters, x: Tensor, condition: Tensor): Tensor {
-  const [shift1, scale1, gate1, shift2, scale2, gate2] = modulation(parameters, condition, 6);
-  const attended = selfAttention(
-    within(parameters, "attn"),
-    layerNorm(x, epsilon, { shift: shift1, scale: scale1 }),
-    config.heads,
-  );
-  const middle = add(x, multiply(gate1, attended));
-  const transformed = mlp(
-    within(parameters, "mlp"),
-    layerNorm(middle, epsilon, { shift: shift2, scale: scale2 }),
-  );
-  return add(middle, multiply(gate2, transformed));
-}
-
-/** `parts` vectors (N, 1, d) regressed from the condition (N, d). */
-function modulation(parameters: Parameters, condition: Tensor, parts: number): Tensor[] {
-  const [batch, width] = condition.shape;
-  const vectors = linear(parameters, "adaLN_modulation.1", silu(condition));
-  return split(reshape(vectors, [batch, 1, parts * width]), parts, 2);
-}
-
-/** Final adaptive layer norm and linear map to p p times the output channels. */
-function finalLayer(parameters: Parameters, x: Tensor, condition: Tensor): Tensor {
-  const [shift, scale] = modulation(parameters, condition, 2);
+/** Final layer norm, adaptive where the blocks' are, and linear map to p p times the output channels. */
+function finalLayer(parameters: Parameters, x: Tensor, condition: Tensor | undefined): Tensor {
+  if (!condition) return linear(parameters, "linear", layerNorm(x, epsilon));
+  const [shift, scale] = vectors(condition, 2);
   return linear(parameters, "linear", layerNorm(x, epsilon, { shift, scale }));
 }
 
 /** All parameters with their initial values, which are those of the authors' code, in the order of the checkpoints. */
 export function ditParameters(config: DiTConfig): ParameterSpecification[] {
-  const { hidden, patch, channels, depth, classes } = config;
+  const { hidden, patch, channels, depth, classes, conditioning } = config;
+  const design = blockDesigns[conditioning];
   const side = config.inputSize / patch;
   const pixels = channels * patch * patch;
   const normal = { kind: "normal", deviation: 0.02 } as const;
@@ -152,7 +169,11 @@ export function ditParameters(config: DiTConfig): ParameterSpecification[] {
       trainable: true,
       perClass: { others: 1 },
     },
-    ...Array.from({ length: depth }, (_, index) => blockParameters(`blocks.${index}`, hidden))
+    ...Array.from(
+      { length: depth },
+      (_, index) =>
+        under(`blocks.${index}`, [...blockParameters(hidden), ...design.parameters(hidden)]),
+    )
       .flat(),
     ...linearParameters(
       "final_layer.linear",
@@ -160,18 +181,18 @@ export function ditParameters(config: DiTConfig): ParameterSpecification[] {
       patch * patch * outputChannels(config),
       zeros,
     ),
-    ...linearParameters("final_layer.adaLN_modulation.1", hidden, 2 * hidden, zeros),
+    ...(design.adaptsFinalNorm ? under("final_layer", modulationParameters(hidden, 2)) : []),
   ];
-  return withDiffusersPlaces(parameters, depth);
+  return conditioning === "adaLN-Zero" ? withDiffusersPlaces(parameters, depth) : parameters;
 }
 
-function blockParameters(name: string, hidden: number): ParameterSpecification[] {
+/** Self-attention and MLP, which blocks of all designs have. */
+function blockParameters(hidden: number): ParameterSpecification[] {
   return [
-    ...linearParameters(`${name}.attn.qkv`, hidden, 3 * hidden),
-    ...linearParameters(`${name}.attn.proj`, hidden, hidden),
-    ...linearParameters(`${name}.mlp.fc1`, hidden, 4 * hidden),
-    ...linearParameters(`${name}.mlp.fc2`, 4 * hidden, hidden),
-    ...linearParameters(`${name}.adaLN_modulation.1`, hidden, 6 * hidden, { kind: "zeros" }),
+    ...linearParameters("attn.qkv", hidden, 3 * hidden),
+    ...linearParameters("attn.proj", hidden, hidden),
+    ...linearParameters("mlp.fc1", hidden, 4 * hidden),
+    ...linearParameters("mlp.fc2", 4 * hidden, hidden),
   ];
 }
 

@@ -5,6 +5,7 @@
  */
 import { hasFields } from "../../nn/config.ts";
 import type { PublishedCounts } from "../family.ts";
+import type { Conditioning } from "./blocks.ts";
 import { type DiTConfig, publishedDiTConfigs } from "./model.ts";
 
 /** Gflops of DiT, tables 1 and 4, with more digits from its Table 6; for 256-pixel ImageNet. */
@@ -23,6 +24,13 @@ const paperGflops: Readonly<Record<string, number>> = {
   "DiT-XL/2": 118.64,
 };
 
+/** Of the other designs of a block, which are DiT-XL/2 at 256 pixels (table 4). */
+const paperGflopsOfDesigns: Readonly<Partial<Record<Conditioning, number>>> = {
+  "in-context": 119.37,
+  "cross-attention": 137.62,
+  "adaLN": 118.56,
+};
+
 /** DiT-XL/2 on latents of 512-pixel ImageNet. */
 const paperGflops512 = 524.60;
 
@@ -31,8 +39,11 @@ function ditPaperGflops(config: DiTConfig): number | undefined {
   for (const [name, reference] of publishedDiTConfigs) {
     if (hasFields(config, reference)) return paperGflops[name];
   }
-  const large = { ...publishedDiTConfigs.get("DiT-XL/2")!, inputSize: 64 };
-  return hasFields(config, large) ? paperGflops512 : undefined;
+  const large = publishedDiTConfigs.get("DiT-XL/2")!;
+  if (hasFields(config, { ...large, conditioning: config.conditioning })) {
+    return paperGflopsOfDesigns[config.conditioning];
+  }
+  return hasFields(config, { ...large, inputSize: 64 }) ? paperGflops512 : undefined;
 }
 
 /** The paper's Gflops beside a count. */

@@ -21,7 +21,7 @@ import { openWeights } from "../../formats/weights.ts";
 import type { DeviceBuffer } from "../../kernels/device.ts";
 import type { StoredArray } from "../../kernels/shape.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
-import { matchWeights, type ModelWeights } from "../../nn/weights_file.ts";
+import { type MatchOptions, matchWeights, type ModelWeights } from "../../nn/weights_file.ts";
 import {
   hasManifest,
   type Manifest,
@@ -226,23 +226,16 @@ async function recordOf(path: string): Promise<FileRecord | undefined> {
   return Object.hasOwn(files, basename(path)) ? files[basename(path)] : undefined;
 }
 
-/** What is accepted of weights that do not fit the model exactly. */
-export interface WeightsOptions {
-  /** Parameters that the file has for another number of classes. */
-  readonly allowOtherClasses?: boolean;
-}
-
 /**
  * Checks that a file (safetensors, the index of a sharded one, PyTorch's) holds the weights of a model,
  * without reading them.
  *
- * @param allowOtherClasses accepts parameters that the file has for another number of classes
  * @throws InputError when a parameter is missing, unknown or of another shape
  */
 export async function checkWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
-  options: WeightsOptions = {},
+  options: MatchOptions = {},
 ): Promise<Omit<ModelWeights, "tensors">> {
   return await orNewestWhole(dirname(path), matchFile(path, specifications, options));
 }
@@ -250,7 +243,7 @@ export async function checkWeights(
 async function matchFile(
   path: string,
   specifications: readonly ParameterSpecification[],
-  options: WeightsOptions,
+  options: MatchOptions,
 ): Promise<ModelWeights> {
   using file = await openCheckpointFile(path);
   return matchWeights(file, specifications, options);
@@ -283,7 +276,7 @@ export async function readWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
   buffers: ReadonlyMap<string, DeviceBuffer>,
-  options: WeightsOptions = {},
+  options: MatchOptions = {},
 ): Promise<void> {
   await orNewestWhole(dirname(path), fillFrom(path, specifications, buffers, options));
 }
@@ -292,7 +285,7 @@ async function fillFrom(
   path: string,
   specifications: readonly ParameterSpecification[],
   buffers: ReadonlyMap<string, DeviceBuffer>,
-  options: WeightsOptions,
+  options: MatchOptions,
 ): Promise<void> {
   using file = await openCheckpointFile(path);
   const { tensors, otherClasses } = matchWeights(file, specifications, options);

@@ -8,7 +8,7 @@ import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
-import type { OtherClasses } from "../../nn/weights_file.ts";
+import type { MatchOptions, OtherClasses } from "../../nn/weights_file.ts";
 import type { BatchSource, DataPosition } from "./batch_source.ts";
 import {
   checkWeights,
@@ -232,9 +232,11 @@ async function fillState(
 export async function startFromWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
+  explain?: MatchOptions["explain"],
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
   const weights = await locateWeights(path, "raw");
-  const fit = await checkWeights(weights.path, specifications, { allowOtherClasses: true });
+  const options = { allowOtherClasses: true, explain };
+  const fit = await checkWeights(weights.path, specifications, options);
   const { otherClasses } = fit;
   const notes = weightsNotes(weights, fit);
   if (otherClasses) notes.push(classesNote(weights.path, otherClasses));

@@ -12,6 +12,7 @@ import type { SamplingProgram } from "../../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../../kernels/device.ts";
 import { type ChosenDevice, selectDevice } from "../../../kernels/select_device.ts";
 import { isOfDiffusers } from "../../../training/checkpoints/diffusers_folder.ts";
+import { explainOtherDesign } from "../../../models/dit/designs.ts";
 import { type DiTConfig, ditParameters } from "../../../models/dit/model.ts";
 import {
   createDiTSampler,
@@ -63,7 +64,9 @@ export async function runSampleDit(
   const pictures = found?.pictures ?? source.config;
   checkOutput(pictures, values);
   const drawsPictures = !found && isPicture(source.config);
-  const fit = await checkWeights(source.path, ditParameters(source.config));
+  const fit = await checkWeights(source.path, ditParameters(source.config), {
+    explain: explainOtherDesign(source.config),
+  });
   const chosen = await selectDevice({ ...values, batchInvariant: true });
   try {
     const output: Output = {

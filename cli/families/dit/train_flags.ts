@@ -16,6 +16,7 @@ import {
 } from "../../flags/flags.ts";
 import { modelFlags } from "../../flags/options.ts";
 import { integer, number, text } from "../../flags/parsers.ts";
+import { ditModelFlags } from "./model_flags.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 
 /** Every flag of `train dit`. */
@@ -24,6 +25,7 @@ export const trainDitFlags = {
     model: flag("--model <name>", "config to start from: DiT-XS/8 to DiT-XL/2", text, "DiT-XS/4"),
   }),
   ...modelFlags,
+  ...ditModelFlags,
   ...group("Data:", {
     ...resumable({
       dataPath: optional(

@@ -15,6 +15,9 @@ import {
   ditParameters,
   publishedDiTConfigs,
 } from "../../../models/dit/model.ts";
+import { type Conditioning, conditionings } from "../../../models/dit/blocks.ts";
+import { explainOtherDesign } from "../../../models/dit/designs.ts";
+import { publishedDiT } from "../../../models/dit/published.ts";
 import { forwardGraph } from "../../../models/dit/graph.ts";
 import {
   countParameters,
@@ -55,7 +58,10 @@ function caseGraph(config: DiTConfig, batch: number) {
   return makeGraph("case", { outputs });
 }
 
-for (const name of names) {
+/** The designs of a block besides adaLN-Zero. */
+const designs = ["dit-in-context", "dit-cross-attention", "dit-adaln"];
+
+for (const name of [...names, ...designs]) {
   eachDevice(`${name}: forward pass and every gradient equal PyTorch's`, async (device) => {
     const config = await loadConfig(name);
     const [weights, golden] = [
@@ -160,6 +166,38 @@ Deno.test("all twelve sizes have the published parameters and multiply-adds, exa
     const row = [parameters, parameters - trainableParameters, multiplyAdds];
     assert.deepEqual(row, published[name], name);
   }
+});
+
+Deno.test("the four designs of a block have the published counts of DiT-XL/2, exactly", () => {
+  const expected: Record<Conditioning, readonly [parameters: number, multiplyAdds: number]> = {
+    "in-context": [449_326_112, 119_353_946_112],
+    "cross-attention": [598_090_784, 137_602_842_624],
+    "adaLN": [600_747_296, 118_547_103_744],
+    "adaLN-Zero": [675_129_632, 118_621_421_568],
+  };
+  for (const conditioning of conditionings) {
+    const config = { ...publishedDiTConfigs.get("DiT-XL/2")!, conditioning };
+    const { parameters, multiplyAdds } = counts(config);
+    assert.deepEqual([parameters, multiplyAdds], expected[conditioning], conditioning);
+    const { difference } = publishedDiT.fields(config, 256, multiplyAdds);
+    assert(Math.abs(difference!) < 2e-4, `${conditioning} is ${difference} off the paper's Gflops`);
+  }
+});
+
+Deno.test("weights of another design are told from those of the model, and named", async () => {
+  const shapesOf = (config: DiTConfig) =>
+    new Map(ditParameters(config).map(({ name, shape }) => [name, shape]));
+  const config: DiTConfig = await loadConfig("dit-in-context");
+  for (const conditioning of conditionings) {
+    const said = explainOtherDesign(config)!(shapesOf({ ...config, conditioning }));
+    if (conditioning === config.conditioning) assert.equal(said, undefined);
+    else {assert.match(
+        said!,
+        new RegExp(`of a DiT with ${conditioning} conditioning, this.*in-con`),
+      );}
+  }
+  const wider = explainOtherDesign(config)!(shapesOf({ ...config, hidden: 32 }));
+  assert.equal(wider, undefined);
 });
 
 Deno.test("DiT-XL/2 at 512 pixels has the published counts", () => {

@@ -1,6 +1,7 @@
 /** `tessera train dit` from the command line: runs, resuming, signals. Errors are in `train_errors_test.ts`. */
 import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
+import { readManifest } from "../../../../training/checkpoints/manifest.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { assertClose } from "../../../golden.ts";
 import { paint } from "../../../data/helpers.ts";
@@ -10,6 +11,7 @@ import { layOutGrid } from "../../../../formats/pictures/picture_grid.ts";
 import { readPngMetadata } from "../../../../formats/pictures/png.ts";
 import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import {
+  assertFails,
   assertSameCheckpoint,
   assertSameTensors,
   checkpointFiles,
@@ -300,6 +302,27 @@ Deno.test("--init-from takes the weights and nothing else", async () => {
       const path = join(checkpointOf(folder, 1), `${file}.safetensors`);
       assertClose(file, await read(path, name), weights, 1e-6);
     }
+  });
+});
+
+Deno.test("--conditioning chooses the block, and weights of another design are refused by its name", async () => {
+  await withFolder(async (results) => {
+    const crossed = ["--conditioning", "Cross-Attention"];
+    const source = await train(results, "--steps", "1", ...crossed, ...onWasm);
+    const { config } = await readManifest(checkpointOf(source, 1));
+    assert.equal(Object(config).conditioning, "cross-attention");
+    const other = ["train", "dit", ...tinyModel, ...onWasm, "--dry-run"];
+    assertFails(
+      await run(...other, "--init-from", source),
+      1,
+      /of a DiT with cross-attention conditioning, this model has adaLN-Zero; --conditioning cross-/,
+    );
+    await succeed(...other, ...crossed, "--init-from", source);
+    assertFails(
+      await run("train", "dit", "--resume", source, ...crossed),
+      2,
+      /--resume goes on with the settings of the run, so --conditioning cannot be given/,
+    );
   });
 });
 

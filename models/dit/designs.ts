@@ -1,0 +1,38 @@
+/**
+ * Which design of a block weights are of, told from their names and shapes.
+ *
+ * @module
+ */
+import type { MatchOptions } from "../../nn/weights_file.ts";
+import type { Shape } from "../../kernels/shape.ts";
+import { type Conditioning, conditionings } from "./blocks.ts";
+import { type DiTConfig, ditParameters } from "./model.ts";
+
+/** Says that weights are of another design than a model. */
+export function explainOtherDesign(config: DiTConfig): MatchOptions["explain"] {
+  return (found) => {
+    const design = designOf(config, found);
+    if (design === undefined || design === config.conditioning) return undefined;
+    return `the weights are of a DiT with ${design} conditioning, this model has ` +
+      `${config.conditioning}; --conditioning ${design} makes one that takes them`;
+  };
+}
+
+/** The design whose blocks have the parameters that are found; undefined where there is none. */
+function designOf(
+  config: DiTConfig,
+  found: ReadonlyMap<string, Shape>,
+): Conditioning | undefined {
+  const present = ofFirstBlock(found);
+  return conditionings.find((conditioning) => {
+    const wanted = ditParameters({ ...config, conditioning })
+      .map(({ name, shape }) => [name, shape] as const);
+    return ofFirstBlock(wanted) === present;
+  });
+}
+
+/** Names and shapes of the first block, in an order of their own. */
+function ofFirstBlock(parameters: Iterable<readonly [name: string, shape: Shape]>): string {
+  return [...parameters].filter(([name]) => name.startsWith("blocks.0."))
+    .map(([name, shape]) => `${name} (${shape})`).sort().join();
+}
