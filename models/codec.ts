@@ -11,6 +11,14 @@ import type { Tensor } from "../kernels/tensor.ts";
 import { type FamilyConfig, requireMultiple } from "../nn/config.ts";
 import type { Parameters } from "../nn/parameters.ts";
 
+/** A weight, a latent or a pixel that is no number. */
+export class NonFiniteCodecError extends Error {
+  /** Shown before the message. */
+  override readonly name = "NonFiniteCodecError";
+  /** Exit code of the command line. */
+  readonly exitCode = 3;
+}
+
 /** Frames and sides of a clip, in pixels or in positions of its latent. */
 export interface ClipSize {
   /** Pictures one after the other; a picture by itself is 1. */

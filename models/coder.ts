@@ -57,8 +57,18 @@ export interface CodingSettings {
   readonly tile?: Sides;
 }
 
-/** How a clip is divided. */
-export type CodingPlan = Pick<CodingSettings, "chunks" | "tile">;
+/** A device as far as memory is concerned. */
+export interface CodingTarget {
+  /** What is known of the device. */
+  readonly kind: DeviceKind;
+  /** Threads, where it has any; 0 for a device that is open, whose scratch is taken already. */
+  readonly threads: number;
+  /** Bytes that are taken already; none when absent. */
+  readonly taken?: number;
+}
+
+/** How clips are divided. */
+export type CodingPlan = Pick<CodingSettings, "batch" | "chunks" | "tile">;
 
 /** One chunk of a clip, as far as its program depends on it. */
 interface Chunk {
@@ -175,13 +185,13 @@ function statesOf(programs: Iterable<Program>): Map<string, { readonly elements:
 }
 
 /**
- * Most bytes that coding a clip takes on a device: weights and what layers remember, the programs of
- * one chunk at a time, scratch of the threads.
+ * Most bytes that are taken on a device while it codes clips: weights and what layers remember, the
+ * programs of one chunk at a time, scratch of the threads, and what was taken before.
  */
 export function codingMemory(
   codec: Codec,
   settings: CodingSettings,
-  { kind, threads }: { readonly kind: DeviceKind; readonly threads: number },
+  { kind, threads, taken = 0 }: CodingTarget,
 ): number {
   const programs = [...programsOf(codec, settings).values()];
   const states = statesOf(programs);
@@ -193,7 +203,7 @@ export function codingMemory(
     sum(programAllocations(program, kind, bound).map(({ bytes }) => bytes))
   );
   const scratch = kind.threads ? threads * allocatedBytes(kind.threads.scratchBytes, kind) : 0;
-  return held + Math.max(...own) + scratch;
+  return taken + held + Math.max(...own) + scratch;
 }
 
 /** Multiply-adds of coding a batch of clips, overlaps of tiles included. */
@@ -228,36 +238,50 @@ function tilePlans({ height, width }: Sides): (Sides | undefined)[] {
   return [undefined, ...tiles];
 }
 
+/** Clips in one piece, ever fewer at a time; then one clip in parts, from whole frames to small tiles. */
+function* codingPlans(size: ClipSize, mostClips: number): Generator<CodingPlan> {
+  for (let batch = mostClips; batch > 1; batch = Math.floor(batch / 2)) {
+    yield { batch, chunks: [size.frames] };
+  }
+  for (const tile of tilePlans(size)) {
+    for (const chunks of chunkPlans(size.frames)) yield { batch: 1, chunks, tile };
+  }
+}
+
+/** What is to be coded; how is up to the plan. */
+export interface CodingRequest extends Pick<CodingSettings, "direction" | "clip"> {
+  /** Clips at a time at most. */
+  readonly batch: number;
+}
+
 /**
- * The plan that fits into the memory of a device: whole frames before tiles, the largest of these, and the
- * fewest chunks.
+ * The plan that fits into the memory of a device: fewer clips at a time before parts of one, whole frames
+ * before tiles, the largest of these, and the fewest chunks.
  *
  * @throws InputError when not even single latent frames of the smallest tiles fit
  */
 export async function planCoding(
   codec: Codec,
-  settings: Omit<CodingSettings, keyof CodingPlan>,
-  target: { readonly kind: DeviceKind; readonly threads: number },
+  { batch: mostClips, ...settings }: CodingRequest,
+  target: CodingTarget,
 ): Promise<CodingPlan> {
   const { total, buffer, owner } = await target.kind.limits();
   const limit = total ?? buffer;
   const size = latentSize(codec.face.grid(codec.config), settings.clip);
   let least = Infinity;
-  for (const tile of tilePlans(size)) {
-    for (const chunks of chunkPlans(size.frames)) {
-      const needed = codingMemory(codec, { ...settings, chunks, tile }, target);
-      if (needed <= limit) return { chunks, tile };
-      least = Math.min(least, needed);
-    }
+  for (const plan of codingPlans(size, mostClips)) {
+    const needed = codingMemory(codec, { ...settings, ...plan }, target);
+    if (needed <= limit) return plan;
+    least = Math.min(least, needed);
   }
   const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
   throw new InputError(
     `${settings.direction}: the smallest parts of a clip take ${mebibytes(least)}, ${owner} has ` +
-      `${mebibytes(limit)}; take fewer clips at a time, or a smaller model`,
+      `${mebibytes(limit)}; take a smaller model`,
   );
 }
 
-/** Called behind every chunk: latent frames done, those of all tiles, of how many. */
+/** Called behind every part of the work, chunk or tile: how much is done, of how much. */
 export type CodingProgress = (done: number, total: number) => void | Promise<void>;
 
 /** Codes clips of one size in one direction on a device. */

@@ -12,6 +12,6 @@ import type { Io } from "../terminal/io.ts";
 export function command(io: Io): Command {
   const description = "Train a small model on real pictures and show what it can do.";
   const shown = allCommands().filter(({ demo }) => demo).map(wordOf);
-  return familyCommands(io, "demo", description, allCommands(), true)
+  return familyCommands(io, "demo", description, allCommands(), "dit")
     .usage(`[${shown.join("|")}] [options]`);
 }

@@ -1,5 +1,5 @@
 /**
- * `tessera encode`: pictures to latents, which a diffusion model is then trained on.
+ * `tessera encode`: pictures and clips to latents, which a diffusion model is then trained on.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { Io } from "../terminal/io.ts";
 
 /** Builds `tessera encode`. */
 export function command(io: Io): Command {
-  const description = "Encode pictures into a cache of latents, for training on them.";
+  const description = "Encode pictures or clips into a cache of latents, for training on them.";
   const shown = allCommands().filter(({ encode }) => encode).map(wordOf);
-  return familyCommands(io, "encode", description, allCommands(), true)
+  return familyCommands(io, "encode", description, allCommands(), "autoencoder-kl")
     .usage(`[${shown.join("|")}] [options]`);
 }

@@ -90,14 +90,14 @@ export type FamilyCommandName = "train" | "sample" | "eval" | "encode" | "demo";
 /**
  * Builds the command that holds those of the families; it says so for a family that has none.
  *
- * @param hasDefault whether it is the first one's when no family is named
+ * @param usual name of the family that is meant when none is named
  */
 export function familyCommands(
   io: Io,
   name: FamilyCommandName,
   description: string,
   families: readonly FamilyCommands[],
-  hasDefault = false,
+  usual?: string,
 ): Command {
   const parent = new Command(name).description(description);
   for (const family of families) {
@@ -107,7 +107,7 @@ export function familyCommands(
       continue;
     }
     const { run, ...definition } = command;
-    const isDefault = hasDefault && family === families.find((other) => other[name]);
+    const isDefault = family.name === usual;
     const own = define({ ...definition, name: wordOf(family), run: (parsed) => run(io, parsed) });
     parent.addCommand(named(own, family), { isDefault });
   }

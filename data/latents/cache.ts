@@ -5,7 +5,7 @@
  * was encoded by which autoencoder and lists the files written so far. A file holds `latents`
  * (n, channels, h, w), for clips (n, channels, frames, h, w), and `labels` (n); with mirrored pictures
  * `mirrored` beside `latents`. Its metadata may have `names`, a JSON list of what the pictures or clips are
- * called.
+ * called, and `fps`, one of the rates of the clips.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import { InputError } from "../../base/errors.ts";
 import type { FileRecord } from "../../formats/files/checksum.ts";
 import { readRegularText } from "../../formats/files/regular_file.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
+import { type ClipCuts, clipCutsSchema } from "../clips/cuts.ts";
 
 /** Channels and sides of a picture, a clip or a latent. */
 export interface PlaneSizes {
@@ -59,6 +60,10 @@ export interface CacheDescription {
     readonly fingerprint: string;
     /** How many there are. */
     readonly pictures: number;
+    /** Frames a second of clips: the median, where they differ. */
+    readonly fps?: number;
+    /** How clips were cut out of videos. */
+    readonly cuts?: ClipCuts;
   };
   /** Names in the order of the labels. */
   readonly classNames: readonly string[];
@@ -121,6 +126,8 @@ export interface LatentSettings extends LatentNormalization {
   readonly autoencoder: LatentAutoencoder;
   /** Whether what is stored are posteriors, of which training draws samples. */
   readonly posterior: boolean;
+  /** Frames a second of the clips that they stand for; absent for pictures. */
+  readonly fps?: number;
 }
 
 /** The contents of `cache.json`. */
@@ -142,6 +149,7 @@ const sizes = z.strictObject({
   width: positive,
 });
 const numbers = z.array(z.number());
+const rate = z.number().positive();
 const checksum = z.string().regex(/^[0-9a-f]{8}$/);
 
 const autoencoder = z.strictObject({
@@ -157,13 +165,20 @@ export const latentSettingsSchema: z.ZodType<LatentSettings> = z.strictObject({
   autoencoder,
   posterior: z.boolean(),
   ...normalization,
+  fps: rate.optional(),
 });
 
 const manifestSchema: z.ZodType<CacheManifest> = z.strictObject({
   format: z.literal("tessera-latents"),
   version: z.literal(1),
   autoencoder,
-  source: z.strictObject({ path: z.string(), fingerprint: z.string(), pictures: positive }),
+  source: z.strictObject({
+    path: z.string(),
+    fingerprint: z.string(),
+    pictures: positive,
+    fps: rate.optional(),
+    cuts: clipCutsSchema.optional(),
+  }),
   classNames: z.array(z.string()),
   pixels: sizes,
   latent: sizes,
@@ -224,6 +239,10 @@ export function storedShape(
 export const storedChannels = (
   { latent, posterior }: Pick<CacheDescription, "latent" | "posterior">,
 ): number => posterior ? 2 * latent.channels : latent.channels;
+
+/** What samples are called: pictures, or clips, whose latents have frames. */
+export const samplesOf = ({ latent }: Pick<CacheDescription, "latent">): "pictures" | "clips" =>
+  latent.frames === undefined ? "pictures" : "clips";
 
 /** Pictures that are in the files so far. */
 export const cachedPictures = ({ shards }: CacheManifest): number =>

@@ -16,6 +16,7 @@ import {
   type CacheShard,
   type LatentSettings,
   readCacheManifest,
+  samplesOf,
   storedChannels,
   storedShape,
 } from "./cache.ts";
@@ -44,8 +45,8 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
   const { source, normalization, posterior, latent, mirrored, autoencoder, shardLength } = manifest;
   if (normalization === undefined) {
     throw new InputError(
-      `${folder}: is not whole: ${cachedPictures(manifest)} of ${source.pictures} pictures are ` +
-        "encoded; the same encode command goes on with it",
+      `${folder}: is not whole: ${cachedPictures(manifest)} of ${source.pictures} ` +
+        `${samplesOf(manifest)} are encoded; the same encode command goes on with it`,
     );
   }
   checkCounts(folder, manifest);
@@ -65,7 +66,10 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
     classNames: manifest.classNames,
     fingerprint: cacheFingerprint(manifest),
     cache: manifest,
-    latents: { autoencoder, posterior, ...normalization },
+    latents: {
+      ...{ autoencoder, posterior, ...normalization },
+      ...(source.fps !== undefined && { fps: source.fps }),
+    },
     mirrorOf: mirrored ? (index) => index + count : undefined,
     label: (index) => labels[index % count],
     clipName: names.length === count ? (index) => names[index % count] : undefined,
@@ -94,7 +98,8 @@ function checkCounts(folder: string, manifest: CacheManifest): void {
   const isCut = shards.slice(0, -1).every(({ pictures }) => pictures === shardLength);
   if (!isCut || cachedPictures(manifest) !== source.pictures) {
     throw new InputError(
-      `${folder}: damaged: its files hold ${cachedPictures(manifest)} pictures, not ` +
+      `${folder}: damaged: its files hold ${cachedPictures(manifest)} ` +
+        `${samplesOf(manifest)}, not ` +
         `${source.pictures} in files of ${shardLength}`,
     );
   }

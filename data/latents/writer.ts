@@ -22,21 +22,24 @@ import {
   normalizationOf,
   positionsOf,
   readCacheManifest,
+  samplesOf,
   statisticsOf,
   storedChannels,
   storedShape,
 } from "./cache.ts";
 
-/** The latents of some pictures, in their order. */
-export interface EncodedPictures {
-  /** (n, stored channels, h, w), row-major. */
+/** The latents of some pictures or clips, in their order. */
+export interface EncodedSamples {
+  /** (n, stored channels, h, w), of clips (n, stored channels, frames, h, w); row-major. */
   readonly latents: Float32Array;
-  /** Those of the mirrored pictures, if the cache has them. */
+  /** Those of the mirrored samples, if the cache has them. */
   readonly mirrored?: Float32Array;
   /** Classes. */
   readonly labels: Int32Array;
   /** What they are called, where that tells which text is theirs. */
   readonly names?: readonly string[];
+  /** Frames a second of clips. */
+  readonly rates?: readonly number[];
 }
 
 /** Adds files to a cache. */
@@ -73,15 +76,15 @@ export class CacheWriter {
     return writer;
   }
 
-  /** Pictures that are in whole files. */
-  get pictures(): number {
+  /** Samples that are in whole files. */
+  get samples(): number {
     return cachedPictures(this.#manifest);
   }
 
-  /** Pictures of the next file; 0 when all are there. */
+  /** Samples of the next file; 0 when all are there. */
   get next(): number {
     const { shardLength, source } = this.#manifest;
-    return Math.min(shardLength, source.pictures - this.pictures);
+    return Math.min(shardLength, source.pictures - this.samples);
   }
 
   /**
@@ -89,19 +92,23 @@ export class CacheWriter {
    *
    * @throws InputError when a number is beyond half precision in a cache of that
    */
-  async add(encoded: EncodedPictures): Promise<void> {
+  async add(encoded: EncodedSamples): Promise<void> {
     const { type, shards } = this.#manifest;
-    const { labels, names } = encoded;
+    const { labels, names, rates } = encoded;
+    const metadata = {
+      ...(names && namesMetadata(names)),
+      ...(rates && { fps: JSON.stringify(rates) }),
+    };
     const shape = storedShape(this.#manifest, labels.length);
     const planes = [["latents", encoded.latents], ["mirrored", encoded.mirrored]] as const;
     const tensors = planes.flatMap(([name, values]): TensorToWrite[] =>
       values ? [{ name, type, shape, data: storedBytes(values, type, this.#folder) }] : []
     );
-    const file = `${contentHash(tensors, encoded)}.safetensors`;
+    const file = `${contentHash(tensors, labels, metadata)}.safetensors`;
     const record = await writeSafetensors(
       join(this.#folder, file),
       [...tensors, { name: "labels", type: "I32", shape: [labels.length], data: labels }],
-      names && namesMetadata(names),
+      metadata,
     );
     const sums = sumsOf(this.#manifest, planes.flatMap(([, values]) => values ?? []));
     const shard: CacheShard = { file, pictures: labels.length, record, sums };
@@ -129,18 +136,21 @@ export class CacheWriter {
 }
 
 /** What must be the same for a cache to be continued, with the words for it. */
-const identity: readonly (readonly [string, (cache: CacheDescription) => unknown])[] = [
+const identity = (
+  samples: string,
+): readonly (readonly [string, (cache: CacheDescription) => unknown])[] => [
   ["autoencoder", ({ autoencoder }) => autoencoder.hash],
-  ["size of pictures", ({ pixels }) => pixels],
-  ["set of pictures", ({ source }) => source.fingerprint],
-  ["choice of mirrored pictures", ({ mirrored }) => mirrored],
+  [`size of ${samples}`, ({ pixels }) => pixels],
+  [`set of ${samples}`, ({ source }) => source.fingerprint],
+  ["frame rate", ({ source }) => source.fps],
+  [`choice of mirrored ${samples}`, ({ mirrored }) => mirrored],
   ["type of numbers", ({ type }) => type],
-  ["number of pictures a file", ({ shardLength }) => shardLength],
+  [`number of ${samples} a file`, ({ shardLength }) => shardLength],
 ];
 
 /** Refuses to go on with a cache of something else. */
 function requireSame(folder: string, found: CacheDescription, wanted: CacheDescription): void {
-  for (const [what, of] of identity) {
+  for (const [what, of] of identity(samplesOf(found))) {
     const [before, now] = [found, wanted].map((cache) => JSON.stringify(of(cache)));
     if (before === now) continue;
     throw new InputError(
@@ -173,13 +183,14 @@ function storedBytes(values: Float32Array, type: CacheDescription["type"], folde
 
 function contentHash(
   tensors: readonly TensorToWrite[],
-  { labels, names }: EncodedPictures,
+  labels: Int32Array,
+  metadata: Readonly<Record<string, string>>,
 ): string {
   const hash = createHash("sha256");
+  for (const text of Object.values(metadata)) hash.update(text);
   for (const { name, type, shape, data } of tensors) {
     hash.update(JSON.stringify([name, type, shape])).update(data as Uint8Array);
   }
-  if (names) hash.update(JSON.stringify(names));
   return hash.update(labels).digest("hex").slice(0, 32);
 }
 

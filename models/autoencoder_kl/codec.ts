@@ -7,7 +7,7 @@
  * @module
  */
 import { InputError } from "../../base/errors.ts";
-import type { Device, DeviceKind, Executable, MemoryLimits } from "../../kernels/device.ts";
+import type { Device, Executable, MemoryLimits } from "../../kernels/device.ts";
 import { allocatedBytes, programAllocations } from "../../kernels/footprint.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
@@ -15,6 +15,7 @@ import type { Program } from "../../kernels/program.ts";
 import { TooLargeError } from "../../kernels/shape.ts";
 import { input } from "../../kernels/tensor.ts";
 import { lookup, parameterStates } from "../../nn/parameters.ts";
+import type { CodingProgress, CodingTarget } from "../coder.ts";
 import {
   axisSize,
   BlendedPlanes,
@@ -52,16 +53,6 @@ const tileSides = [128, 96, 64, 48, 32, 24, 16, 8];
 
 /** The part of a tile that it has in common with a neighbour. */
 const overlapShare = 1 / 4;
-
-/** A device as far as memory is concerned. */
-export interface CodingTarget {
-  /** What is known of the device. */
-  readonly kind: DeviceKind;
-  /** Threads, where it has any; 0 for a device that is open, whose scratch is taken already. */
-  readonly threads: number;
-  /** Bytes that are taken already; none when absent. */
-  readonly taken?: number;
-}
 
 /** The program that codes tiles, from `in` to `out`. */
 export function tileProgram(
@@ -158,9 +149,6 @@ function plansOf({ half, batch, size, tile = size }: CodingRequest): CodingSetti
   ];
 }
 
-/** Called behind every tile: how many are done, of how many. */
-export type CodingProgress = (done: number, total: number) => void;
-
 /** Tiles of what goes into a half or comes out of it. */
 interface TiledPlanes {
   /** Channels of all pictures. */
@@ -224,6 +212,7 @@ export class PictureCoder implements Disposable {
   /**
    * Codes a batch of pictures.
    *
+   * @param progress called behind every tile
    * @param from (N, C, f h, f w) in [-1, 1] to encode, (N, c, h, w) to decode; row-major
    * @returns moments (N, 2 c, h, w), or pictures (N, C, f h, f w), which are not clamped
    * @throws RangeError for another number of elements
@@ -244,7 +233,7 @@ export class PictureCoder implements Disposable {
       this.#executable.buffer("in").write(cutTile(from, sides, rows, columns, [row, column]));
       this.#executable.run();
       to.add(await this.#executable.buffer("out").read(), row, column);
-      progress?.(index + 1, total);
+      await progress?.(index + 1, total);
     }
     return to.values;
   }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { dirname } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { describeNonFinite } from "../../base/finite.ts";
@@ -18,6 +17,8 @@ import { diffusersConfig, diffusersWeights } from "../../training/checkpoints/di
 import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
+import { NonFiniteCodecError } from "../codec.ts";
+import { encoderHash } from "../encode.ts";
 import { checkAutoencoderKLConfig } from "./config.ts";
 import { autoencoderKLFamily } from "./family.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters } from "./model.ts";
@@ -41,14 +42,6 @@ export interface AutoencoderKLWeights extends AutoencoderKLSource {
   readonly hash: string;
   /** The values of a parameter. */
   values(name: string): Float32Array;
-}
-
-/** A weight, a latent or a picture that is no number. */
-export class NonFiniteAutoencoderError extends Error {
-  /** Shown before the message. */
-  override readonly name = "NonFiniteAutoencoderError";
-  /** Exit code of the command line. */
-  readonly exitCode = 3;
 }
 
 /**
@@ -78,7 +71,7 @@ export async function findAutoencoderKL(
  * Reads the weights.
  *
  * @throws InputError when the file is damaged, a parameter is missing, unknown or of another shape;
- * NonFiniteAutoencoderError when one is not finite
+ * NonFiniteCodecError when one is not finite
  */
 export async function readAutoencoderKL(
   source: AutoencoderKLSource,
@@ -94,21 +87,12 @@ async function readValues(source: AutoencoderKLSource): Promise<AutoencoderKLWei
   for (const name of tensors.tensors.keys()) {
     values.set(name, tensors.readFloat32(name));
     const problem = describeNonFinite(name, values.get(name)!);
-    if (problem !== undefined) throw new NonFiniteAutoencoderError(`${source.path}: ${problem}`);
+    if (problem !== undefined) throw new NonFiniteCodecError(`${source.path}: ${problem}`);
   }
   file.checkContents();
   const of = (name: string) => values.get(name)!;
-  return { ...source, hash: encoderHash(source.config, of), values: of };
-}
-
-function encoderHash(
-  config: AutoencoderKLConfig,
-  values: (name: string) => Float32Array,
-): string {
-  const { scalingFactor: _, ...architecture } = config;
-  const hash = createHash("sha256").update(JSON.stringify(Object.entries(architecture).sort()));
-  for (const { name } of autoencoderKLParameters(config)) {
-    if (/^(?:encoder|quant_conv)\./.test(name)) hash.update(name).update(values(name));
-  }
-  return hash.digest("hex");
+  const { scalingFactor: _, ...architecture } = source.config;
+  const encoder = specifications.map(({ name }) => name)
+    .filter((name) => /^(?:encoder|quant_conv)\./.test(name));
+  return { ...source, hash: encoderHash(architecture, encoder, of), values: of };
 }

@@ -3,31 +3,16 @@
  *
  * @module
  */
-import { describeNonFinite, firstNonFinite } from "../../base/finite.ts";
+import { firstNonFinite } from "../../base/finite.ts";
 import { pictureLength } from "../../data/dataset.ts";
 import type { TensorReader } from "../../formats/tensors/safetensors.ts";
 import type { Device } from "../../kernels/device.ts";
 import { type ClipQuality, clipQuality, type ValueClip } from "../../metrics/reconstruction.ts";
-import type { ClipSize } from "../codec.ts";
-import {
-  type Codec,
-  Coder,
-  codingMemory,
-  type CodingPlan,
-  type Direction,
-  planCoding,
-} from "../coder.ts";
-import { causalTokenizerCodec } from "./graph.ts";
-import { type CausalTokenizerConfig, causalTokenizerParameters, colours } from "./model.ts";
+import { type ClipSize, NonFiniteCodecError } from "../codec.ts";
+import type { CodingPlan, Direction } from "../coder.ts";
+import { openTokenizerCoder } from "./coding.ts";
 import { clipOf, type TokenizerData } from "./data.ts";
-
-/** A clip comes back with numbers that are not finite. */
-export class NonFiniteReconstructionError extends Error {
-  /** Shown before the message. */
-  override readonly name = "NonFiniteReconstructionError";
-  /** Exit code of the command line. */
-  readonly exitCode = 3;
-}
+import { type CausalTokenizerConfig, colours } from "./model.ts";
 
 /** What a channel of the latents is like. */
 export interface LatentChannel {
@@ -52,8 +37,6 @@ export interface TokenizerEvaluationOptions {
   readonly indices: readonly number[];
   /** How many of the first are kept to be shown. */
   readonly shown: number;
-  /** Threads of the device. */
-  readonly threads: number;
   /** Asks to stop between two chunks. */
   readonly signal?: AbortSignal;
   /** Hears how clips are divided, and what memory that takes, in bytes. */
@@ -65,7 +48,7 @@ export interface TokenizerEvaluationOptions {
 /** Where clips are coded. */
 interface ClipCoding {
   readonly device: Device;
-  readonly codec: Codec;
+  readonly config: CausalTokenizerConfig;
   readonly weights: TensorReader;
   readonly clip: ClipSize;
 }
@@ -78,13 +61,8 @@ export async function evaluateTokenizer(
   data: TokenizerData,
   options: TokenizerEvaluationOptions,
 ): Promise<TokenizerEvaluation> {
-  const codec = {
-    face: causalTokenizerCodec,
-    config,
-    specifications: causalTokenizerParameters(config),
-  } as unknown as Codec;
   const clip = clipOf(data);
-  const coding = { device, codec, weights, clip };
+  const coding = { device, config, weights, clip };
   const original = async (place: number): Promise<Float32Array> => {
     const values = new Float32Array(pictureLength(data));
     await data.read([options.indices[place]], values);
@@ -106,18 +84,16 @@ export async function evaluateTokenizer(
 
 /** Codes all clips in one direction, divided so that it fits into memory. */
 async function codeClips(
-  { device, codec, weights, clip }: ClipCoding,
+  { device, config, weights, clip }: ClipCoding,
   direction: Direction,
-  { indices, threads, signal, planned, progress }: TokenizerEvaluationOptions,
+  { indices, signal, planned, progress }: TokenizerEvaluationOptions,
   input: (place: number) => Promise<Float32Array>,
   output: (place: number, values: Float32Array) => Promise<void> | void,
 ): Promise<void> {
-  const settings = { direction, batch: 1, clip };
-  const target = { kind: device.kind, threads };
-  const plan = await planCoding(codec, settings, target);
-  planned?.(direction, plan, codingMemory(codec, { ...settings, ...plan }, target));
-  const load = (name: string) => finiteWeight(weights, name);
-  using coder = Coder.create(device, codec, { ...settings, ...plan }, load);
+  const request = { direction, batch: 1, clip };
+  const { coder: found, plan, bytes } = await openTokenizerCoder(device, config, weights, request);
+  using coder = found;
+  planned?.(direction, plan, bytes);
   const before = direction === "encode" ? 0 : indices.length;
   for (const place of indices.keys()) {
     const values = await coder.run(await input(place), async (done, total) => {
@@ -128,14 +104,6 @@ async function codeClips(
     requireFinite(values, direction, indices[place]);
     await output(place, values);
   }
-}
-
-/** The values of a parameter, which must be finite. */
-function finiteWeight(weights: TensorReader, name: string): Float32Array {
-  const values = weights.readFloat32(name);
-  const problem = describeNonFinite(name, values);
-  if (problem === undefined) return values;
-  throw new NonFiniteReconstructionError(`${weights.path}: ${problem}`);
 }
 
 /** A clip with values of [-1, 1] as one with values of [0, 1]. */
@@ -151,7 +119,7 @@ const toUnit = (value: number): number => Math.min(1, Math.max(0, (value + 1) / 
 function requireFinite(values: Float32Array, direction: string, index: number): void {
   const bad = firstNonFinite(values);
   if (bad < 0) return;
-  throw new NonFiniteReconstructionError(
+  throw new NonFiniteCodecError(
     `${direction}: clip ${index} comes out with ${values[bad]} at element ${bad}`,
   );
 }

@@ -128,6 +128,14 @@ export async function namesIn(folder: string): Promise<string[]> {
   return names.sort();
 }
 
+/** The contents of all files in a folder, by name. */
+export async function bytesIn(folder: string): Promise<Map<string, string>> {
+  const names = await namesIn(folder);
+  const read = async (name: string) =>
+    [name, (await Deno.readFile(join(folder, name))).toBase64()] as const;
+  return new Map(await Promise.all(names.map(read)));
+}
+
 /** Checks an exit code and that the last line, the only one where nothing started, is the message. */
 export function assertFails({ code, out, err }: Finished, expected: number, message: RegExp): void {
   assert.match(err, message);

@@ -139,16 +139,23 @@ for (const { name, available, create } of plain) {
         }
         const total = codingMemory(codec, how, { kind, threads });
         assert.deepEqual([device.peakBytes, device.allocatedBytes], [total, before]);
-        const among = (total: number) => {
+        const memory = (plan: Partial<CodingSettings>) =>
+          codingMemory(codec, { ...how, ...plan }, { kind, threads });
+        const among = (total: number, batch: number) => {
           const limits = () => Promise.resolve({ total, buffer: total, owner: "a test" });
-          return planCoding(codec, how, { kind: { ...kind, limits }, threads });
+          return planCoding(codec, { ...how, batch }, { kind: { ...kind, limits }, threads });
         };
-        assert.deepEqual(await among(2 ** 32), { chunks: [4], tile: undefined });
-        assert.deepEqual(await among(total), { chunks: [1, 2, 1], tile: undefined });
-        await assert.rejects(among(1024), {
+        assert.deepEqual(await among(2 ** 32, 2), { batch: 2, chunks: [4] });
+        const one = memory({ batch: 1, chunks: [4] });
+        assert.deepEqual(await among(one, 2), { batch: 1, chunks: [4], tile: undefined });
+        const parts = { batch: 1, chunks: [1, 2, 1], tile: undefined };
+        assert.deepEqual(await among(memory(parts), 2), parts);
+        const taken = 2 ** 20;
+        const target = { kind, threads, taken };
+        assert.equal(codingMemory(codec, how, target), total + taken);
+        await assert.rejects(among(1024, 1), {
           name: "InputError",
-          message:
-            /^decode: the smallest parts of a clip take \d+ MiB, a test has 1 MiB; take fewer/,
+          message: /^decode: the smallest parts of a clip take \d+ MiB, a test has 1 MiB; take a/,
         });
       } finally {
         device.close();

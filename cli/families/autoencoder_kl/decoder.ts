@@ -13,10 +13,10 @@ import type { PictureDecoder } from "../../../models/dit/run_samples.ts";
 import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
 import { PictureCoder } from "../../../models/autoencoder_kl/codec.ts";
 import { spatialFactor } from "../../../models/autoencoder_kl/model.ts";
+import { NonFiniteCodecError } from "../../../models/codec.ts";
 import {
   type AutoencoderKLWeights,
   findAutoencoderKL,
-  NonFiniteAutoencoderError,
   readAutoencoderKL,
 } from "../../../models/autoencoder_kl/source.ts";
 import { codingOf } from "./source.ts";
@@ -162,7 +162,7 @@ export class LatentDecoder implements PictureDecoder, Disposable {
     const picture = await this.#coder.run(latent);
     const problem = describeNonFinite("the decoded picture", picture);
     if (problem === undefined) return picture;
-    throw new NonFiniteAutoencoderError(`${this.#found.weights.path}: ${problem}`);
+    throw new NonFiniteCodecError(`${this.#found.weights.path}: ${problem}`);
   }
 
   /** Frees the decoder. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
-import { deviceFlags, progressFlags } from "../../flags/options.ts";
+import { encodeFlags } from "../../flags/encode_flags.ts";
+import { flag, group, optional, type Values } from "../../flags/flags.ts";
 import { choice, integer, text } from "../../flags/parsers.ts";
 
 const count = integer({ min: 1 });
@@ -47,21 +47,8 @@ export const encodeVaeFlags = {
       integer({ min: 1, max: 65536 }),
       "as in the files",
     ),
-    flips: toggle("--flips", "encode the mirrored pictures too, for train --flip"),
   }),
-  ...group("Output:", {
-    out: optional("--out <folder>", "where the cache goes; one that was begun is continued", text),
-    dtype: flag(
-      "--dtype <f32|f16>",
-      "how latents are stored; f16 takes half the space",
-      choice("f32", "f16"),
-      "f32",
-    ),
-    shardLength: flag("--shard-length <n>", "pictures of a file", count, 1024),
-    batchSize: flag("--batch-size <n>", "pictures at a time", count, 8),
-  }),
-  ...deviceFlags,
-  ...progressFlags,
+  ...encodeFlags("pictures", 8),
 } as const;
 
 /** What `encode vae` was asked to do. */

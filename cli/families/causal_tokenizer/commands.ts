@@ -5,6 +5,7 @@
  */
 import type { CausalTokenizerConfig } from "../../../models/causal_tokenizer/model.ts";
 import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
+import { encodeTokenizerFlags } from "./encode_flags.ts";
 import { evalTokenizerFlags } from "./eval_flags.ts";
 import { causalTokenizerFields } from "./model_flags.ts";
 import { trainTokenizerFlags } from "./train_flags.ts";
@@ -56,6 +57,30 @@ const evaluation: FamilyCommand<typeof evalTokenizerFlags> = {
   },
 };
 
+const encode: FamilyCommand<typeof encodeTokenizerFlags> = {
+  summary: "encode clips or pictures with a causal tokenizer",
+  description: "Encode clips or pictures into a cache of latents.\n\n" +
+    "Without flags about clips they are those of the tokenizer's run. The cache keeps labels, where " +
+    "each clip comes from and how fast it is, and says which tokenizer it is of. What is stopped or " +
+    "killed is continued by the same command.",
+  flags: encodeTokenizerFlags,
+  examples: [
+    [
+      "tessera encode tokenizer --ckpt results/000-CausalTokenizer-XS --out latents",
+      "the clips of a run",
+    ],
+    [
+      "tessera encode tokenizer --ckpt results/000-CausalTokenizer-XS --data-path videos --out new",
+      "other clips, cut as those of the run",
+    ],
+    ["tessera train walt --data-path latents", "train on them"],
+  ],
+  run: async (io, { values }) => {
+    const { runEncodeTokenizer } = await import("./encode.ts");
+    await runEncodeTokenizer(io, values);
+  },
+};
+
 /** The commands of causal tokenizers. */
 export const causalTokenizerCommands: FamilyCommands<CausalTokenizerConfig> = {
   name: "causal-tokenizer",
@@ -70,4 +95,5 @@ export const causalTokenizerCommands: FamilyCommands<CausalTokenizerConfig> = {
   },
   train,
   eval: evaluation,
+  encode,
 };

@@ -14,33 +14,20 @@ import {
   evaluateTokenizer,
   type TokenizerEvaluation,
 } from "../../../models/causal_tokenizer/evaluation.ts";
-import { causalTokenizerFamily } from "../../../models/causal_tokenizer/family.ts";
 import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
-import {
-  checkTokenizerData,
-  clipOf,
-  type TokenizerData,
-} from "../../../models/causal_tokenizer/data.ts";
+import { clipOf } from "../../../models/causal_tokenizer/data.ts";
 import { reconstructionSheet } from "../../../models/causal_tokenizer/reconstructions.ts";
-import {
-  findTokenizer,
-  openTokenizer,
-  type TokenizerSource,
-} from "../../../models/causal_tokenizer/source.ts";
-import { checkClipSize, latentSize, trimmedFrames } from "../../../models/codec.ts";
-import type { CodingPlan } from "../../../models/coder.ts";
+import { openTokenizer, type TokenizerSource } from "../../../models/causal_tokenizer/source.ts";
+import { latentSize } from "../../../models/codec.ts";
 import { machine, writeReport } from "../../bench/sweep.ts";
-import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
-import { namedConfigOrFile } from "../../flags/model_config.ts";
-import { recordedData } from "../recorded_data.ts";
-import { opened, placeOf } from "../../runs/prepare.ts";
-import { asUsage, UsageError } from "../../terminal/errors.ts";
+import { UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatBytes } from "../../terminal/numbers.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { watchSignals } from "../../terminal/signals.ts";
-import { isShippedClips, openTokenizerData, shippedMotion } from "./data.ts";
+import { describePlan } from "./coding.ts";
 import type { EvalTokenizerOptions } from "./eval_flags.ts";
+import { openRunData, type RunData, tokenizerOf } from "./run_data.ts";
 
 /** Seconds between the lines of the progress where there is no terminal. */
 const progressInterval = 10;
@@ -75,26 +62,18 @@ const columns: readonly Column<MeasureRow>[] = [
 ];
 
 /** The clips of an evaluation, and the part of the data that they are. */
-interface EvaluationClips {
-  readonly data: TokenizerData;
+interface EvaluationClips extends RunData {
   readonly split: Split;
-  readonly crop: string;
 }
 
 /** Evaluates a tokenizer. */
 export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Promise<void> {
-  const { ckpt, config: given, sheet } = values;
-  if (ckpt === undefined) throw new UsageError("--ckpt is needed: a run, checkpoint or weights");
+  const { sheet } = values;
   if (sheet !== undefined && !/.\.png$/i.test(sheet)) {
     throw new UsageError(`--sheet ${sheet}: the ending must be .png`);
   }
-  const config = given === undefined
-    ? undefined
-    : await namedConfigOrFile(causalTokenizerFamily, given);
-  const source = await findTokenizer(ckpt, values.weights, config);
-  if (source.note !== undefined) io.tell(source.note);
+  const source = await tokenizerOf(io, values);
   const clips = await openClips(io, values, source);
-  checkTokenizerData(source.config, clips.data);
   using weights = await openTokenizer(source);
   const indices = spread(clips.data.length, values.count);
   const grid = causalTokenizerCodec.grid(source.config);
@@ -114,7 +93,6 @@ export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Pr
     const evaluation = await evaluateTokenizer(device, source.config, weights, clips.data, {
       indices,
       shown: sheet === undefined ? 0 : values.shown,
-      threads: values.threads ?? navigator.hardwareConcurrency,
       signal: watch.signal,
       planned: (direction, plan, bytes) =>
         progress.note(`${direction}: ${describePlan(plan)}; ${formatBytes(bytes)} of memory`),
@@ -128,14 +106,6 @@ export async function runEvalTokenizer(io: Io, values: EvalTokenizerOptions): Pr
   }
 }
 
-/** How clips are divided, in words. */
-function describePlan({ chunks, tile }: CodingPlan): string {
-  const tiles = tile ? [`tiles of ${tile.height} x ${tile.width} latent positions, blended`] : [];
-  const parts = chunks.length === 1 ? [] : [`chunks of ${chunks.join(", ")} latent frames`];
-  const all = [...tiles, ...parts];
-  return all.length === 0 ? "in one piece" : `in ${all.join(", in ")}`;
-}
-
 /** Numbers of at most `count` clips, spread evenly over a set. */
 function spread(length: number, count: number): number[] {
   const taken = Math.min(length, count);
@@ -146,50 +116,17 @@ function spread(length: number, count: number): number[] {
 async function openClips(
   io: Io,
   values: EvalTokenizerOptions,
-  { config, manifest }: TokenizerSource,
+  source: TokenizerSource,
 ): Promise<EvaluationClips> {
-  const { clip, cuts, seed } = manifest?.run ?? {};
-  const cut: ClipDataValues = {
-    ...{ fps: values.fps ?? cuts?.fps, stride: values.stride ?? cuts?.stride },
-    ...{ hop: values.hop ?? cuts?.hop, folderFps: values.folderFps ?? cuts?.folderFps },
-    frames: framesOf(values, config, clip?.frames),
-    size: values.size ?? clip,
-    crop: values.crop ?? cuts?.crop ?? "center",
-    previewData: undefined,
-  };
-  const place = placeOf({ shipped: shippedMotion }, values.dataPath ?? manifest?.dataPath);
-  const isClips = isShippedClips(place) || (values.dataPath === undefined && cuts !== undefined);
-  const open = async (split: Split): Promise<EvaluationClips> => {
-    const opening = opened(
-      io,
-      values.quiet,
-      (events) => openTokenizerData(place, cut, { isClips, seed, split, ...events }),
-    );
-    return { data: await recordedData(values.dataPath, opening), split, crop: cut.crop };
-  };
+  const open = async (split: Split): Promise<EvaluationClips> => ({
+    ...await openRunData(io, values, source, split),
+    split,
+  });
   if (values.split !== undefined) return await open(values.split);
   return await open("test").catch((error) => {
     if (error instanceof MissingPartError) return open("train");
     throw error;
   });
-}
-
-/**
- * Frames of the clips: those asked for, of the run, or the usual ones.
- *
- * @throws UsageError with the nearest numbers that the tokenizer takes, unless they may be trimmed
- */
-function framesOf(
-  { frames, trim }: EvalTokenizerOptions,
-  config: TokenizerSource["config"],
-  trained: number | undefined,
-): number {
-  const grid = causalTokenizerCodec.grid(config);
-  const asked = frames ?? trained ?? (config.temporalKernel === 1 ? 1 : 17);
-  if (trim) return trimmedFrames(grid, asked);
-  const { side } = grid;
-  asUsage(() => checkClipSize(grid, { frames: asked, height: side, width: side }, "--frames"));
-  return asked;
 }
 
 /** Writes the measures, and the sheet if it is asked for. */

@@ -9,7 +9,7 @@ import {
   readCacheManifest,
 } from "../../../data/latents/cache.ts";
 import { openLatentCache } from "../../../data/latents/dataset.ts";
-import { CacheWriter, type EncodedPictures } from "../../../data/latents/writer.ts";
+import { CacheWriter, type EncodedSamples } from "../../../data/latents/writer.ts";
 import { createLoader } from "../../../data/order/loader.ts";
 import { withFolder } from "../../cli/runs.ts";
 
@@ -37,7 +37,7 @@ const moments = (picture: number, mirrored: boolean): Float32Array =>
     (_, i) => i === 0 ? (mirrored ? -picture : picture) : Math.fround(Math.sin(picture * 31 + i)),
   );
 
-function shard(first: number, count: number): EncodedPictures {
+function shard(first: number, count: number): EncodedSamples {
   const of = (mirrored: boolean) =>
     Float32Array.from(
       { length: count * length },
@@ -51,7 +51,7 @@ function shard(first: number, count: number): EncodedPictures {
 async function write(folder: string, changes: Partial<CacheDescription> = {}, files = Infinity) {
   const writer = await CacheWriter.open(folder, { ...description, ...changes });
   for (let file = 0; file < files && writer.next > 0; file++) {
-    await writer.add(shard(writer.pictures, writer.next));
+    await writer.add(shard(writer.samples, writer.next));
   }
   return writer.next === 0 ? await writer.finish() : undefined;
 }
@@ -102,7 +102,7 @@ Deno.test("a cache that was told the names of its pictures knows them; others ha
     const named = join(folder, "named");
     const writer = await CacheWriter.open(named, description);
     while (writer.next > 0) {
-      const { pictures: first, next: count } = writer;
+      const { samples: first, next: count } = writer;
       await writer.add({ ...shard(first, count), names: names.slice(first, first + count) });
     }
     await writer.finish();

@@ -58,7 +58,7 @@ Deno.test("VAE: where tiles meet, the picture changes by less than half of what 
       const settings = { half: "decode", batch: 1, size: sides(width), tile: sides(tile) } as const;
       using coder = await PictureCoder.create(device, small, settings, weights.floats);
       let tiles = 0;
-      return { out: await coder.run(from, (_, total) => tiles = total), tiles };
+      return { out: await coder.run(from, (_, total) => void (tiles = total)), tiles };
     };
     const whole = await decoded(latent, 40);
     const tiled = await decoded(latent, 40, 16);

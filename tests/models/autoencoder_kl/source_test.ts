@@ -7,11 +7,8 @@ import {
   type AutoencoderKLConfig,
   autoencoderKLParameters,
 } from "../../../models/autoencoder_kl/model.ts";
-import {
-  findAutoencoderKL,
-  NonFiniteAutoencoderError,
-  readAutoencoderKL,
-} from "../../../models/autoencoder_kl/source.ts";
+import { findAutoencoderKL, readAutoencoderKL } from "../../../models/autoencoder_kl/source.ts";
+import { NonFiniteCodecError } from "../../../models/codec.ts";
 import { withFolder } from "../../cli/runs.ts";
 import { loadConfig, loadGolden } from "../../golden.ts";
 
@@ -92,7 +89,7 @@ Deno.test("VAE: encoders are the same under other names and with other decoders,
     await assert.rejects(
       read(folder),
       (error) =>
-        error instanceof NonFiniteAutoencoderError && error.exitCode === 3 &&
+        error instanceof NonFiniteCodecError && error.exitCode === 3 &&
         /decoder\.conv_in\.bias/.test(error.message),
     );
   });

@@ -9,8 +9,8 @@ import { scale } from "../../../scale.ts";
 import {
   assertRefuses,
   assertSameTensors,
+  bytesIn,
   checkpointOf,
-  namesIn,
   onWasm,
   type Running,
   start,
@@ -36,13 +36,6 @@ const encode = (vae: string, data: string, out: string, ...args: string[]): stri
 ];
 
 const tinyDiT = [...words("--patch 2 --hidden 16 --heads 2 --depth 1 --batch-size 4"), ...onWasm];
-
-async function bytesOf(folder: string): Promise<Map<string, string>> {
-  const names = await namesIn(folder);
-  const read = async (name: string) =>
-    [name, (await Deno.readFile(join(folder, name))).toBase64()] as const;
-  return new Map(await Promise.all(names.map(read)));
-}
 
 Deno.test("latent diffusion without a download, from pictures to pictures", async () => {
   await withFolder(async (folder) => {
@@ -124,7 +117,7 @@ Deno.test("encode: killed and stopped, a cache ends with the same bytes; another
       await running.finished();
       // How many pictures are encoded at a time does not matter either.
       await succeed(...encode(vae, data, killed, "--batch-size", "3"));
-      assert.deepEqual(await bytesOf(killed), await bytesOf(whole));
+      assert.deepEqual(await bytesIn(killed), await bytesIn(whole));
     }
 
     const about = JSON.parse(await succeed("info", whole, "--verify"));
@@ -140,7 +133,11 @@ Deno.test("encode: killed and stopped, a cache ends with the same bytes; another
       [words("encode --out x"), 2, /--ckpt is needed/],
       [["encode", "--ckpt", vae], 2, /--out is needed/],
       [["encode", "--ckpt", data, "--out", "x"], 1, /a bare weights file needs --config/],
-      [words("encode dit --ckpt x"), 2, /encode: there is none for a DiT, only for vae/],
+      [
+        words("encode dit --ckpt x"),
+        2,
+        /encode: there is none for a DiT, only for tokenizer and vae/,
+      ],
       [
         ["train", "dit", "--data-path", whole, "--flip", ...tinyDiT],
         1,
