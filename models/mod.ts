@@ -63,7 +63,7 @@ export {
   autoencoderKLParameters,
 } from "./autoencoder_kl/model.ts";
 export { dit, type DiTConfig, ditConfigs, ditParameters } from "./dit/model.ts";
-export type { Conditioning } from "./dit/blocks.ts";
+export { type Conditioning, conditionings } from "./dit/blocks.ts";
 export {
   walt,
   type WaltConfig,
