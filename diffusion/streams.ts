@@ -15,6 +15,8 @@ export const streams = {
   posterior: 7,
   selfConditioning: 8,
   framePrediction: 9,
+  lowResolutionNoise: 10,
+  noiseLevel: 11,
 } as const;
 
 /** A seed (a whole number up to 2^53) as the two 32-bit words of the generator's key. */

@@ -30,6 +30,9 @@ export interface PlannedClip {
 export const clipNameOf = ({ file, window: { places } }: PlannedClip): string =>
   `${file.name} ${places[0].index}-${places.at(-1)!.index}`;
 
+/** The file that a clip is called after. */
+export const fileOfClip = (name: string): string => name.replace(/ \d+-\d+$/, "");
+
 /** What became of a file, and its clips. */
 export interface PlannedFile {
   readonly file: FoundClip;

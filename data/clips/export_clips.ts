@@ -8,6 +8,7 @@ import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { writeSamplesNpz } from "../../formats/tensors/npz.ts";
 import { type ClipFormat, writeClip } from "../../formats/video/clip_files.ts";
 import { captionFile } from "./clip_captions.ts";
+import { fileOfClip } from "./clip_plan.ts";
 import type { ClipSet } from "./clip_set.ts";
 
 /** How clips are stored. */
@@ -64,7 +65,7 @@ function fileNames(set: ClipSet): { readonly folder: string; readonly stem: stri
   const files = Array.from({ length: set.length }, (_, index) => {
     const hasClass = set.classNames.length > 1 || set.clipName(index).includes("/");
     const folder = hasClass ? set.classNames[set.label(index)] : "";
-    const file = basename(set.clipName(index).replace(/ \d+-\d+$/, ""));
+    const file = basename(fileOfClip(set.clipName(index)));
     return { folder, stem: basename(file, extname(file)) };
   });
   const groups = Map.groupBy(files, ({ folder, stem }) => join(folder, stem));

@@ -20,7 +20,7 @@ import { openSafetensors, type TensorReader } from "../../formats/tensors/safete
 import type { HostArray } from "../../kernels/shape.ts";
 import type { WeightType } from "../../nn/parameters.ts";
 import { traceWalt, type WaltBatch, waltInputShapes } from "./graph.ts";
-import { mixesImages, type WaltConfig, waltParameters } from "./model.ts";
+import { mixingProblem, type WaltConfig, waltParameters } from "./model.ts";
 
 const flag: WholeRange = { least: 0, most: 1, meaning: "it is 0 or 1" };
 const timestep: WholeRange = {
@@ -72,13 +72,9 @@ export async function readWaltCase(
       : readWhole(reader, `input.${name}`, shape, rangeOf(name, config));
   }
   const images = (inputs.isImage as Int32Array).includes(1);
-  if (mixesImages(config, images, size.textGroups)) {
-    throw new InputError(
-      `${path}: ${
-        images ? "input.isImage" : "input.text"
-      }: cross-attention in the windows of the ` +
-        "layer is for clips alone, with one caption each",
-    );
+  const problem = mixingProblem(config, images, size.textGroups);
+  if (problem !== undefined) {
+    throw new InputError(`${path}: ${images ? "input.isImage" : "input.text"}: ${problem}`);
   }
   const traced = traceWalt(config, { ...size, images }, weights);
   const sources = new Map([

@@ -23,7 +23,7 @@ const configSchema: z.ZodType<WaltConfig> = z.strictObject({
   classes: z.int().min(1).max(1_000_000).nullable(),
   nullClass: z.boolean(),
   adaLNRank: count.nullable(),
-  spatialWindow: z.tuple([count, count]),
+  spatialWindow: z.tuple([count, count]).nullable(),
   spatioTemporalWindow: z.tuple([count, count, count]).nullable(),
   queryKeyNorm: z.boolean(),
   selfConditioning: z.boolean(),
@@ -49,9 +49,23 @@ export function checkWaltConfig(value: unknown, where: string): WaltConfig {
       requireMultiple(where, [side, size], ["even, as half of it is given", 2], "sizes");
     }
   });
-  checkWindow(config, 0, `${where}: spatialWindow`);
+  if (config.spatialWindow) checkWindow(config, 0, `${where}: spatialWindow`);
   if (config.spatioTemporalWindow) checkWindow(config, 1, `${where}: spatioTemporalWindow`);
+  checkSpatial(config, where);
   return config;
+}
+
+/** Requires windows, and spatial ones where cross-attention has them. */
+function checkSpatial(config: WaltConfig, where: string): void {
+  const { spatialWindow, spatioTemporalWindow, textWidth, crossAttentionWindow } = config;
+  if (spatialWindow !== null) return;
+  if (spatioTemporalWindow === null) {
+    throw new InputError(`${where}: one of spatialWindow and spatioTemporalWindow must be there`);
+  }
+  if (textWidth === null || crossAttentionWindow === "layer") return;
+  throw new InputError(
+    `${where}: spatialWindow must be there for text, or crossAttentionWindow be "layer"`,
+  );
 }
 
 /** Requires that the windows of a layer tile the grid. */

@@ -70,8 +70,11 @@ export interface WaltConfig {
   readonly nullClass: boolean;
   /** Rank r of what layers add to the modulation that they share; null: each has a full one. */
   readonly adaLNRank: number | null;
-  /** Patches of the windows of layers 0, 2, 4, ...: rows and columns. Divides the grid. */
-  readonly spatialWindow: readonly [rows: number, columns: number];
+  /**
+   * Patches of the windows of layers 0, 2, 4, ...: rows and columns. Divides the grid. Null: all layers are
+   * spatio-temporal, as in full attention, and there are no stacks of pictures.
+   */
+  readonly spatialWindow: readonly [rows: number, columns: number] | null;
   /** Patches of the windows of layers 1, 3, 5, ...; null: all layers are spatial. Divides the grid. */
   readonly spatioTemporalWindow: Box | null;
   /** Whether queries and keys are normalised. */
@@ -129,12 +132,12 @@ export const gridOf = ({ latentFrames, latentSize: [height, width], patch }: Wal
 ];
 
 /** Whether a layer attends within frames: layers are spatial and spatio-temporal in turn. */
-const isSpatial = ({ spatioTemporalWindow }: WaltConfig, layer: number): boolean =>
-  spatioTemporalWindow === null || layer % 2 === 0;
+const isSpatial = ({ spatialWindow, spatioTemporalWindow }: WaltConfig, layer: number): boolean =>
+  spatioTemporalWindow === null || (spatialWindow !== null && layer % 2 === 0);
 
 /** Windows of the self-attention of a layer. */
 export const windowOf = (config: WaltConfig, layer: number): Box =>
-  isSpatial(config, layer) ? [1, ...config.spatialWindow] : config.spatioTemporalWindow!;
+  isSpatial(config, layer) ? [1, ...config.spatialWindow!] : config.spatioTemporalWindow!;
 
 /** Steps of a layer that are modulated: attention, cross-attention if there is text, MLP. */
 const branchesOf = ({ textWidth }: WaltConfig): number => textWidth === null ? 2 : 3;
@@ -476,18 +479,22 @@ function checkInputs(config: WaltConfig, inputs: WaltInputs): void {
         `${config.latentFrames} latent frames`,
     );
   }
-  if (mixesImages(config, inputs.isImage !== undefined, inputs.text?.shape[1])) {
-    throw new RangeError("walt: cross-attention in the windows of the layer is for clips alone");
-  }
+  const problem = mixingProblem(config, inputs.isImage !== undefined, inputs.text?.shape[1]);
+  if (problem !== undefined) throw new RangeError(`walt: ${problem}`);
 }
 
-/** Whether the windows of cross-attention would hold several pictures, or frames with other captions. */
-export function mixesImages(
-  { textWidth, crossAttentionWindow }: WaltConfig,
+/** Why pictures of a stack, or frames with captions of their own, would be mixed; undefined: they are not. */
+export function mixingProblem(
+  { textWidth, crossAttentionWindow, spatialWindow }: WaltConfig,
   images: boolean,
   textGroups = 1,
-): boolean {
-  return textWidth !== null && crossAttentionWindow === "layer" && (images || textGroups > 1);
+): string | undefined {
+  if (images && spatialWindow === null) {
+    return "attention that spans time in all layers is for clips alone";
+  }
+  if (textWidth === null || crossAttentionWindow === "spatial") return undefined;
+  if (!images && textGroups === 1) return undefined;
+  return "cross-attention in the windows of the layer is for clips alone, with one caption each";
 }
 
 /**

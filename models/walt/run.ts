@@ -8,18 +8,17 @@ import type { ImageDataset } from "../../data/dataset.ts";
 import type { LatentDataset } from "../../data/latents/dataset.ts";
 import { seedWords } from "../../diffusion/streams.ts";
 import type { Device } from "../../kernels/device.ts";
-import { pictureBatches } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
-import { jointBatches } from "./batches.ts";
+import { waltBatches } from "./batches.ts";
+import type { WaltDataset } from "./conditions.ts";
 import { overrideWaltConfig } from "./config.ts";
 import { gridOf, type WaltConfig, waltParameters } from "./model.ts";
 import { RunClips } from "./run_clips.ts";
 import type { WaltRun } from "./settings.ts";
 import { waltTrainingGraphs } from "./step.ts";
 import type { Box } from "./windows.ts";
-import { checkTrained } from "./workload.ts";
 
 /** What must be known of clips, or of a cache of latents, to train on them. */
 type TrainedClips =
@@ -49,7 +48,7 @@ export function configForClips(
     latentFrames: data.frames ?? 1,
     latentSize: [data.height, data.width],
     latentChannels: channelsOf(data),
-    classes: data.classNames.length,
+    classes: base.textWidth === null ? data.classNames.length : null,
     ...given,
   };
   const config = overrideWaltConfig(
@@ -57,7 +56,6 @@ export function configForClips(
     { ...usualWindows(sized), ...given },
     `model for ${data.name}`,
   );
-  checkTrained(config, data.name);
   checkClips(config, data);
   return config;
 }
@@ -97,25 +95,21 @@ function checkClips(config: WaltConfig, data: TrainedClips): void {
 /** Trains, and returns the trainer with its states on the device. */
 export async function trainWalt(
   device: Device,
-  dataset: ImageDataset,
+  dataset: WaltDataset,
   plan: RunPlan<WaltRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
 ): Promise<Trainer> {
   const { description, samples, folder } = plan;
   const { config, run } = description;
-  const { seed, batchSize, flip } = run;
+  const { seed, batchSize, flip, imageShare } = run;
   checkClips(config, dataset);
   return await runTraining(
     device,
     {
       specifications: waltParameters(config),
       graphs: waltTrainingGraphs(config, run),
-      batches: (startStep) => {
-        const options = { seed, batchSize, flip, startStep };
-        return run.imageShare > 0
-          ? jointBatches(dataset, { ...options, imageShare: run.imageShare })
-          : pictureBatches(dataset, options);
-      },
+      batches: (startStep) =>
+        waltBatches(dataset, { seed, batchSize, flip, imageShare, startStep }),
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
       drawer: async ({ averages }) =>
         samples && folder !== undefined && !run.latents

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { type ClipCuts, clipCutsSchema } from "../../data/clips/cuts.ts";
 import { latentSettingsSchema } from "../../data/latents/cache.ts";
+import { trainingSteps } from "../../diffusion/schedule.ts";
 import type { Description } from "../../training/checkpoints/manifest.ts";
 import {
   type CommonSettings,
@@ -34,5 +35,14 @@ export const waltSettingsSchema: z.ZodType<WaltSettings> = z.strictObject({
   framePrediction: share,
   imageShare: share,
   cuts: clipCutsSchema.optional(),
+  text: z.strictObject({ path: z.string(), fingerprint: z.string(), words: positive }).optional(),
+  lowResolution: z.strictObject({
+    maxNoise: z.int().min(0).max(trainingSteps - 1),
+    cache: z.strictObject({
+      path: z.string(),
+      fingerprint: z.string(),
+      latents: latentSettingsSchema,
+    }).optional(),
+  }).optional(),
   latents: latentSettingsSchema.optional(),
 });

@@ -6,7 +6,6 @@
 import { ripple } from "../../base/ripple.ts";
 import { trainingSteps } from "../../diffusion/schedule.ts";
 import { elementCount, type HostArray } from "../../kernels/shape.ts";
-import { InputError } from "../../base/errors.ts";
 import { seedWords } from "../../diffusion/streams.ts";
 import type { TracedModel, TrainingWorkload, Workload, WorkSize } from "../family.ts";
 import { traceWalt, type WaltBatch, waltInputShapes } from "./graph.ts";
@@ -43,12 +42,11 @@ export function waltWorkload(config: WaltConfig, size: WorkSize): Workload {
 
 /**
  * The step of `tessera train walt`: noise, both passes of self-conditioning, loss, clipping, AdamW, average.
- *
- * @throws InputError for models with text or a low resolution, which are not trained here
+ * A low resolution is made of the latents that it is trained on.
  */
 export function waltTrainingWorkload(config: WaltConfig, { batch }: WorkSize): TrainingWorkload {
-  checkTrained(config, "training workload");
-  const { latentChannels, latentFrames, latentSize, classes, nullClass } = config;
+  const { latentChannels, latentFrames, latentSize, classes, textWidth } = config;
+  const { words } = clips(batch);
   const latents = ripple(elementCount([batch, latentChannels, latentFrames, ...latentSize]), 1);
   const numbers = (value: (index: number) => number) =>
     Int32Array.from({ length: batch }, (_, index) => value(index));
@@ -56,30 +54,25 @@ export function waltTrainingWorkload(config: WaltConfig, { batch }: WorkSize): T
     specifications: waltParameters(config),
     graphs: waltTrainingGraphs(config, {
       batchSize: batch,
-      labelDropout: nullClass ? 0.1 : 0,
+      labelDropout: 0.1,
       selfConditioning: 0.9,
       framePrediction: 0.1,
       imageShare: 0,
       clipNorm: 1,
+      text: textWidth === null ? undefined : { path: "", fingerprint: "", words },
+      lowResolution: config.lowResolution ? { maxNoise: 300 } : undefined,
     }),
     constants: { seed: seedWords(1) },
     inputs: (step) => ({
       images: latents,
       ...(classes !== null && { labels: numbers((index) => index % classes) }),
+      ...(textWidth !== null && {
+        text: ripple(batch * words * textWidth, 2),
+        textMask: new Int32Array(batch * words).fill(1),
+      }),
       samples: numbers((index) => step * batch + index),
     }),
   };
-}
-
-/**
- * Requires that latents and labels are all that a model is trained on.
- *
- * @throws InputError naming what else it takes
- */
-export function checkTrained({ textWidth, lowResolution }: WaltConfig, where: string): void {
-  const lacking = textWidth !== null ? "text" : lowResolution ? "a low resolution" : undefined;
-  if (lacking === undefined) return;
-  throw new InputError(`${where}: a W.A.L.T with ${lacking} is not trained by this tool`);
 }
 
 /** Some time steps and labels; no given frames, and captions of words only. */

@@ -32,7 +32,11 @@ export const waltModelFlags = group("Model:", {
     "rank of a layer's own modulation; full: nothing is shared",
     orWord("full", size),
   ),
-  spatialWindow: optional("--spatial-window <h,w>", "windows of even layers, in patches", sizes(2)),
+  spatialWindow: optional(
+    "--spatial-window <h,w|none>",
+    "windows of even layers, in patches; none: all are spatio-temporal",
+    orWord("none", sizes(2)),
+  ),
   spatioTemporalWindow: optional(
     "--spatio-temporal-window <f,h,w|none>",
     "windows of odd layers; none: all are spatial",
@@ -61,7 +65,7 @@ function waltOverrides(values: ModelValues): Partial<WaltConfig> {
     latentFrames: own.latentFrames,
     latentSize: own.latentSize,
     adaLNRank: own.adalnRank === "full" ? null : own.adalnRank,
-    spatialWindow: own.spatialWindow,
+    spatialWindow: own.spatialWindow === "none" ? null : own.spatialWindow,
     spatioTemporalWindow: own.spatioTemporalWindow === "none" ? null : own.spatioTemporalWindow,
   };
   // Their lengths are those of the parsers.

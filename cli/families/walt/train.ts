@@ -27,6 +27,13 @@ import { assetPath } from "../../terminal/assets.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import type { TrainingCommand } from "../training.ts";
+import {
+  checkTold,
+  lowResolutionCache,
+  toldBy,
+  type WaltData,
+  withConditions,
+} from "./conditions.ts";
 import { waltFields } from "./model_flags.ts";
 import type { TrainWaltOptions } from "./train_flags.ts";
 
@@ -45,25 +52,26 @@ function multiplyAddsOf(config: WaltConfig): number {
   return graphCost(makeGraph("forward", { outputs: { out } })).multiplyAdds;
 }
 
-/** What is trained on: pixels of clips, or a cache of latents. */
-type WaltData = ClipSet | LatentDataset;
-
 /** Training of W.A.L.T's denoiser. */
 export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSettings, WaltData> = {
   family: waltFamily,
   shipped,
   async open(place, values, _, events) {
-    if (await isLatentCache(place)) return await openLatentCache(place);
+    const conditioned = async (clips: ClipSet | LatentDataset) =>
+      await withConditions(clips, values.text, lowResolutionCache(clips, values.lowResolution));
+    if (await isLatentCache(place)) return await conditioned(await openLatentCache(place));
     const { channels, seed } = values;
     const size = values.size ?? { width: shippedSide, height: shippedSide };
     const clips = isShipped(place)
       ? await openClipData(shipped.name, { ...values, size }, { channels, seed })
       : await openClipData(place, values, { channels, ...events });
     if (values.previewData !== undefined) await previewClips(clips, values.previewData);
-    return clips;
+    return await conditioned(clips);
   },
   async reopen(place, { config, run, classNames }, events) {
-    if (await isLatentCache(place)) return await openLatentCache(place);
+    const conditioned = async (clips: ClipSet | LatentDataset) =>
+      await withConditions(clips, run.text?.path, run.lowResolution?.cache?.path);
+    if (await isLatentCache(place)) return await conditioned(await openLatentCache(place));
     requirePixels(place, run);
     const { latentFrames: frames, latentSize: [height, width], latentChannels: channels } = config;
     const values = {
@@ -72,40 +80,59 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       frames,
       size: { width, height },
     };
-    return isShipped(place)
-      ? await openClipData(shipped.name, values, { channels, seed: run.seed })
-      : await openClipData(place, values, { channels, classNames, ...events });
+    return await conditioned(
+      isShipped(place)
+        ? await openClipData(shipped.name, values, { channels, seed: run.seed })
+        : await openClipData(place, values, { channels, classNames, ...events }),
+    );
   },
   configure: (base, data, values) =>
-    configForClips({ ...base, framePrediction: values.framePrediction > 0 }, data, {
-      patch: isLatentDataset(data) ? undefined : usualPatch,
-      ...definedFields(waltFields.overrides(base, values)),
-    }),
+    configForClips(
+      {
+        ...base,
+        framePrediction: values.framePrediction > 0,
+        textWidth: base.textWidth ?? data.captions?.features.width ?? null,
+        lowResolution: base.lowResolution || values.lowResolution !== undefined,
+      },
+      data,
+      {
+        patch: isLatentDataset(data) ? undefined : usualPatch,
+        ...definedFields(waltFields.overrides(base, values)),
+      },
+    ),
   learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 5e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings({ values }, { nullClass }, common, data) {
+  settings({ values }, config, common, data) {
     const { fps, stride, hop, folderFps, crop } = values;
     return {
       ...common,
       batchSize: values.batchSize,
-      labelDropout: nullClass ? values.labelDropout : 0,
+      labelDropout: config.nullClass || config.textWidth !== null ? values.labelDropout : 0,
       selfConditioning: values.selfConditioning,
       framePrediction: values.framePrediction,
       imageShare: values.imageShare,
       ...(isLatentDataset(data)
         ? { latents: data.latents }
         : { cuts: { fps, stride, hop, folderFps, crop } }),
+      ...toldBy(values, config, data),
     };
   },
-  check({ latentFrames }, settings, data) {
+  check(config, settings, data) {
     checkLatents(settings, data);
-    if (settings.imageShare === 0 || latentFrames > 1) return;
+    checkTold(config, settings, data);
+    if (settings.imageShare === 0 || config.latentFrames > 1) return;
     throw new UsageError("--image-share is for clips; what has one frame is a picture already");
   },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
-  samples({ values, given }, { latentChannels }, before) {
+  samples({ values, given }, { latentChannels, textWidth, lowResolution }, before) {
     const samples = sampleSchedule(values, given, before);
-    if (samples === undefined || latentChannels === 1 || latentChannels === 3) return samples;
+    if (samples === undefined) return samples;
+    if (textWidth !== null || lowResolution) {
+      throw new UsageError(
+        "--sample-every draws clips of classes, from neither text nor a low resolution",
+      );
+    }
+    if (latentChannels === 1 || latentChannels === 3) return samples;
     throw new UsageError(
       `--sample-every draws clips of 1 or 3 channels, the model has ${latentChannels}`,
     );
@@ -134,6 +161,7 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     try {
       return await trainWalt(device, data, plan, events);
     } finally {
+      data.captions?.features[Symbol.dispose]();
       if (!isLatentDataset(data)) data.close();
     }
   },

@@ -40,11 +40,27 @@ export const trainWaltFlags = {
     }),
     labelDropout: flag(
       "--label-dropout <p>",
-      "probability that a label becomes the null class, for guidance",
+      "probability that class and caption are left out, for guidance",
       share,
       0.1,
     ),
     flip: toggle("--flip", "mirror half of the clips, left to right"),
+    text: optional(
+      "--text <file>",
+      "features of the clips' captions, safetensors; the model is told them in place of classes",
+      text,
+    ),
+    lowResolution: optional(
+      "--low-resolution <cache|means>",
+      "train to enlarge: a cache of the same clips at half the size, or means of 2 x 2 pixels",
+      text,
+    ),
+    lowResolutionNoise: flag(
+      "--low-resolution-noise <t>",
+      "highest time step of the noise in the low resolution",
+      integer({ min: 0, max: 999 }),
+      300,
+    ),
   }),
   ...clipFlags,
   ...group("Clips:", {

@@ -1,7 +1,10 @@
-/** Batches of joint training: which elements are stacks of pictures, and what they hold. */
+/** Batches: which elements are stacks of pictures, what they hold, and what the model is told of them. */
 import assert from "node:assert/strict";
 import type { ImageDataset } from "../../../data/dataset.ts";
-import { jointBatches } from "../../../models/walt/batches.ts";
+import type { LatentDataset } from "../../../data/latents/dataset.ts";
+import type { TextFeatures } from "../../../data/text_features.ts";
+import { captionsOf } from "../../../models/walt/conditions.ts";
+import { waltBatches } from "../../../models/walt/batches.ts";
 
 const [channels, frames, plane] = [2, 3, 4];
 const length = channels * frames * plane;
@@ -26,15 +29,16 @@ const clips: ImageDataset = {
 
 /** The elements of some steps, by their numbers. */
 async function elements(imageShare: number, batchSize: number, startStep: number, steps: number) {
-  const source = jointBatches(clips, { seed: 5, batchSize, startStep, imageShare });
+  const groups = imageShare > 0 ? frames : 1;
+  const source = waltBatches(clips, { seed: 5, batchSize, startStep, imageShare });
   const found = new Map<number, { image: number; labels: number[]; values: number[] }>();
   for (let step = 0; step < steps; step++) {
     const { inputs: { images, labels, isImage, samples }, images: count } = await source.next();
     assert.equal(count, batchSize);
     samples.forEach((sample, n) =>
       found.set(sample, {
-        image: isImage[n],
-        labels: [...labels.slice(n * frames, (n + 1) * frames)],
+        image: isImage?.[n] ?? 0,
+        labels: [...labels.slice(n * groups, (n + 1) * groups)],
         values: [...images.slice(n * length, (n + 1) * length)],
       })
     );
@@ -77,5 +81,71 @@ Deno.test("a share of 0 has clips only, one of 1 stacks only", async () => {
   for (const share of [0, 1]) {
     const found = await elements(share, 4, 0, 5);
     assert([...found.values()].every(({ image }) => image === share));
+    assert([...found.values()].every(({ labels }) => labels.length === (share ? frames : 1)));
   }
+});
+
+/** Features whose numbers say the row, two words of one number each. */
+const features: TextFeatures = {
+  path: "captions",
+  names: Array.from({ length: 10 }, (_, index) => index % 2 ? `clip ${index}` : `${index}.mp4`),
+  words: 2,
+  width: 1,
+  fingerprint: "captions",
+  rowOf: (name) => features.names.indexOf(name),
+  read(row, text, mask) {
+    text.fill(row);
+    mask.set([1, row % 2]);
+  },
+  [Symbol.dispose]() {},
+};
+
+/** Latents whose numbers say the index; those of mirrored clips are 100 more. */
+const small = {
+  ...clips,
+  height: 1,
+  width: 1,
+  mirrorOf: (index: number) => 100 + index,
+  read: (indices: ArrayLike<number>, out: Float32Array) => void out.fill(indices[0]),
+} as unknown as LatentDataset;
+
+Deno.test("captions and low resolutions are those of the clips that elements are made of", async () => {
+  const clipName = (index: number) => index % 2 ? `clip ${index}` : `${index}.mp4 0-3`;
+  const captions = captionsOf({ ...clips, clipName }, features);
+  assert.deepEqual([...captions.rows], [...clips.classNames.keys(), 3, 4, 5, 6, 7, 8, 9]);
+  for (const imageShare of [0, 0.5]) {
+    const told = { ...clips, captions, lowResolution: small };
+    const source = waltBatches(told, {
+      seed: 5,
+      batchSize: 8,
+      startStep: 0,
+      imageShare,
+      flip: true,
+    });
+    const groups = imageShare > 0 ? frames : 1;
+    let mirrored = 0;
+    for (let step = 0; step < 4; step++) {
+      const { inputs } = await source.next();
+      const [images, text, textMask, low] = ["images", "text", "textMask", "lowResolution"]
+        .map((name) => [...inputs[name]]);
+      for (let n = 0; n < 8; n++) {
+        const from = sources(images.slice(n * length, (n + 1) * length)).map(([index]) => index);
+        const rows = text.slice(2 * n * groups, 2 * (n + 1) * groups).filter((_, i) => i % 2 === 0);
+        assert.deepEqual(rows, from.slice(0, groups));
+        const masks = textMask.slice(2 * n * groups, 2 * (n + 1) * groups);
+        assert.deepEqual(masks, rows.flatMap((row) => [1, row % 2]));
+        const lows = low.slice(n * channels * frames, n * channels * frames + frames);
+        mirrored += Number(lows[0] >= 100);
+        assert.deepEqual(lows.map((value) => value % 100), from);
+      }
+    }
+    assert(mirrored > 0);
+  }
+});
+
+Deno.test("clips without names have no captions", () => {
+  assert.throws(
+    () => captionsOf(clips, features),
+    /numbers: does not say what its clips are called/,
+  );
 });

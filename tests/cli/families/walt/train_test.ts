@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { ripple } from "../../../../base/ripple.ts";
 import { CacheWriter } from "../../../../data/latents/writer.ts";
+import { namesMetadata } from "../../../../data/sample_names.ts";
+import { writeSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import { writeClipAs } from "../../../data/clips/files.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import {
@@ -83,17 +85,23 @@ Deno.test("train walt: 6 steps equal 3 and 3 resumed, bit for bit, in parts too"
   });
 });
 
+const clips = 6;
+
 /** Writes a cache of latents of clips, some of each of two classes. */
-async function writeCache(folder: string, frames: number | undefined): Promise<void> {
-  const latent = { channels: 2, frames, height: 4, width: 4 };
-  const clips = 6;
+async function writeCache(
+  folder: string,
+  frames: number | undefined,
+  side = 4,
+  seed = 1,
+): Promise<void> {
+  const latent = { channels: 2, frames, height: side, width: side };
   const writer = await CacheWriter.open(folder, {
     format: "tessera-latents",
     version: 1,
     autoencoder: { config: { family: "other" }, path: "tokenizer", hash: "0".repeat(64) },
     source: { path: "clips", fingerprint: "made up", pictures: clips },
     classNames: ["slow", "fast"],
-    pixels: { channels: 3, frames, height: 16, width: 16 },
+    pixels: { channels: 3, frames, height: 4 * side, width: 4 * side },
     latent,
     posterior: false,
     mirrored: false,
@@ -101,10 +109,98 @@ async function writeCache(folder: string, frames: number | undefined): Promise<v
     shardLength: clips,
   });
   const labels = Int32Array.from({ length: clips }, (_, index) => index % 2);
-  const latents = ripple(clips * latent.channels * (frames ?? 1) * 16, 1, 3);
-  await writer.add({ latents, labels });
+  const latents = ripple(clips * latent.channels * (frames ?? 1) * side ** 2, seed, 3);
+  await writer.add({ latents, labels, names: clipNames });
   await writer.finish();
 }
+
+const clipNames = Array.from({ length: clips }, (_, index) => `clip ${index}`);
+
+/** Writes features of captions, of three words of six numbers. */
+async function writeFeatures(path: string, names: readonly string[], seed = 1): Promise<void> {
+  const shape = [names.length, 3, 6];
+  const words = Int32Array.from({ length: 3 * names.length }, (_, index) => Number(index % 3 < 2));
+  await writeSafetensors(path, [
+    { name: "text", type: "F32", shape, data: ripple(18 * names.length, seed) },
+    { name: "textMask", type: "I32", shape: shape.slice(0, 2), data: words },
+  ], namesMetadata(names));
+}
+
+/** The description of a run. */
+async function descriptionOf(folder: string) {
+  return JSON.parse(await Deno.readTextFile(join(folder, "config.json"))).description;
+}
+
+/** Trains on a cache, whole and in two parts, and returns the description of the run. */
+async function trainTwice(folder: string, ...flags: string[]) {
+  const every = ["--ckpt-every", "1", "--warmup", "0", ...flags];
+  const whole = await train(folder, "--steps", "2", ...every);
+  const parts = await train(folder, "--steps", "1", ...every);
+  await succeed("train", "walt", "--resume", parts, "--steps", "2", ...onWasm);
+  await assertSameCheckpoint(checkpointOf(parts, 2), checkpointOf(whole, 2));
+  return await descriptionOf(whole);
+}
+
+Deno.test("train walt --text: captions by the names of clips; resumed with the same bits and text", async () => {
+  await withFolder(async (folder) => {
+    const [cache, captions] = [join(folder, "cache"), join(folder, "captions.safetensors")];
+    await writeCache(cache, 3);
+    await writeFeatures(captions, clipNames.toReversed());
+    const flags = ["--data-path", cache, "--text", captions];
+    const { config, run: { text } } = await trainTwice(folder, ...flags, "--image-share", "0.5");
+    assert.deepEqual([config.classes, config.textWidth], [null, 6]);
+    assert.deepEqual([text.path, text.words], [captions, 3]);
+    await writeFeatures(captions, clipNames, 2);
+    const { err } = await run(
+      "train",
+      "walt",
+      "--resume",
+      join(folder, "000-WALT-XS"),
+      "--steps",
+      "3",
+    );
+    assert.match(err, /captions\.safetensors: is not the text that the run was begun with/);
+    await writeFeatures(captions, clipNames.slice(1));
+    const missing = await run("train", "walt", ...tiny, ...flags, "--dry-run");
+    assert.match(missing.err, /captions\.safetensors: no text of "clip 0"; the nearest are "clip /);
+  });
+});
+
+Deno.test("train walt --low-resolution: from means of pixels, or a cache of half the size", async () => {
+  await withFolder(async (folder) => {
+    const [cache, small] = [join(folder, "cache"), join(folder, "small")];
+    await writeCache(cache, 3);
+    await writeCache(small, 3, 2, 5);
+    const ofPixels = await train(folder, "--steps", "1", "--low-resolution", "means");
+    const { config, run: { lowResolution } } = await descriptionOf(ofPixels);
+    assert.equal(config.lowResolution, true);
+    assert.deepEqual(lowResolution, { maxNoise: 300 });
+    const flags = ["--data-path", cache, "--low-resolution", small];
+    const { run: settings } = await trainTwice(folder, ...flags, "--low-resolution-noise", "50");
+    assert.deepEqual(settings.lowResolution.maxNoise, 50);
+    assert.equal(settings.lowResolution.cache.path, small);
+    assert.equal(settings.lowResolution.cache.latents.scale.length, 2);
+    await Deno.remove(small, { recursive: true });
+    await writeCache(small, 3, 2, 6);
+    const resumed = await run(
+      "train",
+      "walt",
+      "--resume",
+      join(folder, "001-WALT-XS"),
+      "--steps",
+      "3",
+    );
+    assert.match(resumed.err, /small: is not the low resolution that the run was begun with/);
+    const refusals: [string[], RegExp][] = [
+      [["--data-path", cache, "--low-resolution", cache], /half the size: height 4, not 2/],
+      [["--data-path", cache, "--low-resolution", "means"], /latents need a cache of half/],
+      [["--low-resolution", small], /pixels are enlarged from their means/],
+    ];
+    for (const [flags, message] of refusals) {
+      assert.match((await run("train", "walt", ...tiny, "--dry-run", ...flags)).err, message);
+    }
+  });
+});
 
 Deno.test("train walt on caches of latents: clips, and pictures as clips of one frame", async () => {
   await withFolder(async (folder) => {
@@ -125,11 +221,15 @@ Deno.test("train walt on caches of latents: clips, and pictures as clips of one 
 
 Deno.test("train walt refuses what does not fit, with the nearest valid values", async () => {
   const cases: [string, RegExp][] = [
-    ["--model WALT-L-text", /a W\.A\.L\.T with text is not trained by this tool/],
+    ["--model WALT-L-text", /the model is told text: --text FILE gives the features/],
     ["--model DiT-XS/4", /DiT-XS\/4 is a dit, not a walt/],
     ["--spatio-temporal-window 2,4,4", /2 does not divide 3 latent frames; nearest: 1 and 3/],
     ["--patch 3", /height of the latent 8 is not divisible by the patch 3/],
     ["--num-classes 4", /the data set has classes 8, the model 4/],
+    [
+      "--spatial-window none --image-share 0.5",
+      /--image-share 0\.5: attention that spans time in all/,
+    ],
     ["--self-conditioning 2", /--self-conditioning 2/],
     ["--frames 2 --image-share -1", /--image-share -1/],
   ];
