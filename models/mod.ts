@@ -49,7 +49,9 @@ export {
   codingMemory,
   type CodingPlan,
   type CodingProgress,
+  type CodingRequest,
   type CodingSettings,
+  type CodingTarget,
   type Direction,
   planCoding,
 } from "./coder.ts";
