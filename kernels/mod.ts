@@ -83,6 +83,7 @@ export { mean, reduceMaximum, reduceSum } from "./ops/reduce/op.ts";
 export { linear, matmul } from "./ops/matmul/op.ts";
 export { convolution, type ConvolutionOptions } from "./ops/convolution/op.ts";
 export { groupNorm, type GroupNormOptions } from "./ops/group_norm/op.ts";
+export { averagePool, maximumPool, type PoolingOptions } from "./ops/pooling/op.ts";
 export {
   blurPool,
   depthToSpace,

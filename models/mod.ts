@@ -98,3 +98,12 @@ export { type DiTStepSettings, ditTrainingGraph, ditTrainingGraphs } from "./dit
 export { type NaViTLoss, type NaViTStepSettings, navitTrainingGraphs } from "./navit/step.ts";
 export type { DiTRun, DiTSettings } from "./dit/settings.ts";
 export type { NaViTRun, NaViTSettings } from "./navit/settings.ts";
+export { InceptionExtractor } from "./inception/extractor.ts";
+export { type InceptionWeights, readInception } from "./inception/weights.ts";
+export type {
+  ExtractedFeatures,
+  ExtractorDescription,
+  FeatureExtractor,
+} from "../evaluation/features/extractor.ts";
+export type { Bitmap } from "../formats/pictures/bitmap.ts";
+export type { FeatureMatrix } from "../metrics/features/feature_matrix.ts";

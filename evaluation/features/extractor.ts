@@ -1,0 +1,48 @@
+/**
+ * What turns pictures or clips into features, by which two sets of them are compared.
+ *
+ * @module
+ */
+import type { Bitmap } from "../../formats/pictures/bitmap.ts";
+import type { FeatureMatrix } from "../../metrics/features/feature_matrix.ts";
+
+/** What every line says with a number that hangs on it. */
+export interface ExtractorDescription {
+  /** Which network, in a few words. */
+  readonly name: string;
+  /** Its file. */
+  readonly path: string;
+  /** SHA-256 of its weights. */
+  readonly hash: string;
+  /** How samples get the size that it takes. */
+  readonly resize: string;
+  /**
+   * Whether it is the network that FID and the others are defined by. What is measured by any other is
+   * called after it, so that nobody takes one number for the other.
+   */
+  readonly isStandard: boolean;
+}
+
+/** Features of samples, a row each. */
+export interface ExtractedFeatures {
+  /** One vector a sample. */
+  readonly pooled: FeatureMatrix;
+  /** With the places they are at, flattened. */
+  readonly spatial?: FeatureMatrix;
+  /** What a classifier says of them. */
+  readonly logits?: FeatureMatrix;
+}
+
+/** A network on a device. Free it, or declare it with `using`. */
+export interface FeatureExtractor<Sample = Bitmap> extends Disposable {
+  /** What it is. */
+  readonly description: ExtractorDescription;
+  /** Most samples at a time. */
+  readonly batch: number;
+  /**
+   * Features of samples, in order.
+   *
+   * @param samples at most {@link batch} of them
+   */
+  extract(samples: readonly Sample[]): Promise<ExtractedFeatures>;
+}
