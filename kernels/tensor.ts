@@ -154,18 +154,8 @@ export abstract class Node {
   ): Step[];
 }
 
-/** A node whose value comes from outside the graph: no inputs, no cost. */
-abstract class SourceNode extends Node {
-  readonly signature: undefined = undefined;
-  constructor(kind: string, type: ValueType) {
-    super(kind, [], [type]);
-  }
-  override withInputs(): Node {
-    return this;
-  }
-  override gradient(): [] {
-    return [];
-  }
+/** A node that needs no step of its own. */
+abstract class StepFreeNode extends Node {
   protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
   }
@@ -177,26 +167,27 @@ abstract class SourceNode extends Node {
   }
 }
 
-/** An operation that only looks at its input in another way. */
-export abstract class ViewNode extends Node {
+/** A node whose value comes from outside the graph: no inputs, no cost. */
+abstract class SourceNode extends StepFreeNode {
+  readonly signature: undefined = undefined;
+  constructor(kind: string, type: ValueType) {
+    super(kind, [], [type]);
+  }
+  override withInputs(): Node {
+    return this;
+  }
+  override gradient(): [] {
+    return [];
+  }
+}
+
+/** An operation that only looks at its input in another way; resolved while lowering. */
+export abstract class ViewNode extends StepFreeNode {
   /** The input's view as the output's, or undefined when a copy is needed. */
   abstract forward(view: View): View | undefined;
 
   /** Where the input must be written so that the output lies in `view`; undefined if impossible. */
   abstract backward(view: View): View | undefined;
-
-  protected override arithmetic(): Arithmetic {
-    return { multiplyAdds: 0, flops: 0 };
-  }
-
-  override cost(): Cost {
-    return { multiplyAdds: 0, flops: 0, bytes: 0 };
-  }
-
-  /** Views are resolved while lowering; they have no steps of their own. */
-  override lower(): Step[] {
-    return [];
-  }
 }
 
 /** An operation that only puts its inputs together: the producer of an input may write into the

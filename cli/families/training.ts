@@ -90,6 +90,12 @@ export interface TrainingCommand<
   /** The data that comes with the tool: how manifests name it, and where it lies. */
   readonly shipped: { readonly name: string; readonly folder: string };
   /**
+   * Refuses flags that no data could make right, before any are opened, which may take long.
+   *
+   * @throws InputError with the nearest valid values
+   */
+  foresee?(base: Config, values: V): void;
+  /**
    * Opens the data of a new run.
    *
    * @throws InputError when it cannot be used; UsageError when the flags are wrong

@@ -121,6 +121,7 @@ export async function planNewRun<
   const { values, given } = parsed;
   const { family, shipped } = command;
   const base = await baseConfig(family, values);
+  asUsage(() => command.foresee?.(base, values));
   const data = await opened(
     io,
     values.quiet,

@@ -5,12 +5,17 @@
  */
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { checkChannels, openDataset } from "../../../data/open.ts";
+import { overrideAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { paperDiscriminator } from "../../../models/adversarial/discriminator.ts";
 import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
 import { autoencoderKLSample, traceAutoencoderKL } from "../../../models/autoencoder_kl/graph.ts";
 import { type AutoencoderKLConfig, spatialFactor } from "../../../models/autoencoder_kl/model.ts";
-import { configForPictures, trainAutoencoderKL } from "../../../models/autoencoder_kl/run.ts";
+import {
+  checkPictures,
+  configForPictures,
+  trainAutoencoderKL,
+} from "../../../models/autoencoder_kl/run.ts";
 import { reconstructionProgram } from "../../../models/autoencoder_kl/run_reconstructions.ts";
 import type { AutoencoderKLSettings } from "../../../models/autoencoder_kl/settings.ts";
 import { autoencoderKLCompanions } from "../../../models/autoencoder_kl/step.ts";
@@ -57,6 +62,16 @@ export const autoencoderKLTraining: TrainingCommand<
 > = {
   family: autoencoderKLFamily,
   shipped: shippedPictures,
+  foresee(base, values) {
+    const config = overrideAutoencoderKLConfig(
+      base,
+      autoencoderKLFields.overrides(base, values),
+      "the model",
+    );
+    const { imageSize: side } = values;
+    if (side === undefined) return;
+    checkPictures(config, { ...config, height: side, width: side, name: "--image-size" });
+  },
   async open(place, { imageSize, channels }, _, events) {
     asUsage(() => checkChannels(channels));
     return await openDataset(place, { imageSize, channels, ...events });

@@ -28,7 +28,7 @@ import {
 } from "../../../models/causal_tokenizer/perceptual.ts";
 import type { TokenizerSettings } from "../../../models/causal_tokenizer/settings.ts";
 import { tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
-import { type ClipSize, latentSize } from "../../../models/codec.ts";
+import { checkClipSize, type ClipSize, latentSize } from "../../../models/codec.ts";
 import { findNaViT } from "../../../models/navit/weights.ts";
 import { countParameters } from "../../../nn/parameters.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
@@ -72,6 +72,16 @@ export const tokenizerTraining: TrainingCommand<
 > = {
   family: causalTokenizerFamily,
   shipped: shippedMotion,
+  foresee(base, values) {
+    const config = overrideCausalTokenizerConfig(
+      base,
+      causalTokenizerFields.overrides(base, values),
+      "the model",
+    );
+    const { frames, size } = clipValues(values, base);
+    if (!size) return;
+    checkClipSize(causalTokenizerCodec.grid(config), { frames, ...size }, "--frames and --size");
+  },
   async open(place, values, base, events) {
     const options = { isClips: isShippedClips(place), seed: values.seed, ...events };
     const data = await openTokenizerData(place, clipValues(values, base), options);

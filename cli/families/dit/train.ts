@@ -14,6 +14,7 @@ import type { Program } from "../../../kernels/program.ts";
 import { tileProgram } from "../../../models/autoencoder_kl/codec.ts";
 import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
+import { overrideDiTConfig } from "../../../models/dit/config.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
 import type { DiTConfig } from "../../../models/dit/model.ts";
 import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
@@ -86,6 +87,11 @@ export const ditTraining: TrainingCommand<
 > = {
   family: ditFamily,
   shipped: { name: "shipped:fashion", folder: "data/samples/fashion" },
+  foresee(base, values) {
+    if (values.imageSize === undefined) return;
+    const overrides = { inputSize: values.imageSize, ...ditFields.overrides(base, values) };
+    overrideDiTConfig(base, overrides, "the model");
+  },
   async open(place, { imageSize, channels }, _, events) {
     if (await isLatentCache(place)) return await openLatentCache(place);
     asUsage(() => checkChannels(channels));

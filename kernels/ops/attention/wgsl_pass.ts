@@ -105,30 +105,49 @@ export function forwardPass(step: AttentionStep, segments?: StoredSegments): Att
   };
 }
 
+/** What the gradient passes do not have in common. */
+type GradientPart =
+  & Required<Pick<AttentionPass, "scores" | "probabilityGradients" | "statistics">>
+  & Pick<AttentionPass, "sums">;
+
+/** A gradient pass; the rows of the score matrix are the queries or the keys. */
+function gradientPass(
+  step: AttentionGradientStep,
+  statistics: number,
+  segments: StoredSegments | undefined,
+  rows: "query" | "key",
+  part: GradientPart,
+): AttentionPass {
+  const table = new BindingTable();
+  const written = part.sums.map(({ output }): HeadTensor => ({
+    name: output,
+    view: step[output as "queryGradient" | "keyGradient" | "valueGradient"],
+    access: "write",
+  }));
+  const functions = headFunctions(table, [...operandTensors(step), ...written]) +
+    statisticsFunctions(table, step, statistics, rows) + bindSegments(table, segments, rows);
+  return {
+    ...common(step),
+    declarations: table.declarations() + functions,
+    bindings: table.bindings,
+    rowCount: step[rows].shape[1],
+    columnCount: step[rows === "query" ? "key" : "query"].shape[1],
+    ...part,
+  };
+}
+
 /** The gradient of the queries; `statistics` is a buffer of `statisticsElements`. */
 export function queryGradientPass(
   step: AttentionGradientStep,
   statistics: number,
   segments?: StoredSegments,
 ): AttentionPass {
-  const table = new BindingTable();
-  const heads = headFunctions(table, [
-    ...operandTensors(step),
-    { name: "queryGradient", view: step.queryGradient, access: "write" },
-  ]);
-  const functions = heads + statisticsFunctions(table, step, statistics, "query") +
-    bindSegments(table, segments, "query");
-  return {
-    ...common(step),
-    declarations: table.declarations() + functions,
-    bindings: table.bindings,
-    rowCount: step.query.shape[1],
-    columnCount: step.key.shape[1],
+  return gradientPass(step, statistics, segments, "query", {
     scores: { row: "query", column: "key" },
     probabilityGradients: { row: "outputGradient", column: "value" },
     statistics: "row",
     sums: [{ weight: "ds", column: "key", output: "queryGradient", factor: step.scale }],
-  };
+  });
 }
 
 /** The gradients of keys and values; `statistics` is a buffer of `statisticsElements`. */
@@ -137,20 +156,7 @@ export function keyValueGradientPass(
   statistics: number,
   segments?: StoredSegments,
 ): AttentionPass {
-  const table = new BindingTable();
-  const heads = headFunctions(table, [
-    ...operandTensors(step),
-    { name: "keyGradient", view: step.keyGradient, access: "write" },
-    { name: "valueGradient", view: step.valueGradient, access: "write" },
-  ]);
-  const functions = heads + statisticsFunctions(table, step, statistics, "key") +
-    bindSegments(table, segments, "key");
-  return {
-    ...common(step),
-    declarations: table.declarations() + functions,
-    bindings: table.bindings,
-    rowCount: step.key.shape[1],
-    columnCount: step.query.shape[1],
+  return gradientPass(step, statistics, segments, "key", {
     scores: { row: "key", column: "query" },
     probabilityGradients: { row: "value", column: "outputGradient" },
     statistics: "column",
@@ -158,7 +164,7 @@ export function keyValueGradientPass(
       { weight: "p", column: "outputGradient", output: "valueGradient", factor: 1 },
       { weight: "ds", column: "query", output: "keyGradient", factor: step.scale },
     ],
-  };
+  });
 }
 
 /** What each of the batch adds to the gradient of the biases, one invocation an entry. */
