@@ -81,7 +81,11 @@ function shapesOf(
   const info = reader.info(`input.${name}`);
   const { shape } = info;
   if (shape.length !== (areClips ? 5 : 4) || shape[0] < 1 || shape[1] !== channels) {
-    throw misfit(reader, info, `(N, ${channels}, ${areClips ? "frames, " : ""}H, W) with N at least 1`);
+    throw misfit(
+      reader,
+      info,
+      `(N, ${channels}, ${areClips ? "frames, " : ""}H, W) with N at least 1`,
+    );
   }
   const [height, width] = shape.slice(-2);
   const clip = { frames: areClips ? shape[2] : 1, height, width };
