@@ -176,6 +176,16 @@ function programsOf(codec: Codec, settings: CodingSettings): Map<string, Program
   );
 }
 
+/** The program that codes clips in one piece. */
+export function wholeProgram(
+  codec: Codec,
+  request: Pick<CodingSettings, "direction" | "batch" | "clip">,
+): Program {
+  const { frames } = latentSize(codec.face.grid(codec.config), request.clip);
+  const chunk = { frames, isFirst: true, isRemembered: false };
+  return compile(chunkGraph(codec, { ...request, chunks: [frames] }, chunk));
+}
+
 /** States of programs, by name. */
 function statesOf(programs: Iterable<Program>): Map<string, { readonly elements: number }> {
   const states = [...programs].flatMap(({ buffers }) =>

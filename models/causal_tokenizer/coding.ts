@@ -31,6 +31,13 @@ export interface TokenizerCoding {
   readonly bytes: number;
 }
 
+/** A tokenizer as what codes clips takes it. */
+export const tokenizerCodec = (config: CausalTokenizerConfig): Codec => ({
+  face: causalTokenizerCodec,
+  config,
+  specifications: causalTokenizerParameters(config),
+} as unknown as Codec);
+
 /**
  * Takes a half into the memory that a device has left.
  *
@@ -43,11 +50,7 @@ export async function openTokenizerCoder(
   weights: TensorReader,
   request: CodingRequest,
 ): Promise<TokenizerCoding> {
-  const codec = {
-    face: causalTokenizerCodec,
-    config,
-    specifications: causalTokenizerParameters(config),
-  } as unknown as Codec;
+  const codec = tokenizerCodec(config);
   const target = { kind: device.kind, threads: 0, taken: device.allocatedBytes };
   const plan = await planCoding(codec, request, target);
   const settings = { ...request, ...plan };
@@ -64,15 +67,20 @@ function finiteWeight(weights: TensorReader, name: string): Float32Array {
   throw new NonFiniteCodecError(`${weights.path}: ${problem}`);
 }
 
+/** Identifies the encoder of a tokenizer. */
+export function tokenizerHash(config: CausalTokenizerConfig, weights: TensorReader): string {
+  const names = causalTokenizerParameters(config).map(({ name }) => name)
+    .filter((name) => name.startsWith("encoder."));
+  return encoderHash(config, names, (name) => weights.readFloat32(name));
+}
+
 /** What caches say of the latents of a data set. Latents of pictures have no frames. */
 export function tokenizerLatents(
   { config, path }: TokenizerSource,
   weights: TensorReader,
   data: TokenizerData,
 ): CachedLatents {
-  const names = causalTokenizerParameters(config).map(({ name }) => name)
-    .filter((name) => name.startsWith("encoder."));
-  const hash = encoderHash(config, names, (name) => weights.readFloat32(name));
+  const hash = tokenizerHash(config, weights);
   const grid = causalTokenizerCodec.grid(config);
   const { frames, height, width } = latentSize(grid, clipOf(data));
   return {

@@ -12,8 +12,8 @@ import { NonFiniteSampleError } from "../../diffusion/sampler_loop.ts";
 import type { SamplingProgram } from "../../diffusion/sampling.ts";
 import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
 import type { Device } from "../../kernels/device.ts";
+import { NonFiniteCodecError } from "../codec.ts";
 import type { DiTConfig } from "./model.ts";
-
 import { createDiTSampler } from "./sampling.ts";
 import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
 import type { DiTRun } from "./settings.ts";
@@ -126,7 +126,9 @@ export class RunSamples {
     try {
       await this.#drawGrid(step);
     } catch (error) {
-      if (!(error instanceof NonFiniteSampleError)) throw error;
+      const isNonFinite = error instanceof NonFiniteSampleError ||
+        error instanceof NonFiniteCodecError;
+      if (!isNonFinite) throw error;
       this.#warn(`warning: no pictures of step ${step}: ${error.message}`);
     }
   }

@@ -15,7 +15,7 @@ import { waltBatches } from "./batches.ts";
 import type { WaltDataset } from "./conditions.ts";
 import { overrideWaltConfig } from "./config.ts";
 import { gridOf, type WaltConfig, waltParameters } from "./model.ts";
-import { RunClips } from "./run_clips.ts";
+import { noClipDecoder, type OpenClipDecoder, RunClips } from "./run_clips.ts";
 import type { WaltRun } from "./settings.ts";
 import { waltTrainingGraphs } from "./step.ts";
 import type { Box } from "./windows.ts";
@@ -98,6 +98,7 @@ export async function trainWalt(
   dataset: WaltDataset,
   plan: RunPlan<WaltRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+  openDecoder: OpenClipDecoder = noClipDecoder,
 ): Promise<Trainer> {
   const { description, samples, folder } = plan;
   const { config, run } = description;
@@ -112,8 +113,16 @@ export async function trainWalt(
         waltBatches(dataset, { seed, batchSize, flip, imageShare, startStep }),
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),
       drawer: async ({ averages }) =>
-        samples && folder !== undefined && !run.latents
-          ? await RunClips.create(device, averages, description, samples, folder, events.warning)
+        samples && folder !== undefined
+          ? await RunClips.create(
+            device,
+            averages,
+            description,
+            samples,
+            folder,
+            events.warning,
+            openDecoder,
+          )
           : undefined,
     },
     plan,

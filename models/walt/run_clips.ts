@@ -1,5 +1,5 @@
 /**
- * Clips drawn while a denoiser of pixels is trained: always the same seeds and classes, from the averaged
+ * Clips drawn while a denoiser is trained: always the same seeds and classes, from the averaged
  * weights as they are on the device, so that the sheets of a run show what has changed.
  *
  * Everything the sampler needs is allocated before the first step and freed after the last. It only reads
@@ -20,6 +20,7 @@ import type { Device } from "../../kernels/device.ts";
 import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
 import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
 import type { ParameterBuffers } from "../../training/step/trainer.ts";
+import { type ClipSize, NonFiniteCodecError } from "../codec.ts";
 import type { WaltConfig } from "./model.ts";
 import { waltSampling } from "./sampling.ts";
 import type { WaltRun } from "./settings.ts";
@@ -32,6 +33,11 @@ const guidanceScale = 2;
 
 /** Frames a second of a sheet's clips, which do not move. */
 const fps = 8;
+
+/** What a model of pixels draws. */
+const sizesOf = (
+  { latentChannels: channels, latentFrames: frames, latentSize: [height, width] }: WaltConfig,
+) => ({ channels, frames, height, width });
 
 /** What is drawn: one clip of each of the first classes. */
 const clipsOf = ({ classes }: WaltConfig): number => Math.min(classes ?? mostClips, mostClips);
@@ -47,22 +53,43 @@ export function runSampling(config: WaltConfig, { steps }: SampleSchedule): Samp
   });
 }
 
+/** What makes clips of the latents that a model draws. */
+export interface ClipDecoder {
+  /** Path of the autoencoder. */
+  readonly path: string;
+  /** What the clips are like. */
+  readonly clips: { readonly channels: number } & ClipSize;
+  /** Latents (n, c, f, h, w) of the model as clips (n, C, F, H, W). */
+  decode(latents: Float32Array): Promise<Float32Array>;
+  /** Frees it. */
+  destroy(): void;
+}
+
+/** Opens what decodes; undefined where a model draws pixels. */
+export type OpenClipDecoder = () => Promise<ClipDecoder | undefined>;
+
+/** That of a model of pixels. */
+export const noClipDecoder: OpenClipDecoder = () => Promise.resolve(undefined);
+
 /** Draws the clips of a run. */
 export class RunClips {
   readonly #description: WaltRun;
   readonly #folder: string;
   readonly #loop: SamplerLoop;
+  readonly #decoder: ClipDecoder | undefined;
   readonly #warn: (line: string) => void;
 
   private constructor(
     description: WaltRun,
     folder: string,
     loop: SamplerLoop,
+    decoder: ClipDecoder | undefined,
     warn: (line: string) => void,
   ) {
     this.#description = description;
     this.#folder = folder;
     this.#loop = loop;
+    this.#decoder = decoder;
     this.#warn = warn;
   }
 
@@ -70,6 +97,7 @@ export class RunClips {
    * Compiles the sampler and binds it to the averages; sheets go to `samples/` of the run.
    *
    * @param warn gets a line when the clips of a step are not finite
+   * @param openDecoder opens what decodes, where the model draws latents
    */
   static async create(
     device: Device,
@@ -78,12 +106,13 @@ export class RunClips {
     schedule: SampleSchedule,
     run: string,
     warn: (line: string) => void = () => {},
+    openDecoder: OpenClipDecoder = noClipDecoder,
   ): Promise<RunClips> {
     const folder = samplesFolder(run);
     await Deno.mkdir(folder, { recursive: true });
     const process = runSampling(description.config, schedule);
     const loop = await SamplerLoop.create(device, process, averages);
-    return new RunClips(description, folder, loop, warn);
+    return new RunClips(description, folder, loop, await openDecoder(), warn);
   }
 
   /** Writes the sheet of a step, such as `samples/0000500.png`; a run does not end for want of one. */
@@ -91,7 +120,9 @@ export class RunClips {
     try {
       await this.#drawSheet(step);
     } catch (error) {
-      if (!(error instanceof NonFiniteSampleError)) throw error;
+      const isNonFinite = error instanceof NonFiniteSampleError ||
+        error instanceof NonFiniteCodecError;
+      if (!isNonFinite) throw error;
       this.#warn(`warning: no clips of step ${step}: ${error.message}`);
     }
   }
@@ -110,9 +141,10 @@ export class RunClips {
       import("../../formats/video/clip.ts"),
       import("../../formats/video/clip_sheet.ts"),
     ]);
-    const { latentChannels, latentFrames, latentSize: [height, width] } = config;
-    const shape = [labels.length, latentChannels, latentFrames, height, width] as const;
-    const clips: Clip[] = toClips(values, shape, fps);
+    const { channels, frames, height, width } = this.#decoder?.clips ?? sizesOf(config);
+    const pixels = this.#decoder ? await this.#decoder.decode(values) : values;
+    const shape = [labels.length, channels, frames, height, width] as const;
+    const clips: Clip[] = toClips(pixels, shape, fps);
     const sheet = await clipSheet(clips, {
       title: `step ${step}`,
       subtitle: `ddim, ${this.#loop.stepCount} steps, seed ${seed}`,
@@ -124,5 +156,6 @@ export class RunClips {
   /** Frees the sampler. */
   destroy(): void {
     this.#loop.destroy();
+    this.#decoder?.destroy();
   }
 }

@@ -19,6 +19,7 @@ import {
   findAutoencoderKL,
   readAutoencoderKL,
 } from "../../../models/autoencoder_kl/source.ts";
+import { recordedAutoencoder, requireEncoder, usualWayOut } from "../latent_source.ts";
 import { codingOf } from "./source.ts";
 
 /** What a diffusion model draws. */
@@ -52,17 +53,12 @@ export interface FoundDecoder {
 export async function findDecoder(
   given: string | undefined,
   latents: DrawnLatents,
-  wayOut = "--vae says where it is now",
+  wayOut: string = usualWayOut,
 ): Promise<FoundDecoder> {
   const { settings, channels, inputSize } = latents;
   const weights = await readFrom(given, settings, wayOut);
-  const { config, path, hash } = weights;
-  if (settings && settings.autoencoder.hash !== hash) {
-    throw new InputError(
-      `${path}: its encoder is not the one that the model's latents come from, that of ` +
-        settings.autoencoder.path,
-    );
-  }
+  const { config, path } = weights;
+  if (settings) requireEncoder(weights, settings);
   if (config.latentChannels !== channels) {
     throw new InputError(
       `${path}: decodes latents of ${config.latentChannels} channels, the model draws ${channels}`,
@@ -80,19 +76,8 @@ async function readFrom(
 ): Promise<AutoencoderKLWeights> {
   const path = given ?? settings!.autoencoder.path;
   const config = settings && checkAutoencoderKLConfig(settings.autoencoder.config, path);
-  try {
-    return await readAutoencoderKL(await findAutoencoderKL(path, "ema", config));
-  } catch (error) {
-    if (
-      given !== undefined || !(error instanceof InputError || error instanceof Deno.errors.NotFound)
-    ) {
-      throw error;
-    }
-    throw new InputError(
-      `${error.message}; the model's latents come from this autoencoder, ${wayOut}`,
-      { cause: error },
-    );
-  }
+  const reading = async () => await readAutoencoderKL(await findAutoencoderKL(path, "ema", config));
+  return await recordedAutoencoder(given !== undefined, reading(), wayOut);
 }
 
 /** The scaling factor of an autoencoder, for weights without a run that would tell. */

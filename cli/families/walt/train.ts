@@ -34,6 +34,7 @@ import {
   type WaltData,
   withConditions,
 } from "./conditions.ts";
+import { decoderProgram, openClipDecoder } from "./decoder.ts";
 import { waltFields } from "./model_flags.ts";
 import type { TrainWaltOptions } from "./train_flags.ts";
 
@@ -124,7 +125,7 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     throw new UsageError("--image-share is for clips; what has one frame is a picture already");
   },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
-  samples({ values, given }, { latentChannels, textWidth, lowResolution }, before) {
+  samples({ values, given }, { latentChannels, textWidth, lowResolution }, before, { latents }) {
     const samples = sampleSchedule(values, given, before);
     if (samples === undefined) return samples;
     if (textWidth !== null || lowResolution) {
@@ -132,7 +133,7 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
         "--sample-every draws clips of classes, from neither text nor a low resolution",
       );
     }
-    if (latentChannels === 1 || latentChannels === 3) return samples;
+    if (latents || latentChannels === 1 || latentChannels === 3) return samples;
     throw new UsageError(
       `--sample-every draws clips of 1 or 3 channels, the model has ${latentChannels}`,
     );
@@ -155,11 +156,21 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
     ];
   },
-  samplerPrograms: (config, schedule) =>
-    Object.values(samplerPrograms(runSampling(config, schedule))),
+  samplerPrograms: (config, schedule, { latents }) => [
+    ...Object.values(samplerPrograms(runSampling(config, schedule))),
+    ...latents ? [decoderProgram(config, latents)] : [],
+  ],
   async train(device, data, plan, events) {
     try {
-      return await trainWalt(device, data, plan, events);
+      const { config, run: { latents } } = plan.description;
+      const wayOut = "which draws the samples; --sample-every 0 draws none";
+      return await trainWalt(
+        device,
+        data,
+        plan,
+        events,
+        async () => latents && await openClipDecoder(device, config, latents, undefined, wayOut),
+      );
     } finally {
       data.captions?.features[Symbol.dispose]();
       if (!isLatentDataset(data)) data.close();

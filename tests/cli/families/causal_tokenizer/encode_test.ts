@@ -5,6 +5,10 @@ import { ripple } from "../../../../base/ripple.ts";
 import { readCacheManifest } from "../../../../data/latents/cache.ts";
 import { openLatentCache } from "../../../../data/latents/dataset.ts";
 import { openSafetensors, writeSafetensors } from "../../../../formats/tensors/safetensors.ts";
+import {
+  findTokenizerDecoder,
+  TokenizerDecoder,
+} from "../../../../cli/families/causal_tokenizer/decoder.ts";
 import { openDevice } from "../../../../kernels/devices.ts";
 import { openTokenizerCoder } from "../../../../models/causal_tokenizer/coding.ts";
 import { checkCausalTokenizerConfig } from "../../../../models/causal_tokenizer/config.ts";
@@ -16,7 +20,9 @@ import { filesOf } from "../../verify_cases.ts";
 import {
   assertRefuses,
   bytesIn,
+  namesIn,
   onWasm,
+  run,
   start,
   succeed,
   withFolder,
@@ -133,35 +139,69 @@ Deno.test("encode tokenizer: a killed cache ends with the same bytes; what is an
     }
     await assertRefuses(folder, ["encode", "tokenizer"], 2, /--out is needed/);
     await assertRefuses(folder, ["encode", "tokenizer", "--out", "x"], 2, /--ckpt is needed/);
+  }));
 
-    // A run goes on with latents of its tokenizer only, and keeps where that is.
-    const tiny = [
-      "--hidden",
-      "16",
-      "--depth",
-      "2",
-      "--heads",
-      "2",
-      "--patch",
-      "2",
-      ...onWasm,
-      "-q",
+Deno.test("train walt on a cache of clips: its tokenizer draws the sheets, and no other's latents will do", () =>
+  withFolder(async (folder) => {
+    const data = await writeClips(join(folder, "clips"));
+    const [cache, second] = [join(folder, "cache"), join(folder, "second")];
+    await succeed(...encode(cache, ...data));
+    const others = join(folder, "others.safetensors");
+    await writeOthers(others);
+    await succeed(...encode(second, ...data, "--ckpt", others));
+    const train = [
+      ...["train", "walt", "--hidden", "16", "--depth", "2", "--heads", "2", "--patch", "2"],
+      ...["--steps", "1", "--sample-every", "1", "--num-sampling-steps", "2"],
+      ...[...onWasm, "--quiet", "--results-dir", folder, "--data-path"],
     ];
-    const run = await succeed(
-      ...["train", "walt", "--data-path", whole, "--results-dir", folder, "--steps", "1", ...tiny],
-    );
-    const { description } = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
+    const trained = await succeed(...train, cache);
+    const { description } = JSON.parse(await Deno.readTextFile(join(trained, "config.json")));
     const { autoencoder, fps } = description.run.latents;
     assert.deepEqual([autoencoder.path.endsWith(clips.ckpt), fps], [true, 8]);
-    const second = join(folder, "second");
-    await succeed(...encode(second, ...data, "--ckpt", others));
-    const resume = ["train", "walt", "--resume", run, "--allow-changes", "data", ...onWasm];
+    assert.deepEqual(await namesIn(join(trained, "samples")), ["0000001.png"]);
+    const more = ["train", "walt", "--resume", trained, "--allow-changes", "data", "--steps", "2"];
     await assertRefuses(
       folder,
-      [...resume, "--data-path", second, "--steps", "2"],
+      [...more, ...onWasm, "--data-path", second],
       1,
       /second: holds latents of .*others\.safetensors, the run trains on those of .*clips\.weights/,
     );
+    await Deno.remove(others);
+    const { code, err } = await run(...train, second);
+    assert.equal(code, 1, err);
+    assert.match(
+      err,
+      /come from this autoencoder, which draws the samples; --sample-every 0 draws/,
+    );
+  }));
+
+Deno.test("latents that a model draws are decoded as the clips that they stand for", () =>
+  withFolder(async (folder) => {
+    const cache = join(folder, "cache");
+    await succeed(...encode(cache, ...await writeClips(join(folder, "clips"))));
+    const { latents: settings, channels, ...set } = await openLatentCache(cache);
+    const stored = new Float32Array(2 * 144);
+    await set.read([1, 4], stored);
+    // As a diffusion model sees them.
+    const drawn = stored.map((value, index) => {
+      const channel = Math.floor(index / 48) % channels;
+      return (value - settings.shift[channel]) * settings.scale[channel];
+    });
+    const found = await findTokenizerDecoder(undefined, settings, "");
+    const device = await openDevice("wasm", { threads: 1 });
+    const decoder = await TokenizerDecoder.open(device, found, { frames: 3, height: 4, width: 4 });
+    assert.deepEqual(decoder.clips, { channels: 3, frames: 5, height: 16, width: 16 });
+    const decoded = await decoder.decode(drawn);
+    const { source: { config }, weights } = found;
+    const request = { direction: "decode", batch: 1, clip: decoder.clips } as const;
+    const { coder } = await openTokenizerCoder(device, config, weights, request);
+    for (const index of [0, 1]) {
+      const wanted = await coder.run(stored.subarray(index * 144, (index + 1) * 144));
+      const got = decoded.subarray(index * wanted.length, (index + 1) * wanted.length);
+      assert(wanted.every((value, place) => Math.abs(value - got[place]) < 1e-4));
+    }
+    weights.close();
+    device.close();
   }));
 
 Deno.test("encode tokenizer: pictures have latents without frames; clips that come with the tool keep their classes", () =>
