@@ -11,6 +11,7 @@
 import type { VectorWidth } from "../device.ts";
 import { defineTile, tileColumns, tileRows } from "../ops/matmul/wasm_micro.ts";
 import { type Lanes, ModuleBuilder, vectorElements } from "./emit/assembler.ts";
+import { multiplyAdd, push } from "./emit/values.ts";
 
 /** A number of lanes, and why. */
 export interface LanesChoice {
@@ -84,7 +85,7 @@ export function supportsRelaxedSimd(): boolean {
   const probe = new ModuleBuilder({ relaxed: true, lanes: 4 });
   const f = probe.function("multiplyAdd", ["v128"], ["v128"]);
   const [x] = f.parameters;
-  f.get(x).get(x).get(x).f32x4MultiplyAdd();
+  push(f, multiplyAdd(x, x, x));
   return WebAssembly.validate(probe.bytes());
 }
 

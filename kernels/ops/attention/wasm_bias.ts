@@ -16,16 +16,21 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
-import { forEachVector, type RowVector, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { forEachVector, type RowVector, vectorBytes, wholeVector } from "../../wasm/emit/lanes.ts";
+import { and, integer, storeInteger } from "../../wasm/emit/integers.ts";
 import {
   add,
-  and,
+  assign,
+  branchWhen,
+  kept,
   multiply,
   type Operand,
   row,
   scalar,
   store,
   storeScalar,
+  type Value,
+  when,
 } from "../../wasm/emit/values.ts";
 import type { BiasTable } from "./relative_bias.ts";
 import { setTailMask } from "./wasm_rows.ts";
@@ -66,7 +71,7 @@ export function prepareBias(module: ModuleBuilder, kernel: PreparedBias): Functi
     const [source, entries, places] = f.parameters;
     const left = f.local("i32");
     if (reversed) f.increment(source, 4 * (bias.entries - 1));
-    f.i32Const(bias.entries).set(left);
+    assign(f, left, bias.entries);
     f.repeat(left, () => {
       storeScalar(f, entries, 0, scalar.multiply(scalar.load(source), 1 / scale));
       f.increment(entries, 4).increment(source, reversed ? -4 : 4);
@@ -80,18 +85,20 @@ export function prepareBias(module: ModuleBuilder, kernel: PreparedBias): Functi
 function listPlaces(f: FunctionBuilder, bias: BiasTable, places: Local): void {
   const { window, strides } = bias;
   const [place, run, left] = f.locals("i32", 3);
-  f.i32Const(runCount(bias)).set(left);
+  assign(f, left, runCount(bias));
   f.repeat(left, () => {
-    f.get(places).get(place).i32Store().increment(places, 4).increment(run, 1);
+    storeInteger(f, places, 0, place);
+    f.increment(places, 4).increment(run, 1);
+    const ends = (runs: number): Value => integer.isZero(integer.remainder(run, runs));
     let span = 1;
     // The next run is one on along its axis; where an axis ends, that is one on along the axis before.
     for (let axis = window.length - 2; axis >= 0; axis--) {
       const step = strides[axis];
       if (span === 1) f.increment(place, step);
-      else f.get(run).i32Const(span).i32RemU().i32Eqz().if(() => f.increment(place, step));
+      else when(f, ends(span), () => f.increment(place, step));
       span *= window[axis];
       const back = -window[axis] * step;
-      f.get(run).i32Const(span).i32RemU().i32Eqz().if(() => f.increment(place, back));
+      when(f, ends(span), () => f.increment(place, back));
     }
   });
 }
@@ -121,27 +128,27 @@ function walkTile(
   const [base, run, within, left, position] = f.locals("i32", 5);
   const [count, scores, from] = f.locals("i32", 3);
   const length = runLength(bias);
-  /** Pushes the address of what the list says of the run of a token. */
-  const pushRun = (token: Local): void => {
-    f.get(token).i32Const(length).i32DivU().i32Const(2).i32Shl().get(places).i32Add();
-  };
+  const bytes = (elements: Operand): Value => integer.shiftLeft(elements, 2);
+  /** Where the list has the place of the run of a token. */
+  const runOf = (token: Local): Value => integer.add(bytes(integer.divide(token, length)), places);
+  const withinRun = (token: Local): Value => integer.remainder(token, length);
   f.repeat(rows, () => {
-    f.get(entries).i32Const(bias.middle);
-    pushRun(firstRow);
-    f.i32Load().i32Sub().get(firstRow).i32Const(length).i32RemU().i32Sub();
-    f.i32Const(2).i32Shl().i32Add().set(base);
-    pushRun(firstColumn);
-    f.set(run).get(firstColumn).i32Const(length).i32RemU().set(within);
-    f.get(columns).set(left).get(tile).set(position);
+    const ofRun = integer.subtract(bias.middle, integer.load(runOf(firstRow)));
+    assign(f, base, integer.add(entries, bytes(integer.subtract(ofRun, withinRun(firstRow)))));
+    assign(f, run, runOf(firstColumn));
+    assign(f, within, withinRun(firstColumn));
+    assign(f, left, columns);
+    assign(f, position, tile);
     f.loop((next) => {
-      f.i32Const(length).get(within).i32Sub().set(count);
-      f.get(count).get(left).get(count).get(left).i32LtU().select().set(count);
-      f.get(run).i32Load().get(within).i32Add().i32Const(2).i32Shl().get(base).i32Add().set(from);
-      f.get(position).set(scores);
+      assign(f, count, integer.subtract(length, within));
+      assign(f, count, integer.smaller(count, left));
+      assign(f, from, integer.add(bytes(integer.add(integer.load(run), within)), base));
+      assign(f, scores, position);
       body(f, { count, scores, entries: from });
-      f.get(count).i32Const(2).i32Shl().get(position).i32Add().set(position);
-      f.increment(run, 4).i32Const(0).set(within);
-      f.get(left).get(count).i32Sub().tee(left).branchIf(next);
+      assign(f, position, integer.add(bytes(count), position));
+      f.increment(run, 4);
+      assign(f, within, 0);
+      branchWhen(f, kept(left, integer.subtract(left, count)), next);
     });
     f.increment(tile, stride).increment(firstRow, 1);
   });
@@ -156,9 +163,9 @@ export function spreadBias(module: ModuleBuilder, bias: BiasTable, stride: numbe
       walkTile(module, name, bias, stride, (f, { count, scores, entries }) => {
         // What is copied too much is overwritten by the next run.
         const group = vectorsAtOnce * vectorElements;
-        f.get(count).i32Const(group - 1).i32Add().i32Const(Math.log2(group)).i32ShrU();
+        const groups = integer.shiftRight(integer.add(count, group - 1), Math.log2(group));
         f.withLocals(["i32"], (left) => {
-          f.set(left);
+          assign(f, left, groups);
           f.repeat(left, () => {
             eachVector(f, (at) => store(f, scores, at, row(entries, at)));
             f.increment(scores, group * 4).increment(entries, group * 4);
@@ -178,17 +185,17 @@ export function collectBias(module: ModuleBuilder, bias: BiasTable, stride: numb
           store(f, entries, at, add(row(entries, at), gradient));
         const group = vectorsAtOnce * vectorElements;
         f.withLocals(["i32"], (left) => {
-          f.get(count).i32Const(Math.log2(group)).i32ShrU().set(left);
+          assign(f, left, integer.shiftRight(count, Math.log2(group)));
           f.repeat(left, () => {
             eachVector(f, (at) => collect(at, row(scores, at)));
             f.increment(scores, group * 4).increment(entries, group * 4);
           });
         });
-        f.get(count).i32Const(vectorElements).i32And().if(() => {
+        when(f, integer.and(count, vectorElements), () => {
           collect(wholeVector(0), row(scores, wholeVector(0)));
           f.increment(scores, vectorBytes).increment(entries, vectorBytes);
         });
-        f.get(count).i32Const(vectorElements - 1).i32And().if(() => {
+        when(f, integer.and(count, vectorElements - 1), () => {
           f.withLocals(["v128"], (mask) => {
             setTailMask(f, count, mask);
             collect(wholeVector(0), and(row(scores, wholeVector(0)), mask));
@@ -198,15 +205,9 @@ export function collectBias(module: ModuleBuilder, bias: BiasTable, stride: numb
   );
 }
 
-const wholeVector = (slot: number): RowVector => ({
-  lanes: vectorElements,
-  offset: vectorBytes * slot,
-  slot,
-});
-
 /** The vectors that are walked together. */
 function eachVector(f: FunctionBuilder, body: (at: RowVector) => void): void {
-  f.forVectors(vectorsAtOnce, (slot) => body(wholeVector(slot)));
+  f.forVectors(vectorsAtOnce, (slot) => body(wholeVector(vectorBytes * slot, slot)));
 }
 
 /** (sums, result): gradients of the entries, from sums of those of scores before scaling. */

@@ -14,12 +14,14 @@
  * @module
  */
 import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { integer } from "../../wasm/emit/integers.ts";
+import { assign, branchWhen, call, kept, type Operand } from "../../wasm/emit/values.ts";
 import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows } from "../matmul/wasm_pack.ts";
 import {
   advance,
-  pushAddress,
-  pushMinimum,
+  inWholeVectors,
+  scratchAddress,
   ScratchLayout,
   tileRowElements,
   wholeVectors,
@@ -103,63 +105,53 @@ export function emitForward(
   const [k, v, keyIds] = f.locals("i32", 3);
   const [q, o, lse, queryIds, state, left, rows] = f.locals("i32", 7);
   const [queryPlace, keyPlace, firstKey] = f.locals("i32", 3);
-  const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
-  const pushBias = (): void => {
-    address(place.bias.entries);
-    address(place.bias.places);
-  };
+  const at = (offset: number): Operand => scratchAddress(scratch, offset);
+  const biasOperands = [at(place.bias.entries), at(place.bias.places)];
 
   /** One tile: some queries against the packed keys. */
   const tile = (): void => {
+    const scores = [at(place.scores), scoreStride] as const;
+    const results = [at(place.tile), tileStride] as const;
     if (bias) {
-      address(place.scores).get(rows).get(keyCount).get(queryPlace).get(keyPlace);
-      pushBias();
-      f.call(spreadBias(module, bias, scoreStride));
+      const spread = spreadBias(module, bias, scoreStride);
+      call(f, spread, at(place.scores), rows, keyCount, queryPlace, keyPlace, ...biasOperands);
     }
-    f.get(q).i32Const(kernel.queryStride);
-    address(place.keyPanels);
-    address(place.scores).i32Const(scoreStride);
-    f.get(rows).get(keyCount).i32Const(3).i32Add().i32Const(-4).i32And();
-    f.i32Const(width).i32Const(bias ? 1 : 0).call(multiply);
-
-    address(place.scores).get(rows).get(keyCount).get(first).get(last);
-    f.get(queryIds).get(keyIds).get(state);
-    address(place.factors).get(lse).call(softmax);
-
-    address(place.scores).i32Const(scoreStride);
-    address(place.valuePanels);
-    address(place.tile).i32Const(tileStride);
-    f.get(rows).i32Const(columns).get(keyCount).i32Const(0).call(multiply);
-
-    address(place.tile).get(o).get(rows);
-    address(place.factors).get(first).call(merge);
+    const sizes = [rows, inWholeVectors(keyCount), width, bias ? 1 : 0];
+    call(f, multiply, q, kernel.queryStride, at(place.keyPanels), ...scores, ...sizes);
+    const softmaxOperands = [queryIds, keyIds, state, at(place.factors), lse];
+    call(f, softmax, at(place.scores), rows, keyCount, first, last, ...softmaxOperands);
+    call(f, multiply, ...scores, at(place.valuePanels), ...results, rows, columns, keyCount, 0);
+    call(f, merge, at(place.tile), o, rows, at(place.factors), first);
   };
 
   /** Packs the `keysLeft` keys and values from `k` and `v` on, a block at a time. */
   const forEachKeyBlock = (body: () => void): void => {
-    f.i32Const(1).set(first);
+    assign(f, first, 1);
     f.loop((next) => {
-      pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
-      f.get(keysLeft).i32Const(blocks.keys).i32LeU().set(last);
-      f.get(k).i32Const(kernel.keyStride);
-      address(place.keyPanels).i32Const(width).get(keyCount).call(packKeys);
-      f.get(v).i32Const(kernel.valueStride);
-      address(place.valuePanels).get(keyCount).i32Const(width).call(packValues);
+      assign(f, keyCount, integer.smaller(keysLeft, blocks.keys));
+      assign(f, last, integer.atMost(keysLeft, blocks.keys));
+      call(f, packKeys, k, kernel.keyStride, at(place.keyPanels), width, keyCount);
+      call(f, packValues, v, kernel.valueStride, at(place.valuePanels), keyCount, width);
       body();
       f.increment(k, blocks.keys * kernel.keyStride);
       f.increment(v, blocks.keys * kernel.valueStride);
       f.increment(keyIds, 4 * blocks.keys).increment(keyPlace, blocks.keys);
-      f.i32Const(0).set(first);
-      f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(next);
+      assign(f, first, 0);
+      branchWhen(f, kept(keysLeft, integer.subtract(keysLeft, keyCount)), next);
     });
   };
 
   /** Visits the queries in blocks of at most `rows`, which `shorten` may make smaller. */
   const forEachQueryBlock = (shorten: () => void, body: () => void): void => {
-    f.get(query).set(q).get(output).set(o).get(logSumExp).set(lse).get(querySegments).set(queryIds);
-    address(place.state).set(state).get(queries).set(left).get(firstQuery).set(queryPlace);
+    assign(f, q, query);
+    assign(f, o, output);
+    assign(f, lse, logSumExp);
+    assign(f, queryIds, querySegments);
+    assign(f, state, at(place.state));
+    assign(f, left, queries);
+    assign(f, queryPlace, firstQuery);
     f.loop((next) => {
-      pushMinimum(f, left, blocks.queries).set(rows);
+      assign(f, rows, integer.smaller(left, blocks.queries));
       shorten();
       body();
       advance(f, q, rows, kernel.queryStride);
@@ -168,11 +160,14 @@ export function emitForward(
       advance(f, queryIds, rows, 4);
       advance(f, state, rows, 8);
       advance(f, queryPlace, rows, 1);
-      f.get(left).get(rows).i32Sub().tee(left).branchIf(next);
+      branchWhen(f, kept(left, integer.subtract(left, rows)), next);
     });
   };
   const firstKeys = (): void => {
-    f.get(key).set(k).get(value).set(v).get(keySegments).set(keyIds).get(firstKey).set(keyPlace);
+    assign(f, k, key);
+    assign(f, v, value);
+    assign(f, keyIds, keySegments);
+    assign(f, keyPlace, firstKey);
   };
   const skipKeys = (count: Local, rows: Record<"key" | "value" | "id" | "place", Local>): void => {
     advance(f, rows.key, count, kernel.keyStride);
@@ -182,13 +177,12 @@ export function emitForward(
   };
 
   if (bias) {
-    f.get(biases);
-    pushBias();
-    f.call(prepareBias(module, { bias, scale, reversed: true }));
+    const prepare = prepareBias(module, { bias, scale, reversed: true });
+    call(f, prepare, biases, ...biasOperands);
   }
   if (!segmented) {
     firstKeys();
-    f.i32Const(keys).set(keysLeft);
+    assign(f, keysLeft, keys);
     forEachKeyBlock(() => forEachQueryBlock(() => {}, tile));
     return f;
   }
@@ -196,13 +190,16 @@ export function emitForward(
   const visibleKeys = defineVisibleKeys(module);
   const [start, callKeys] = f.locals("i32", 2);
   // Most keys are ruled out for all queries of the call at once.
-  f.get(querySegments).get(queries).get(keySegments).i32Const(keys).call(visibleKeys);
+  call(f, visibleKeys, querySegments, queries, keySegments, keys);
   f.set(callKeys).set(start);
   skipKeys(start, { key, value, id: keySegments, place: firstKey });
   forEachQueryBlock(
-    () => f.get(queryIds).get(rows).call(blockLength).set(rows),
     () => {
-      f.get(queryIds).get(rows).get(keySegments).get(callKeys).call(visibleKeys);
+      call(f, blockLength, queryIds, rows);
+      f.set(rows);
+    },
+    () => {
+      call(f, visibleKeys, queryIds, rows, keySegments, callKeys);
       f.set(keysLeft).set(start);
       firstKeys();
       skipKeys(start, { key: k, value: v, id: keyIds, place: keyPlace });

@@ -15,7 +15,9 @@
  *
  * @module
  */
-import type { FunctionBuilder, Lanes, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { integer } from "../../wasm/emit/integers.ts";
+import { assign, branchWhen, call, kept, type Operand } from "../../wasm/emit/values.ts";
 import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
 import type { BiasTable } from "./relative_bias.ts";
@@ -24,8 +26,8 @@ import { scoreGradientRows, writeRows } from "./wasm_rows.ts";
 import { defineBlockLength, defineVisibleKeys } from "./wasm_segments.ts";
 import {
   advance,
-  pushAddress,
-  pushMinimum,
+  inWholeVectors,
+  scratchAddress,
   ScratchLayout,
   tileRowElements,
   wholeVectors,
@@ -125,41 +127,41 @@ export function emitGradient(
     6,
   );
   const [k, v, segments, dK, dV, start, keyPlace] = f.locals("i32", 7);
-  const address = (offset: number): FunctionBuilder => pushAddress(f, scratch, offset);
+  const at = (offset: number): Operand => scratchAddress(scratch, offset);
   /** Walks a tile beside a table of biases. */
   const walkBias = (kernel: FunctionBuilder, tile: number, entries: number): void => {
-    address(tile).get(keyCount).get(queryCount).get(keyPlace).get(queryPlace);
-    address(entries);
-    address(place.bias.places).call(kernel);
+    const table = [at(entries), at(place.bias.places)];
+    call(f, kernel, at(tile), keyCount, queryCount, keyPlace, queryPlace, ...table);
   };
 
   /** Packs a block of queries in the forms in which the products need it. */
   const packQueries = (): void => {
-    f.get(query).i32Const(kernel.queryStride);
-    address(place.queryColumns).i32Const(width).get(queryCount).call(packColumns);
-    f.get(outputGradient).i32Const(kernel.outputGradientStride);
-    address(place.gradientColumns).i32Const(width).get(queryCount).call(packColumns);
+    const rows = [query, kernel.queryStride] as const;
+    const gradientRows = [outputGradient, kernel.outputGradientStride] as const;
+    call(f, packColumns, ...rows, at(place.queryColumns), width, queryCount);
+    call(f, packColumns, ...gradientRows, at(place.gradientColumns), width, queryCount);
     if (part === "queries") return;
-    f.get(query).i32Const(kernel.queryStride);
-    address(place.queryPanels).get(queryCount).i32Const(width).call(packRows);
-    f.get(outputGradient).i32Const(kernel.outputGradientStride);
-    address(place.gradientPanels).get(queryCount).i32Const(width).call(packRows);
+    call(f, packRows, ...rows, at(place.queryPanels), queryCount, width);
+    call(f, packRows, ...gradientRows, at(place.gradientPanels), queryCount, width);
   };
 
   /** P^T and dS^T of a block of keys against the block of queries. */
   const scoreTiles = (): void => {
     if (bias) walkBias(spreadBias(module, bias, tileStride), place.weights, place.bias.entries);
-    f.get(k).i32Const(kernel.keyStride);
-    address(place.queryColumns);
-    address(place.weights).i32Const(tileStride);
-    f.get(keyCount).get(queryVectors).i32Const(width).i32Const(bias ? 1 : 0).call(multiply);
-    f.get(v).i32Const(kernel.valueStride);
-    address(place.gradientColumns);
-    address(place.scoreGradients).i32Const(tileStride);
-    f.get(keyCount).get(queryVectors).i32Const(width).i32Const(0).call(multiply);
-    address(place.weights);
-    address(place.scoreGradients).get(keyCount).get(queryCount);
-    f.get(logSumExp).get(rowDot).get(segments).get(querySegments).call(scoreGradient);
+    const [weights, gradients] = [at(place.weights), at(place.scoreGradients)];
+    const multiplyRows = (
+      rows: readonly [Local, number],
+      panels: number,
+      tile: Operand,
+      accumulate: number,
+    ): void => {
+      const sizes = [keyCount, queryVectors, width, accumulate];
+      call(f, multiply, ...rows, at(panels), tile, tileStride, ...sizes);
+    };
+    multiplyRows([k, kernel.keyStride], place.queryColumns, weights, bias ? 1 : 0);
+    multiplyRows([v, kernel.valueStride], place.gradientColumns, gradients, 0);
+    const statistics = [logSumExp, rowDot, segments, querySegments];
+    call(f, scoreGradient, weights, gradients, keyCount, queryCount, ...statistics);
     if (bias && kernel.biasGradient) {
       walkBias(collectBias(module, bias, tileStride), place.scoreGradients, place.biasGradient);
     }
@@ -169,36 +171,37 @@ export function emitGradient(
   const keyResult = (
     tile: number,
     panels: number,
-    result: typeof dK,
+    result: Local,
     write: FunctionBuilder,
   ): void => {
-    address(tile).i32Const(tileStride);
-    address(panels);
-    address(place.keyTile).i32Const(resultStride);
-    f.get(keyCount).i32Const(columns).get(queryCount).i32Const(0).call(multiply);
-    address(place.keyTile).get(result).get(keyCount).get(laterQueries).call(write);
+    const results = [at(place.keyTile), resultStride] as const;
+    const sizes = [keyCount, columns, queryCount, 0];
+    call(f, multiply, at(tile), tileStride, at(panels), ...results, ...sizes);
+    call(f, write, at(place.keyTile), result, keyCount, laterQueries);
   };
 
   /** Adds the part of the block of keys to dQ of the block of queries. */
   const queryResult = (): void => {
-    address(place.scoreGradients).i32Const(tileStride);
-    address(place.transposed).i32Const(transposedStride);
-    f.get(keyCount).get(queryCount).call(transpose);
-    f.get(k).i32Const(kernel.keyStride);
-    address(place.keyPanels).get(keyCount).i32Const(width).call(packRows);
-    address(place.transposed).i32Const(transposedStride);
-    address(place.keyPanels);
-    address(place.queryTile).i32Const(resultStride);
-    f.get(queryCount).i32Const(columns).get(keyCount).get(laterKeys).call(multiply);
+    const rows = [at(place.transposed), transposedStride] as const;
+    const results = [at(place.queryTile), resultStride] as const;
+    const panels = at(place.keyPanels);
+    call(f, transpose, at(place.scoreGradients), tileStride, ...rows, keyCount, queryCount);
+    call(f, packRows, k, kernel.keyStride, panels, keyCount, width);
+    call(f, multiply, ...rows, panels, ...results, queryCount, columns, keyCount, laterKeys);
   };
 
   /** Starts at the first key, or at the first that the block of queries may see. */
   const startKeys = (): void => {
-    f.get(key).set(k).get(value).set(v).get(keySegments).set(segments);
-    f.get(keyGradient).set(dK).get(valueGradient).set(dV);
-    f.get(keys).set(keysLeft).i32Const(0).set(laterKeys).i32Const(0).set(keyPlace);
+    assign(f, k, key);
+    assign(f, v, value);
+    assign(f, segments, keySegments);
+    assign(f, dK, keyGradient);
+    assign(f, dV, valueGradient);
+    assign(f, keysLeft, keys);
+    assign(f, laterKeys, 0);
+    assign(f, keyPlace, 0);
     if (!segmented) return;
-    f.get(querySegments).get(queryCount).get(keySegments).get(keys).call(defineVisibleKeys(module));
+    call(f, defineVisibleKeys(module), querySegments, queryCount, keySegments, keys);
     f.set(keysLeft).set(start);
     advance(f, k, start, kernel.keyStride);
     advance(f, v, start, kernel.valueStride);
@@ -209,22 +212,22 @@ export function emitGradient(
   };
 
   if (bias) {
-    f.get(biases);
-    address(place.bias.entries);
-    address(place.bias.places).call(prepareBias(module, { bias, scale, reversed: false }));
+    const prepare = prepareBias(module, { bias, scale, reversed: false });
+    call(f, prepare, biases, at(place.bias.entries), at(place.bias.places));
   }
   // Rows of dK and dV that another block may not have visited were cleared.
-  f.i32Const(segmented ? 1 : 0).set(laterQueries);
+  assign(f, laterQueries, segmented ? 1 : 0);
   f.loop((nextQueries) => {
-    pushMinimum(f, queries, blocks.queries).set(queryCount);
+    assign(f, queryCount, integer.smaller(queries, blocks.queries));
     if (segmented) {
-      f.get(querySegments).get(queryCount).call(defineBlockLength(module)).set(queryCount);
+      call(f, defineBlockLength(module), querySegments, queryCount);
+      f.set(queryCount);
     }
-    f.get(queryCount).i32Const(3).i32Add().i32Const(-4).i32And().set(queryVectors);
+    assign(f, queryVectors, inWholeVectors(queryCount));
     packQueries();
     startKeys();
     f.loop((nextKeys) => {
-      pushMinimum(f, keysLeft, blocks.keys).set(keyCount);
+      assign(f, keyCount, integer.smaller(keysLeft, blocks.keys));
       scoreTiles();
       if (part !== "queries") {
         keyResult(place.weights, place.gradientPanels, dV, writeValues);
@@ -236,19 +239,19 @@ export function emitGradient(
       f.increment(dK, blocks.keys * kernel.keyGradientStride);
       f.increment(dV, blocks.keys * kernel.valueGradientStride);
       f.increment(segments, 4 * blocks.keys).increment(keyPlace, blocks.keys);
-      f.i32Const(1).set(laterKeys);
-      f.get(keysLeft).get(keyCount).i32Sub().tee(keysLeft).branchIf(nextKeys);
+      assign(f, laterKeys, 1);
+      branchWhen(f, kept(keysLeft, integer.subtract(keysLeft, keyCount)), nextKeys);
     });
     if (part !== "keys") {
-      address(place.queryTile).get(queryGradient).get(queryCount).i32Const(0).call(writeQueries);
+      call(f, writeQueries, at(place.queryTile), queryGradient, queryCount, 0);
     }
     advance(f, query, queryCount, kernel.queryStride);
     advance(f, outputGradient, queryCount, kernel.outputGradientStride);
     advance(f, queryGradient, queryCount, kernel.queryGradientStride);
     for (const rows of [logSumExp, rowDot, querySegments]) advance(f, rows, queryCount, 4);
     advance(f, queryPlace, queryCount, 1);
-    f.i32Const(1).set(laterQueries);
-    f.get(queries).get(queryCount).i32Sub().tee(queries).branchIf(nextQueries);
+    assign(f, laterQueries, 1);
+    branchWhen(f, kept(queries, integer.subtract(queries, queryCount)), nextQueries);
   });
   return f;
 }

@@ -16,6 +16,7 @@ import {
   throughMemory,
   vectorBytes,
 } from "../../wasm/emit/lanes.ts";
+import { and, eachLane, integer, integers } from "../../wasm/emit/integers.ts";
 import {
   boundedExponential,
   exponential,
@@ -25,10 +26,8 @@ import {
 } from "../../wasm/emit/math.ts";
 import {
   add,
-  and,
   applied,
   assign,
-  equalIntegers,
   firstLane,
   larger,
   multiply,
@@ -43,6 +42,7 @@ import {
   store,
   storeScalar,
   subtract,
+  when,
   withVector,
 } from "../../wasm/emit/values.ts";
 
@@ -71,24 +71,24 @@ function walkScores(
     for (const pointer of pointers) f.increment(pointer, bytes);
   };
   f.withLocals(["i32"], (left) => {
-    f.get(count).i32Const(4).i32ShrU().set(left);
+    assign(f, left, integer.shiftRight(count, 4));
     f.repeat(left, () => {
       f.forVectors(4, (slot) => visit(slot, vectorBytes * slot));
       advance(64);
     });
     afterPairs();
-    f.get(count).i32Const(2).i32ShrU().i32Const(3).i32And().set(left);
+    assign(f, left, integer.and(integer.shiftRight(count, 2), 3));
     f.repeat(left, () => {
       visit(0, 0);
       advance(16);
     });
-    f.get(count).i32Const(3).i32And().if(() => visit(1, 0, true));
+    when(f, integer.and(count, 3), () => visit(1, 0, true));
   });
 }
 
 /** Sets `mask` to the lanes of a row of `count` elements that its last, partial vector holds. */
 export function setTailMask(f: FunctionBuilder, count: Local, mask: Local): void {
-  f.i32x4Const(0, 1, 2, 3).get(count).i32Const(3).i32And().i32x4Splat().i32x4LtS().set(mask);
+  assign(f, mask, integers.less(eachLane(0, 1, 2, 3), integers.spread(integer.and(count, 3))));
 }
 
 /**
@@ -104,7 +104,7 @@ function scoreMask(
   return (at) => {
     const inRow = at.tail ? tailMask : undefined;
     if (!segments) return inRow;
-    const seen = equalIntegers(row(segments.others, at), segments.own);
+    const seen = integers.equal(row(segments.others, at), segments.own);
     return inRow ? and(seen, inRow) : seen;
   };
 }
@@ -143,9 +143,9 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
     const fuseLanes = (): void =>
       throughMemory(f, lanes, scores, stride - lanes.length * vectorBytes);
     const restart = (): readonly Local[] => {
-      f.get(scores).set(pointer);
+      assign(f, pointer, scores);
       if (!segmented) return [pointer];
-      f.get(keySegments).set(others);
+      assign(f, others, keySegments);
       return [pointer, others];
     };
     setTailMask(f, keys, tailMask);
@@ -159,7 +159,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
       }, fuseLanes);
       assign(f, maximum, applied(horizontalMaximum, larger(lanes[0], lanes[1])));
       if (!single) {
-        f.get(first).i32Eqz().if(() => {
+        when(f, integer.isZero(first), () => {
           assign(f, maximum, scalar.maximum(maximum, scalar.load(state)));
         });
       }
@@ -182,7 +182,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
       assign(f, keep, 0);
       assign(f, gain, 1);
       if (!single) {
-        f.get(first).i32Eqz().if(() => {
+        when(f, integer.isZero(first), () => {
           const change = add(spread(scalar.load(state)), negatedMaximum);
           assign(f, keep, firstLane(applied(exponential, change)));
           assign(f, sum, scalar.add(sum, scalar.multiply(keep, scalar.load(state, 4))));
@@ -191,7 +191,7 @@ export function softmaxRows(module: ModuleBuilder, kernel: SoftmaxKernel): Funct
         storeScalar(f, state, 4, sum);
         f.increment(state, 8);
       }
-      f.get(last).if(() => {
+      when(f, last, () => {
         assign(f, gain, scalar.select(scalar.equal(sum, 0), 0, scalar.divide(1, sum)));
         assign(f, keep, scalar.multiply(keep, gain));
         const logarithmOfSum = applied(logarithm, spread(sum));
@@ -231,7 +231,7 @@ export function mergeRows(module: ModuleBuilder, kernel: WriteKernel): FunctionB
           const before = multiply(row(to, at), keep);
           store(f, to, at, again ? multiplyAdd(part, gain, before) : multiply(part, gain));
         });
-      f.get(first).if(() => write(false), () => write(true));
+      when(f, first, () => write(false), () => write(true));
       f.increment(tile, tileStride).increment(result, resultStride).increment(factors, 8);
     });
     return f;
@@ -251,7 +251,7 @@ export function writeRows(module: ModuleBuilder, kernel: WriteKernel): FunctionB
           const part = row(from, at);
           store(f, to, at, again ? add(part, row(to, at)) : part);
         });
-      f.get(again).if(() => write(true), () => write(false));
+      when(f, again, () => write(true), () => write(false));
       f.increment(tile, tileStride).increment(result, resultStride);
     });
     return f;
@@ -310,13 +310,13 @@ export function scoreGradientRows(
         assign(f, own, splat(keySegments));
         walked.push([querySegments, others]);
       }
-      for (const [start, pointer] of walked) f.get(start).set(pointer);
+      for (const [start, pointer] of walked) assign(f, pointer, start);
       walkScores(f, queries, walked.map(([, pointer]) => pointer), (at) => {
         const power = applied(
           boundedExponential,
           multiplyAdd(row(score, at), scale, negate(row(normalizer, at))),
         );
-        assign(f, weight, segmented ? and(power, equalIntegers(row(others, at), own)) : power);
+        assign(f, weight, segmented ? and(power, integers.equal(row(others, at), own)) : power);
         store(f, score, at, weight);
         const centred = subtract(row(gradient, at), row(dot, at));
         store(f, gradient, at, multiply(multiply(centred, weight), scale));

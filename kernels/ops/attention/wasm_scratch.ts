@@ -5,6 +5,8 @@
  * @module
  */
 import type { FunctionBuilder, Local } from "../../wasm/emit/assembler.ts";
+import { integer } from "../../wasm/emit/integers.ts";
+import { assign, type Operand, type Value } from "../../wasm/emit/values.ts";
 import { packingSlack } from "../matmul/wasm_pack.ts";
 
 /** Rounds up to whole vectors. */
@@ -34,19 +36,17 @@ export class ScratchLayout {
   }
 }
 
-/** Pushes `base + offset`. */
-export function pushAddress(f: FunctionBuilder, base: Local, offset: number): FunctionBuilder {
-  f.get(base);
-  if (offset) f.i32Const(offset).i32Add();
-  return f;
+/** `base + offset`. */
+export function scratchAddress(base: Local, offset: number): Operand {
+  return offset ? integer.add(base, offset) : base;
 }
 
-/** Pushes the smaller of a local and a constant, unsigned. */
-export function pushMinimum(f: FunctionBuilder, x: Local, limit: number): FunctionBuilder {
-  return f.get(x).i32Const(limit).get(x).i32Const(limit).i32LtU().select();
+/** Rounded up to whole vectors, at run time. */
+export function inWholeVectors(count: Local): Value {
+  return integer.and(integer.add(count, 3), -4);
 }
 
 /** Moves a pointer on by `rows` (a local) rows of `bytes`. */
 export function advance(f: FunctionBuilder, pointer: Local, rows: Local, bytes: number): void {
-  if (bytes !== 0) f.get(rows).i32Const(bytes).i32Mul().get(pointer).i32Add().set(pointer);
+  if (bytes !== 0) assign(f, pointer, integer.add(integer.multiply(rows, bytes), pointer));
 }

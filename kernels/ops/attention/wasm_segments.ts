@@ -8,7 +8,24 @@
  *
  * @module
  */
-import type { FunctionBuilder, Label, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import {
+  type FunctionBuilder,
+  type Label,
+  type Local,
+  type ModuleBuilder,
+  vectorElements,
+} from "../../wasm/emit/assembler.ts";
+import { integer, integers, or } from "../../wasm/emit/integers.ts";
+import {
+  assign,
+  branchWhen,
+  call,
+  kept,
+  load,
+  onStack,
+  push,
+  type Value,
+} from "../../wasm/emit/values.ts";
 
 /**
  * A block of queries goes on beyond its segment until it fills a tile of the matrix product: where
@@ -31,15 +48,14 @@ export function defineBlockLength(module: ModuleBuilder): FunctionBuilder {
     const f = module.function(name, ["i32", "i32"], ["i32"]);
     const [ids, limit] = f.parameters;
     const count = f.local("i32");
-    f.i32Const(1).set(count);
-    f.block((exit) =>
-      f.loop((again) => {
-        f.get(count).get(limit).i32GeU().branchIf(exit);
-        f.get(count).i32Const(shortestBlock).i32GeU();
-        f.get(ids).i32Load(4).get(ids).i32Load(0).i32Ne().i32And().branchIf(exit);
-        f.increment(ids, 4).increment(count, 1).branch(again);
-      })
-    );
+    assign(f, count, 1);
+    whileTrue(f, (exit) => {
+      branchWhen(f, integer.atLeast(count, limit), exit);
+      const longEnough = integer.atLeast(count, shortestBlock);
+      const lastOfSegment = integer.different(integer.load(ids, 4), integer.load(ids));
+      branchWhen(f, integer.and(longEnough, lastOfSegment), exit);
+      f.increment(ids, 4).increment(count, 1);
+    });
     f.get(count);
     return f;
   });
@@ -51,11 +67,12 @@ function defineIdBounds(module: ModuleBuilder): FunctionBuilder {
     const f = module.function(name, ["i32", "i32"], ["i32", "i32"]);
     const [ids, count] = f.parameters;
     const [id, lowest, highest] = f.locals("i32", 3);
-    f.i32Const(-1).set(lowest);
+    assign(f, lowest, -1);
     f.repeat(count, () => {
-      f.get(ids).i32Load().set(id).increment(ids, 4);
-      f.get(id).get(lowest).get(id).get(lowest).i32LtU().select().set(lowest);
-      f.get(highest).get(id).get(id).get(highest).i32LtU().select().set(highest);
+      assign(f, id, integer.load(ids));
+      f.increment(ids, 4);
+      assign(f, lowest, integer.smaller(id, lowest));
+      assign(f, highest, integer.select(integer.less(id, highest), highest, id));
     });
     f.get(lowest).get(highest);
     return f;
@@ -74,36 +91,41 @@ export function defineVisibleKeys(module: ModuleBuilder): FunctionBuilder {
     const [queryIds, queries, keyIds, keys] = f.parameters;
     const [lowest, span, first, last] = f.locals("i32", 4);
     const [lowests, spans] = f.locals("v128", 2);
-    f.get(queryIds).get(queries).call(bounds).set(span).tee(lowest).i32x4Splat().set(lowests);
-    f.get(span).get(lowest).i32Sub().tee(span).i32x4Splat().set(spans);
-    f.get(keyIds).tee(first).get(keys).i32Const(2).i32Shl().i32Add().i32Const(4).i32Sub().set(last);
+    call(f, bounds, queryIds, queries);
+    f.set(span);
+    assign(f, lowests, integers.spread(kept(lowest, onStack)));
+    assign(f, spans, integers.spread(kept(span, integer.subtract(span, lowest))));
+    const end = integer.add(kept(first, keyIds), integer.shiftLeft(keys, 2));
+    assign(f, last, integer.subtract(end, 4));
 
-    /** Pushes whether one of the `idsAtOnce` ids from `end` inwards is searched for. */
-    const found = (end: Local, direction: 1 | -1): void => {
-      for (let vector = 0; vector < idsAtOnce / 4; vector++) {
-        f.get(end).i32Const(direction === 1 ? 16 * vector : -12 - 16 * vector).i32Add();
-        f.v128Load().get(lowests).i32x4Sub().get(spans).i32x4LeU();
-        if (vector > 0) f.v128Or();
-      }
-      f.v128AnyTrue();
+    /** Whether one of the `idsAtOnce` ids from `end` inwards is searched for. */
+    const found = (end: Local, direction: 1 | -1): Value => {
+      const vectors = Array.from({ length: idsAtOnce / vectorElements }, (_, vector) => {
+        const start = integer.add(end, direction === 1 ? 16 * vector : -12 - 16 * vector);
+        return integers.atMostUnsigned(integers.subtract(load(start), lowests), spans);
+      });
+      return integers.any(vectors.reduce((some, vector) => or(some, vector)));
     };
     /** Moves one end inwards over keys whose ids are not searched for. */
     const shrink = (end: Local, direction: 1 | -1): void => {
       whileTrue(f, (exit) => {
-        f.get(last).get(first).i32Sub().i32Const(4 * idsAtOnce).i32LtU().branchIf(exit);
-        found(end, direction);
-        f.branchIf(exit).increment(end, 4 * idsAtOnce * direction);
+        branchWhen(f, integer.less(integer.subtract(last, first), 4 * idsAtOnce), exit);
+        branchWhen(f, found(end, direction), exit);
+        f.increment(end, 4 * idsAtOnce * direction);
       });
       whileTrue(f, (exit) => {
-        f.get(first).get(last).i32Eq().branchIf(exit);
-        f.get(end).i32Load().get(lowest).i32Sub().get(span).i32LeU().branchIf(exit);
+        branchWhen(f, integer.equal(first, last), exit);
+        const distance = integer.subtract(integer.load(end), lowest);
+        branchWhen(f, integer.atMost(distance, span), exit);
         f.increment(end, 4 * direction);
       });
     };
     shrink(first, 1);
     shrink(last, -1);
-    f.get(first).get(keyIds).i32Sub().i32Const(2).i32ShrU();
-    f.get(last).get(first).i32Sub().i32Const(2).i32ShrU().i32Const(1).i32Add();
+    const difference = (from: Local, to: Local): Value =>
+      integer.shiftRight(integer.subtract(to, from), 2);
+    push(f, difference(keyIds, first));
+    push(f, integer.add(difference(first, last), 1));
     return f;
   });
 }

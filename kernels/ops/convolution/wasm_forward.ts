@@ -9,8 +9,10 @@
  * @module
  */
 import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
-import { transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
 import { vectorElements } from "../../wasm/emit/assembler.ts";
+import { address, integer, storeInteger } from "../../wasm/emit/integers.ts";
+import { transpose, vectorBytes, wholeVector } from "../../wasm/emit/lanes.ts";
+import { assign, call, load, type Operand, store, type Value } from "../../wasm/emit/values.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import {
   defineBlock,
@@ -24,6 +26,7 @@ import {
   type BlockPlace,
   callFillSlab,
   forEachBlock,
+  placed,
   slabSizes,
   type WindowBlocks,
 } from "./wasm_windows.ts";
@@ -102,16 +105,16 @@ class Driver {
   emit(): void {
     const { f, kernel: { blocks, channels } } = this;
     const [blockStart, blockEnd, columnStart, columnEnd, , scratch, input] = f.parameters;
-    f.get(columnEnd).get(columnStart).i32Sub().set(this.#columns);
-    f.get(scratch).set(this.#runs);
-    f.get(scratch).i32Const(this.#place.list).i32Add().set(this.#list);
-    f.get(scratch).i32Const(this.#place.panels).i32Add().set(this.#panels);
+    assign(f, this.#columns, integer.subtract(columnEnd, columnStart));
+    assign(f, this.#runs, scratch);
+    assign(f, this.#list, integer.add(scratch, this.#place.list));
+    assign(f, this.#panels, integer.add(scratch, this.#place.panels));
     this.#storeRuns();
     this.#packKernel();
-    const pushSlab = () => void f.get(scratch).i32Const(this.#place.slab).i32Add();
+    const slab = integer.add(scratch, this.#place.slab);
     forEachBlock(f, blocks, blockStart, blockEnd, (place) => {
-      callFillSlab(f, blocks, { panel: channels, exact: true }, place, input, pushSlab, 1);
-      this.#listWindows(place, pushSlab);
+      callFillSlab(f, blocks, { panel: channels, exact: true }, place, input, slab, 1);
+      this.#listWindows(place, slab);
       this.#multiply(place);
       applyEpilogue(f, this.kernel, place);
     });
@@ -139,29 +142,30 @@ class Driver {
   #packKernel(): void {
     const { f, kernel: { channels, weight } } = this;
     const [, , columnStart, , , , , source] = f.parameters;
-    f.get(source).get(columnStart).i32Const(4 * weight.columnStride).i32Mul().i32Add();
-    f.get(this.#panels).get(this.#columns).call(definePackKernel(f.module, channels, weight));
+    const first = address(source, [columnStart, 4 * weight.columnStride]);
+    const pack = definePackKernel(f.module, channels, weight);
+    call(f, pack, first, this.#panels, this.#columns);
   }
 
   /** Lists the windows of a block: addresses of what they see, and of what becomes of it. */
-  #listWindows({ image, frame, line, position, lines, width }: BlockPlace, slab: () => void): void {
+  #listWindows({ image, frame, line, position, lines, width }: BlockPlace, slab: Value): void {
     const { f, kernel: { blocks: { strides }, channels, outputStrides } } = this;
     const output = f.parameters[8];
     const windowBytes = 4 * strides[2] * channels;
     const lineBytes = 4 * strides[1] * this.#slab[2] * channels;
     f.withLocals(["i32", "i32", "i32", "i32", "i32", "i32", "i32"], (...locals) => {
       const [entry, y, x, lineIn, lineOut, windowIn, windowOut] = locals;
-      f.get(this.#list).set(entry);
-      slab();
-      f.set(lineIn).get(output);
-      [image, frame, line, position].forEach((place, axis) => {
-        f.get(place).i32Const(4 * outputStrides[axis]).i32Mul().i32Add();
-      });
-      f.set(lineOut).get(lines).set(y);
+      assign(f, entry, this.#list);
+      assign(f, lineIn, slab);
+      assign(f, lineOut, placed(output, [image, frame, line, position], outputStrides));
+      assign(f, y, lines);
       f.repeat(y, () => {
-        f.get(lineIn).set(windowIn).get(lineOut).set(windowOut).get(width).set(x);
+        assign(f, windowIn, lineIn);
+        assign(f, windowOut, lineOut);
+        assign(f, x, width);
         f.repeat(x, () => {
-          f.get(entry).get(windowIn).i32Store().get(entry).get(windowOut).i32Store(4);
+          storeInteger(f, entry, 0, windowIn);
+          storeInteger(f, entry, 4, windowOut);
           f.increment(entry, 8);
           f.increment(windowIn, windowBytes).increment(windowOut, 4 * outputStrides[3]);
         });
@@ -173,11 +177,11 @@ class Driver {
   #multiply({ lines, width }: BlockPlace): void {
     const { f, kernel: { columns } } = this;
     const [, , columnStart, , accumulate] = f.parameters;
-    f.get(this.#list).i32Const(8).get(this.#panels);
-    f.get(columnStart).i32Const(4).i32Mul().i32Const(0);
-    f.get(lines).get(width).i32Mul().get(this.#columns).get(this.#runs).get(accumulate);
     const runs = { listed: true, panelStep: 1 };
-    f.call(defineBlock(f.module, { runs, lastLanes: columns % vectorElements }));
+    const product = defineBlock(f.module, { runs, lastLanes: columns % vectorElements });
+    const [place, rows] = [integer.multiply(columnStart, 4), integer.multiply(lines, width)];
+    const sizes = [rows, this.#columns, this.#runs, accumulate];
+    call(f, product, this.#list, 8, this.#panels, place, 0, ...sizes);
   }
 }
 
@@ -193,14 +197,15 @@ export function applyEpilogue(
   const [columnStart, columnEnd] = f.parameters.slice(2);
   const [output, ...extra] = f.parameters.slice(8);
   f.withLocals(["i32", "i32"], (row, counter) => {
-    f.get(image).i32Const(sizes[0]).i32Mul().get(frame).i32Add();
-    f.i32Const(sizes[1]).i32Mul().get(line).i32Add();
-    f.i32Const(sizes[2]).i32Mul().get(position).i32Add().set(row);
-    f.get(lines).set(counter);
+    const first = [frame, line, position].reduce<Operand>(
+      (number, place, axis) => integer.add(integer.multiply(number, sizes[axis]), place),
+      image,
+    );
+    assign(f, row, first);
+    assign(f, counter, lines);
     f.repeat(counter, () => {
-      f.get(row).get(row).get(width).i32Add().get(columnStart).get(columnEnd);
-      for (const address of [output, ...extra, output]) f.get(address);
-      f.call(apply);
+      const rows = [row, integer.add(row, width)];
+      call(f, apply, ...rows, columnStart, columnEnd, output, ...extra, output);
       f.increment(row, sizes[2]);
     });
   });
@@ -223,16 +228,21 @@ function definePackKernel(
     const [column, stride, depth, output, counter] = f.locals("i32", 5);
     const pointers = f.locals("i32", lanes);
     const rowOfPanel = 1 << panelShift(lanes);
-    f.i32Const(4 * columnStride).set(stride).i32Const(places.length * channels).set(depth);
+    assign(f, stride, 4 * columnStride);
+    assign(f, depth, places.length * channels);
     f.forRange(column, columns, lanes, () => {
       setClampedRows(f, pointers, source, column, columns, stride);
-      f.get(target).set(output).i32Const(channels).set(counter);
+      assign(f, output, target);
+      assign(f, counter, channels);
       f.repeat(counter, () => {
         for (const group of neighbours(places)) {
-          packPlaces(f, pointers, group, (place, vector) => ({
-            pointer: output,
-            offset: rowOfPanel * places.indexOf(place) * channels + vectorBytes * vector,
-          }));
+          packPlaces(
+            f,
+            pointers,
+            group,
+            output,
+            (place) => rowOfPanel * places.indexOf(place) * channels,
+          );
         }
         for (const pointer of pointers) f.increment(pointer, 4 * channelStride);
         f.increment(output, rowOfPanel);
@@ -254,18 +264,18 @@ function neighbours(places: readonly number[]): number[][] {
   return groups;
 }
 
-/** Moves a group of places of as many columns as there are pointers to where `to` says. */
+/** Moves a group of places of as many columns as there are pointers to some bytes from `output`. */
 function packPlaces(
   f: FunctionBuilder,
   pointers: readonly Local[],
   group: readonly number[],
-  to: (place: number, vector: number) => { pointer: Local; offset: number },
+  output: Local,
+  bytes: (place: number) => number,
 ): void {
   f.forVectors(pointers.length / vectorElements, (vector) => {
     const four = pointers.slice(vectorElements * vector, vectorElements * (vector + 1));
     loadGroup(f, four, group, (place, value) => {
-      const { pointer, offset } = to(place, vector);
-      f.storeVector(pointer, offset, () => f.get(value));
+      store(f, output, wholeVector(bytes(place) + vectorBytes * vector), value);
     });
   });
 }
@@ -278,7 +288,7 @@ function loadGroup(
   visit: (place: number, value: Local) => void,
 ): void {
   f.withLocals(["v128", "v128", "v128", "v128"], (...block) => {
-    block.forEach((row, i) => f.get(columns[i]).v128Load(4 * group[0]).set(row));
+    block.forEach((row, i) => assign(f, row, load(columns[i], 4 * group[0])));
     transpose(f, block);
     for (const place of group) visit(place, block[place - group[0]]);
   });
@@ -292,11 +302,8 @@ export function loadPlaces(
   targets: readonly Local[],
 ): void {
   for (const group of neighbours(places)) {
-    loadGroup(
-      f,
-      columns,
-      group,
-      (place, value) => f.get(value).set(targets[places.indexOf(place)]),
-    );
+    loadGroup(f, columns, group, (place, value) => {
+      assign(f, targets[places.indexOf(place)], value);
+    });
   }
 }

@@ -17,7 +17,9 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
-import { storeRow, transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { address, integer } from "../../wasm/emit/integers.ts";
+import { transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { assign, call, load, store, type Value, when } from "../../wasm/emit/values.ts";
 import {
   defineBlock,
   panelColumns,
@@ -30,6 +32,7 @@ import {
   type BlockPlace,
   callFillSlab,
   forEachBlock,
+  placed,
   slabSizes,
   type WindowBlocks,
 } from "./wasm_windows.ts";
@@ -113,23 +116,23 @@ class Driver {
   emit(): void {
     const { f, kernel: { blocks, blockCount } } = this;
     const [rowStart, rowEnd, columnStart, columnEnd, scratch, input, gradient] = f.parameters;
-    f.get(rowEnd).get(rowStart).i32Sub().set(this.#rows);
-    f.get(columnEnd).get(columnStart).i32Sub().set(this.#columns);
-    f.get(scratch).i32Const(this.#place.gradient).i32Add().set(this.#gradient);
-    f.get(scratch).i32Const(this.#place.sums).i32Add().set(this.#sums);
-    for (const [address, channel] of [[input, columnStart], [gradient, rowStart]]) {
-      f.get(address).get(channel).i32Const(4).i32Mul().i32Add().set(address);
+    assign(f, this.#rows, integer.subtract(rowEnd, rowStart));
+    assign(f, this.#columns, integer.subtract(columnEnd, columnStart));
+    assign(f, this.#gradient, integer.add(scratch, this.#place.gradient));
+    assign(f, this.#sums, integer.add(scratch, this.#place.sums));
+    for (const [operand, channel] of [[input, columnStart], [gradient, rowStart]]) {
+      assign(f, operand, address(operand, [channel, 4]));
     }
-    const pushSlab = () => void f.get(scratch).i32Const(this.#place.slab).i32Add();
+    const slab = integer.add(scratch, this.#place.slab);
     const panel = panelColumns(f.module.lanes);
     f.withLocals(["i32", "i32"], (end, panels) => {
-      f.i32Const(blockCount).set(end);
-      f.get(this.#columns).i32Const(panel - 1).i32Add().i32Const(panel).i32DivU().set(panels);
+      assign(f, end, blockCount);
+      assign(f, panels, integer.divide(integer.add(this.#columns, panel - 1), panel));
       forEachBlock(f, blocks, this.#block, end, (place) => {
-        callFillSlab(f, blocks, { panel, exact: false }, place, input, pushSlab, panels);
+        callFillSlab(f, blocks, { panel, exact: false }, place, input, slab, panels);
         this.#packGradient(place);
         this.#storeRuns(place);
-        this.#multiply(pushSlab);
+        this.#multiply(slab);
       });
     });
     const planes = Array.from({ length: placesOf(this.kernel) }, (_, place) => place);
@@ -141,18 +144,16 @@ class Driver {
     const { f, kernel: { gradientStrides } } = this;
     const gradient = f.parameters[6];
     f.withLocals(["i32", "i32", "i32"], (source, target, counter) => {
-      f.get(gradient);
-      [image, frame, line, position].forEach((place, axis) => {
-        f.get(place).i32Const(4 * gradientStrides[axis]).i32Mul().i32Add();
-      });
-      f.set(source).get(this.#gradient).set(target).get(lines).set(counter);
+      assign(f, source, placed(gradient, [image, frame, line, position], gradientStrides));
+      assign(f, target, this.#gradient);
+      assign(f, counter, lines);
+      const from = [source, 4 * gradientStrides[3]] as const;
+      const to = [target, gradientRowBytes(this.kernel)] as const;
       // What is written past the end of a line is overwritten by the next one.
       f.repeat(counter, () => {
-        f.get(source).i32Const(4 * gradientStrides[3]).get(target);
-        f.i32Const(gradientRowBytes(this.kernel)).get(width).get(this.#rows);
-        f.call(definePackTransposed(f.module));
+        call(f, definePackTransposed(f.module), ...from, ...to, width, this.#rows);
         f.increment(source, 4 * gradientStrides[2]);
-        f.get(target).get(width).i32Const(4).i32Mul().i32Add().set(target);
+        assign(f, target, address(target, [width, 4]));
       });
     });
   }
@@ -164,8 +165,8 @@ class Driver {
     const rowBytes = 1 << panelShift(f.module.lanes);
     const [, , slabWidth] = this.#slab;
     f.withLocals(["i32"], (moveB) => {
-      f.i32Const(strides[1] * slabWidth * rowBytes);
-      f.get(width).i32Const(strides[2] * rowBytes).i32Mul().i32Sub().set(moveB);
+      const lineBytes = integer.multiply(width, strides[2] * rowBytes);
+      assign(f, moveB, integer.subtract(strides[1] * slabWidth * rowBytes, lineBytes));
       storeRunsTable(f, scratch, {
         length: width,
         panelBytes: this.#slab.reduce((product, size) => product * size) * rowBytes,
@@ -175,7 +176,7 @@ class Driver {
   }
 
   /** One product for every place of the kernel. */
-  #multiply(slab: () => void): void {
+  #multiply(slab: Value): void {
     const { f, kernel: { blocks: { kernel, strides }, rowBlock, columnBlock, columns } } = this;
     const scratch = f.parameters[4];
     const rowBytes = 1 << panelShift(f.module.lanes);
@@ -183,16 +184,17 @@ class Driver {
     const runs = { listed: false, panelStep: strides[2] };
     const product = defineBlock(f.module, { runs, lastLanes: columns % vectorElements });
     f.withLocals(["i32", "i32", "i32", "i32", "i32"], (b, sums, frames, lines, places) => {
-      slab();
-      f.set(b).get(this.#sums).set(sums).i32Const(kernel[0]).set(frames);
+      const operands = [this.#gradient, gradientRowBytes(this.kernel), b, sums, 4 * columnBlock];
+      const sizes = [this.#rows, this.#columns, scratch, this.#block];
+      assign(f, b, slab);
+      assign(f, sums, this.#sums);
+      assign(f, frames, kernel[0]);
       f.repeat(frames, () => {
-        f.i32Const(kernel[1]).set(lines);
+        assign(f, lines, kernel[1]);
         f.repeat(lines, () => {
-          f.i32Const(kernel[2]).set(places);
+          assign(f, places, kernel[2]);
           f.repeat(places, () => {
-            f.get(this.#gradient).i32Const(gradientRowBytes(this.kernel)).get(b);
-            f.get(sums).i32Const(4 * columnBlock).get(this.#rows).get(this.#columns).get(scratch);
-            f.get(this.#block).call(product);
+            call(f, product, ...operands, ...sizes);
             f.increment(b, rowBytes).increment(sums, 4 * rowBlock * columnBlock);
           });
           f.increment(b, (slabWidth - kernel[2]) * rowBytes);
@@ -219,12 +221,16 @@ export function storeSums(
   const [rowStart, rowEnd, columnStart, columnEnd, , , , output] = f.parameters;
   f.withLocals(new Array(6).fill("i32"), (...locals) => {
     const [row, rows, column, count, target, source] = locals;
-    f.get(rowEnd).get(rowStart).i32Sub().set(rows).get(columnEnd).get(columnStart).i32Sub();
-    f.set(count).i32Const(0).set(row).forRange(row, rows, 1, () => {
-      f.get(sums).get(row).i32Const(4 * columnBlock).i32Mul().i32Add().set(source);
-      f.get(output).get(rowStart).get(row).i32Add().i32Const(columns).i32Mul();
-      f.get(columnStart).i32Add().i32Const(4 * planes.length).i32Mul().i32Add().set(target);
-      f.i32Const(0).set(column).forRange(column, count, vectorElements, () => {
+    assign(f, rows, integer.subtract(rowEnd, rowStart));
+    assign(f, count, integer.subtract(columnEnd, columnStart));
+    assign(f, row, 0);
+    f.forRange(row, rows, 1, () => {
+      assign(f, source, address(sums, [row, 4 * columnBlock]));
+      const rowOfWeight = integer.multiply(integer.add(rowStart, row), columns);
+      const place = integer.add(rowOfWeight, columnStart);
+      assign(f, target, address(output, [place, 4 * planes.length]));
+      assign(f, column, 0);
+      f.forRange(column, count, vectorElements, () => {
         storeColumns(f, kernel, { source, target, column, count }, planes);
         f.increment(source, vectorBytes).increment(target, vectorBytes * planes.length);
       });
@@ -246,13 +252,13 @@ function storeColumns(
       const lanes = Math.min(vectorElements, planes.length - first);
       block.forEach((vector, i) => {
         const plane = planes[Math.min(first + i, planes.length - 1)];
-        f.get(source).v128Load(4 * rowBlock * columnBlock * plane).set(vector);
+        assign(f, vector, load(source, 4 * rowBlock * columnBlock * plane));
       });
       transpose(f, block);
-      f.get(target).set(pointer);
+      assign(f, pointer, target);
       block.forEach((vector, i) => {
-        f.get(column).i32Const(i).i32Add().get(count).i32LtU().if(() => {
-          storeRow(f, pointer, { lanes, offset: 4 * first, slot: 0 }, () => f.get(vector));
+        when(f, integer.less(integer.add(column, i), count), () => {
+          store(f, pointer, { lanes, offset: 4 * first, slot: 0 }, vector);
         });
         f.increment(pointer, 4 * planes.length);
       });

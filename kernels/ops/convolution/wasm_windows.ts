@@ -9,7 +9,17 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
-import { forEachVector, loadRow, storeRow } from "../../wasm/emit/lanes.ts";
+import { address, copyMemory, fillMemory, integer } from "../../wasm/emit/integers.ts";
+import { forEachVector } from "../../wasm/emit/lanes.ts";
+import {
+  assign,
+  call,
+  type Operand,
+  row,
+  store,
+  type Value,
+  when,
+} from "../../wasm/emit/values.ts";
 import type { Triple, Windows } from "./step.ts";
 
 /** How a convolution's windows are cut into blocks. */
@@ -63,22 +73,29 @@ export function forEachBlock(
   const [down, across] = blocksOfFrame(blocks);
   const [image, frame, line, position, lines, width, number] = f.locals("i32", 7);
   const digit = (base: number, unit: number, target: Local): void => {
-    f.get(number).i32Const(base).i32RemU().i32Const(unit).i32Mul().set(target);
-    f.get(number).i32Const(base).i32DivU().set(number);
+    assign(f, target, integer.multiply(integer.remainder(number, base), unit));
+    assign(f, number, integer.divide(number, base));
   };
   f.forRange(start, end, 1, () => {
-    f.get(start).set(number);
+    assign(f, number, start);
     digit(across, blocks.width, position);
     digit(down, blocks.lines, line);
     digit(blocks.output[0], 1, frame);
-    f.get(number).set(image);
-    f.i32Const(blocks.output[1]).get(line).i32Sub().set(lines);
+    assign(f, image, number);
+    assign(f, lines, integer.subtract(blocks.output[1], line));
     setWithin(f, lines, blocks.lines);
-    f.i32Const(blocks.output[2]).get(position).i32Sub().set(width);
+    assign(f, width, integer.subtract(blocks.output[2], position));
     setWithin(f, width, blocks.width);
     body({ image, frame, line, position, lines, width });
   });
 }
+
+/** The address of an element whose indices are given along every axis. */
+export const placed = (
+  base: Local,
+  indices: readonly Operand[],
+  strides: readonly number[],
+): Operand => address(base, ...indices.map((index, axis) => [index, 4 * strides[axis]] as const));
 
 /** How a slab holds channels: panels one behind the other, in each all positions. */
 export interface SlabChannels {
@@ -100,16 +117,15 @@ export function callFillSlab(
   channels: SlabChannels,
   { image, frame, line, position }: BlockPlace,
   input: Local,
-  target: () => void,
+  target: Value,
   panels: Local | number,
 ): void {
   const { strides, before, inputStrides } = blocks;
-  f.get(input).get(image).i32Const(4 * inputStrides[0]).i32Mul().i32Add();
-  [frame, line, position].forEach((place, axis) => {
-    f.get(place).i32Const(strides[axis]).i32Mul().i32Const(before[axis]).i32Sub();
-  });
-  target();
-  f.value(panels).call(defineFillSlab(f.module, blocks, channels));
+  const start = address(input, [image, 4 * inputStrides[0]]);
+  const corner = [frame, line, position].map((place, axis) =>
+    integer.subtract(integer.multiply(place, strides[axis]), before[axis])
+  );
+  call(f, defineFillSlab(f.module, blocks, channels), start, ...corner, target, panels);
 }
 
 /** Emits `(input, frame, line, position, target, panels)`, places of the input that may lie outside. */
@@ -124,28 +140,30 @@ function defineFillSlab(
   return module.define(key, (_, name) => {
     const f = module.function(name, new Array(6).fill("i32"), []);
     const [input, firstFrame, firstLine, position, target, panels] = f.parameters;
-    const [frame, line, frames, lines, left, inside, right, row] = f.locals("i32", 8);
+    const [frame, line, frames, lines, left, inside, right, start] = f.locals("i32", 8);
     const zeros = (positions: Local | number): void => {
-      f.value(positions).if(() => {
-        f.get(target).i32Const(0).value(positions).i32Const(4 * panel).i32Mul().memoryFill();
-        f.get(target).value(positions).i32Const(4 * panel).i32Mul().i32Add().set(target);
+      const bytes = integer.multiply(positions, 4 * panel);
+      when(f, positions, () => {
+        fillMemory(f, target, 0, bytes);
+        assign(f, target, integer.add(target, bytes));
       });
     };
     const copy = (): void => {
-      f.get(input).get(frame).i32Const(4 * inputStrides[1]).i32Mul().i32Add();
-      f.get(line).i32Const(4 * inputStrides[2]).i32Mul().i32Add();
-      f.get(position).get(left).i32Add().i32Const(4 * inputStrides[3]).i32Mul().i32Add().set(row);
-      if (exact && inputStrides[3] === panel) copyLine(f, row, target, inside, 4 * panel);
-      else copyPositions(f, row, target, inside, panel, inputStrides[3]);
+      const places = [frame, line, integer.add(position, left)];
+      assign(f, start, placed(input, places, inputStrides.slice(1)));
+      if (exact && inputStrides[3] === panel) copyLine(f, start, target, inside, 4 * panel);
+      else copyPositions(f, start, target, inside, panel, inputStrides[3]);
     };
     splitLine(f, position, sizes[2], slab[2], { left, inside, right });
     f.repeat(panels, () => {
-      f.get(firstFrame).set(frame).i32Const(slab[0]).set(frames);
+      assign(f, frame, firstFrame);
+      assign(f, frames, slab[0]);
       f.repeat(frames, () => {
-        f.get(firstLine).set(line).i32Const(slab[1]).set(lines);
+        assign(f, line, firstLine);
+        assign(f, lines, slab[1]);
         f.repeat(lines, () => {
-          f.get(frame).i32Const(sizes[0]).i32LtU().get(line).i32Const(sizes[1]).i32LtU().i32And();
-          f.if(() => {
+          const inFrame = integer.less(frame, sizes[0]);
+          when(f, integer.and(inFrame, integer.less(line, sizes[1])), () => {
             zeros(left);
             copy();
             zeros(right);
@@ -168,49 +186,49 @@ function splitLine(
   count: number,
   { left, inside, right }: { left: Local; inside: Local; right: Local },
 ): void {
-  f.i32Const(0).get(first).i32Sub().set(left);
+  assign(f, left, integer.subtract(0, first));
   setWithin(f, left, count);
-  f.i32Const(count).get(left).i32Sub().set(inside);
-  f.get(first).i32Const(count - size).i32Add().set(right);
+  assign(f, inside, integer.subtract(count, left));
+  assign(f, right, integer.add(first, count - size));
   setWithin(f, right, inside);
-  f.get(inside).get(right).i32Sub().set(inside);
+  assign(f, inside, integer.subtract(inside, right));
 }
 
 /** Brings a signed number into the range from 0 to `limit`. */
 function setWithin(f: FunctionBuilder, number: Local, limit: Local | number): void {
-  f.get(number).i32Const(0).get(number).i32Const(0).i32GtS().select().set(number);
-  f.get(number).value(limit).get(number).value(limit).i32LtS().select().set(number);
+  assign(f, number, integer.select(integer.greaterSigned(number, 0), number, 0));
+  assign(f, number, integer.select(integer.lessSigned(number, limit), number, limit));
 }
 
 function copyLine(
   f: FunctionBuilder,
-  row: Local,
+  start: Local,
   target: Local,
   positions: Local,
   positionBytes: number,
 ): void {
   f.withLocals(["i32"], (bytes) => {
-    f.get(positions).i32Const(positionBytes).i32Mul().set(bytes);
-    f.get(target).get(row).get(bytes).memoryCopy();
-    f.get(target).get(bytes).i32Add().set(target);
+    assign(f, bytes, integer.multiply(positions, positionBytes));
+    copyMemory(f, target, start, bytes);
+    assign(f, target, integer.add(target, bytes));
   });
 }
 
 function copyPositions(
   f: FunctionBuilder,
-  row: Local,
+  start: Local,
   target: Local,
   positions: Local,
   channels: number,
   stride: number,
 ): void {
   f.withLocals(["i32"], (counter) => {
-    f.get(positions).set(counter);
+    assign(f, counter, positions);
     f.repeat(counter, () => {
-      forEachVector(f, channels, [row, target], 4, (vector, [from, to]) => {
-        storeRow(f, to, vector, () => loadRow(f, from, vector));
+      forEachVector(f, channels, [start, target], 4, (at, [from, to]) => {
+        store(f, to, at, row(from, at));
       });
-      f.increment(row, 4 * stride).increment(target, 4 * channels);
+      f.increment(start, 4 * stride).increment(target, 4 * channels);
     });
   });
 }

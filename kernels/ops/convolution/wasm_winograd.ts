@@ -17,23 +17,35 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
+import { address, integer } from "../../wasm/emit/integers.ts";
+import { forEachVector, type RowVector, vectorBytes, wholeVector } from "../../wasm/emit/lanes.ts";
 import {
-  forEachVector,
-  loadRow,
-  type RowVector,
-  storeRow,
-  vectorBytes,
-} from "../../wasm/emit/lanes.ts";
+  add,
+  assign,
+  call,
+  load,
+  multiply,
+  row,
+  store,
+  subtract,
+  type Value,
+  when,
+  withVector,
+} from "../../wasm/emit/values.ts";
 import { defineBlock, panelElements, panelShift } from "../matmul/wasm_micro.ts";
 import { nextColumnsOfPanel, packingSlack, setClampedRows } from "../matmul/wasm_pack.ts";
 import { applyEpilogue, type ConvolutionKernel, loadPlaces } from "./wasm_forward.ts";
-import { type BlockPlace, callFillSlab, forEachBlock, slabSizes } from "./wasm_windows.ts";
+import { type BlockPlace, callFillSlab, forEachBlock, placed, slabSizes } from "./wasm_windows.ts";
 
 /** Places of a transformed tile. */
 export const tilePlaces = 16;
 
 /** Positions of the output along a side of a tile. */
 export const tileSide = 2;
+
+/** Tiles along a side of a block, the last one perhaps in part. */
+export const tilesAlong = (positions: Local): Value =>
+  integer.shiftRight(integer.add(positions, 1), 1);
 
 /** Numbers of the largest block: tiles, and terms of their products. */
 function sizesOf({ blocks, channels }: ConvolutionKernel): { tiles: number; depth: number } {
@@ -107,16 +119,15 @@ class Driver {
   emit(): void {
     const { f, kernel, kernel: { blocks, channels } } = this;
     const [blockStart, blockEnd, columnStart, columnEnd, , scratch, input] = f.parameters;
-    f.get(columnEnd).get(columnStart).i32Sub().set(this.#columns);
+    assign(f, this.#columns, integer.subtract(columnEnd, columnStart));
     this.#packKernel();
-    const pushSlab = () => void f.get(scratch).i32Const(this.#place.slab).i32Add();
+    const slab = integer.add(scratch, this.#place.slab);
     forEachBlock(f, blocks, blockStart, blockEnd, (place) => {
-      callFillSlab(f, blocks, { panel: channels, exact: true }, place, input, pushSlab, 1);
-      for (const [tiles, size] of [[this.#down, place.lines], [this.#across, place.width]]) {
-        f.get(size).i32Const(1).i32Add().i32Const(1).i32ShrU().set(tiles);
-      }
-      f.get(this.#down).get(this.#across).i32Mul().set(this.#tiles);
-      this.#transformInput(pushSlab);
+      callFillSlab(f, blocks, { panel: channels, exact: true }, place, input, slab, 1);
+      assign(f, this.#down, tilesAlong(place.lines));
+      assign(f, this.#across, tilesAlong(place.width));
+      assign(f, this.#tiles, integer.multiply(this.#down, this.#across));
+      this.#transformInput(slab);
       this.#multiply();
       this.#transformOutput(place);
       applyEpilogue(f, kernel, place);
@@ -126,23 +137,28 @@ class Driver {
   #packKernel(): void {
     const { f, kernel } = this;
     const [, , columnStart, , , scratch, , source] = f.parameters;
-    f.get(source).get(columnStart).i32Const(4 * kernel.weight.columnStride).i32Mul().i32Add();
-    f.get(scratch).get(this.#columns);
-    f.call(definePackTransformed(f.module, kernel, this.#planes.kernel));
+    const first = address(source, [columnStart, 4 * kernel.weight.columnStride]);
+    const pack = definePackTransformed(f.module, kernel, this.#planes.kernel);
+    call(f, pack, first, scratch, this.#columns);
   }
 
   /** Tiles one behind the other, in each the frames of the kernel and their channels. */
-  #transformInput(slab: () => void): void {
+  #transformInput(slab: Value): void {
     const { f, kernel: { blocks: { kernel }, channels } } = this;
     const [scratch] = f.parameters.slice(5);
     const frameBytes = 4 * this.#slabLines * this.#slabWidth * channels;
     f.withLocals(new Array(7).fill("i32"), (...locals) => {
       const [line, first, target, y, x, frame, source] = locals;
-      slab();
-      f.set(line).get(scratch).i32Const(this.#place.tiles).i32Add().set(target);
-      f.get(this.#down).set(y).repeat(y, () => {
-        f.get(line).set(first).get(this.#across).set(x).repeat(x, () => {
-          f.get(first).set(source).i32Const(kernel[0]).set(frame).repeat(frame, () => {
+      assign(f, line, slab);
+      assign(f, target, integer.add(scratch, this.#place.tiles));
+      assign(f, y, this.#down);
+      f.repeat(y, () => {
+        assign(f, first, line);
+        assign(f, x, this.#across);
+        f.repeat(x, () => {
+          assign(f, source, first);
+          assign(f, frame, kernel[0]);
+          f.repeat(frame, () => {
             this.#transformTile(source, target);
             f.increment(source, frameBytes).increment(target, 4 * channels);
           });
@@ -161,7 +177,7 @@ class Driver {
         transformInputTile(f, tile);
         tile.forEach((number, place) => {
           const offset = vector.offset + place * this.#planes.tiles;
-          storeRow(f, to, { ...vector, offset }, () => f.get(number));
+          store(f, to, { ...vector, offset }, number);
         });
       });
     });
@@ -173,11 +189,13 @@ class Driver {
     const [scratch] = f.parameters.slice(5);
     const product = defineBlock(f.module, { lastLanes: kernel.columns % vectorElements });
     f.withLocals(["i32", "i32", "i32", "i32"], (places, a, b, c) => {
-      f.get(scratch).i32Const(this.#place.tiles).i32Add().set(a).get(scratch).set(b);
-      f.get(scratch).i32Const(this.#place.products).i32Add().set(c);
-      f.i32Const(tilePlaces).set(places).repeat(places, () => {
-        f.get(a).i32Const(4 * this.#depth).get(b).get(c).i32Const(4 * kernel.columnBlock);
-        f.get(this.#tiles).get(this.#columns).i32Const(this.#depth).i32Const(0).call(product);
+      const operands = [a, 4 * this.#depth, b, c, 4 * kernel.columnBlock];
+      assign(f, a, integer.add(scratch, this.#place.tiles));
+      assign(f, b, scratch);
+      assign(f, c, integer.add(scratch, this.#place.products));
+      assign(f, places, tilePlaces);
+      f.repeat(places, () => {
+        call(f, product, ...operands, this.#tiles, this.#columns, this.#depth, 0);
         f.increment(a, this.#planes.tiles).increment(b, this.#planes.kernel);
         f.increment(c, this.#planes.products);
       });
@@ -190,24 +208,27 @@ class Driver {
     const [, , columnStart, , accumulate, scratch, , , output] = f.parameters;
     f.withLocals(new Array(10).fill("i32"), (...locals) => {
       const [first, product, y, x, start, column, ...corners] = locals;
-      f.get(output).get(columnStart).i32Const(4).i32Mul().i32Add();
-      [image, frame, line, position].forEach((place, axis) => {
-        f.get(place).i32Const(4 * outputStrides[axis]).i32Mul().i32Add();
-      });
-      f.set(first).get(scratch).i32Const(this.#place.products).i32Add().set(product);
-      f.i32Const(0).set(y).forRange(y, lines, tileSide, () => {
-        f.get(first).set(start).i32Const(0).set(x).forRange(x, width, tileSide, () => {
+      const places = [columnStart, image, frame, line, position];
+      assign(f, first, placed(output, places, [1, ...outputStrides]));
+      assign(f, product, integer.add(scratch, this.#place.products));
+      assign(f, y, 0);
+      f.forRange(y, lines, tileSide, () => {
+        assign(f, start, first);
+        assign(f, x, 0);
+        f.forRange(x, width, tileSide, () => {
           corners.forEach((corner, i) => {
             const [down, right] = [Math.floor(i / tileSide), i % tileSide];
-            f.get(start).i32Const(4 * (down * outputStrides[2] + right * outputStrides[3]));
-            f.i32Add().get(scratch).i32Const(this.#place.unused).i32Add();
-            f.get(y).i32Const(down).i32Add().get(lines).i32LtU();
-            f.get(x).i32Const(right).i32Add().get(width).i32LtU().i32And().select().set(corner);
+            const bytes = 4 * (down * outputStrides[2] + right * outputStrides[3]);
+            const inside = integer.and(
+              integer.less(integer.add(y, down), lines),
+              integer.less(integer.add(x, right), width),
+            );
+            const unused = integer.add(scratch, this.#place.unused);
+            assign(f, corner, integer.select(inside, integer.add(start, bytes), unused));
           });
-          f.get(product).set(column).get(accumulate).if(
-            () => this.#transformProducts(column, corners, true),
-            () => this.#transformProducts(column, corners, false),
-          );
+          assign(f, column, product);
+          const write = (again: boolean) => this.#transformProducts(column, corners, again);
+          when(f, accumulate, () => write(true), () => write(false));
           f.increment(product, 4 * columnBlock);
           f.increment(start, 4 * tileSide * outputStrides[3]);
         });
@@ -222,48 +243,44 @@ class Driver {
     const { lanes } = f.module;
     const turn = (count: number, last: number): void => {
       f.forVectors(count / vectorElements, (vector) => {
-        const row = { lanes: last, offset: vectorBytes * vector, slot: 0 };
-        this.#transformVector(product, corners, row, accumulate);
+        const at = { lanes: last, offset: vectorBytes * vector, slot: 0 };
+        this.#transformVector(product, corners, at, accumulate);
       });
       for (const pointer of [product, ...corners]) f.increment(pointer, 4 * count);
     };
     f.withLocals(["i32"], (turns) => {
-      f.get(this.#columns).i32Const(lanes).i32DivU().set(turns);
+      assign(f, turns, integer.divide(this.#columns, lanes));
       f.repeat(turns, () => turn(lanes, vectorElements));
     });
     if (lanes > vectorElements) {
-      f.get(this.#columns).i32Const(vectorElements).i32And().if(() => turn(4, vectorElements));
+      when(f, integer.and(this.#columns, vectorElements), () => turn(4, vectorElements));
     }
     const rest = columns % vectorElements;
-    if (rest > 0) f.get(this.#columns).i32Const(3).i32And().if(() => turn(4, rest));
+    if (rest > 0) when(f, integer.and(this.#columns, 3), () => turn(4, rest));
   }
 
   #transformVector(
     product: Local,
     corners: readonly Local[],
-    row: RowVector,
+    at: RowVector,
     accumulate: boolean,
   ): void {
     const { f } = this;
     f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
       tile.forEach((number, place) => {
-        f.get(product).v128Load(row.offset + place * this.#planes.products).set(number);
+        assign(f, number, load(product, at.offset + place * this.#planes.products));
       });
       const sums = (m0: Local, m1: Local, m2: Local, m3: Local): void => {
-        f.get(m0).get(m1).f32x4Add().get(m2).f32x4Add().set(m0);
-        f.get(m1).get(m2).f32x4Sub().get(m3).f32x4Sub().set(m1);
+        assign(f, m0, add(add(m0, m1), m2));
+        assign(f, m1, subtract(subtract(m1, m2), m3));
       };
       for (let x = 0; x < 4; x++) sums(tile[x], tile[4 + x], tile[8 + x], tile[12 + x]);
       for (let y = 0; y < tileSide; y++) {
         sums(tile[4 * y], tile[4 * y + 1], tile[4 * y + 2], tile[4 * y + 3]);
       }
       corners.forEach((corner, i) => {
-        storeRow(f, corner, row, () => {
-          f.get(tile[4 * Math.floor(i / tileSide) + i % tileSide]);
-          if (!accumulate) return;
-          loadRow(f, corner, row);
-          f.f32x4Add();
-        });
+        const result = tile[4 * Math.floor(i / tileSide) + i % tileSide];
+        store(f, corner, at, accumulate ? add(result, row(corner, at)) : result);
       });
     });
   }
@@ -281,8 +298,7 @@ export function loadTile(
   f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
     tile.forEach((number, place) => {
       const bytes = Math.floor(place / 4) * lineBytes + place % 4 * positionBytes;
-      loadRow(f, source, { ...channels, offset: channels.offset + bytes });
-      f.set(number);
+      assign(f, number, row(source, { ...channels, offset: channels.offset + bytes }));
     });
     body(tile);
   });
@@ -291,11 +307,11 @@ export function loadTile(
 /** B^T d B in place. */
 export function transformInputTile(f: FunctionBuilder, tile: readonly Local[]): void {
   forEachLine(tile, (d0, d1, d2, d3) => {
-    f.get(d0).get(d2).f32x4Sub().set(d0);
-    f.get(d1).get(d3).f32x4Sub().set(d3);
-    f.withLocals(["v128"], (difference) => {
-      f.get(d2).get(d1).f32x4Sub().set(difference);
-      f.get(d1).get(d2).f32x4Add().set(d1).get(difference).set(d2);
+    assign(f, d0, subtract(d0, d2));
+    assign(f, d3, subtract(d1, d3));
+    withVector(f, subtract(d2, d1), (difference) => {
+      assign(f, d1, add(d1, d2));
+      assign(f, d2, difference);
     });
   });
 }
@@ -329,18 +345,20 @@ function definePackTransformed(
     const [column, stride, depth, output, counter] = f.locals("i32", 5);
     const pointers = f.locals("i32", lanes);
     const rowOfPanel = 1 << panelShift(lanes);
-    f.i32Const(4 * columnStride).set(stride).i32Const(kernel[0] * channels).set(depth);
+    assign(f, stride, 4 * columnStride);
+    assign(f, depth, kernel[0] * channels);
     f.forRange(column, columns, lanes, () => {
       setClampedRows(f, pointers, source, column, columns, stride);
-      f.get(target).set(output).i32Const(channels).set(counter);
+      assign(f, output, target);
+      assign(f, counter, channels);
       f.repeat(counter, () => {
         for (let frame = 0; frame < kernel[0]; frame++) {
           f.forVectors(lanes / vectorElements, (vector) => {
             const four = pointers.slice(vectorElements * vector, vectorElements * (vector + 1));
             const ofFrame = places.slice(9 * frame, 9 * frame + 9);
             transformKernel(f, four, ofFrame, (place, value) => {
-              const row = rowOfPanel * frame * channels;
-              f.storeVector(output, place * plane + row + vectorBytes * vector, () => f.get(value));
+              const bytes = place * plane + rowOfPanel * frame * channels;
+              store(f, output, wholeVector(bytes + vectorBytes * vector), value);
             });
           });
         }
@@ -358,7 +376,7 @@ function transformKernel(
   f: FunctionBuilder,
   pointers: readonly Local[],
   places: readonly number[],
-  store: (place: number, value: Local) => void,
+  visit: (place: number, value: Local) => void,
 ): void {
   f.withLocals(new Array(9 + 12 + 4).fill("v128"), (...locals) => {
     const numbers = locals.slice(0, 9);
@@ -372,7 +390,7 @@ function transformKernel(
     }
     for (let y = 0; y < 4; y++) {
       transformLine(f, lines.slice(3 * y, 3 * y + 3), results);
-      results.forEach((result, x) => store(4 * y + x, result));
+      results.forEach((result, x) => visit(4 * y + x, result));
     }
   });
 }
@@ -384,10 +402,11 @@ function transformLine(
   [first, second, third, fourth]: readonly Local[],
 ): void {
   f.withLocals(["v128", "v128"], (outer, inner) => {
-    f.get(a).get(c).f32x4Add().f32x4Const(0.5).f32x4Mul().set(outer);
-    f.get(b).f32x4Const(0.5).f32x4Mul().set(inner);
-    f.get(outer).get(inner).f32x4Add().set(second);
-    f.get(outer).get(inner).f32x4Sub().set(third);
+    assign(f, outer, multiply(add(a, c), 0.5));
+    assign(f, inner, multiply(b, 0.5));
+    assign(f, second, add(outer, inner));
+    assign(f, third, subtract(outer, inner));
   });
-  f.get(a).set(first).get(c).set(fourth);
+  assign(f, first, a);
+  assign(f, fourth, c);
 }

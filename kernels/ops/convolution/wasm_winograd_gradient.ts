@@ -9,7 +9,20 @@
  */
 import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { vectorElements } from "../../wasm/emit/assembler.ts";
-import { forEachVector, loadRow, storeRow, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { address, integer } from "../../wasm/emit/integers.ts";
+import { forEachVector, vectorBytes, wholeVector } from "../../wasm/emit/lanes.ts";
+import {
+  add,
+  assign,
+  call,
+  kept,
+  load,
+  multiply,
+  row,
+  store,
+  subtract,
+  type Value,
+} from "../../wasm/emit/values.ts";
 import { defineBlock, panelColumns } from "../matmul/wasm_micro.ts";
 import { definePackTransposed, packingSlack } from "../matmul/wasm_pack.ts";
 import { storeSums, type WeightGradientKernel } from "./wasm_weight_gradient.ts";
@@ -17,6 +30,7 @@ import {
   loadTile,
   planeDistance,
   tilePlaces,
+  tilesAlong,
   tileSide,
   transformInputTile,
 } from "./wasm_winograd.ts";
@@ -133,21 +147,21 @@ class Driver {
   emit(): void {
     const { f, kernel, kernel: { blocks, blockCount } } = this;
     const [rowStart, rowEnd, columnStart, columnEnd, , input, gradient] = f.parameters;
-    f.get(rowEnd).get(rowStart).i32Sub().set(this.#rows);
-    f.get(columnEnd).get(columnStart).i32Sub().set(this.#columns);
-    for (const [channels, panels] of this.#panelled()) {
-      f.get(channels).i32Const(this.#panel - 1).i32Add().i32Const(this.#panel).i32DivU();
-      f.set(panels);
-    }
-    for (const [address, channel] of [[input, columnStart], [gradient, rowStart]]) {
-      f.get(address).get(channel).i32Const(4).i32Mul().i32Add().set(address);
+    assign(f, this.#rows, integer.subtract(rowEnd, rowStart));
+    assign(f, this.#columns, integer.subtract(columnEnd, columnStart));
+    const panels = (channels: Local): Value =>
+      integer.divide(integer.add(channels, this.#panel - 1), this.#panel);
+    assign(f, this.#rowPanels, panels(this.#rows));
+    assign(f, this.#columnPanels, panels(this.#columns));
+    for (const [operand, channel] of [[input, columnStart], [gradient, rowStart]]) {
+      assign(f, operand, address(operand, [channel, 4]));
     }
     const channels = { panel: this.#panel, exact: false };
     f.withLocals(["i32"], (end) => {
-      f.i32Const(blockCount).set(end);
+      assign(f, end, blockCount);
       forEachBlock(f, blocks, this.#block, end, (place) => {
-        const [inputSlab, gradientSlab] = [this.#place.inputSlab, this.#place.gradientSlab]
-          .map((offset) => () => this.#scratch(offset));
+        const inputSlab = this.#scratch(this.#place.inputSlab);
+        const gradientSlab = this.#scratch(this.#place.gradientSlab);
         callFillSlab(f, blocks, channels, place, input, inputSlab, this.#columnPanels);
         const single = gradientBlocks(kernel);
         callFillSlab(f, single, channels, place, gradient, gradientSlab, this.#rowPanels);
@@ -159,36 +173,34 @@ class Driver {
     this.#finish();
   }
 
-  #panelled(): [Local, Local][] {
-    return [[this.#rows, this.#rowPanels], [this.#columns, this.#columnPanels]];
-  }
-
-  /** Pushes an address in the scratch memory. */
-  #scratch(offset: number): void {
-    this.f.get(this.f.parameters[4]).i32Const(offset).i32Add();
+  /** An address in the scratch memory. */
+  #scratch(offset: number): Value {
+    return integer.add(this.f.parameters[4], offset);
   }
 
   #countTiles({ lines, width }: BlockPlace): void {
     const { f } = this;
-    for (const [tiles, size] of [[this.#down, lines], [this.#across, width]]) {
-      f.get(size).i32Const(1).i32Add().i32Const(1).i32ShrU().set(tiles);
-    }
-    f.get(this.#down).get(this.#across).i32Mul().set(this.#tiles);
+    assign(f, this.#down, tilesAlong(lines));
+    assign(f, this.#across, tilesAlong(width));
+    assign(f, this.#tiles, integer.multiply(this.#down, this.#across));
   }
 
   /** Visits the tiles of a panel, `from` at their first position, `to` at their place. */
   #forEachTile(
     slabWidth: number,
-    start: () => void,
+    start: Local,
     to: Local,
     visit: (from: Local) => void,
   ): void {
     const { f } = this;
     const positionBytes = 4 * this.#panel;
     f.withLocals(["i32", "i32", "i32", "i32"], (line, from, y, x) => {
-      start();
-      f.set(line).get(this.#down).set(y).repeat(y, () => {
-        f.get(line).set(from).get(this.#across).set(x).repeat(x, () => {
+      assign(f, line, start);
+      assign(f, y, this.#down);
+      f.repeat(y, () => {
+        assign(f, from, line);
+        assign(f, x, this.#across);
+        f.repeat(x, () => {
           visit(from);
           f.increment(from, tileSide * positionBytes).increment(to, positionBytes);
         });
@@ -202,15 +214,12 @@ class Driver {
     const { f, kernel: { blocks: { lines, width } } } = this;
     const panelBytes = 4 * this.#panel * lines * width;
     f.withLocals(["i32", "i32", "i32", "i32"], (slab, to, counter, rows) => {
-      this.#scratch(this.#place.gradientSlab);
-      f.set(slab);
-      this.#scratch(this.#place.rows);
-      f.set(rows).get(this.#rowPanels).set(counter).repeat(counter, () => {
-        this.#scratch(this.#place.panel);
-        f.set(to);
-        this.#forEachTile(width, () => f.get(slab), to, (from) => {
-          this.#transformGradientTile(from, to);
-        });
+      assign(f, slab, this.#scratch(this.#place.gradientSlab));
+      assign(f, rows, this.#scratch(this.#place.rows));
+      assign(f, counter, this.#rowPanels);
+      f.repeat(counter, () => {
+        assign(f, to, this.#scratch(this.#place.panel));
+        this.#forEachTile(width, slab, to, (from) => this.#transformGradientTile(from, to));
         this.#transposePanel(rows);
         f.increment(slab, panelBytes).increment(rows, this.#panel * this.#sizes.gradientRow);
       });
@@ -225,12 +234,13 @@ class Driver {
       f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
         for (const place of [0, 1, 4, 5]) {
           const position = Math.floor(place / 4) * width + place % 4;
-          loadRow(f, from, { ...vector, offset: vector.offset + 4 * this.#panel * position });
-          f.set(tile[place]);
+          const offset = vector.offset + 4 * this.#panel * position;
+          assign(f, tile[place], row(from, { ...vector, offset }));
         }
         const spread = (a: Local, b: Local, c: Local, d: Local): void => {
-          f.get(a).get(b).f32x4Sub().set(c).f32x4Const(0).get(b).f32x4Sub().set(d);
-          f.get(a).get(b).f32x4Add().set(b);
+          assign(f, c, subtract(a, b));
+          assign(f, d, subtract(0, b));
+          assign(f, b, add(a, b));
         };
         for (let x = 0; x < tileSide; x++) spread(tile[x], tile[4 + x], tile[8 + x], tile[12 + x]);
         for (let y = 0; y < 4; y++) {
@@ -238,7 +248,7 @@ class Driver {
         }
         tile.forEach((number, place) => {
           const offset = vector.offset + place * this.#sizes.panel;
-          storeRow(f, to, { ...vector, offset }, () => f.get(number));
+          store(f, to, { ...vector, offset }, number);
         });
       });
     });
@@ -248,11 +258,13 @@ class Driver {
   #transposePanel(rows: Local): void {
     const { f } = this;
     f.withLocals(["i32", "i32", "i32", "i32"], (source, target, places, channels) => {
-      this.#scratch(this.#place.panel);
-      f.set(source).get(rows).set(target).i32Const(this.#panel).set(channels);
-      f.i32Const(tilePlaces).set(places).repeat(places, () => {
-        f.get(source).i32Const(4 * this.#panel).get(target).i32Const(this.#sizes.gradientRow);
-        f.get(this.#tiles).get(channels).call(definePackTransposed(f.module));
+      const [from, to] = [[source, 4 * this.#panel], [target, this.#sizes.gradientRow]];
+      assign(f, source, this.#scratch(this.#place.panel));
+      assign(f, target, rows);
+      assign(f, channels, this.#panel);
+      assign(f, places, tilePlaces);
+      f.repeat(places, () => {
+        call(f, definePackTransposed(f.module), ...from, ...to, this.#tiles, channels);
         f.increment(source, this.#sizes.panel).increment(target, this.#sizes.rows);
       });
     });
@@ -263,10 +275,10 @@ class Driver {
     const { f, kernel: { blocks: { kernel } } } = this;
     const [, lines, width] = this.#slab;
     f.withLocals(["i32", "i32", "i32"], (slab, sums, frames) => {
-      this.#scratch(this.#place.inputSlab);
-      f.set(slab);
-      this.#scratch(this.#place.sums);
-      f.set(sums).i32Const(kernel[0]).set(frames).repeat(frames, () => {
+      assign(f, slab, this.#scratch(this.#place.inputSlab));
+      assign(f, sums, this.#scratch(this.#place.sums));
+      assign(f, frames, kernel[0]);
+      f.repeat(frames, () => {
         this.#transformInput(slab);
         this.#multiply(sums);
         f.increment(slab, 4 * lines * width * this.#panel);
@@ -280,16 +292,17 @@ class Driver {
     const unroll = f.module.lanes / vectorElements;
     const numbers = this.#panel;
     f.withLocals(["i32", "i32", "i32"], (slab, to, counter) => {
-      f.get(frame).set(slab);
-      this.#scratch(this.#place.columns);
-      f.set(to).get(this.#columnPanels).set(counter).repeat(counter, () => {
-        this.#forEachTile(this.#slab[2], () => f.get(slab), to, (from) => {
+      assign(f, slab, frame);
+      assign(f, to, this.#scratch(this.#place.columns));
+      assign(f, counter, this.#columnPanels);
+      f.repeat(counter, () => {
+        this.#forEachTile(this.#slab[2], slab, to, (from) => {
           forEachVector(f, numbers, [from, to], unroll, (vector, [source, target]) => {
             loadTile(f, source, vector, 4 * numbers * this.#slab[2], 4 * numbers, (tile) => {
               transformInputTile(f, tile);
               tile.forEach((number, place) => {
                 const offset = vector.offset + place * this.#sizes.columns;
-                storeRow(f, target, { ...vector, offset }, () => f.get(number));
+                store(f, target, { ...vector, offset }, number);
               });
             });
           });
@@ -304,12 +317,13 @@ class Driver {
     const { f, kernel: { columnBlock, columns } } = this;
     const product = defineBlock(f.module, { lastLanes: columns % vectorElements });
     f.withLocals(["i32", "i32", "i32"], (places, a, b) => {
-      this.#scratch(this.#place.rows);
-      f.set(a);
-      this.#scratch(this.#place.columns);
-      f.set(b).i32Const(tilePlaces).set(places).repeat(places, () => {
-        f.get(a).i32Const(this.#sizes.gradientRow).get(b).get(sums).i32Const(4 * columnBlock);
-        f.get(this.#rows).get(this.#columns).get(this.#tiles).get(this.#block).call(product);
+      const operands = [a, this.#sizes.gradientRow, b, sums, 4 * columnBlock];
+      const sizes = [this.#rows, this.#columns, this.#tiles, this.#block];
+      assign(f, a, this.#scratch(this.#place.rows));
+      assign(f, b, this.#scratch(this.#place.columns));
+      assign(f, places, tilePlaces);
+      f.repeat(places, () => {
+        call(f, product, ...operands, ...sizes);
         f.increment(a, this.#sizes.rows).increment(b, this.#sizes.columns);
         f.increment(sums, this.#sizes.sums);
       });
@@ -320,15 +334,17 @@ class Driver {
   #finish(): void {
     const { f, kernel, kernel: { blocks: { kernel: [frames] }, columnBlock } } = this;
     f.withLocals(["i32", "i32", "i32", "i32"], (sums, pointer, count, counter) => {
-      this.#scratch(this.#place.sums);
-      f.tee(sums).set(pointer).i32Const(frames).set(counter).repeat(counter, () => {
-        f.get(this.#rows).i32Const(columnBlock / vectorElements).i32Mul().set(count);
+      assign(f, pointer, kept(sums, this.#scratch(this.#place.sums)));
+      assign(f, counter, frames);
+      f.repeat(counter, () => {
+        assign(f, count, integer.multiply(this.#rows, columnBlock / vectorElements));
         f.repeat(count, () => {
           this.#finishVector(pointer);
           f.increment(pointer, vectorBytes);
         });
-        f.get(pointer).i32Const(tilePlaces * this.#sizes.sums).i32Add();
-        f.get(this.#rows).i32Const(4 * columnBlock).i32Mul().i32Sub().set(pointer);
+        const next = integer.add(pointer, tilePlaces * this.#sizes.sums);
+        const walked = integer.multiply(this.#rows, 4 * columnBlock);
+        assign(f, pointer, integer.subtract(next, walked));
       });
       const planes = Array.from(
         { length: 9 * frames },
@@ -342,14 +358,15 @@ class Driver {
     const { f } = this;
     f.withLocals(new Array(tilePlaces).fill("v128"), (...tile) => {
       tile.forEach((number, place) => {
-        f.get(pointer).v128Load(place * this.#sizes.sums).set(number);
+        assign(f, number, load(pointer, place * this.#sizes.sums));
       });
       const gather = (a: Local, b: Local, c: Local, d: Local): void => {
         f.withLocals(["v128", "v128"], (sum, difference) => {
-          f.get(b).get(c).f32x4Add().f32x4Const(0.5).f32x4Mul().set(sum);
-          f.get(b).get(c).f32x4Sub().f32x4Const(0.5).f32x4Mul().set(difference);
-          f.get(a).get(sum).f32x4Add().set(a).get(difference).set(b);
-          f.get(sum).get(d).f32x4Add().set(c);
+          assign(f, sum, multiply(add(b, c), 0.5));
+          assign(f, difference, multiply(subtract(b, c), 0.5));
+          assign(f, a, add(a, sum));
+          assign(f, b, difference);
+          assign(f, c, add(sum, d));
         });
       };
       for (let x = 0; x < 4; x++) gather(tile[x], tile[4 + x], tile[8 + x], tile[12 + x]);
@@ -357,7 +374,7 @@ class Driver {
         gather(tile[4 * y], tile[4 * y + 1], tile[4 * y + 2], tile[4 * y + 3]);
         for (let x = 0; x < 3; x++) {
           const offset = (3 * y + x) * this.#sizes.sums;
-          f.get(pointer).get(tile[4 * y + x]).v128Store(offset);
+          store(f, pointer, wholeVector(offset), tile[4 * y + x]);
         }
       }
     });

@@ -21,7 +21,8 @@ import {
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
 import { collapseAxes, type LoopNest, nestName } from "../../wasm/collapse.ts";
-import { storeRow } from "../../wasm/emit/lanes.ts";
+import { address, integer } from "../../wasm/emit/integers.ts";
+import { assign, splat, store, type Value } from "../../wasm/emit/values.ts";
 import type { Phase, WasmContext } from "../../wasm/lowering.ts";
 import { chunks, splitAmong, splitPhase } from "../../wasm/split.ts";
 import { emitExpression, expressionWeight } from "../../wasm/emit/vector_expression.ts";
@@ -72,12 +73,12 @@ export function emitElementwise(
   const walker = new RowWalker(f, expression, inner, pointers, used);
   for (const k of [...used, operands - 1]) {
     if (inner[k] === 0) continue;
-    f.get(bases[k]).get(columnStart).i32Const(4 * inner[k]).i32Mul().i32Add().set(bases[k]);
+    assign(f, bases[k], address(bases[k], [columnStart, 4 * inner[k]]));
   }
   f.forRange(row, rowEnd, 1, () => {
     const pick = <T>(list: readonly T[]): T[] => [...used, operands - 1].map((k) => list[k]);
     setRowPointers(f, row, outer, pick(outerStrides), pick(bases), pick(pointers));
-    walker.emitRow(() => f.get(columnEnd).get(columnStart).i32Sub());
+    walker.emitRow(integer.subtract(columnEnd, columnStart));
   });
   return f;
 }
@@ -103,12 +104,11 @@ class RowWalker {
     for (const k of used) if (strides[k] === 0) this.#splats.set(k, f.local("v128"));
   }
 
-  emitRow(pushCount: () => void): void {
+  emitRow(count: Value): void {
     const { f } = this;
-    for (const [k, splat] of this.#splats) f.get(this.pointers[k]).v128Load32Splat().set(splat);
+    for (const [k, local] of this.#splats) assign(f, local, splat(this.pointers[k]));
     f.withLocals(["i32"], (remaining) => {
-      pushCount();
-      f.set(remaining);
+      assign(f, remaining, count);
       walkElements(f, remaining, this.#unroll, ({ vectors, lanes, elements }) => {
         f.forVectors(vectors, (vector) => this.#compute(4 * vector, lanes));
         for (const k of [...this.used, this.#output]) {
@@ -120,13 +120,13 @@ class RowWalker {
 
   #compute(first: number, lanes: 1 | 4): void {
     const { f } = this;
-    storeRow(f, this.pointers[this.#output], { lanes, offset: 4 * first, slot: 0 }, () => {
+    const at = { lanes, offset: 4 * first, slot: 0 };
+    store(f, this.pointers[this.#output], at, () =>
       emitExpression(f, this.expression, (k) => {
         const splat = this.#splats.get(k);
         if (splat) f.get(splat);
         else loadStrided(f, this.pointers[k], this.strides[k], first, lanes);
-      });
-    });
+      }));
   }
 }
 

@@ -8,7 +8,9 @@
  * @module
  */
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
-import { forEachVector, loadRow, storeRow } from "../../wasm/emit/lanes.ts";
+import { integer } from "../../wasm/emit/integers.ts";
+import { forEachVector } from "../../wasm/emit/lanes.ts";
+import { add, assign, row, store, type Value, when } from "../../wasm/emit/values.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
 import type { GatherStep, ScatterAddStep } from "./step.ts";
@@ -17,13 +19,12 @@ const unroll = 4;
 
 /** Loads the index at `indices` into `index` and moves on. */
 function nextIndex(f: FunctionBuilder, indices: Local, index: Local): void {
-  f.get(indices).i32Load().set(index).increment(indices, 4);
+  assign(f, index, integer.load(indices));
+  f.increment(indices, 4);
 }
 
-/** Pushes whether an index names a row of the table. */
-function isRow(f: FunctionBuilder, index: Local, rows: number): void {
-  f.get(index).i32Const(rows).i32LtU();
-}
+/** Whether an index names a row of the table. */
+const isRow = (index: Local, rows: number): Value => integer.less(index, rows);
 
 /** (table, indices, output, count): copies `count` rows. */
 function emitGather(
@@ -37,11 +38,10 @@ function emitGather(
   const [index, source] = f.locals("i32", 2);
   f.repeat(count, () => {
     nextIndex(f, indices, index);
-    f.get(index).i32Const(0);
-    isRow(f, index, rows);
-    f.select().i32Const(4 * width).i32Mul().get(table).i32Add().set(source);
-    forEachVector(f, width, [source, output], unroll, (vector, [from, to]) => {
-      storeRow(f, to, vector, () => loadRow(f, from, vector));
+    const guarded = integer.select(isRow(index, rows), index, 0);
+    assign(f, source, integer.add(integer.multiply(guarded, 4 * width), table));
+    forEachVector(f, width, [source, output], unroll, (at, [from, to]) => {
+      store(f, to, at, row(from, at));
     });
     f.increment(output, 4 * width);
   });
@@ -83,24 +83,18 @@ function emitScatterAdd(
   const f = module.function(name, ["i32", "i32", "i32", "i32"], []);
   const [indices, source, output, count] = f.parameters;
   const [index, target, left] = f.locals("i32", 3);
-  f.get(output).set(target).i32Const(rows).set(left);
+  assign(f, target, output);
+  assign(f, left, rows);
   f.repeat(left, () => {
-    forEachVector(f, columns, [target], unroll, (vector, [to]) => {
-      storeRow(f, to, vector, () => f.f32x4Const(0));
-    });
+    forEachVector(f, columns, [target], unroll, (at, [to]) => store(f, to, at, 0));
     f.increment(target, 4 * width);
   });
   f.repeat(count, () => {
     nextIndex(f, indices, index);
-    isRow(f, index, rows);
-    f.if(() => {
-      f.get(index).i32Const(4 * width).i32Mul().get(output).i32Add().set(target);
-      forEachVector(f, columns, [source, target], unroll, (vector, [from, to]) => {
-        storeRow(f, to, vector, () => {
-          loadRow(f, to, vector);
-          loadRow(f, from, vector);
-          f.f32x4Add();
-        });
+    when(f, isRow(index, rows), () => {
+      assign(f, target, integer.add(integer.multiply(index, 4 * width), output));
+      forEachVector(f, columns, [source, target], unroll, (at, [from, to]) => {
+        store(f, to, at, add(row(to, at), row(from, at)));
       });
     });
     f.increment(source, 4 * width);

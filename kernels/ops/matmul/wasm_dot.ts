@@ -13,13 +13,19 @@ import {
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
 import { touchLines } from "../../wasm/emit/addressing.ts";
+import { integer, storeInteger } from "../../wasm/emit/integers.ts";
+import { forEachVector, storeRow, throughMemory, vectorBytes } from "../../wasm/emit/lanes.ts";
 import {
-  forEachVector,
-  loadRow,
-  storeRow,
-  throughMemory,
-  vectorBytes,
-} from "../../wasm/emit/lanes.ts";
+  add,
+  assign,
+  call,
+  multiplyAdd,
+  push,
+  row,
+  shuffle,
+  type Value,
+  when,
+} from "../../wasm/emit/values.ts";
 
 /**
  * Columns of the widest tile of two rows: six accumulators of eight lanes, or twelve. The lanes are
@@ -52,31 +58,27 @@ function defineDotTile(
     const left = [a, ...f.locals("i32", rows - 1)];
     const right = [b, ...f.locals("i32", columns - 1)];
     const sums = Array.from({ length: rows * columns }, () => f.locals("v128", parts));
-    left.slice(1).forEach((row, i) => f.get(left[i]).get(rowBytesA).i32Add().set(row));
-    right.slice(1).forEach((row, j) => f.get(right[j]).i32Const(columnBytes).i32Add().set(row));
+    left.slice(1).forEach((row, i) => assign(f, row, integer.add(left[i], rowBytesA)));
+    right.slice(1).forEach((row, j) => assign(f, row, integer.add(right[j], columnBytes)));
     forEachVector(f, depth, [...left, ...right], depthUnroll, (vector, pointers) => {
       f.withLocals(new Array(rows + 1).fill("v128"), (element, ...elements) => {
-        elements.forEach((local, i) => {
-          loadRow(f, pointers[i], vector);
-          f.set(local);
-        });
+        elements.forEach((local, i) => assign(f, local, row(pointers[i], vector)));
         right.forEach((_, j) => {
-          loadRow(f, pointers[rows + j], vector);
-          f.set(element);
+          assign(f, element, row(pointers[rows + j], vector));
           elements.forEach((local, i) => {
             const sum = sums[i * columns + j][vector.slot % parts];
-            f.get(local).get(element).get(sum).f32x4MultiplyAdd().set(sum);
+            assign(f, sum, multiplyAdd(local, element, sum));
           });
         });
       });
     }, () => throughMemory(f, sums.flat(), scratch, 0));
     const totals = sums.map(([even, odd]) => {
-      f.get(even).get(odd).f32x4Add().set(even);
+      assign(f, even, add(even, odd));
       return even;
     });
     for (let i = 0; i < rows; i++) {
       storeSums(f, c, totals.slice(i * columns, (i + 1) * columns));
-      f.get(c).get(rowBytesC).i32Add().set(c);
+      assign(f, c, integer.add(c, rowBytesC));
     }
     return f;
   });
@@ -89,21 +91,17 @@ function storeSums(f: FunctionBuilder, c: Local, sums: readonly Local[]): void {
     const [s0, s1, s2, s3] = [0, 1, 2, 3].map((i) => sums[Math.min(first + i, sums.length - 1)]);
     storeRow(f, c, { lanes, offset: 4 * first, slot: 0 }, () => {
       f.withLocals(["v128", "v128"], (low, high) => {
-        pairSums(f, s0, s1);
-        f.set(low);
-        pairSums(f, s2, s3);
-        f.set(high);
-        f.get(low).get(high).i32x4Shuffle([0, 1, 4, 5]);
-        f.get(low).get(high).i32x4Shuffle([2, 3, 6, 7]).f32x4Add();
+        assign(f, low, pairSums(s0, s1));
+        assign(f, high, pairSums(s2, s3));
+        push(f, add(shuffle(low, high, [0, 1, 4, 5]), shuffle(low, high, [2, 3, 6, 7])));
       });
     });
   }
 }
 
-/** Pushes (x0 + x2, y0 + y2, x1 + x3, y1 + y3). */
-function pairSums(f: FunctionBuilder, x: Local, y: Local): void {
-  f.get(x).get(y).i32x4Shuffle([0, 4, 1, 5]).get(x).get(y).i32x4Shuffle([2, 6, 3, 7]).f32x4Add();
-}
+/** (x0 + x2, y0 + y2, x1 + x3, y1 + y3). */
+const pairSums = (x: Local, y: Local): Value =>
+  add(shuffle(x, y, [0, 4, 1, 5]), shuffle(x, y, [2, 6, 3, 7]));
 
 /** Emits `(a, rowBytesA, b, c, rowBytesC, rows, columns, scratch)`: a block of any size, whole depth. */
 export function defineDotBlock(
@@ -119,16 +117,18 @@ export function defineDotBlock(
       if (columnBytes === 4 * depth) touchLines(f, b, width * columnBytes, touched);
       f.withLocals(["i32", "i32", "i32"], (rowA, rowC, pairs) => {
         const tile = (height: number): void => {
-          f.get(rowA).get(rowBytesA).get(b).get(rowC).get(rowBytesC).get(scratch);
-          f.call(defineDotTile(module, height, width, depth, columnBytes));
+          const target = defineDotTile(module, height, width, depth, columnBytes);
+          call(f, target, rowA, rowBytesA, b, rowC, rowBytesC, scratch);
         };
-        f.get(a).set(rowA).get(c).set(rowC).get(rows).i32Const(1).i32ShrU().set(pairs);
+        assign(f, rowA, a);
+        assign(f, rowC, c);
+        assign(f, pairs, integer.shiftRight(rows, 1));
         f.repeat(pairs, () => {
           tile(2);
-          f.get(rowA).get(rowBytesA).i32Const(1).i32Shl().i32Add().set(rowA);
-          f.get(rowC).get(rowBytesC).i32Const(1).i32Shl().i32Add().set(rowC);
+          assign(f, rowA, integer.add(rowA, integer.shiftLeft(rowBytesA, 1)));
+          assign(f, rowC, integer.add(rowC, integer.shiftLeft(rowBytesC, 1)));
         });
-        f.get(rows).i32Const(1).i32And().if(() => tile(1));
+        when(f, integer.and(rows, 1), () => tile(1));
       });
       f.increment(b, width * columnBytes).increment(c, 4 * width);
     };
@@ -136,12 +136,12 @@ export function defineDotBlock(
     for (const width of [dotColumns(module.lanes), 2, 1]) {
       const strips = f.local("i32");
       const rest = f.local("i32");
-      f.get(consumed).i32Const(width).i32DivU().set(strips);
-      f.get(consumed).i32Const(width).i32RemU().set(rest);
+      assign(f, strips, integer.divide(consumed, width));
+      assign(f, rest, integer.remainder(consumed, width));
       f.repeat(strips, () => strip(width));
       consumed = rest;
     }
-    f.get(scratch).get(touched).i32Store();
+    storeInteger(f, scratch, 0, touched);
     return f;
   });
 }

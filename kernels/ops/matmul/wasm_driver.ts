@@ -11,6 +11,16 @@
  */
 import type { FunctionBuilder, Lanes, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import { elementBytes, type FloatType } from "../../shape.ts";
+import { address, integer } from "../../wasm/emit/integers.ts";
+import {
+  assign,
+  call,
+  kept,
+  type Operand,
+  push,
+  type Value,
+  when,
+} from "../../wasm/emit/values.ts";
 import { type ElementwiseKernel, elementwiseName, emitElementwise } from "../elementwise/wasm.ts";
 import { defineDotBlock, dotScratchBytes } from "./wasm_dot.ts";
 import { defineBlock, panelElements } from "./wasm_micro.ts";
@@ -111,13 +121,13 @@ export function emitMatmul(
   return f;
 }
 
-/** Pushes the smaller of `limit` and `end - start` (unsigned). */
-function pushClamped(f: FunctionBuilder, start: Local, end: Local | number, limit: number): void {
+/** The smaller of `limit` and `end - start` (unsigned). */
+const clamped = (start: Local, end: Local | number, limit: number): Value => (f) => {
   f.withLocals(["i32"], (left) => {
-    f.value(end).get(start).i32Sub().tee(left).i32Const(limit);
-    f.get(left).i32Const(limit).i32LtU().select();
+    const rest = kept(left, integer.subtract(end, start));
+    push(f, integer.select(integer.less(left, limit), rest, limit));
   });
-}
+};
 
 class Driver {
   readonly #batch: Local;
@@ -155,20 +165,18 @@ class Driver {
     const { f, kernel } = this;
     const { rowBlock, columnBlock, depthBlock, k } = kernel;
     const [batchStart, batchEnd, rowStart, rowEnd, columnStart, columnEnd] = f.parameters;
-    f.get(batchStart).set(this.#batch);
+    assign(f, this.#batch, batchStart);
     f.forRange(this.#batch, batchEnd, 1, () => {
-      f.get(columnStart).set(this.#column);
+      assign(f, this.#column, columnStart);
       f.forRange(this.#column, columnEnd, columnBlock, () => {
-        pushClamped(f, this.#column, columnEnd, columnBlock);
-        f.set(this.#columns).i32Const(0).set(this.#depth);
+        assign(f, this.#columns, clamped(this.#column, columnEnd, columnBlock));
+        assign(f, this.#depth, 0);
         f.forRange(this.#depth, k, depthBlock, () => {
-          pushClamped(f, this.#depth, k, depthBlock);
-          f.set(this.#depths);
+          assign(f, this.#depths, clamped(this.#depth, k, depthBlock));
           this.#prepareB();
-          f.get(rowStart).set(this.#row);
+          assign(f, this.#row, rowStart);
           f.forRange(this.#row, rowEnd, rowBlock, () => {
-            pushClamped(f, this.#row, rowEnd, rowBlock);
-            f.set(this.#rows);
+            assign(f, this.#rows, clamped(this.#row, rowEnd, rowBlock));
             this.#prepareA();
             this.#multiply();
             this.#finish();
@@ -178,17 +186,15 @@ class Driver {
     });
   }
 
-  /** Pushes the address of an element of an operand. */
-  #pushElement(base: Local, layout: MatrixLayout, row: Local, column: Local): void {
-    const { f } = this;
-    f.get(base);
-    const terms = [
-      [this.#batch, layout.batchStride],
-      [row, layout.rowStride],
-      [column, layout.columnStride],
-    ] as const;
+  /** The address of an element of an operand. */
+  #element(base: Local, layout: MatrixLayout, row: Local, column: Local): Operand {
     const bytes = elementBytes[layout.dtype];
-    for (const [index, stride] of terms) f.get(index).i32Const(bytes * stride).i32Mul().i32Add();
+    return address(
+      base,
+      [this.#batch, bytes * layout.batchStride],
+      [row, bytes * layout.rowStride],
+      [column, bytes * layout.columnStride],
+    );
   }
 
   #prepareB(): void {
@@ -196,83 +202,82 @@ class Driver {
     const [scratch, , b] = f.parameters.slice(6);
     if (kernel.method === "prepared") {
       const columns = panelElements(kernel.n, 1, f.module.lanes);
-      f.get(b).get(this.#depth).i32Const(4 * columns).i32Mul().i32Add();
-      f.get(this.#column).get(this.#depths).i32Mul().i32Const(4).i32Mul().i32Add();
-      f.set(this.#blockB);
+      const before = integer.multiply(this.#column, this.#depths);
+      assign(f, this.#blockB, address(b, [this.#depth, 4 * columns], [before, 4]));
       return;
     }
-    this.#pushElement(b, kernel.b, this.#depth, this.#column);
-    f.set(this.#blockB);
+    assign(f, this.#blockB, this.#element(b, kernel.b, this.#depth, this.#column));
     if (readsInPlace(kernel)) return;
     const { rowStride, columnStride, dtype } = kernel.b;
     const byRows = columnStride === 1;
     const lineBytes = elementBytes[dtype] * (byRows ? rowStride : columnStride);
-    f.get(this.#blockB).i32Const(lineBytes);
-    f.get(scratch).i32Const(this.#place.b).i32Add().tee(this.#blockB);
-    f.get(this.#depths).get(this.#columns);
-    if (kernel.method === "dot") f.call(defineWidenColumns(f.module));
-    else f.call(byRows ? definePackRows(f.module, dtype) : definePackColumns(f.module, dtype));
+    const pack = kernel.method === "dot"
+      ? defineWidenColumns(f.module)
+      : byRows
+      ? definePackRows(f.module, dtype)
+      : definePackColumns(f.module, dtype);
+    const target = kept(this.#blockB, integer.add(scratch, this.#place.b));
+    call(f, pack, this.#blockB, lineBytes, target, this.#depths, this.#columns);
   }
 
   #prepareA(): void {
     const { f, kernel } = this;
     const [scratch, a] = f.parameters.slice(6);
-    this.#pushElement(a, kernel.a, this.#row, this.#depth);
-    f.set(this.#blockA);
+    assign(f, this.#blockA, this.#element(a, kernel.a, this.#row, this.#depth));
     if (!packsA(kernel)) {
-      f.i32Const(4 * kernel.a.rowStride).set(this.#rowBytesA);
+      assign(f, this.#rowBytesA, 4 * kernel.a.rowStride);
       return;
     }
-    f.i32Const(4 * Math.ceil(kernel.depthBlock / 4) * 4).set(this.#rowBytesA);
-    f.get(this.#blockA).i32Const(4 * kernel.a.columnStride);
-    f.get(scratch).tee(this.#blockA).get(this.#rowBytesA);
-    f.get(this.#depths).get(this.#rows).call(definePackTransposed(f.module));
+    assign(f, this.#rowBytesA, 4 * Math.ceil(kernel.depthBlock / 4) * 4);
+    call(
+      f,
+      definePackTransposed(f.module),
+      this.#blockA,
+      4 * kernel.a.columnStride,
+      kept(this.#blockA, scratch),
+      this.#rowBytesA,
+      this.#depths,
+      this.#rows,
+    );
   }
 
   #multiply(): void {
     const { f, kernel } = this;
     const { n, k, b, method } = kernel;
-    f.get(this.#blockA).get(this.#rowBytesA).get(this.#blockB);
-    this.#pushProduct();
-    f.get(this.#rows).get(this.#columns);
+    const scratch = f.parameters[6];
+    const block = [this.#blockA, this.#rowBytesA, this.#blockB, ...this.#product()] as const;
+    const sizes = [this.#rows, this.#columns] as const;
     if (method === "dot") {
       const columnBytes = readsInPlace(kernel) ? 4 * b.columnStride : widenedColumnBytes(k);
-      f.get(f.parameters[6]).i32Const(this.#place.sums).i32Add();
-      f.call(defineDotBlock(f.module, k, columnBytes));
+      const sums = integer.add(scratch, this.#place.sums);
+      call(f, defineDotBlock(f.module, k, columnBytes), ...block, ...sizes, sums);
       return;
     }
     const rowBytes = method === "direct" ? 4 * b.rowStride : undefined;
-    f.get(this.#depths).get(this.#depth);
-    f.call(defineBlock(f.module, { rowBytes, lastLanes: n % 4 }));
+    const product = defineBlock(f.module, { rowBytes, lastLanes: n % 4 });
+    call(f, product, ...block, ...sizes, this.#depths, this.#depth);
   }
 
-  /** Pushes the address of the current block of the product and the distance of its rows. */
-  #pushProduct(): void {
+  /** The address of the current block of the product and the distance of its rows. */
+  #product(): [address: Operand, rowBytes: number] {
     const { f, kernel } = this;
     const { m, n, columnBlock, keepsOutput } = kernel;
     const [scratch, , , c] = f.parameters.slice(6);
-    if (keepsOutput) {
-      f.get(scratch).i32Const(this.#place.product).i32Add().i32Const(
-        4 * columnBlock,
-      );
-      return;
-    }
+    if (keepsOutput) return [integer.add(scratch, this.#place.product), 4 * columnBlock];
     const layout = { batchStride: m * n, rowStride: n, columnStride: 1, dtype: "f32" } as const;
-    this.#pushElement(c, layout, this.#row, this.#column);
-    f.i32Const(4 * n);
+    return [this.#element(c, layout, this.#row, this.#column), 4 * n];
   }
 
-  /** Pushes the address that element (0, 0) of the whole product would have. */
-  #pushProductOrigin(firstRow: Local): void {
+  /** The address that element (0, 0) of the whole product would have. */
+  #productOrigin(firstRow: Local): Operand {
     const { f, kernel } = this;
     const [scratch, , , c] = f.parameters.slice(6);
-    if (!kernel.keepsOutput) {
-      f.get(c);
-      return;
-    }
-    f.get(scratch).i32Const(this.#place.product).i32Add();
-    f.get(firstRow).i32Const(kernel.columnBlock).i32Mul().get(this.#column).i32Add();
-    f.i32Const(4).i32Mul().i32Sub();
+    if (!kernel.keepsOutput) return c;
+    const before = integer.add(integer.multiply(firstRow, kernel.columnBlock), this.#column);
+    return integer.subtract(
+      integer.add(scratch, this.#place.product),
+      integer.multiply(before, 4),
+    );
   }
 
   /** Applies the epilogue after the last block of the depth. */
@@ -282,15 +287,13 @@ class Driver {
     const name = elementwiseName(epilogue);
     const apply = f.module.define(name, (module) => emitElementwise(module, name, epilogue));
     const [c, ...extra] = f.parameters.slice(9);
-    f.get(this.#depth).get(this.#depths).i32Add().i32Const(k).i32Eq().if(() => {
+    when(f, integer.equal(integer.add(this.#depth, this.#depths), k), () => {
       f.withLocals(["i32"], (firstRow) => {
-        f.get(this.#batch).i32Const(m).i32Mul().get(this.#row).i32Add().tee(firstRow);
-        f.get(firstRow).get(this.#rows).i32Add();
-        f.get(this.#column).get(this.#column).get(this.#columns).i32Add();
-        this.#pushProductOrigin(firstRow);
+        const start = integer.add(integer.multiply(this.#batch, m), this.#row);
+        const rows = [kept(firstRow, start), integer.add(firstRow, this.#rows)] as const;
+        const columns = [this.#column, integer.add(this.#column, this.#columns)] as const;
+        call(f, apply, ...rows, ...columns, this.#productOrigin(firstRow), ...extra, c);
       });
-      for (const address of [...extra, c]) f.get(address);
-      f.call(apply);
     });
   }
 }

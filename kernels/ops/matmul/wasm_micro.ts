@@ -20,7 +20,18 @@ import {
   type ModuleBuilder,
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
-import { type RowVector, storeRow, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { address, integer, storeInteger } from "../../wasm/emit/integers.ts";
+import { type RowVector, vectorBytes } from "../../wasm/emit/lanes.ts";
+import {
+  add,
+  assign,
+  call,
+  load,
+  multiplyAdd,
+  splat,
+  store,
+  when,
+} from "../../wasm/emit/values.ts";
 
 /**
  * Rows of the largest tile.
@@ -108,7 +119,7 @@ export const runsTableBytes = 32;
 export function storeRunsTable(f: FunctionBuilder, table: Local, runs: RunLoops): void {
   const { length, panelBytes, loops } = runs;
   const numbers = [length, panelBytes, ...loops.flatMap((l) => [l.count, l.moveA, l.moveB])];
-  numbers.forEach((number, i) => f.get(table).value(number).i32Store(4 * i));
+  numbers.forEach((number, i) => storeInteger(f, table, 4 * i, number));
 }
 
 function sourceName({ rowBytes, runs }: TileSource): string {
@@ -167,18 +178,14 @@ class Tile {
   start(a: Local, rowBytesA: Local, b: Local, depth: Local): void {
     const { f, source: { runs } } = this;
     this.#rows.forEach((row, i) => {
-      if (runs?.listed) f.get(a).i32Load(8 * i).set(row);
-      else if (i === 0) f.get(a).set(row);
-      else f.get(this.#rows[i - 1]).get(rowBytesA).i32Add().set(row);
+      if (runs?.listed) assign(f, row, integer.load(a, 8 * i));
+      else assign(f, row, i === 0 ? a : integer.add(this.#rows[i - 1], rowBytesA));
     });
+    const panelBytes = runs
+      ? integer.load(depth, runsFields.panelBytes)
+      : integer.shiftLeft(depth, panelShift(f.module.lanes));
     this.#panels.forEach((panel, j) => {
-      if (j === 0) f.get(b).set(panel);
-      else {
-        f.get(this.#panels[j - 1]);
-        if (runs) f.get(depth).i32Load(runsFields.panelBytes);
-        else f.get(depth).i32Const(panelShift(f.module.lanes)).i32Shl();
-        f.i32Add().set(panel);
-      }
+      assign(f, panel, j === 0 ? b : integer.add(this.#panels[j - 1], panelBytes));
     });
   }
 
@@ -191,7 +198,7 @@ class Tile {
     this.#loop(depth, 1, () =>
       this.#loop(depth, 0, () => {
         f.withLocals(["i32"], (length) => {
-          f.get(depth).i32Load(runsFields.length).set(length);
+          assign(f, length, integer.load(depth, runsFields.length));
           this.#run(length);
         });
       }));
@@ -202,24 +209,25 @@ class Tile {
     const { f } = this;
     const { count, moveA, moveB, loops } = runsFields;
     f.withLocals(["i32", "i32"], (counter, move) => {
-      f.get(table).i32Load(loops[level] + count).set(counter);
+      assign(f, counter, integer.load(table, loops[level] + count));
       f.repeat(counter, () => {
         body();
         const pointers = [[moveA, this.#rows], [moveB, this.#panels]] as const;
         for (const [field, moved] of pointers) {
-          f.get(table).i32Load(loops[level] + field).set(move);
-          for (const pointer of moved) f.get(pointer).get(move).i32Add().set(pointer);
+          assign(f, move, integer.load(table, loops[level] + field));
+          for (const pointer of moved) assign(f, pointer, integer.add(pointer, move));
         }
       });
     });
   }
 
   #run(depth: Local): void {
-    this.f.withLocals(["i32"], (counter) => {
-      this.f.get(depth).i32Const(depthUnroll).i32DivU().set(counter);
-      this.f.repeat(counter, () => this.#steps(depthUnroll));
-      this.f.get(depth).i32Const(depthUnroll).i32RemU().set(counter);
-      this.f.repeat(counter, () => this.#steps(1));
+    const { f } = this;
+    f.withLocals(["i32"], (counter) => {
+      assign(f, counter, integer.divide(depth, depthUnroll));
+      f.repeat(counter, () => this.#steps(depthUnroll));
+      assign(f, counter, integer.remainder(depth, depthUnroll));
+      f.repeat(counter, () => this.#steps(1));
     });
   }
 
@@ -231,14 +239,15 @@ class Tile {
     f.withLocals(new Array(vectors + 1).fill("v128"), (element, ...columns) => {
       for (let step = 0; step < count; step++) {
         columns.forEach((column, j) => {
-          f.get(this.#panels[Math.floor(j / panelVectors)]);
-          f.v128Load(step * stepBytes + vectorBytes * (j % panelVectors)).set(column);
+          const panel = this.#panels[Math.floor(j / panelVectors)];
+          const offset = step * stepBytes + vectorBytes * (j % panelVectors);
+          assign(f, column, load(panel, offset));
         });
         this.#rows.forEach((row, i) => {
-          f.get(row).v128Load32Splat(4 * step).set(element);
+          assign(f, element, splat(row, 4 * step));
           columns.forEach((column, j) => {
             const sum = this.#sums[i * vectors + j];
-            f.get(element).get(column).get(sum).f32x4MultiplyAdd().set(sum);
+            assign(f, sum, multiplyAdd(element, column, sum));
           });
         });
       }
@@ -250,14 +259,11 @@ class Tile {
   store(c: Local, a: Local, rowBytesC: Local, accumulate: Local): void {
     const { f } = this;
     f.withLocals(["i32"], (row) => {
-      f.get(accumulate).if(() =>
+      when(f, accumulate, () =>
         this.#forEachSum(c, a, rowBytesC, row, (sum, { offset }) => {
-          f.get(row).v128Load(offset).get(sum).f32x4Add().set(sum);
-        })
-      );
-      this.#forEachSum(c, a, rowBytesC, row, (sum, vector) => {
-        storeRow(f, row, vector, () => f.get(sum));
-      });
+          assign(f, sum, add(load(row, offset), sum));
+        }));
+      this.#forEachSum(c, a, rowBytesC, row, (sum, vector) => store(f, row, vector, sum));
     });
   }
 
@@ -271,9 +277,8 @@ class Tile {
   ): void {
     const { f, vectors, source: { runs } } = this;
     for (let i = 0; i < this.rows; i++) {
-      if (runs?.listed) f.get(a).i32Load(8 * i + 4).get(c).i32Add().set(row);
-      else if (i === 0) f.get(c).set(row);
-      else f.get(row).get(rowBytesC).i32Add().set(row);
+      if (runs?.listed) assign(f, row, integer.add(integer.load(a, 8 * i + 4), c));
+      else assign(f, row, i === 0 ? c : integer.add(row, rowBytesC));
       f.forVectors(vectors, (slot) => {
         const lanes = slot === vectors - 1 ? this.lanes : vectorElements;
         visit(this.#sums[i * vectors + slot], { lanes, offset: vectorBytes * slot, slot });
@@ -297,14 +302,14 @@ export function defineBlock(module: ModuleBuilder, source: TileSource): Function
     const widest = tileColumns(module.lanes);
     const strip = (width: number): void => block.strip(width / vectorElements, vectorElements);
     f.withLocals(["i32"], (strips) => {
-      f.get(columns).i32Const(widest).i32DivU().set(strips);
+      assign(f, strips, integer.divide(columns, widest));
       f.repeat(strips, () => strip(widest));
     });
     for (let width = widest / 2; width >= vectorElements; width /= 2) {
-      f.get(columns).i32Const(width).i32And().if(() => strip(width));
+      when(f, integer.and(columns, width), () => strip(width));
     }
     if (lastLanes > 0) {
-      f.get(columns).i32Const(3).i32And().if(() => block.strip(1, lastLanes));
+      when(f, integer.and(columns, 3), () => block.strip(1, lastLanes));
     }
     return f;
   });
@@ -320,12 +325,12 @@ class BlockLoop {
     f.withLocals(["i32", "i32", "i32", "i32"], (rowA, rowC, whole, rest) => {
       const tile = (tileHeight: number): void => {
         const target = defineTile(f.module, tileHeight, vectors, lanes, this.source);
-        f.get(rowA).get(rowBytesA).get(b).get(rowC).get(rowBytesC).get(depth).get(accumulate);
-        f.call(target);
-        f.get(rowA).get(rowBytesA).i32Const(tileHeight).i32Mul().i32Add().set(rowA);
-        f.get(rowC).get(rowBytesC).i32Const(tileHeight).i32Mul().i32Add().set(rowC);
+        call(f, target, rowA, rowBytesA, b, rowC, rowBytesC, depth, accumulate);
+        assign(f, rowA, address(rowA, [rowBytesA, tileHeight]));
+        assign(f, rowC, address(rowC, [rowBytesC, tileHeight]));
       };
-      f.get(a).set(rowA).get(c).set(rowC);
+      assign(f, rowA, a);
+      assign(f, rowC, c);
       this.#divideRows(rows, whole, rest);
       const largest = tileRows(f.module.relaxed);
       f.repeat(whole, () => tile(largest));
@@ -334,26 +339,26 @@ class BlockLoop {
         const heights = height < largest
           ? [height]
           : [Math.ceil(height / 2), Math.floor(height / 2)];
-        f.get(rest).i32Const(height).i32Eq().if(() => heights.forEach(tile));
+        when(f, integer.equal(rest, height), () => heights.forEach(tile));
       }
     });
     const bytes = vectorBytes * vectors;
-    f.get(c).i32Const(bytes).i32Add().set(c);
+    f.increment(c, bytes);
     const panels = vectorElements * vectors / panelColumns(f.module.lanes);
     if (this.source.rowBytes !== undefined || panels < 1) f.increment(b, bytes);
     else if (this.source.runs) {
-      f.get(b).get(depth).i32Load(runsFields.panelBytes).i32Const(panels).i32Mul().i32Add().set(b);
-    } else f.get(b).get(depth).i32Const(bytes).i32Mul().i32Add().set(b);
+      assign(f, b, address(b, [integer.load(depth, runsFields.panelBytes), panels]));
+    } else assign(f, b, address(b, [depth, bytes]));
   }
 
   /** Whole tiles and remaining rows: rather a tile and one or two rows than these alone. */
   #divideRows(rows: Local, whole: Local, rest: Local): void {
     const { f } = this;
     const largest = tileRows(f.module.relaxed);
-    f.get(rows).i32Const(largest).i32DivU().set(whole);
-    f.get(rows).i32Const(largest).i32RemU().set(rest);
-    f.get(rest).i32Const(1).i32Sub().i32Const(2).i32LtU();
-    f.get(whole).i32Const(0).i32GtU().i32And().if(() => {
+    assign(f, whole, integer.divide(rows, largest));
+    assign(f, rest, integer.remainder(rows, largest));
+    const oneOrTwo = integer.less(integer.subtract(rest, 1), 2);
+    when(f, integer.and(oneOrTwo, integer.greater(whole, 0)), () => {
       f.increment(whole, -1).increment(rest, largest);
     });
   }

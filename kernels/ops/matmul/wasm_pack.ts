@@ -15,7 +15,9 @@ import {
 } from "../../wasm/emit/assembler.ts";
 import { touchLines } from "../../wasm/emit/addressing.ts";
 import { defineWiden, loadFloats } from "../../wasm/emit/half.ts";
-import { transpose, vectorBytes } from "../../wasm/emit/lanes.ts";
+import { address, integer, storeInteger } from "../../wasm/emit/integers.ts";
+import { transpose, vectorBytes, wholeVector } from "../../wasm/emit/lanes.ts";
+import { assign, call, kept, load, store, when } from "../../wasm/emit/values.ts";
 import { panelColumns, panelShift } from "./wasm_micro.ts";
 
 /** Space that packing may write beyond the packed data, in bytes. */
@@ -31,10 +33,11 @@ export function setClampedRows(
   bytes: Local,
 ): void {
   f.withLocals(["i32", "i32"], (row, lastRow) => {
-    f.get(count).i32Const(1).i32Sub().set(lastRow);
+    assign(f, lastRow, integer.subtract(count, 1));
     pointers.forEach((pointer, i) => {
-      f.get(first).i32Const(i).i32Add().tee(row).get(lastRow);
-      f.get(row).get(lastRow).i32LtU().select().get(bytes).i32Mul().get(base).i32Add().set(pointer);
+      const wanted = kept(row, integer.add(first, i));
+      const clamped = integer.select(integer.less(row, lastRow), wanted, lastRow);
+      assign(f, pointer, integer.add(integer.multiply(clamped, bytes), base));
     });
   });
 }
@@ -53,25 +56,27 @@ export function definePackRows(
     const [strip, left, first, row, panel, k] = f.locals("i32", 6);
     const panelBytes = f.local("i32");
     const shift = panelShift(module.lanes);
-    f.get(depth).i32Const(shift).i32Shl().set(panelBytes);
+    assign(f, panelBytes, integer.shiftLeft(depth, shift));
     // Sixteen panels at a time: four rows of them fit the first-level cache on both sides.
     const stripColumns = 16 * panelColumns(module.lanes);
     f.forRange(strip, columns, stripColumns, () => {
-      f.get(source).set(first).i32Const(0).set(k);
+      assign(f, first, source);
+      assign(f, k, 0);
       const rows = (count: number) => {
-        f.get(columns).get(strip).i32Sub().tee(left).i32Const(stripColumns);
-        f.get(left).i32Const(stripColumns).i32LtU().select().set(left);
-        f.get(first).set(row).get(target).get(k).i32Const(shift).i32Shl().i32Add().set(panel);
+        const rest = kept(left, integer.subtract(columns, strip));
+        assign(f, left, integer.select(integer.less(left, stripColumns), rest, stripColumns));
+        assign(f, row, first);
+        assign(f, panel, integer.add(target, integer.shiftLeft(k, shift)));
         copyRows(f, { storage, row, rowBytes, panel, panelBytes, left }, count);
-        f.get(first).get(rowBytes).i32Const(count).i32Mul().i32Add().set(first);
+        assign(f, first, address(first, [rowBytes, count]));
       };
       f.withLocals(["i32"], (end) => {
-        f.get(depth).i32Const(-4).i32And().set(end);
+        assign(f, end, integer.and(depth, -4));
         f.forRange(k, end, 4, () => rows(4));
         f.forRange(k, depth, 1, () => rows(1));
       });
       f.increment(source, stripColumns * elementBytes[storage]);
-      f.get(target).get(panelBytes).i32Const(4).i32Shl().i32Add().set(target);
+      assign(f, target, integer.add(target, integer.shiftLeft(panelBytes, 4)));
     });
     return f;
   });
@@ -95,15 +100,13 @@ function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
   /** Copies some vectors of every row. */
   const vectors = (vectors: number): void => {
     f.withLocals(["i32"], (element) => {
-      f.get(row).set(element);
+      assign(f, element, row);
       for (let i = 0; i < count; i++) {
         f.forVectors(vectors, (vector) => {
-          f.storeVector(panel, rowOfPanel * i + vectorBytes * vector, () => {
-            f.get(element);
-            loadFloats(f, storage, vectorElements * vector);
-          });
+          const at = wholeVector(rowOfPanel * i + vectorBytes * vector);
+          store(f, panel, at, loadFloats(element, storage, vectorElements * vector));
         });
-        if (i < count - 1) f.get(element).get(rowBytes).i32Add().set(element);
+        if (i < count - 1) assign(f, element, integer.add(element, rowBytes));
       }
     });
   };
@@ -113,20 +116,20 @@ function copyRows(f: FunctionBuilder, copy: RowCopy, count: number): void {
   const wholePanels = (panels: Local): void => {
     f.repeat(panels, () => {
       vectors(panelVectors);
-      f.get(panel).get(panelBytes).i32Add().set(panel);
+      assign(f, panel, integer.add(panel, panelBytes));
       nextColumns(panelVectors);
     });
   };
-  f.get(left).i32Const(3).i32Add().i32Const(2).i32ShrU().set(left);
+  assign(f, left, integer.shiftRight(integer.add(left, 3), 2));
   if (panelVectors === 1) {
     wholePanels(left);
     return;
   }
   f.withLocals(["i32"], (panels) => {
-    f.get(left).i32Const(Math.log2(panelVectors)).i32ShrU().set(panels);
+    assign(f, panels, integer.shiftRight(left, Math.log2(panelVectors)));
     wholePanels(panels);
   });
-  f.get(left).i32Const(panelVectors - 1).i32And().set(left);
+  assign(f, left, integer.and(left, panelVectors - 1));
   f.repeat(left, () => {
     vectors(1);
     f.increment(panel, vectorBytes);
@@ -156,23 +159,23 @@ export function definePackColumns(
     const pointers = f.locals("i32", lanes);
     const block = f.locals("v128", vectorElements);
     const [columnBytes, touched] = f.locals("i32", 2);
-    f.get(depth).i32Const(Math.log2(elementBytes[storage])).i32Shl().set(columnBytes);
+    assign(f, columnBytes, integer.shiftLeft(depth, Math.log2(elementBytes[storage])));
     f.forRange(column, columns, lanes, () => {
       setClampedRows(f, pointers, source, column, columns, rowBytes);
       for (const pointer of pointers) touchLines(f, pointer, columnBytes, touched);
       f.withLocals(["i32"], (output) => {
-        f.get(target).set(output).i32Const(0).set(k);
+        assign(f, output, target);
+        assign(f, k, 0);
         // The last turn may write into the next panel, which is filled later.
         f.forRange(k, depth, 4, () => {
           f.forVectors(lanes / vectorElements, (vector) => {
             block.forEach((row, i) => {
-              f.get(pointers[vectorElements * vector + i]);
-              loadFloats(f, storage);
-              f.set(row);
+              assign(f, row, loadFloats(pointers[vectorElements * vector + i], storage));
             });
             transpose(f, block);
             block.forEach((row, i) => {
-              f.storeVector(output, rowOfPanel * i + vectorBytes * vector, () => f.get(row));
+              const offset = rowOfPanel * i + vectorBytes * vector;
+              store(f, output, wholeVector(offset), row);
             });
           });
           for (const pointer of pointers) f.increment(pointer, 4 * elementBytes[storage]);
@@ -182,7 +185,7 @@ export function definePackColumns(
       nextColumnsOfPanel(f, target, column, depth);
     });
     // There is room behind the panels.
-    f.get(target).get(touched).i32Store();
+    storeInteger(f, target, 0, touched);
     return f;
   });
 }
@@ -196,14 +199,14 @@ export function nextColumnsOfPanel(
 ): void {
   const { lanes } = f.module;
   const nextPanel = (): void => {
-    f.get(target).get(depth).i32Const(panelShift(lanes)).i32Shl().i32Add().set(target);
+    assign(f, target, integer.add(target, integer.shiftLeft(depth, panelShift(lanes))));
   };
   const last = panelColumns(lanes) - lanes;
   if (last === 0) {
     nextPanel();
     return;
   }
-  f.get(column).i32Const(last).i32And().if(() => {
+  when(f, integer.and(column, last), () => {
     f.increment(target, -4 * last);
     nextPanel();
   }, () => f.increment(target, 4 * lanes));
@@ -223,11 +226,11 @@ export function defineWidenColumns(module: ModuleBuilder): FunctionBuilder {
     const f = module.function(name, new Array(5).fill("i32"), []);
     const [source, columnBytes, target, depth, columns] = f.parameters;
     const vectors = f.local("i32");
-    f.get(depth).i32Const(3).i32Add().i32Const(2).i32ShrU().set(vectors);
+    assign(f, vectors, integer.shiftRight(integer.add(depth, 3), 2));
     f.repeat(columns, () => {
-      f.get(source).get(target).get(vectors).call(defineWiden(module));
-      f.get(source).get(columnBytes).i32Add().set(source);
-      f.get(target).get(vectors).i32Const(4).i32Shl().i32Add().set(target);
+      call(f, defineWiden(module), source, target, vectors);
+      assign(f, source, integer.add(source, columnBytes));
+      assign(f, target, integer.add(target, integer.shiftLeft(vectors, 4)));
     });
     return f;
   });
@@ -247,7 +250,7 @@ export function definePackTransposed(module: ModuleBuilder): FunctionBuilder {
       f.increment(target, 16 * groups);
     };
     // Sixteen elements of a target row make a cache line.
-    f.get(depth).i32Const(-16).i32And().set(end);
+    assign(f, end, integer.and(depth, -16));
     f.forRange(k, end, 16, () => pass(4));
     f.forRange(k, depth, 4, () => pass(1));
     return f;
@@ -272,13 +275,14 @@ function transposePass(f: FunctionBuilder, pass: TransposePass, groups: number):
   f.withLocals(sourceRows, (...pointers) => {
     setClampedRows(f, pointers, source, k, depth, rowBytes);
     f.withLocals(["i32", "i32"], (output, column) => {
-      f.get(target).set(output).i32Const(0).set(column);
+      assign(f, output, target);
+      assign(f, column, 0);
       f.forRange(column, rows, 4, () => {
         f.forVectors(groups, (group) => {
           const from = pointers.slice(4 * group, 4 * group + 4);
           transposeBlock(f, from, output, targetRowBytes, 16 * group);
         });
-        f.get(output).get(targetRowBytes).i32Const(2).i32Shl().i32Add().set(output);
+        assign(f, output, integer.add(output, integer.shiftLeft(targetRowBytes, 2)));
       });
     });
   });
@@ -295,13 +299,14 @@ function transposeBlock(
   f.withLocals(["v128", "v128", "v128", "v128"], (...block) => {
     f.withLocals(["i32"], (row) => {
       pointers.forEach((pointer, i) => {
-        f.get(pointer).v128Load().set(block[i]).increment(pointer, 16);
+        assign(f, block[i], load(pointer));
+        f.increment(pointer, 16);
       });
       transpose(f, block);
-      f.get(output).set(row);
+      assign(f, row, output);
       block.forEach((vector, i) => {
-        f.storeVector(row, offset, () => f.get(vector));
-        if (i < 3) f.get(row).get(targetRowBytes).i32Add().set(row);
+        store(f, row, wholeVector(offset), vector);
+        if (i < 3) assign(f, row, integer.add(row, targetRowBytes));
       });
     });
   });

@@ -7,6 +7,7 @@
  */
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
+import { integer } from "../../wasm/emit/integers.ts";
 import type { RowVector } from "../../wasm/emit/lanes.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
@@ -17,11 +18,13 @@ import {
   multiplyAdd,
   type Operand,
   row,
+  scalar,
   splat,
   squareRoot,
   store,
   subtract,
   type Value,
+  when,
 } from "../../wasm/emit/values.ts";
 import { adamwSchedule, type AdamWStep } from "./step.ts";
 
@@ -123,7 +126,8 @@ function emitAdamW(
     for (const operand of operands) f.increment(operand!, 4 * elements);
   };
   // The negated comparison also catches not-a-number.
-  f.get(gradientScale).f32Load().f32Const(0).f32Ge().i32Eqz().if(() => f.return());
+  const usable = scalar.atLeast(scalar.load(gradientScale), 0);
+  when(f, integer.isZero(usable), () => f.return());
   const factors = loadFactors(f, schedule, gradientScale, decay);
   f.repeat(groups, () => {
     f.forVectors(unroll, (slot) => {

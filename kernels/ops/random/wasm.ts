@@ -7,7 +7,19 @@
  */
 import { elementCount } from "../../shape.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
-import { storeRow, transpose } from "../../wasm/emit/lanes.ts";
+import { eachLane, integer, integers, xor } from "../../wasm/emit/integers.ts";
+import { transpose } from "../../wasm/emit/lanes.ts";
+import {
+  applied,
+  assign,
+  multiply,
+  shuffle,
+  splat,
+  squareRoot,
+  store,
+  when,
+  withVector,
+} from "../../wasm/emit/values.ts";
 import type { WasmLowering } from "../../wasm/lowering.ts";
 import { cosine, logarithm, sine } from "../../wasm/emit/math.ts";
 import { splitEvenly, splitPhase } from "../../wasm/split.ts";
@@ -35,12 +47,11 @@ function wideMultiply(
   high: Local,
   low: Local,
 ): void {
-  f.get(x).i32x4Const(multiplier).i64x2ExtmulLowI32x4U().set(low);
-  f.get(x).i32x4Const(multiplier).i64x2ExtmulHighI32x4U().set(high);
-  f.withLocals(["v128"], (first) => {
-    f.get(low).set(first);
-    f.get(first).get(high).i32x4Shuffle([0, 2, 4, 6]).set(low);
-    f.get(first).get(high).i32x4Shuffle([1, 3, 5, 7]).set(high);
+  assign(f, low, integers.productsOfFirst(x, multiplier));
+  assign(f, high, integers.productsOfLast(x, multiplier));
+  withVector(f, low, (first) => {
+    assign(f, low, shuffle(first, high, [0, 2, 4, 6]));
+    assign(f, high, shuffle(first, high, [1, 3, 5, 7]));
   });
 }
 
@@ -48,18 +59,19 @@ function wideMultiply(
 function philox(f: FunctionBuilder, counter: readonly Local[], key: readonly Local[]): void {
   let [c0, c1, c2, c3] = counter;
   f.withLocals(["v128", "v128", "v128", "v128"], (key0, key1, high, low) => {
-    f.get(key[0]).set(key0).get(key[1]).set(key1);
+    assign(f, key0, key[0]);
+    assign(f, key1, key[1]);
     for (let round = 0; round < rounds; round++) {
       wideMultiply(f, c0, multipliers[0], high, low);
-      f.get(high).get(c3).v128Xor().get(key1).v128Xor().set(c3);
-      f.get(low).set(c0);
+      assign(f, c3, xor(xor(high, c3), key1));
+      assign(f, c0, low);
       wideMultiply(f, c2, multipliers[1], high, low);
-      f.get(high).get(c1).v128Xor().get(key0).v128Xor().set(c1);
-      f.get(low).set(c2);
+      assign(f, c1, xor(xor(high, c1), key0));
+      assign(f, c2, low);
       // New counter: (high1 ^ c1 ^ key0, low1, high0 ^ c3 ^ key1, low0), by renaming.
       [c0, c1, c2, c3] = [c1, c2, c3, c0];
-      f.get(key0).i32x4Const(weyl[0]).i32x4Add().set(key0);
-      f.get(key1).i32x4Const(weyl[1]).i32x4Add().set(key1);
+      assign(f, key0, integers.add(key0, weyl[0]));
+      assign(f, key1, integers.add(key1, weyl[1]));
     }
   });
   // The renaming has come round by rounds mod 4 places; put the words where the caller has them.
@@ -70,23 +82,20 @@ function philox(f: FunctionBuilder, counter: readonly Local[], key: readonly Loc
 
 /** Words to uniform deviates in [0, 1), in place. */
 function toUniform(f: FunctionBuilder, word: Local): void {
-  f.get(word).i32Const(8).i32x4ShrU().f32x4ConvertI32x4S().f32x4Const(2 ** -24).f32x4Mul()
-    .set(word);
+  assign(f, word, multiply(integers.toFloats(integers.shiftRight(word, 8)), 2 ** -24));
 }
 
 /** Two words to two normal deviates, in place. */
 function toNormals(f: FunctionBuilder, word0: Local, word1: Local): void {
-  f.get(word0).i32Const(8).i32x4ShrU().i32x4Const(1).i32x4Add().f32x4ConvertI32x4S();
-  f.f32x4Const(2 ** -24).f32x4Mul();
-  logarithm(f).f32x4Const(-2).f32x4Mul().f32x4Sqrt().set(word0);
+  const steps = integers.add(integers.shiftRight(word0, 8), 1);
+  const uniform = multiply(integers.toFloats(steps), 2 ** -24);
+  assign(f, word0, squareRoot(multiply(applied(logarithm, uniform), -2)));
   // The signed shift takes whole turns off: angles in [-pi, pi) have smaller rounding errors.
-  f.get(word1).i32Const(8).i32x4ShrS().f32x4ConvertI32x4S();
-  f.f32x4Const(2 * Math.PI * 2 ** -24).f32x4Mul().set(word1);
-  f.withLocals(["v128"], (radius) => {
-    f.get(word0).set(radius).get(word1);
-    cosine(f).get(radius).f32x4Mul().set(word0);
-    f.get(word1);
-    sine(f).get(radius).f32x4Mul().set(word1);
+  const turns = integers.toFloats(integers.shiftRightSigned(word1, 8));
+  assign(f, word1, multiply(turns, 2 * Math.PI * 2 ** -24));
+  withVector(f, word0, (radius) => {
+    assign(f, word0, multiply(applied(cosine, word1), radius));
+    assign(f, word1, multiply(applied(sine, word1), radius));
   });
 }
 
@@ -99,7 +108,7 @@ function storeGroup(
 ): void {
   for (let slot = 0; 4 * slot < elements; slot++) {
     const lanes = Math.min(4, elements - 4 * slot);
-    storeRow(f, target, { lanes, offset: 16 * slot, slot }, () => f.get(vectors[slot]));
+    store(f, target, { lanes, offset: 16 * slot, slot }, vectors[slot]);
   }
 }
 
@@ -113,16 +122,16 @@ function emitRandom(module: ModuleBuilder, name: string, kernel: RandomKernel): 
   const key = f.locals("v128", 2);
   const words = f.locals("v128", 4);
   const [target, element] = f.locals("i32", 2);
-  f.get(seed).v128Load32Splat(0).set(key[0]).get(seed).v128Load32Splat(4).set(key[1]);
+  key.forEach((word, i) => assign(f, word, splat(seed, 4 * i)));
   f.repeat(rowCount, () => {
-    f.get(begin).i32Const(2).i32Shl().get(output).i32Add().set(target);
-    f.get(begin).set(element);
+    assign(f, target, integer.add(integer.shiftLeft(begin, 2), output));
+    assign(f, element, begin);
     f.forRange(element, end, groupElements, () => {
-      f.get(element).i32Const(2).i32ShrU().i32x4Splat().i32x4Const(0, 1, 2, 3).i32x4Add()
-        .set(words[0]);
-      f.get(rows).v128Load32Splat().set(words[1]);
-      f.get(draw).v128Load32Splat().set(words[2]);
-      f.i32x4Const(kernel.stream).set(words[3]);
+      const block = integers.spread(integer.shiftRight(element, 2));
+      assign(f, words[0], integers.add(block, eachLane(0, 1, 2, 3)));
+      assign(f, words[1], splat(rows));
+      assign(f, words[2], splat(draw));
+      assign(f, words[3], eachLane(kernel.stream));
       philox(f, words, key);
       if (kernel.distribution === "uniform") words.forEach((word) => toUniform(f, word));
       else {
@@ -152,8 +161,8 @@ function storeLast(
     whole();
     return;
   }
-  f.get(element).i32Const(width - rest).i32LtU();
-  f.if(whole, () => storeGroup(f, target, vectors, rest));
+  const last = (): void => storeGroup(f, target, vectors, rest);
+  when(f, integer.less(element, width - rest), whole, last);
 }
 
 /** Random numbers, one stream a row; rows are divided over the threads, or else the elements. */

@@ -13,7 +13,21 @@ import { type Expression, load, loadedInputs } from "../../expression.ts";
 import { loadStrided, setRowPointers } from "../../wasm/emit/addressing.ts";
 import type { FunctionBuilder, Local, ModuleBuilder } from "../../wasm/emit/assembler.ts";
 import type { LoopNest } from "../../wasm/collapse.ts";
-import { storeRow } from "../../wasm/emit/lanes.ts";
+import { address, eachLane, integer } from "../../wasm/emit/integers.ts";
+import {
+  add,
+  applied,
+  assign,
+  kept,
+  maximum,
+  type Operand,
+  row,
+  select,
+  spread,
+  store,
+  type Value,
+  withVector,
+} from "../../wasm/emit/values.ts";
 import { horizontalMaximum, horizontalSum } from "../../wasm/emit/math.ts";
 import { emitExpression, expressionWeight } from "../../wasm/emit/vector_expression.ts";
 import { type Turn, walkElements } from "../../wasm/emit/walk.ts";
@@ -46,16 +60,8 @@ const columnUnroll: Unroll = { light: 16, heavy: 8 };
 const blockRows = 64;
 
 const operators = {
-  sum: {
-    identity: 0,
-    combine: (f: FunctionBuilder) => f.f32x4Add(),
-    horizontal: horizontalSum,
-  },
-  maximum: {
-    identity: -Infinity,
-    combine: (f: FunctionBuilder) => f.f32x4Max(),
-    horizontal: horizontalMaximum,
-  },
+  sum: { identity: 0, combine: add, horizontal: horizontalSum },
+  maximum: { identity: -Infinity, combine: maximum, horizontal: horizontalMaximum },
 };
 
 /** What both kernels need: operands, pointers, the value of an element. */
@@ -123,7 +129,7 @@ class ReductionEmitter {
   move(pointers: readonly Local[], strides: readonly number[], count: Local): void {
     pointers.forEach((pointer, i) => {
       if (strides[i] === 0) return;
-      this.f.get(pointer).get(count).i32Const(4 * strides[i]).i32Mul().i32Add().set(pointer);
+      assign(this.f, pointer, address(pointer, [count, 4 * strides[i]]));
     });
   }
 
@@ -132,26 +138,26 @@ class ReductionEmitter {
     pointers.forEach((pointer, i) => this.f.increment(pointer, 4 * strides[i] * count));
   }
 
-  /** Pushes the expression at `first` elements from the pointers. */
+  /** The expression at `first` elements from the pointers. */
   value(
     pointers: readonly Local[],
     strides: readonly number[],
     first: number,
     lanes: 1 | 4,
-  ): void {
-    emitExpression(this.f, this.kernel.expression, (k) => {
-      const i = this.used.indexOf(k);
-      loadStrided(this.f, pointers[i], strides[i], first, lanes);
-    });
+  ): Value {
+    return (f) =>
+      emitExpression(f, this.kernel.expression, (k) => {
+        const i = this.used.indexOf(k);
+        loadStrided(f, pointers[i], strides[i], first, lanes);
+      });
   }
 
-  /** Pops a vector of reduced values and pushes the finished ones. */
-  finish(): void {
-    if (this.kernel.finish === load(0)) return;
-    this.f.withLocals(["v128"], (reduced) => {
-      this.f.set(reduced);
-      emitExpression(this.f, this.kernel.finish, () => this.f.get(reduced));
-    });
+  /** The finished vector of a reduced one. */
+  finished(reduced: Value): Value {
+    const { finish } = this.kernel;
+    if (finish === load(0)) return reduced;
+    return (f) =>
+      void withVector(f, reduced, (local) => emitExpression(f, finish, () => f.get(local)));
   }
 }
 
@@ -169,18 +175,16 @@ export function emitRowReduction(
   const sums = f.locals("v128", e.unroll);
   f.forRange(result, resultEnd, 1, () => {
     e.setKeptPointers(result, kernel.kept.sizes.length, bases, output);
-    for (const sum of sums) f.f32x4Const(operator.identity).set(sum);
-    f.get(groupStart).set(group);
+    for (const sum of sums) assign(f, sum, operator.identity);
+    assign(f, group, groupStart);
     f.forRange(group, groupEnd, 1, () => {
       e.setGroupPointers(group, innerStart, bases, pointers);
-      f.get(innerEnd).get(innerStart).i32Sub().set(remaining);
+      assign(f, remaining, integer.subtract(innerEnd, innerStart));
       walkElements(f, remaining, e.unroll, (turn) => accumulateRow(e, pointers, sums, turn));
     });
-    f.get(output).get(sums[0]);
-    for (const sum of sums.slice(1)) operator.combine(f.get(sum));
-    operator.horizontal(f).f32x4Splat();
-    e.finish();
-    f.v128Store32Lane(0);
+    const sum = sums.slice(1).reduce<Operand>((a, b) => operator.combine(a, b), sums[0]);
+    const reduced = spread(applied(operator.horizontal, sum));
+    store(f, output, { lanes: 1, offset: 0, slot: 0 }, e.finished(reduced));
   });
   return f;
 }
@@ -191,14 +195,12 @@ function accumulateRow(
   sums: readonly Local[],
   { vectors, lanes, elements }: Turn,
 ): void {
+  const { identity, combine } = e.operator;
   e.f.forVectors(vectors, (vector) => {
-    e.f.get(sums[vector]);
-    e.value(pointers, e.innerStrides, 4 * vector, lanes);
-    if (lanes === 1) {
-      // The other lanes hold the expression of zeros: they must not count.
-      e.f.f32x4Const(e.operator.identity).i32x4Const(-1, 0, 0, 0).v128LaneSelect();
-    }
-    e.operator.combine(e.f).set(sums[vector]);
+    const value = e.value(pointers, e.innerStrides, 4 * vector, lanes);
+    // Beside a single element, the other lanes hold the expression of zeros: they must not count.
+    const counted = lanes === 1 ? select(eachLane(-1, 0, 0, 0), value, identity) : value;
+    assign(e.f, sums[vector], combine(sums[vector], counted));
   });
   e.advance(pointers, e.innerStrides, elements);
 }
@@ -211,33 +213,28 @@ export function emitColumnReduction(
 ): FunctionBuilder {
   const e = new ReductionEmitter(module, name, kernel, 4, columnUnroll);
   const { f, operator } = e;
-  const [row, rowEnd, columnStart, columnEnd, groupStart, groupEnd, innerStart, innerEnd] =
+  const [line, lineEnd, columnStart, columnEnd, groupStart, groupEnd, innerStart, innerEnd] =
     f.parameters;
   const [bases, groupPointers] = [e.pointers(), e.pointers()];
   const [group, block, rows, output] = f.locals("i32", 4);
   const columnStrides = e.used.map((k) => kernel.kept.strides[k].at(-1)!);
   const columns = new ColumnWalker(e, columnStrides, columnStart, columnEnd);
-  f.forRange(row, rowEnd, 1, () => {
-    e.setKeptPointers(row, kernel.kept.sizes.length - 1, bases, output);
+  f.forRange(line, lineEnd, 1, () => {
+    e.setKeptPointers(line, kernel.kept.sizes.length - 1, bases, output);
     e.move([...bases, output], [...columnStrides, 1], columnStart);
-    columns.update(output, () => f.f32x4Const(operator.identity));
-    f.get(groupStart).set(group);
+    columns.update(output, () => operator.identity);
+    assign(f, group, groupStart);
     f.forRange(group, groupEnd, 1, () => {
       e.setGroupPointers(group, innerStart, bases, groupPointers);
-      f.get(innerStart).set(block);
+      assign(f, block, innerStart);
       f.forRange(block, innerEnd, blockRows, () => {
-        f.get(innerEnd).get(block).i32Sub().tee(rows).i32Const(blockRows);
-        f.get(rows).i32Const(blockRows).i32LtU().select().set(rows);
+        const rest = kept(rows, integer.subtract(innerEnd, block));
+        assign(f, rows, integer.select(integer.less(rows, blockRows), rest, blockRows));
         columns.accumulate(groupPointers, rows, output);
         e.advance(groupPointers, e.innerStrides, blockRows);
       });
     });
-    if (kernel.finish !== load(0)) {
-      columns.update(output, (pushOld) => {
-        pushOld();
-        e.finish();
-      });
-    }
+    if (kernel.finish !== load(0)) columns.update(output, (old) => e.finished(old));
   });
   return f;
 }
@@ -258,7 +255,8 @@ class ColumnWalker {
   /** Walks along the results from `output` on; `body` gets a pointer that goes along. */
   #walk(output: Local, body: (turn: Turn, result: Local) => void): void {
     this.#f.withLocals(["i32", "i32"], (remaining, result) => {
-      this.#f.get(output).set(result).get(this.end).get(this.start).i32Sub().set(remaining);
+      assign(this.#f, result, output);
+      assign(this.#f, remaining, integer.subtract(this.end, this.start));
       walkElements(this.#f, remaining, this.e.unroll, (turn) => {
         body(turn, result);
         this.#f.increment(result, 4 * turn.elements);
@@ -266,21 +264,12 @@ class ColumnWalker {
     });
   }
 
-  #store(result: Local, vector: number, lanes: 1 | 4, value: () => void): void {
-    storeRow(this.#f, result, { lanes, offset: 16 * vector, slot: 0 }, value);
-  }
-
-  #load(result: Local, vector: number, lanes: 1 | 4): void {
-    this.#f.get(result);
-    if (lanes === 4) this.#f.v128Load(16 * vector);
-    else this.#f.v128Load32Zero();
-  }
-
-  /** Replaces all results; `value` may push the old one by its argument. */
-  update(output: Local, value: (pushOld: () => void) => void): void {
+  /** Replaces all results; `value` is given the old one. */
+  update(output: Local, value: (old: Value) => Operand): void {
     this.#walk(output, ({ vectors, lanes }, result) => {
       this.#f.forVectors(vectors, (vector) => {
-        this.#store(result, vector, lanes, () => value(() => this.#load(result, vector, lanes)));
+        const at = { lanes, offset: 16 * vector, slot: 0 };
+        store(this.#f, result, at, value(row(result, at)));
       });
     });
   }
@@ -291,25 +280,25 @@ class ColumnWalker {
     const f = this.#f;
     const [columnPointers, pointers] = [e.pointers(), e.pointers()];
     const sums = f.locals("v128", e.unroll);
-    starts.forEach((start, i) => f.get(start).set(columnPointers[i]));
+    const { identity, combine } = e.operator;
+    starts.forEach((start, i) => assign(f, columnPointers[i], start));
     this.#walk(output, ({ vectors, lanes, elements }, result) => {
-      columnPointers.forEach((pointer, i) => f.get(pointer).set(pointers[i]));
-      for (const sum of sums.slice(0, vectors)) f.f32x4Const(e.operator.identity).set(sum);
+      columnPointers.forEach((pointer, i) => assign(f, pointers[i], pointer));
+      for (const sum of sums.slice(0, vectors)) assign(f, sum, identity);
       f.withLocals(["i32"], (counter) => {
-        f.get(rows).set(counter).repeat(counter, () => {
+        assign(f, counter, rows);
+        f.repeat(counter, () => {
           f.forVectors(vectors, (vector) => {
-            f.get(sums[vector]);
-            e.value(pointers, this.strides, 4 * vector, lanes);
-            e.operator.combine(f).set(sums[vector]);
+            const value = e.value(pointers, this.strides, 4 * vector, lanes);
+            assign(f, sums[vector], combine(sums[vector], value));
           });
           e.advance(pointers, e.innerStrides, 1);
         });
       });
-      f.forVectors(vectors, (vector) =>
-        this.#store(result, vector, lanes, () => {
-          this.#load(result, vector, lanes);
-          e.operator.combine(f.get(sums[vector]));
-        }));
+      f.forVectors(vectors, (vector) => {
+        const at = { lanes, offset: 16 * vector, slot: 0 };
+        store(f, result, at, combine(row(result, at), sums[vector]));
+      });
       e.advance(columnPointers, this.strides, elements);
     });
   }

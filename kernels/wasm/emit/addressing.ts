@@ -5,6 +5,8 @@
  * @module
  */
 import type { FunctionBuilder, Local } from "./assembler.ts";
+import { address, integer } from "./integers.ts";
+import { assign, kept } from "./values.ts";
 
 /**
  * Sets `pointers[k]` to `bases[k]` plus the offset of the position `index` in the axes `sizes`
@@ -18,21 +20,20 @@ export function setRowPointers(
   bases: readonly Local[],
   pointers: readonly Local[],
 ): void {
-  bases.forEach((base, k) => f.get(base).set(pointers[k]));
+  bases.forEach((base, k) => assign(f, pointers[k], base));
   f.withLocals(["i32", "i32", "i32"], (rest, quotient, coordinate) => {
-    f.get(index).set(rest);
+    assign(f, rest, index);
     for (let axis = sizes.length - 1; axis >= 0; axis--) {
       if (axis === 0) {
-        f.get(rest).set(coordinate);
+        assign(f, coordinate, rest);
       } else {
-        f.get(rest).i32Const(sizes[axis]).i32DivU().set(quotient);
-        f.get(rest).get(quotient).i32Const(sizes[axis]).i32Mul().i32Sub().set(coordinate);
-        f.get(quotient).set(rest);
+        assign(f, quotient, integer.divide(rest, sizes[axis]));
+        assign(f, coordinate, integer.subtract(rest, integer.multiply(quotient, sizes[axis])));
+        assign(f, rest, quotient);
       }
       strides.forEach((operand, k) => {
         if (operand[axis] === 0) return;
-        f.get(pointers[k]).get(coordinate).i32Const(4 * operand[axis]).i32Mul().i32Add();
-        f.set(pointers[k]);
+        assign(f, pointers[k], address(pointers[k], [coordinate, 4 * operand[axis]]));
       });
     }
   });
@@ -90,9 +91,9 @@ export function touchLines(
   touched: Local,
 ): void {
   f.withLocals(["i32", "i32"], (line, end) => {
-    f.get(start).tee(line).value(bytes).i32Add().set(end);
+    assign(f, end, integer.add(kept(line, start), bytes));
     f.forRange(line, end, lineBytes, () => {
-      f.get(line).i32Load().get(touched).i32Xor().set(touched);
+      assign(f, touched, integer.xor(integer.load(line), touched));
     });
   });
 }

@@ -9,13 +9,14 @@
  * @module
  */
 import { elementBytes, type FloatType } from "../../shape.ts";
-import type { FunctionBuilder, ModuleBuilder } from "./assembler.ts";
+import type { FunctionBuilder, Local, ModuleBuilder } from "./assembler.ts";
+import { and, integers, or } from "./integers.ts";
+import { wholeVector } from "./lanes.ts";
+import { kept, load, multiply, push, store, type Value } from "./values.ts";
 
-/** Pops an address and pushes four elements, from `first` on, as single-precision numbers. */
-export function loadFloats(f: FunctionBuilder, storage: FloatType, first = 0): void {
-  if (storage === "f32") f.v128Load(elementBytes.f32 * first);
-  else loadHalves(f, first);
-}
+/** Four elements, from `first` on, as single-precision numbers. */
+export const loadFloats = (pointer: Local, storage: FloatType, first = 0): Value =>
+  storage === "f32" ? load(pointer, elementBytes.f32 * first) : loadHalves(pointer, first);
 
 /** Bits of a half without its sign, where a single has its exponent and fraction. */
 const magnitudeBits = 0x7fff << 13;
@@ -24,17 +25,16 @@ const largestFinite = 0x7bff << 13;
 const infinityBits = 0x7f800000;
 const signBit = 0x80000000 | 0;
 
-function loadHalves(f: FunctionBuilder, first: number): void {
+const loadHalves = (pointer: Local, first: number): Value => (f) => {
   f.withLocals(["v128", "v128"], (halves, magnitude) => {
+    const signed = integers.loadHalves(pointer, elementBytes.f16 * first);
     // Extended by their signs, which thereby arrive in bit 31.
-    f.i32x4Load16x4S(elementBytes.f16 * first).tee(halves);
-    f.i32Const(13).i32x4Shl().i32x4Const(magnitudeBits).v128And().tee(magnitude);
-    f.f32x4Const(2 ** 112).f32x4Mul();
-    f.get(magnitude).i32x4Const(largestFinite).i32x4GtS();
-    f.i32x4Const(infinityBits).v128And().v128Or();
-    f.get(halves).i32x4Const(signBit).v128And().v128Or();
+    const moved = integers.shiftLeft(kept(halves, signed), 13);
+    const number = multiply(kept(magnitude, and(moved, magnitudeBits)), 2 ** 112);
+    const infinite = and(integers.greater(magnitude, largestFinite), infinityBits);
+    push(f, or(or(number, infinite), and(halves, signBit)));
   });
-}
+};
 
 /** Emits `(source, target, vectors)`: halves to singles, four at a time. */
 export function defineWiden(module: ModuleBuilder): FunctionBuilder {
@@ -42,9 +42,7 @@ export function defineWiden(module: ModuleBuilder): FunctionBuilder {
     const f = module.function(name, ["i32", "i32", "i32"], []);
     const [source, target, vectors] = f.parameters;
     f.repeat(vectors, () => {
-      f.get(target).get(source);
-      loadHalves(f, 0);
-      f.v128Store();
+      store(f, target, wholeVector(0), loadHalves(source, 0));
       f.increment(source, 8).increment(target, 16);
     });
     return f;

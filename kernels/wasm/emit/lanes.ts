@@ -18,6 +18,13 @@ export interface RowVector {
 /** Bytes of a vector. */
 export const vectorBytes = 16;
 
+/** A whole vector at `offset` bytes. */
+export const wholeVector = (offset: number, slot = 0): RowVector => ({
+  lanes: vectorElements,
+  offset,
+  slot,
+});
+
 /** Pushes a vector from `pointer`; lanes past the row are zero. */
 export function loadRow(f: FunctionBuilder, pointer: Local, { lanes, offset }: RowVector): void {
   f.get(pointer);

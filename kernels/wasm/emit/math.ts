@@ -11,6 +11,34 @@
  * @module
  */
 import type { FunctionBuilder, Local } from "./assembler.ts";
+import { and, integers, or, xor } from "./integers.ts";
+import {
+  add,
+  andNot,
+  applied,
+  assign,
+  divide,
+  equal,
+  firstLane,
+  greater,
+  kept,
+  larger,
+  less,
+  maximum,
+  multiply,
+  multiplyAdd,
+  negate,
+  negativeMultiplyAdd,
+  onStack,
+  type Operand,
+  push,
+  select,
+  shuffle,
+  smaller,
+  subtract,
+  type Value,
+  withVector,
+} from "./values.ts";
 
 /** Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits of the mantissa. */
 const roundingMagic = 12582912;
@@ -22,13 +50,12 @@ const ln2Low = -2.1219444170128554e-4;
 /** Smallest normal number. */
 const smallestNormal = 2 ** -126;
 
-/** Horner's rule, coefficients by ascending power: leaves the polynomial's value at `x`. */
-function polynomial(f: FunctionBuilder, x: Local, coefficients: readonly number[]): void {
-  const descending = [...coefficients].reverse();
-  f.f32x4Const(descending[0]);
-  for (const coefficient of descending.slice(1)) {
-    f.get(x).f32x4Const(coefficient).f32x4MultiplyAdd();
-  }
+/** Horner's rule, coefficients by ascending power: the polynomial's value at `x`. */
+function polynomial(x: Local, coefficients: readonly number[]): Operand {
+  return coefficients.reduceRight<Operand | undefined>(
+    (value, coefficient) => value === undefined ? coefficient : multiplyAdd(value, x, coefficient),
+    undefined,
+  )!;
 }
 
 /** (exp(r) - 1 - r) / r^2 for |r| <= 0.3472; relative error of exp 3e-9. */
@@ -49,37 +76,32 @@ const exponentialMinimum = -87.33654;
  * the result would be a (slow) denormal number.
  */
 export function exponential(f: FunctionBuilder): FunctionBuilder {
-  return exponentialWithin(f, (x, r) => {
-    f.set(r);
-    f.f32x4Const(Infinity).get(r).get(x).f32x4Const(exponentialMaximum).f32x4Gt()
-      .v128LaneSelect();
+  return exponentialWithin(f, (value, x, temporary) => {
+    assign(f, temporary, value);
+    return select(greater(x, exponentialMaximum), Infinity, temporary);
   });
 }
 
 /** As `exponential` for numbers that are not above 88.7228; meaningless for others. */
 export function boundedExponential(f: FunctionBuilder): FunctionBuilder {
-  return exponentialWithin(f, () => {});
+  return exponentialWithin(f, (value) => value);
 }
 
-/** @param limit Replaces the result on the stack where `x` is too large. */
+/** @param limit Replaces the result where `x` is too large. */
 function exponentialWithin(
   f: FunctionBuilder,
-  limit: (x: Local, temporary: Local) => void,
+  limit: (value: Value, x: Local, temporary: Local) => Value,
 ): FunctionBuilder {
   return f.withLocals(["v128", "v128", "v128"], (x, shifted, r) => {
     f.set(x);
-    f.get(x).f32x4Const(Math.LOG2E).f32x4Const(roundingMagic).f32x4MultiplyAdd().set(shifted);
+    assign(f, shifted, multiplyAdd(x, Math.LOG2E, roundingMagic));
     // r = x - n ln 2, with n = shifted - magic.
-    f.get(shifted).f32x4Const(roundingMagic).f32x4Sub().set(r);
-    f.get(r).f32x4Const(ln2Low);
-    f.get(r).f32x4Const(ln2High).get(x).f32x4NegativeMultiplyAdd();
-    f.f32x4NegativeMultiplyAdd().set(r);
-    polynomial(f, r, exponentialCoefficients);
-    f.get(r).get(r).f32x4Mul().get(r).f32x4MultiplyAdd().f32x4Const(1).f32x4Add();
+    assign(f, r, subtract(shifted, roundingMagic));
+    assign(f, r, negativeMultiplyAdd(r, ln2Low, negativeMultiplyAdd(r, ln2High, x)));
+    const power = multiplyAdd(polynomial(r, exponentialCoefficients), multiply(r, r), r);
     // Times 2^n: n sits in the low bits of `shifted` and is added to the exponent field.
-    f.get(shifted).i32Const(23).i32x4Shl().i32x4Add();
-    limit(x, r);
-    f.get(x).f32x4Const(exponentialMinimum).f32x4Lt().v128AndNot();
+    const scaled = integers.add(add(power, 1), integers.shiftLeft(shifted, 23));
+    push(f, andNot(limit(scaled, x, r), less(x, exponentialMinimum)));
   });
 }
 
@@ -103,27 +125,23 @@ export function logarithm(f: FunctionBuilder): FunctionBuilder {
   return f.withLocals(["v128", "v128", "v128", "v128"], (x, exponent, r, square) => {
     const denormal = square;
     f.set(x);
-    f.get(x).f32x4Const(smallestNormal).f32x4Lt().set(denormal);
-    f.get(x).f32x4Const(2 ** 23).f32x4Mul().get(x).get(denormal).v128LaneSelect().tee(r);
-    f.i32x4Const(rootHalfBits).i32x4Sub().i32Const(23).i32x4ShrS().set(exponent);
-    f.get(r).get(exponent).i32Const(23).i32x4Shl().i32x4Sub();
-    f.f32x4Const(1).f32x4Sub().set(r);
-    f.get(exponent).get(denormal).i32x4Const(23).v128And().i32x4Sub().f32x4ConvertI32x4S()
-      .set(exponent);
-    f.get(r).get(r).f32x4Mul().set(square);
-    polynomial(f, r, logarithmCoefficients);
+    assign(f, denormal, less(x, smallestNormal));
+    const normal = kept(r, select(denormal, multiply(x, 2 ** 23), x));
+    const fromRootHalf = integers.subtract(normal, rootHalfBits);
+    assign(f, exponent, integers.shiftRightSigned(fromRootHalf, 23));
+    assign(f, r, subtract(integers.subtract(r, integers.shiftLeft(exponent, 23)), 1));
+    const ofDenormal = and(denormal, 23);
+    assign(f, exponent, integers.toFloats(integers.subtract(exponent, ofDenormal)));
+    assign(f, square, multiply(r, r));
     // log x = n ln2High + (r + (n ln2Low + r^3 q - r^2 / 2)): small terms first.
-    f.get(r).get(square).f32x4Mul();
-    f.get(exponent).f32x4Const(ln2Low).f32x4Mul().f32x4MultiplyAdd();
-    f.withLocals(["v128"], (sum) => {
-      f.set(sum).f32x4Const(0.5).get(square).get(sum).f32x4NegativeMultiplyAdd();
-      f.get(r).f32x4Add().set(sum);
-      f.get(exponent).f32x4Const(ln2High).get(sum).f32x4MultiplyAdd();
+    const cube = multiply(r, square);
+    const small = multiply(exponent, ln2Low);
+    withVector(f, multiplyAdd(polynomial(r, logarithmCoefficients), cube, small), (sum) => {
+      assign(f, sum, add(negativeMultiplyAdd(0.5, square, sum), r));
+      // Infinity and not-a-number give themselves, zero -infinity, negative numbers all ones (a NaN).
+      assign(f, r, select(less(x, Infinity), multiplyAdd(exponent, ln2High, sum), x));
     });
-    // Infinity and not-a-number give themselves, zero -infinity, negative numbers all ones (a NaN).
-    f.get(x).get(x).f32x4Const(Infinity).f32x4Lt().v128LaneSelect().set(r);
-    f.f32x4Const(-Infinity).get(r).get(x).f32x4Const(0).f32x4Eq().v128LaneSelect();
-    f.get(x).f32x4Const(0).f32x4Lt().v128Or();
+    push(f, or(select(equal(x, 0), -Infinity, r), less(x, 0)));
   });
 }
 
@@ -154,79 +172,67 @@ function trigonometric(f: FunctionBuilder, body: TrigonometricBody): FunctionBui
   const types = ["v128", "v128", "v128", "v128", "v128"] as const;
   return f.withLocals(types, (r, shifted, square, sine, cosine) => {
     f.set(r);
-    f.get(r).f32x4Const(2 / Math.PI).f32x4Const(roundingMagic).f32x4MultiplyAdd().set(shifted);
-    f.get(shifted).f32x4Const(roundingMagic).f32x4Sub().set(square);
-    for (const piece of halfPiPieces) {
-      f.get(square).f32x4Const(piece).get(r).f32x4NegativeMultiplyAdd().set(r);
-    }
-    f.get(r).f32x4Const(reducedMaximum).f32x4Pmin().f32x4Const(-reducedMaximum).f32x4Pmax().tee(r);
-    f.get(r).f32x4Mul().set(square);
-    polynomial(f, square, sineCoefficients);
-    f.get(square).get(r).f32x4Mul().get(r).f32x4MultiplyAdd().set(sine);
-    polynomial(f, square, cosineCoefficients);
-    f.get(square).f32x4Mul().f32x4Const(-0.5).f32x4Add().get(square).f32x4Const(1)
-      .f32x4MultiplyAdd().set(cosine);
+    const turns = square;
+    assign(f, shifted, multiplyAdd(r, 2 / Math.PI, roundingMagic));
+    assign(f, turns, subtract(shifted, roundingMagic));
+    for (const piece of halfPiPieces) assign(f, r, negativeMultiplyAdd(turns, piece, r));
+    const reduced = kept(r, larger(smaller(r, reducedMaximum), -reducedMaximum));
+    assign(f, square, multiply(reduced, r));
+    const sineTail = polynomial(square, sineCoefficients);
+    assign(f, sine, multiplyAdd(sineTail, multiply(square, r), r));
+    const cosineTail = multiply(polynomial(square, cosineCoefficients), square);
+    assign(f, cosine, multiplyAdd(add(cosineTail, -0.5), square, 1));
     body(sine, cosine, shifted);
   });
 }
 
-/** Pushes the mask of lanes whose quadrant number is odd. */
-function oddQuadrant(f: FunctionBuilder, quadrant: Local): void {
-  f.get(quadrant).i32Const(31).i32x4Shl().i32Const(31).i32x4ShrS();
-}
+/** The mask of lanes whose quadrant number is odd. */
+const oddQuadrant = (quadrant: Local): Value =>
+  integers.shiftRightSigned(integers.shiftLeft(quadrant, 31), 31);
 
-/** Flips the sign of the top of the stack in the lanes where bit 1 of the quadrant sum is set. */
-function applyQuadrantSign(f: FunctionBuilder, quadrant: Local, shift: 0 | 1): void {
-  f.get(quadrant);
-  if (shift) f.i32x4Const(shift).i32x4Add();
-  f.i32Const(30).i32x4Shl().i32x4Const(-0x80000000).v128And().v128Xor();
-}
+/** Flips the sign in the lanes where bit 1 of the quadrant number, or of the next one, is set. */
+const withQuadrantSign = (value: Value, quadrant: Local, next: boolean): Value => {
+  const number = next ? integers.add(quadrant, 1) : quadrant;
+  return xor(value, and(integers.shiftLeft(number, 30), -0x80000000));
+};
 
 /** x -> sin(x), absolute error about 1e-7 for |x| up to 1e5. */
 export function sine(f: FunctionBuilder): FunctionBuilder {
   return trigonometric(f, (sine, cosine, quadrant) => {
-    f.get(cosine).get(sine);
-    oddQuadrant(f, quadrant);
-    f.v128LaneSelect();
-    applyQuadrantSign(f, quadrant, 0);
+    push(f, withQuadrantSign(select(oddQuadrant(quadrant), cosine, sine), quadrant, false));
   });
 }
 
 /** x -> cos(x), absolute error about 1e-7 for |x| up to 1e5. */
 export function cosine(f: FunctionBuilder): FunctionBuilder {
   return trigonometric(f, (sine, cosine, quadrant) => {
-    f.get(sine).get(cosine);
-    oddQuadrant(f, quadrant);
-    f.v128LaneSelect();
-    applyQuadrantSign(f, quadrant, 1);
+    push(f, withQuadrantSign(select(oddQuadrant(quadrant), sine, cosine), quadrant, true));
   });
 }
 
 /** x -> 1 / (1 + exp(-x)). */
 export function sigmoid(f: FunctionBuilder): FunctionBuilder {
-  f.f32x4Neg();
-  exponential(f).f32x4Const(1).f32x4Add();
-  return f.withLocals(["v128"], (denominator) => {
-    f.set(denominator).f32x4Const(1).get(denominator).f32x4Div();
-  });
+  const denominator = add(applied(exponential, negate(onStack)), 1);
+  return withVector(f, denominator, (local) => push(f, divide(1, local)));
 }
 
 /** Vector -> scalar f32: the sum of the four lanes, as (0 + 2) + (1 + 3). */
 export function horizontalSum(f: FunctionBuilder): FunctionBuilder {
-  return horizontal(f, () => f.f32x4Add());
+  return horizontal(f, add);
 }
 
 /** Vector -> scalar f32: the largest lane; not-a-number when any lane is. */
 export function horizontalMaximum(f: FunctionBuilder): FunctionBuilder {
-  return horizontal(f, () => f.f32x4Max());
+  return horizontal(f, maximum);
 }
 
-function horizontal(f: FunctionBuilder, combine: () => void): FunctionBuilder {
+function horizontal(
+  f: FunctionBuilder,
+  combine: (a: Operand, b: Operand) => Value,
+): FunctionBuilder {
   return f.withLocals(["v128"], (v) => {
-    f.tee(v).get(v).get(v).i32x4Shuffle([2, 3, 2, 3]);
-    combine();
-    f.tee(v).get(v).get(v).i32x4Shuffle([1, 1, 1, 1]);
-    combine();
-    f.f32x4ExtractLane(0);
+    const halves = combine(kept(v, onStack), shuffle(v, v, [2, 3, 2, 3]));
+    const quarters = combine(kept(v, halves), shuffle(v, v, [1, 1, 1, 1]));
+    push(f, firstLane(quarters));
   });
 }

@@ -1,6 +1,7 @@
 /**
  * Arithmetic written as formulas: values are put together first and emitted, operands before
- * operations, where they are assigned or stored.
+ * operations, where they are assigned, stored or passed to a function. `integers.ts` has those of
+ * addresses and bits.
  *
  * A value is emitted at every place where it is used: what is needed twice is assigned to a local.
  *
@@ -15,7 +16,7 @@
  *
  * @module
  */
-import type { FunctionBuilder, Local } from "./assembler.ts";
+import type { FunctionBuilder, Label, Local, ValueType } from "./assembler.ts";
 import { loadRow, type RowVector, storeRow } from "./lanes.ts";
 
 /** Emits instructions that leave one value on the stack. */
@@ -30,30 +31,28 @@ type Instruction = {
     : never;
 }[keyof FunctionBuilder];
 
-function pushVector(f: FunctionBuilder, operand: Operand): void {
-  if (typeof operand === "number") f.f32x4Const(operand);
-  else push(f, operand);
-}
-
-function pushScalar(f: FunctionBuilder, operand: Operand): void {
-  if (typeof operand === "number") f.f32Const(operand);
-  else push(f, operand);
-}
-
-function push(f: FunctionBuilder, operand: Value | Local): void {
+/** Leaves an operand on the stack; a number is a constant of the type. */
+export function push(f: FunctionBuilder, operand: Operand, type: ValueType = "v128"): void {
   if (typeof operand === "function") operand(f);
-  else f.get(operand);
+  else if (typeof operand !== "number") f.get(operand);
+  else if (type === "i32") f.i32Const(operand);
+  else if (type === "f32") f.f32Const(operand);
+  else f.f32x4Const(operand);
 }
 
-const ofVectors = (instruction: Instruction) => (...operands: readonly Operand[]): Value => (f) => {
-  for (const operand of operands) pushVector(f, operand);
-  f[instruction]();
-};
+const operations =
+  (type: ValueType) =>
+  (instruction: Instruction) =>
+  (...operands: readonly Operand[]): Value =>
+  (f) => {
+    for (const operand of operands) push(f, operand, type);
+    f[instruction]();
+  };
 
-const ofScalars = (instruction: Instruction) => (...operands: readonly Operand[]): Value => (f) => {
-  for (const operand of operands) pushScalar(f, operand);
-  f[instruction]();
-};
+/** Makes operations on vectors of numbers, on single numbers and on single integers. */
+const ofVectors = operations("v128");
+const ofScalars = operations("f32");
+export const ofIntegers = operations("i32");
 
 export const add = ofVectors("f32x4Add");
 export const subtract = ofVectors("f32x4Sub");
@@ -67,9 +66,17 @@ export const larger = ofVectors("f32x4Pmax");
 export const multiplyAdd = ofVectors("f32x4MultiplyAdd");
 /** (a, b, c) -> c - a b. */
 export const negativeMultiplyAdd = ofVectors("f32x4NegativeMultiplyAdd");
-/** All bits of lanes that are equal as integers. */
-export const equalIntegers = ofVectors("i32x4Eq");
-export const and = ofVectors("v128And");
+/** Masks of lanes: all bits where it is so, no bit elsewhere. */
+export const less = ofVectors("f32x4Lt");
+export const greater = ofVectors("f32x4Gt");
+export const equal = ofVectors("f32x4Eq");
+/** The larger of two numbers, lane by lane; not-a-number where either is. */
+export const maximum = ofVectors("f32x4Max");
+/** The smaller of two numbers, lane by lane; the first where they cannot be compared. */
+export const smaller = ofVectors("f32x4Pmin");
+
+/** The bits of the first vector that the second has not. */
+export const andNot = ofVectors("v128AndNot");
 
 const laneSelect = ofVectors("v128LaneSelect");
 
@@ -88,11 +95,15 @@ export const scalar = {
   negate: ofScalars("f32Neg"),
   maximum: ofScalars("f32Max"),
   equal: ofScalars("f32Eq"),
+  atLeast: ofScalars("f32Ge"),
   select: (condition: Operand, whenTrue: Operand, whenFalse: Operand): Value =>
     scalarSelect(whenTrue, whenFalse, condition),
   /** A number in memory. */
   load: (pointer: Local, offset = 0): Value => (f) => f.get(pointer).f32Load(offset),
 };
+
+/** What is on top of the stack already. */
+export const onStack: Value = () => {};
 
 /** A single number in all lanes. */
 export const spread = ofScalars("f32x4Splat");
@@ -103,8 +114,26 @@ export const splat = (pointer: Local, offset = 0): Value => (f) =>
 
 /** The first lane as a single number. */
 export const firstLane = (x: Operand): Value => (f) => {
-  pushVector(f, x);
+  push(f, x);
   f.f32x4ExtractLane(0);
+};
+
+/** Four numbers in memory. */
+export const load = (pointer: Value | Local, offset = 0): Value => (f) => {
+  push(f, pointer);
+  f.v128Load(offset);
+};
+
+/** Four lanes of two vectors: 0 to 3 are those of the first, 4 to 7 of the second. */
+export const shuffle = (
+  a: Operand,
+  b: Operand,
+  lanes: readonly [number, number, number, number],
+): Value =>
+(f) => {
+  push(f, a);
+  push(f, b);
+  f.i32x4Shuffle(lanes);
 };
 
 /** A vector of a row; lanes past the row are zero. */
@@ -112,21 +141,47 @@ export const row = (pointer: Local, at: RowVector): Value => (f) => loadRow(f, p
 
 /** A function of the top of the stack, such as `exponential`, of a vector. */
 export const applied = (emit: (f: FunctionBuilder) => void, x: Operand): Value => (f) => {
-  pushVector(f, x);
+  push(f, x);
   emit(f);
 };
 
 /** A value that is assigned to a local on the way. */
-export const kept = (local: Local, value: Value): Value => (f) => {
-  value(f);
+export const kept = (local: Local, value: Operand): Value => (f) => {
+  push(f, value, local.type);
   f.tee(local);
 };
 
 /** Sets a local; numbers are constants of its type. */
 export function assign(f: FunctionBuilder, local: Local, value: Operand): void {
-  if (local.type === "f32") pushScalar(f, value);
-  else pushVector(f, value);
+  push(f, value, local.type);
   f.set(local);
+}
+
+/** Calls a function; what it returns stays on the stack. */
+export function call(
+  f: FunctionBuilder,
+  target: FunctionBuilder,
+  ...operands: readonly Operand[]
+): void {
+  operands.forEach((operand, i) => push(f, operand, target.parameterTypes[i]));
+  f.call(target);
+}
+
+/** Runs `then` where a condition holds, else `otherwise`. */
+export function when(
+  f: FunctionBuilder,
+  condition: Operand,
+  then: () => void,
+  otherwise?: () => void,
+): void {
+  push(f, condition, "i32");
+  f.if(then, otherwise);
+}
+
+/** Branches to a label where a condition holds. */
+export function branchWhen(f: FunctionBuilder, condition: Operand, label: Label): void {
+  push(f, condition, "i32");
+  f.branchIf(label);
 }
 
 /** Runs `body` with a temporary local that holds a vector. */
@@ -134,9 +189,9 @@ export function withVector(
   f: FunctionBuilder,
   value: Operand,
   body: (vector: Local) => void,
-): void {
-  pushVector(f, value);
-  f.withLocals(["v128"], (local) => {
+): FunctionBuilder {
+  push(f, value);
+  return f.withLocals(["v128"], (local) => {
     f.set(local);
     body(local);
   });
@@ -144,7 +199,7 @@ export function withVector(
 
 /** Stores a vector of a row, only the lanes of the row. */
 export function store(f: FunctionBuilder, pointer: Local, at: RowVector, value: Operand): void {
-  storeRow(f, pointer, at, () => pushVector(f, value));
+  storeRow(f, pointer, at, () => push(f, value));
 }
 
 /** Stores a single number. */
@@ -155,6 +210,6 @@ export function storeScalar(
   value: Operand,
 ): void {
   f.get(pointer);
-  pushScalar(f, value);
+  push(f, value, "f32");
   f.f32Store(offset);
 }

@@ -5,6 +5,8 @@
  * @module
  */
 import type { FunctionBuilder, Local } from "./assembler.ts";
+import { integer } from "./integers.ts";
+import { branchWhen, kept, when } from "./values.ts";
 
 /** One turn of a walk: `vectors` vectors of `lanes` elements (1 lane: a single element). */
 export interface Turn {
@@ -32,12 +34,12 @@ export function walkElements(
   }
   turns.push({ vectors: 1, lanes: 4, elements: 4 }, { vectors: 1, lanes: 1, elements: 1 });
   for (const turn of turns) {
-    f.get(remaining).i32Const(turn.elements).i32GeU().if(() =>
+    const { elements } = turn;
+    when(f, integer.atLeast(remaining, elements), () =>
       f.loop((again) => {
         body(turn);
-        f.get(remaining).i32Const(turn.elements).i32Sub().tee(remaining);
-        f.i32Const(turn.elements).i32GeU().branchIf(again);
-      })
-    );
+        const rest = kept(remaining, integer.subtract(remaining, elements));
+        branchWhen(f, integer.atLeast(rest, elements), again);
+      }));
   }
 }
