@@ -21,6 +21,7 @@ import type { Trainer } from "../../training/step/trainer.ts";
 import type { Values } from "../flags/flags.ts";
 import type { RecordedFlags } from "../flags/run_file.ts";
 import type { CommonTrainFlags } from "../flags/train_flags.ts";
+import type { Io } from "../terminal/io.ts";
 import type { Column } from "../terminal/progress.ts";
 
 /** Values of the flags that the shared part of `train` reads. */
@@ -89,6 +90,8 @@ export interface TrainingCommand<
   readonly family: TrainedFamily<Config, Settings>;
   /** The data that comes with the tool: how manifests name it, and where it lies. */
   readonly shipped: { readonly name: string; readonly folder: string };
+  /** Makes what the data of a new run needs, where flags ask for it; returns the flags that then hold. */
+  prepare?(io: Io, values: V): Promise<V>;
   /**
    * Refuses flags that no data could make right, before any are opened, which may take long.
    *

@@ -25,7 +25,19 @@ const notRecorded: ReadonlySet<string> = new Set([
 ]);
 
 /** Flags whose value is a path, which must mean the same from another folder. */
-const paths: ReadonlySet<string> = new Set(["dataPath", "config", "initFrom"]);
+const paths: ReadonlySet<string> = new Set([
+  "dataPath",
+  "config",
+  "initFrom",
+  "text",
+  "tokenizer",
+  "lowResolution",
+]);
+
+/** How runs keep the place of data: a path from the root, or the name of what comes with the tool. */
+export function recordedPlace(path: string): string {
+  return path.startsWith("shipped:") ? path : resolve(path);
+}
 
 /** The flags of a command line that make the run what it is. */
 export function recordFlags<F extends Flags>(
@@ -36,7 +48,7 @@ export function recordFlags<F extends Flags>(
   return Object.fromEntries(
     entries.map(([name, text]) => [
       longName(flags, name),
-      paths.has(name) && typeof text === "string" ? resolve(text) : text!,
+      paths.has(name) && typeof text === "string" ? recordedPlace(text) : text!,
     ]),
   );
 }

@@ -60,6 +60,16 @@ export function requireOut({ out }: Pick<EncodeValues, "out">): string {
 /** Encodes what is missing of a cache, shows how far that is, and prints its path. */
 export async function runEncode(io: Io, values: EncodeValues, encoding: Encoding): Promise<void> {
   const out = requireOut(values);
+  await encodeCache(io, { ...values, out }, encoding);
+  io.out(out);
+}
+
+/** Encodes what is missing of a cache, and shows how far that is. */
+export async function encodeCache(
+  io: Io,
+  values: EncodeValues & { readonly out: string },
+  encoding: Encoding,
+): Promise<void> {
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
     using encoder = await encoding.open(device, values.batchSize);
@@ -70,11 +80,10 @@ export async function runEncode(io: Io, values: EncodeValues, encoding: Encoding
       ...encoding.notes ?? [],
       encoder.note,
     ];
-    await encode(io, { ...values, out }, encoding, encoder, about);
+    await encode(io, values, encoding, encoder, about);
   } finally {
     device.close();
   }
-  io.out(out);
 }
 
 async function encode(

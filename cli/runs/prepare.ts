@@ -26,6 +26,7 @@ import type {
   TrainValues,
 } from "../families/training.ts";
 import { baseConfig } from "../flags/model_config.ts";
+import { recordedPlace } from "../flags/run_file.ts";
 import { allowedChanges } from "../flags/train_flags.ts";
 import { changedSettings, parts, rateSchedule, schedule } from "../flags/train_settings.ts";
 import { assetPath } from "../terminal/assets.ts";
@@ -64,6 +65,15 @@ export async function runTrain<
   }
   const prepared = preparedRun(command, planned, folderTitle(values, planned.plan.start));
   await startRun(io, parsed, { ...prepared, flags: parsed.recorded });
+}
+
+/** The flags, after the family has made what they ask for. */
+async function withPreparedData<V extends TrainValues>(
+  io: Io,
+  { prepare }: { prepare?(io: Io, values: V): Promise<V> },
+  parsed: ParsedTrain<V>,
+): Promise<ParsedTrain<V>> {
+  return prepare ? { ...parsed, values: await prepare(io, parsed.values) } : parsed;
 }
 
 /** What the run folder is called after: the model, or the run that a fork comes from. */
@@ -116,12 +126,13 @@ export async function planNewRun<
 >(
   io: Io,
   command: TrainingCommand<V, Config, Settings, Data>,
-  parsed: ParsedTrain<V>,
+  asked: ParsedTrain<V>,
 ): Promise<PlannedRun<Config, Settings, Data>> {
-  const { values, given } = parsed;
   const { family, shipped } = command;
-  const base = await baseConfig(family, values);
-  asUsage(() => command.foresee?.(base, values));
+  const base = await baseConfig(family, asked.values);
+  asUsage(() => command.foresee?.(base, asked.values));
+  const parsed = await withPreparedData(io, command, asked);
+  const { values, given } = parsed;
   const data = await opened(
     io,
     values.quiet,
@@ -284,11 +295,6 @@ export function placeOf(
   path: string | undefined,
 ): string {
   return path === undefined || path === shipped.name ? assetPath(shipped.folder) : path;
-}
-
-/** How manifests keep the place of data: a path from the root, or the name of what comes with the tool. */
-export function recordedPlace(path: string): string {
-  return path.startsWith("shipped:") ? path : resolve(path);
 }
 
 /** Opens data and shows how far that is. */

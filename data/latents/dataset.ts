@@ -10,6 +10,7 @@ import { elementCount, formatShape, sameShape } from "../../kernels/shape.ts";
 import type { ImageDataset } from "../dataset.ts";
 import { readNames } from "../sample_names.ts";
 import {
+  type CacheDescription,
   cachedPictures,
   cacheFingerprint,
   type CacheManifest,
@@ -88,6 +89,37 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
         const file = files[Math.floor(picture / shardLength)];
         file.readFloat32Part(name, picture % shardLength * length, part);
       }
+    },
+  };
+}
+
+/**
+ * The latents that a cache will hold, for plans: they have their sizes and labels, and cannot be read.
+ *
+ * @param samples what will be encoded
+ */
+export function plannedLatents(
+  description: CacheDescription,
+  samples: ImageDataset & Pick<LatentDataset, "clipName">,
+): LatentDataset {
+  const { latent, autoencoder, posterior, source, classNames, mirrored } = description;
+  const each = (value: number) => Array.from({ length: latent.channels }, () => value);
+  return {
+    name: samples.name,
+    length: source.pictures,
+    channels: storedChannels(description),
+    frames: latent.frames,
+    height: latent.height,
+    width: latent.width,
+    classNames,
+    fingerprint: "",
+    cache: { ...description, shards: [] },
+    latents: { autoencoder, posterior, shift: each(0), scale: each(1) },
+    mirrorOf: mirrored ? (index) => index + source.pictures : undefined,
+    label: (index) => samples.label(index),
+    clipName: samples.clipName,
+    read() {
+      throw new RangeError(`${samples.name}: its latents are planned, and not encoded yet`);
     },
   };
 }

@@ -10,7 +10,7 @@ import type { Device } from "../../../kernels/device.ts";
 import { openTokenizerCoder, tokenizerLatents } from "../../../models/causal_tokenizer/coding.ts";
 import { clipOf, type TokenizerData } from "../../../models/causal_tokenizer/data.ts";
 import { openTokenizer, type TokenizerSource } from "../../../models/causal_tokenizer/source.ts";
-import { type OpenEncoder, requireOut, runEncode } from "../../runs/encode.ts";
+import { type Encoding, type OpenEncoder, requireOut, runEncode } from "../../runs/encode.ts";
 import type { Io } from "../../terminal/io.ts";
 import { formatBytes } from "../../terminal/numbers.ts";
 import { describePlan } from "./coding.ts";
@@ -23,12 +23,22 @@ export async function runEncodeTokenizer(io: Io, values: EncodeTokenizerOptions)
   const source = await tokenizerOf(io, values);
   const { data: dataset, dataPath, cuts } = await openRunData(io, values, source, "train");
   using weights = await openTokenizer(source);
-  await runEncode(io, values, {
+  await runEncode(io, values, tokenizerEncoding(source, weights, dataset, { dataPath, cuts }));
+}
+
+/** How a tokenizer encodes clips, or pictures, which are not cut. */
+export function tokenizerEncoding(
+  source: TokenizerSource,
+  weights: TensorReader,
+  dataset: TokenizerData,
+  { dataPath, cuts }: Pick<Encoding, "dataPath" | "cuts">,
+): Encoding {
+  return {
     ...{ dataset, dataPath, cuts },
     notes: cuts === undefined ? [] : summarize(dataset as ClipSet),
     latents: tokenizerLatents(source, weights, dataset),
     open: (device, batch) => openEncoder(device, source, weights, dataset, batch),
-  });
+  };
 }
 
 /** What became of the files of clips; nothing of clips that are made. */

@@ -14,7 +14,8 @@ import { findTokenizer, type TokenizerSource } from "../../../models/causal_toke
 import { checkClipSize, trimmedFrames } from "../../../models/codec.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
 import { namedConfigOrFile } from "../../flags/model_config.ts";
-import { opened, placeOf, recordedPlace } from "../../runs/prepare.ts";
+import { recordedPlace } from "../../flags/run_file.ts";
+import { opened, placeOf } from "../../runs/prepare.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { recordedData } from "../recorded_data.ts";

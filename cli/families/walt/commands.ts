@@ -10,7 +10,7 @@ import { trainWaltFlags } from "./train_flags.ts";
 
 const train = trainCommand({
   summary: "train a diffusion transformer of clips",
-  description: "Train W.A.L.T's denoiser on clips of pixels.\n\n" +
+  description: "Train W.A.L.T's denoiser on clips, in pixels or as latents.\n\n" +
     "Without flags it trains a small model on pictures of clothes that move, whose classes are " +
     "direction and speed. A run can be stopped with Ctrl-C at any time and resumed.",
   flags: trainWaltFlags,
@@ -18,6 +18,10 @@ const train = trainCommand({
     ["tessera train walt --steps 300 --sample-every 100", "a first run on moving pictures"],
     ["tessera train walt --data-path shipped:motion --frames 9 --size 32", "shipped animations"],
     ["tessera train walt --data-path videos --frames 17 --size 64 --fps 8", "your own videos"],
+    [
+      "tessera train walt --data-path videos --size 64 --tokenizer results/000-CausalTokenizer",
+      "their latents",
+    ],
     ["tessera train walt --frame-prediction 0.3", "a model that continues given frames too"],
     ["tessera train walt --resume auto --steps 5000", "go on with the newest run"],
     ["tessera train walt --model WALT-L --dry-run", "what a run would need"],

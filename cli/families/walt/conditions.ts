@@ -26,9 +26,6 @@ import type { TrainWaltOptions } from "./train_flags.ts";
 /** What is trained on: pixels of clips, or a cache of latents, and what the model is told of them. */
 export type WaltData = (ClipSet | LatentDataset) & WaltConditions;
 
-/** How `--low-resolution` names the means of pixels. */
-const means = "means";
-
 /**
  * Adds what the model is told to clips.
  *
@@ -46,18 +43,19 @@ export async function withConditions(
   return { ...clips, captions, lowResolution };
 }
 
-/** The cache that `--low-resolution` names; undefined where it is the means of pixels. */
-export function lowResolutionCache(
-  clips: ClipSet | LatentDataset,
-  given: string | undefined,
-): string | undefined {
-  if (given === undefined) return undefined;
-  if (given !== means && isLatentDataset(clips)) return given;
-  if (given === means && !isLatentDataset(clips)) return undefined;
+/** Refuses flags that make latents of clips, where there are latents already. */
+export function requireCache({ superResolution }: TrainWaltOptions): void {
+  if (!superResolution) return;
   throw new UsageError(
-    given === means
-      ? "--low-resolution means is for pixels; latents need a cache of half the height and width"
-      : `--low-resolution ${given}: pixels are enlarged from their means: --low-resolution ${means}`,
+    "--super-resolution is for clips; a cache needs --low-resolution, one of half the height and width",
+  );
+}
+
+/** Refuses a cache as the low resolution of pixels. */
+export function requireClips({ lowResolution }: TrainWaltOptions): void {
+  if (lowResolution === undefined) return;
+  throw new UsageError(
+    `--low-resolution ${lowResolution}: is for latents; pixels are enlarged with --super-resolution`,
   );
 }
 
@@ -78,7 +76,7 @@ export function toldBy(
         maxNoise,
         ...(small && {
           cache: {
-            path: resolve(lowResolution!),
+            path: resolve(lowResolution ?? small.name),
             fingerprint: small.fingerprint,
             latents: small.latents,
           },
@@ -89,15 +87,22 @@ export function toldBy(
 }
 
 /**
- * Refuses settings without what the model is told, and data that tells it something else.
+ * Refuses flags without the text that the model is told.
+ *
+ * @throws UsageError naming the flag
+ */
+export function requireText({ textWidth }: WaltConfig, { text }: TrainWaltOptions): void {
+  if (textWidth === null || text !== undefined) return;
+  throw new UsageError("the model is told text: --text FILE gives the features of the captions");
+}
+
+/**
+ * Refuses settings without the low resolution that the model enlarges, and data that tells it something else.
  *
  * @throws UsageError naming the flag that is missing, or that the windows do not allow
  * @throws InputError when the data is not that of the run
  */
 export function checkTold(config: WaltConfig, run: WaltSettings, data: WaltData): void {
-  if (config.textWidth !== null && !run.text) {
-    throw new UsageError("the model is told text: --text FILE gives the features of the captions");
-  }
   if (config.lowResolution && run.latents && !run.lowResolution?.cache) {
     throw new UsageError(
       "the model enlarges latents: --low-resolution CACHE gives those of half the height and width",

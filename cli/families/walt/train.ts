@@ -4,13 +4,8 @@
  * @module
  */
 import { describeClip } from "../../../data/clips/clip_report.ts";
-import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { isLatentCache } from "../../../data/latents/cache.ts";
-import {
-  isLatentDataset,
-  type LatentDataset,
-  openLatentCache,
-} from "../../../data/latents/dataset.ts";
+import { isLatentDataset, openLatentCache } from "../../../data/latents/dataset.ts";
 import { samplerPrograms } from "../../../diffusion/sampler_loop.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { waltFamily } from "../../../models/walt/family.ts";
@@ -21,32 +16,28 @@ import { runSampling } from "../../../models/walt/run_clips.ts";
 import type { WaltSettings } from "../../../models/walt/settings.ts";
 import { traceClips } from "../../../models/walt/workload.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
-import { describeClips, openClipData, previewClips, shippedClips } from "../../runs/clip_data.ts";
+import { describeClips, previewClips } from "../../runs/clip_data.ts";
 import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
-import { assetPath } from "../../terminal/assets.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import type { TrainingCommand } from "../training.ts";
+import { openPixels, reopenPixels, shipped } from "./clips.ts";
 import {
   checkTold,
-  lowResolutionCache,
+  requireCache,
+  requireClips,
+  requireText,
   toldBy,
   type WaltData,
   withConditions,
 } from "./conditions.ts";
 import { decoderProgram, openClipDecoder } from "./decoder.ts";
+import { encodeFirst, plannedTokens } from "./encode_first.ts";
 import { waltFields } from "./model_flags.ts";
 import type { TrainWaltOptions } from "./train_flags.ts";
 
 /** Pixels of a patch, where flags do not say: as many as a position of a latent stands for. */
 const usualPatch = 4;
-
-/** The pictures that are made to move where no other data is given, and the side of their frames. */
-const shipped = { name: shippedClips.moving, folder: "data/samples/fashion" };
-const shippedSide = 16;
-
-/** Whether clips are made of the shipped pictures. */
-const isShipped = (place: string): boolean => place === assetPath(shipped.folder);
 
 function multiplyAddsOf(config: WaltConfig): number {
   const { out } = traceClips(config, { batch: 1, tokens: waltTokens(config) });
@@ -57,35 +48,31 @@ function multiplyAddsOf(config: WaltConfig): number {
 export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSettings, WaltData> = {
   family: waltFamily,
   shipped,
+  foresee: requireText,
+  prepare: encodeFirst,
   async open(place, values, _, events) {
-    const conditioned = async (clips: ClipSet | LatentDataset) =>
-      await withConditions(clips, values.text, lowResolutionCache(clips, values.lowResolution));
-    if (await isLatentCache(place)) return await conditioned(await openLatentCache(place));
-    const { channels, seed } = values;
-    const size = values.size ?? { width: shippedSide, height: shippedSide };
-    const clips = isShipped(place)
-      ? await openClipData(shipped.name, { ...values, size }, { channels, seed })
-      : await openClipData(place, values, { channels, ...events });
+    if (values.tokenizer !== undefined) {
+      const { clips, lowResolution } = await plannedTokens(values, events);
+      return { ...await withConditions(clips, values.text, undefined), lowResolution };
+    }
+    if (await isLatentCache(place)) {
+      requireCache(values);
+      const { text, lowResolution } = values;
+      return await withConditions(await openLatentCache(place), text, lowResolution);
+    }
+    requireClips(values);
+    const clips = await openPixels(place, values, values, events);
     if (values.previewData !== undefined) await previewClips(clips, values.previewData);
-    return await conditioned(clips);
+    return await withConditions(clips, values.text, undefined);
   },
-  async reopen(place, { config, run, classNames }, events) {
-    const conditioned = async (clips: ClipSet | LatentDataset) =>
-      await withConditions(clips, run.text?.path, run.lowResolution?.cache?.path);
-    if (await isLatentCache(place)) return await conditioned(await openLatentCache(place));
-    requirePixels(place, run);
-    const { latentFrames: frames, latentSize: [height, width], latentChannels: channels } = config;
-    const values = {
-      ...{ fps: undefined, stride: undefined, hop: undefined, folderFps: undefined },
-      ...{ crop: "center", previewData: undefined, ...run.cuts } as const,
-      frames,
-      size: { width, height },
-    };
-    return await conditioned(
-      isShipped(place)
-        ? await openClipData(shipped.name, values, { channels, seed: run.seed })
-        : await openClipData(place, values, { channels, classNames, ...events }),
-    );
+  async reopen(place, description, events) {
+    const { text, lowResolution, ...run } = description.run;
+    const isCache = await isLatentCache(place);
+    if (!isCache) requirePixels(place, run);
+    const clips = isCache
+      ? await openLatentCache(place)
+      : await reopenPixels(place, description, events);
+    return await withConditions(clips, text?.path, lowResolution?.cache?.path);
   },
   configure: (base, data, values) =>
     configForClips(
@@ -93,7 +80,8 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
         ...base,
         framePrediction: values.framePrediction > 0,
         textWidth: base.textWidth ?? data.captions?.features.width ?? null,
-        lowResolution: base.lowResolution || values.lowResolution !== undefined,
+        lowResolution: base.lowResolution || values.superResolution ||
+          values.lowResolution !== undefined,
       },
       data,
       {

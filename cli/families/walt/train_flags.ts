@@ -50,9 +50,18 @@ export const trainWaltFlags = {
       "features of the clips' captions, safetensors; the model is told them in place of classes",
       text,
     ),
+    tokenizer: optional(
+      "--tokenizer <path>",
+      "encode the clips first, with the tokenizer of this run or checkpoint",
+      text,
+    ),
+    superResolution: toggle(
+      "--super-resolution",
+      "train to enlarge: from means of 2 x 2 pixels, or with --tokenizer from clips of half the size",
+    ),
     lowResolution: optional(
-      "--low-resolution <cache|means>",
-      "train to enlarge: a cache of the same clips at half the size, or means of 2 x 2 pixels",
+      "--low-resolution <cache>",
+      "train to enlarge latents: a cache of the same clips at half the height and width",
       text,
     ),
     lowResolutionNoise: flag(

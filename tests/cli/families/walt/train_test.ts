@@ -1,6 +1,6 @@
 /** `tessera train walt`: pixels of clips, resuming, caches of latents, and what does not fit. */
 import assert from "node:assert/strict";
-import { join } from "@std/path";
+import { basename, join } from "@std/path";
 import { ripple } from "../../../../base/ripple.ts";
 import { CacheWriter } from "../../../../data/latents/writer.ts";
 import { namesMetadata } from "../../../../data/sample_names.ts";
@@ -166,12 +166,79 @@ Deno.test("train walt --text: captions by the names of clips; resumed with the s
   });
 });
 
+/** Trains the smallest tokenizer for a step. */
+const trainTokenizer = async (results: string): Promise<string> =>
+  await succeed(
+    ...["train", "tokenizer", "--model", "ImageTokenizer-XS", "--base-channels", "2"],
+    ...["--latent-channels", "2", "--groups", "2", "--batch-size", "2", "--steps", "1"],
+    ...["--data-path", "data/samples/fashion", "--size", "16", "--results-dir", results, ...onWasm],
+  );
+
+Deno.test("train walt --tokenizer: clips are encoded once, at two sizes to enlarge, and then trained on", async () => {
+  await withFolder(async (folder) => {
+    const tokenizer = await trainTokenizer(join(folder, "tokenizer"));
+    const data = join(folder, "clips");
+    for (const name of ["down/a", "down/b", "up/c"]) {
+      await writeClipAs(join(data, `${name}.webp`), { frames: 3, height: 32, width: 32 });
+    }
+    const captions = join(folder, "captions.safetensors");
+    await writeFeatures(captions, ["down/a.webp", "down/b.webp", "up/c.webp"]);
+    const flags = [
+      ...["train", "walt", "--data-path", data, "--frames", "3", "--size", "32", "--patch", "1"],
+      ...["--hidden", "16", "--depth", "2", "--heads", "2", "--batch-size", "2", "--steps", "2"],
+      ...["--tokenizer", tokenizer, "--super-resolution", "--text", captions, "--flip"],
+      ...[...onWasm, "--results-dir", folder],
+    ];
+    const planned = await succeed(...flags, "--dry-run");
+    assert.match(planned, /tokens +48/);
+    assert(!(await namesIn(folder)).includes("latents"), "a plan encodes nothing");
+    const first = await succeed(...flags);
+    const caches = (await namesIn(join(folder, "latents"))).filter((name) => !name.includes("/"));
+    assert.equal(caches.length, 2);
+    const { config, run: settings, dataPath } = await descriptionOf(first);
+    assert.deepEqual([config.latentSize, config.latentFrames, config.latentChannels], [
+      [4, 4],
+      3,
+      2,
+    ]);
+    const paths = [dataPath, settings.lowResolution.cache.path];
+    assert.deepEqual(paths.map((path) => basename(path)).sort(), caches);
+    const made = await Promise.all(paths.map((path) => Deno.stat(join(path, "cache.json"))));
+    // The file of the run has the clips, whose latents are there.
+    const { err, out } = await run(
+      ...[
+        "train",
+        "walt",
+        "--config",
+        join(first, "config.json"),
+        "--results-dir",
+        folder,
+        ...onWasm,
+      ],
+    );
+    assert.doesNotMatch(err, /encode:/);
+    await assertSameCheckpoint(checkpointOf(out.trim(), 2), checkpointOf(first, 2));
+    const later = await Promise.all(paths.map((path) => Deno.stat(join(path, "cache.json"))));
+    assert.deepEqual(later.map(({ mtime }) => mtime), made.map(({ mtime }) => mtime));
+    await succeed("train", "walt", "--resume", first, "--steps", "3", ...onWasm);
+    const refusals: [string[], RegExp][] = [
+      [["--size", "36"], /height 36 is not divisible by 8/],
+      [["--size", "40"], /height 20 is not divisible by 8/],
+      [["--low-resolution", paths[0]], /--low-resolution is for caches/],
+      [["--tokenizer", captions], /is a file of weights; it takes a run or checkpoint/],
+    ];
+    for (const [more, message] of refusals) {
+      assert.match((await run(...flags, "--dry-run", ...more)).err, message);
+    }
+  });
+});
+
 Deno.test("train walt --low-resolution: from means of pixels, or a cache of half the size", async () => {
   await withFolder(async (folder) => {
     const [cache, small] = [join(folder, "cache"), join(folder, "small")];
     await writeCache(cache, 3);
     await writeCache(small, 3, 2, 5);
-    const ofPixels = await train(folder, "--steps", "1", "--low-resolution", "means");
+    const ofPixels = await train(folder, "--steps", "1", "--super-resolution");
     const { config, run: { lowResolution } } = await descriptionOf(ofPixels);
     assert.equal(config.lowResolution, true);
     assert.deepEqual(lowResolution, { maxNoise: 300 });
@@ -193,8 +260,8 @@ Deno.test("train walt --low-resolution: from means of pixels, or a cache of half
     assert.match(resumed.err, /small: is not the low resolution that the run was begun with/);
     const refusals: [string[], RegExp][] = [
       [["--data-path", cache, "--low-resolution", cache], /half the size: height 4, not 2/],
-      [["--data-path", cache, "--low-resolution", "means"], /latents need a cache of half/],
-      [["--low-resolution", small], /pixels are enlarged from their means/],
+      [["--data-path", cache, "--super-resolution"], /a cache needs --low-resolution, one of half/],
+      [["--low-resolution", small], /is for latents; pixels are enlarged with --super-resolution/],
     ];
     for (const [flags, message] of refusals) {
       assert.match((await run("train", "walt", ...tiny, "--dry-run", ...flags)).err, message);
