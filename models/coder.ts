@@ -294,6 +294,21 @@ export async function planCoding(
 /** Called behind every part of the work, chunk or tile: how much is done, of how much. */
 export type CodingProgress = (done: number, total: number) => void | Promise<void>;
 
+/** One direction of a codec in the memory of a device, whatever its samples are. */
+export interface SampleCoder {
+  /** Path of its weights. */
+  readonly path: string;
+  /** Samples at a time. */
+  readonly batch: number;
+  /**
+   * Codes samples.
+   *
+   * @param from pixels (batch, C, H, W), of clips (batch, C, F, H, W), in [-1, 1], or latents of them
+   * @returns what a cache stores of the samples, or pixels, which are not clamped
+   */
+  run(from: Float32Array, progress?: CodingProgress): Promise<Float32Array>;
+}
+
 /** Codes clips of one size in one direction on a device. */
 export class Coder implements Disposable {
   readonly #device: Device;

@@ -16,6 +16,7 @@ import type {
 } from "../data/latents/cache.ts";
 import type { CacheWriter, EncodedSamples } from "../data/latents/writer.ts";
 import { NonFiniteCodecError } from "./codec.ts";
+import type { SampleCoder } from "./coder.ts";
 
 /** What the user chooses of a cache. */
 export interface CacheChoices {
@@ -105,22 +106,6 @@ export function encoderHash(
   return hash.digest("hex");
 }
 
-/** A network in the memory of a device that makes latents of samples. */
-export interface SampleEncoder {
-  /** Path of its weights. */
-  readonly path: string;
-  /** Samples at a time. */
-  readonly batch: number;
-  /**
-   * Encodes samples.
-   *
-   * @param samples (batch, C, H, W), of clips (batch, C, F, H, W), in [-1, 1]
-   * @param between called between the parts of the work
-   * @returns what a cache stores of them
-   */
-  run(samples: Float32Array, between: () => Promise<void>): Promise<Float32Array>;
-}
-
 /** How samples are encoded. */
 export interface EncodingSettings {
   /** Whether mirrored samples are encoded too. */
@@ -140,7 +125,7 @@ export interface EncodingSettings {
  * @throws NonFiniteCodecError when the network puts out what is no number
  */
 export async function encodeDataset(
-  encoder: SampleEncoder,
+  encoder: SampleCoder,
   dataset: ImageDataset,
   writer: CacheWriter,
   settings: EncodingSettings,
@@ -154,11 +139,11 @@ export async function encodeDataset(
 
 /** Encodes samples of a data set in batches of one size. */
 class DatasetEncoder {
-  readonly #encoder: SampleEncoder;
+  readonly #encoder: SampleCoder;
   readonly #dataset: EncodedDataset;
   readonly #settings: EncodingSettings;
 
-  constructor(encoder: SampleEncoder, dataset: EncodedDataset, settings: EncodingSettings) {
+  constructor(encoder: SampleCoder, dataset: EncodedDataset, settings: EncodingSettings) {
     this.#encoder = encoder;
     this.#dataset = dataset;
     this.#settings = settings;

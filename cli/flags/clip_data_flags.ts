@@ -6,7 +6,7 @@
  */
 import { UsageError } from "../terminal/errors.ts";
 import { alias, flag, group, optional, type Values } from "./flags.ts";
-import { choice, integer, number, type Parser } from "./parsers.ts";
+import { choice, integer, number, type Parser, pngFile } from "./parsers.ts";
 
 /** A side, or width x height, in pixels. */
 const frameSize: Parser<{ readonly width: number; readonly height: number }> = (value, name) => {
@@ -16,12 +16,6 @@ const frameSize: Parser<{ readonly width: number; readonly height: number }> = (
   }
   const side = integer({ min: 1, max: 4096 });
   return { width: side(width, name), height: side(height ?? width, name) };
-};
-
-/** A file that is drawn. */
-const pngFile: Parser<string> = (value, name) => {
-  if (/.\.png$/i.test(value)) return value;
-  throw new UsageError(`${name} ${JSON.stringify(value)}: the ending must be .png`);
 };
 
 /** How clips are cut out of videos. */

@@ -98,3 +98,9 @@ function alternatives(words: readonly string[]): string {
 function quoted(text: string): string {
   return JSON.stringify(text);
 }
+
+/** A file that is drawn. */
+export const pngFile: Parser<string> = (value, name) => {
+  if (/.\.png$/i.test(value)) return value;
+  throw new UsageError(`${name} ${JSON.stringify(value)}: the ending must be .png`);
+};

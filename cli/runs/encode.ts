@@ -9,12 +9,8 @@ import { type CacheManifest, samplesOf } from "../../data/latents/cache.ts";
 import { CacheWriter } from "../../data/latents/writer.ts";
 import type { Device } from "../../kernels/device.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
-import {
-  cacheDescription,
-  type CachedLatents,
-  encodeDataset,
-  type SampleEncoder,
-} from "../../models/encode.ts";
+import type { SampleCoder } from "../../models/coder.ts";
+import { cacheDescription, type CachedLatents, encodeDataset } from "../../models/encode.ts";
 import type { EncodeValues } from "../flags/encode_flags.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
@@ -25,8 +21,8 @@ import { watchSignals } from "../terminal/signals.ts";
 /** Seconds between the lines of the progress where there is no terminal. */
 const progressInterval = 10;
 
-/** An encoder in the memory of a device, and a line about how it works there. */
-export interface OpenEncoder extends SampleEncoder, Disposable {
+/** One direction of a codec in memory, and a line about how it works there. */
+export interface OpenCoder extends SampleCoder, Disposable {
   readonly note: string;
 }
 
@@ -44,7 +40,7 @@ export interface Encoding {
   /** What latents are multiplied by, where the network is published with that. */
   readonly scalingFactor?: number;
   /** Takes the network into memory. */
-  open(device: Device, batchSize: number): Promise<OpenEncoder>;
+  open(device: Device, batchSize: number): Promise<OpenCoder>;
 }
 
 /**
@@ -90,7 +86,7 @@ async function encode(
   io: Io,
   { out, flips: mirrored, dtype, shardLength, quiet }: EncodeValues & { readonly out: string },
   { dataset, dataPath, cuts, latents, scalingFactor }: Encoding,
-  encoder: SampleEncoder,
+  encoder: SampleCoder,
   about: readonly string[],
 ): Promise<void> {
   const type = dtype === "f16" ? "F16" : "F32";

@@ -4,10 +4,10 @@
  * @module
  */
 import { type ImageDataset, pictureLength } from "../../data/dataset.ts";
-import { toBitmaps } from "../../formats/pictures/bitmap.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
 import type { Program } from "../../kernels/program.ts";
+import { reconstructionSheet } from "../reconstruction_sheet.ts";
 import { type ReconstructionSheets, spreadIndices } from "../run_reconstructions.ts";
 import { traceAutoencoderKL } from "./graph.ts";
 import type { AutoencoderKLConfig } from "./model.ts";
@@ -30,18 +30,13 @@ export async function reconstructionSheets(
 ): Promise<ReconstructionSheets> {
   const originals = new Float32Array(pictures * pictureLength(dataset));
   await dataset.read(spreadIndices(dataset.length, pictures), originals);
+  const size = { channels: config.channels, frames: 1, height: imageSize, width: imageSize };
   return {
     program: reconstructionProgram(config, imageSize),
     input: "image",
     originals,
     config,
-    async draw(reconstructions, title) {
-      const bitmaps = [originals, reconstructions].flatMap((values) =>
-        toBitmaps(values, [pictures, config.channels, imageSize, imageSize])
-      );
-      const { pictureGrid } = await import("../../formats/pictures/picture_grid.ts");
-      const rowLabels = ["pictures", "reconstructions"];
-      return await pictureGrid(bitmaps, { title, columns: pictures, rowLabels });
-    },
+    draw: (reconstructions, title) =>
+      reconstructionSheet(originals, reconstructions, size, { title }),
   };
 }

@@ -14,7 +14,7 @@ import {
   type WeightChoice,
 } from "../../training/checkpoints/checkpoint.ts";
 import { diffusersConfig, diffusersWeights } from "../../training/checkpoints/diffusers_folder.ts";
-import { readManifestOf } from "../../training/checkpoints/manifest.ts";
+import { type Manifest, readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { NonFiniteCodecError } from "../codec.ts";
@@ -22,6 +22,7 @@ import { encoderHash } from "../encode.ts";
 import { checkAutoencoderKLConfig } from "./config.ts";
 import { autoencoderKLFamily } from "./family.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters } from "./model.ts";
+import type { AutoencoderKLRun } from "./settings.ts";
 
 /** Where weights are and what they are weights of. */
 export interface AutoencoderKLSource {
@@ -31,6 +32,8 @@ export interface AutoencoderKLSource {
   readonly path: string;
   /** Says that the weights are not those that were asked for. */
   readonly note?: string;
+  /** Everything else that a checkpoint says; absent for other weights. */
+  readonly manifest?: Manifest<AutoencoderKLRun>;
 }
 
 /** The weights of an autoencoder in memory. */
@@ -64,7 +67,7 @@ export async function findAutoencoderKL(
   if (found) return { config: found, path: await diffusersWeights(path) };
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await orNewestWhole(checkpoint, readManifestOf(autoencoderKLFamily, checkpoint));
-  return { config: manifest.config, ...await findWeights(checkpoint, choice) };
+  return { config: manifest.config, manifest, ...await findWeights(checkpoint, choice) };
 }
 
 /**

@@ -6,6 +6,7 @@
 import type { AutoencoderKLConfig } from "../../../models/autoencoder_kl/model.ts";
 import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
 import { encodeVaeFlags } from "./encode_flags.ts";
+import { evalVaeFlags } from "./eval_flags.ts";
 import { autoencoderKLFields } from "./model_flags.ts";
 import { trainVaeFlags } from "./train_flags.ts";
 
@@ -46,6 +47,28 @@ const encode: FamilyCommand<typeof encodeVaeFlags> = {
   },
 };
 
+const evaluation: FamilyCommand<typeof evalVaeFlags> = {
+  summary: "how well a VAE brings pictures back, and what its latents are like",
+  description: "PSNR and SSIM of pictures, the divergence of their posteriors from the standard " +
+    "normal, and mean and deviation of the latents.",
+  flags: evalVaeFlags,
+  examples: [
+    ["tessera eval vae --ckpt results/000-VAE-XS", "a run, on its data"],
+    [
+      "tessera eval vae --ckpt results/000-VAE-XS --sheet sheet.png",
+      "with originals above reconstructions",
+    ],
+    [
+      "tessera eval vae --ckpt sd-vae-ft-mse --data-path photos --image-size 256 --count 4",
+      "a folder of diffusers, on pictures of your own",
+    ],
+  ],
+  run: async (io, { values }) => {
+    const { runEvalVae } = await import("./eval.ts");
+    await runEvalVae(io, values);
+  },
+};
+
 /** The commands of autoencoders. */
 export const autoencoderKLCommands: FamilyCommands<AutoencoderKLConfig> = {
   name: "autoencoder-kl",
@@ -59,5 +82,6 @@ export const autoencoderKLCommands: FamilyCommands<AutoencoderKLConfig> = {
     hint: "pictures to moments of the latent, latents to pictures",
   },
   train,
+  eval: evaluation,
   encode,
 };

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { ImageDataset } from "../../../data/dataset.ts";
 import type { Device } from "../../../kernels/device.ts";
 import {
   codingMemory,
   type CodingRequest,
   type CodingSettings,
+  PictureCoder,
   planCoding,
 } from "../../../models/autoencoder_kl/codec.ts";
 import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
@@ -21,6 +23,7 @@ import type { Sides } from "../../../models/tiles.ts";
 import { requireMultiple } from "../../../nn/config.ts";
 import { namedConfigOrFile } from "../../flags/model_config.ts";
 import type { Values } from "../../flags/flags.ts";
+import type { OpenCoder } from "../../runs/encode.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatBytes } from "../../terminal/numbers.ts";
 import type { autoencoderFlags } from "./encode_flags.ts";
@@ -62,6 +65,36 @@ export async function codingOf(
     ? "in one piece"
     : `in tiles of ${factor * tile.width} x ${factor * tile.height} pixels, blended`;
   return { settings, note: `${half}: ${way}, ${batch} at a time; ${memory} of memory` };
+}
+
+/** Sides of the latents of pictures. */
+export function latentSides(
+  config: AutoencoderKLConfig,
+  { height, width }: Pick<ImageDataset, "height" | "width">,
+): Sides {
+  const factor = spatialFactor(config);
+  return { height: height / factor, width: width / factor };
+}
+
+/**
+ * Takes one half into the memory that a device has left, for the pictures of a data set.
+ *
+ * @throws UsageError for a side of tiles that the autoencoder does not take
+ */
+export async function openCoder(
+  device: Device,
+  { config, path, values }: AutoencoderKLWeights,
+  dataset: ImageDataset,
+  { half, batch, tile }: Pick<CodingRequest, "half" | "batch"> & { readonly tile?: number },
+): Promise<OpenCoder> {
+  const size = latentSides(config, dataset);
+  const { settings, note } = await codingOf(config, { half, batch, size }, device, tile);
+  const coder = await PictureCoder.create(device, config, settings, values);
+  return {
+    ...{ path, note, batch: settings.batch },
+    run: (from, progress) => coder.run(from, progress),
+    [Symbol.dispose]: () => coder[Symbol.dispose](),
+  };
 }
 
 function askedTile(config: AutoencoderKLConfig, { height, width }: Sides, asked: number): Sides {

@@ -9,11 +9,7 @@ import { decoderLatents } from "../../../diffusion/latents.ts";
 import type { TensorReader } from "../../../formats/tensors/safetensors.ts";
 import type { Device } from "../../../kernels/device.ts";
 import type { Program } from "../../../kernels/program.ts";
-import {
-  openTokenizerCoder,
-  tokenizerCodec,
-  tokenizerHash,
-} from "../../../models/causal_tokenizer/coding.ts";
+import { tokenizerCodec, tokenizerHash } from "../../../models/causal_tokenizer/coding.ts";
 import { checkCausalTokenizerConfig } from "../../../models/causal_tokenizer/config.ts";
 import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
 import { type CausalTokenizerConfig, colours } from "../../../models/causal_tokenizer/model.ts";
@@ -23,12 +19,12 @@ import {
   type TokenizerSource,
 } from "../../../models/causal_tokenizer/source.ts";
 import { type ClipSize, clipSize, NonFiniteCodecError, positions } from "../../../models/codec.ts";
-import { type Coder, wholeProgram } from "../../../models/coder.ts";
+import { wholeProgram } from "../../../models/coder.ts";
 import type { ClipDecoder } from "../../../models/walt/run_clips.ts";
 import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
-import { formatBytes } from "../../terminal/numbers.ts";
+import type { OpenCoder } from "../../runs/encode.ts";
 import { recordedAutoencoder, requireEncoder } from "../latent_source.ts";
-import { describePlan } from "./coding.ts";
+import { openCoder } from "./coding.ts";
 
 /** A tokenizer whose encoder the latents of a model come from; close its weights after use. */
 export interface FoundTokenizer {
@@ -80,19 +76,21 @@ export function tokenizerDecoderProgram(
 export class TokenizerDecoder implements ClipDecoder {
   readonly path: string;
   readonly clips: PlaneSizes & ClipSize;
-  readonly #coder: Coder;
+  /** How it works. */
+  readonly note: string;
+  readonly #coder: OpenCoder;
   readonly #settings: LatentSettings;
   readonly #latent: ClipSize;
   readonly #config: CausalTokenizerConfig;
 
   private constructor(
-    coder: Coder,
+    coder: OpenCoder,
     { source: { path, config }, settings }: FoundTokenizer,
     latent: ClipSize,
-    readonly note: string,
   ) {
     this.path = path;
     this.clips = { channels: colours, ...clipSize(causalTokenizerCodec.grid(config), latent) };
+    this.note = coder.note;
     this.#coder = coder;
     this.#settings = settings;
     this.#latent = latent;
@@ -109,12 +107,10 @@ export class TokenizerDecoder implements ClipDecoder {
     found: FoundTokenizer,
     latent: ClipSize,
   ): Promise<TokenizerDecoder> {
-    const { source: { config }, weights } = found;
-    const clip = clipSize(causalTokenizerCodec.grid(config), latent);
+    const { source, weights } = found;
+    const clip = clipSize(causalTokenizerCodec.grid(source.config), latent);
     const request = { direction: "decode", batch: 1, clip } as const;
-    const { coder, plan, bytes } = await openTokenizerCoder(device, config, weights, request);
-    const note = `decode: ${describePlan(plan)}; ${formatBytes(bytes)} of memory`;
-    return new TokenizerDecoder(coder, found, latent, note);
+    return new TokenizerDecoder(await openCoder(device, source, weights, request), found, latent);
   }
 
   /** Latents (n, c, f, h, w) of the model as clips (n, 3, F, H, W), which are not clamped. */

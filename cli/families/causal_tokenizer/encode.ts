@@ -6,14 +6,12 @@
 import { summarizeClips } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import type { TensorReader } from "../../../formats/tensors/safetensors.ts";
-import type { Device } from "../../../kernels/device.ts";
-import { openTokenizerCoder, tokenizerLatents } from "../../../models/causal_tokenizer/coding.ts";
+import { tokenizerLatents } from "../../../models/causal_tokenizer/coding.ts";
 import { clipOf, type TokenizerData } from "../../../models/causal_tokenizer/data.ts";
 import { openTokenizer, type TokenizerSource } from "../../../models/causal_tokenizer/source.ts";
-import { type Encoding, type OpenEncoder, requireOut, runEncode } from "../../runs/encode.ts";
+import { type Encoding, requireOut, runEncode } from "../../runs/encode.ts";
 import type { Io } from "../../terminal/io.ts";
-import { formatBytes } from "../../terminal/numbers.ts";
-import { describePlan } from "./coding.ts";
+import { openCoder } from "./coding.ts";
 import type { EncodeTokenizerOptions } from "./encode_flags.ts";
 import { openRunData, tokenizerOf } from "./run_data.ts";
 
@@ -37,28 +35,11 @@ export function tokenizerEncoding(
     ...{ dataset, dataPath, cuts },
     notes: cuts === undefined ? [] : summarize(dataset as ClipSet),
     latents: tokenizerLatents(source, weights, dataset),
-    open: (device, batch) => openEncoder(device, source, weights, dataset, batch),
+    open: (device, batch) =>
+      openCoder(device, source, weights, { direction: "encode", batch, clip: clipOf(dataset) }),
   };
 }
 
 /** What became of the files of clips; nothing of clips that are made. */
 const summarize = ({ name, report }: ClipSet): string[] =>
   report.length === 0 ? [] : summarizeClips(name, report);
-
-async function openEncoder(
-  device: Device,
-  { config, path }: TokenizerSource,
-  weights: TensorReader,
-  data: TokenizerData,
-  mostClips: number,
-): Promise<OpenEncoder> {
-  const request = { direction: "encode", batch: mostClips, clip: clipOf(data) } as const;
-  const { coder, plan, bytes } = await openTokenizerCoder(device, config, weights, request);
-  const { batch } = plan;
-  return {
-    ...{ path, batch },
-    note: `encode: ${describePlan(plan)}, ${batch} at a time; ${formatBytes(bytes)} of memory`,
-    run: (clips, between) => coder.run(clips, between),
-    [Symbol.dispose]: () => coder[Symbol.dispose](),
-  };
-}

@@ -85,7 +85,7 @@ Deno.test("eval tokenizer: what cannot be evaluated is refused in one line", () 
     const cases: [number, RegExp, readonly string[]][] = [
       [2, /--ckpt is needed/, ["eval", "tokenizer"]],
       [1, /does not say which model it is of; give --config/, ["--ckpt", files.ckpt]],
-      [2, /--sheet s.gif: the ending must be .png/, [...model, "--sheet", "s.gif"]],
+      [2, /--sheet "s.gif": the ending must be .png/, [...model, "--sheet", "s.gif"]],
       [1, /the height 18 is not divisible by 4; nearest heights: 16 and 20/, [
         ...model,
         ...["--data-path", "shipped:moving-fashion", "--frames", "5", "--size", "18"],
