@@ -22,8 +22,8 @@ export type Network = (x: Tensor, t: Tensor, y: Tensor) => Tensor;
 
 /** A guided prediction. */
 export interface Prediction {
-  /** (N, C, H, W) */
-  readonly noise: Tensor;
+  /** What the network was trained to predict: the noise, or a velocity (N, C, H, W). */
+  readonly value: Tensor;
   /** (N, C, H, W), always from the conditional half; absent when the network has C channels. */
   readonly variance?: Tensor;
 }
@@ -51,18 +51,18 @@ export function guidedPrediction(
   const part = (tensor: Tensor): Tensor => slice(tensor, 1, 0, count);
   const combined = add(
     part(unconditional),
-    multiply(scale, subtract(part(conditional.noise), part(unconditional))),
+    multiply(scale, subtract(part(conditional.value), part(unconditional))),
   );
-  const noise = count === channels
+  const value = count === channels
     ? combined
-    : concatenate([combined, slice(conditional.noise, 1, count, channels - count)], 1);
-  return { noise, variance: conditional.variance };
+    : concatenate([combined, slice(conditional.value, 1, count, channels - count)], 1);
+  return { value, variance: conditional.variance };
 }
 
 function splitVariance(output: Tensor, channels: number): Prediction {
-  const noise = slice(output, 1, 0, channels);
-  if (output.shape[1] === channels) return { noise };
-  return { noise, variance: slice(output, 1, channels, channels) };
+  const value = slice(output, 1, 0, channels);
+  if (output.shape[1] === channels) return { value };
+  return { value, variance: slice(output, 1, channels, channels) };
 }
 
 /** The weight of guidance at each time step, 0 .. 999: 1 is off. */

@@ -26,7 +26,11 @@ export {
 export {
   addNoise,
   hybridLoss,
+  type LossWeight,
+  lossWeights,
+  type Objective,
   type ObjectiveOperands,
+  objectives,
   type SampleLosses,
   type ScheduleAt,
   scheduleAt,
@@ -57,6 +61,12 @@ export {
   type SamplerProcess,
   type SamplerStep,
 } from "./sampler_loop.ts";
-export type { SamplerName, SamplerOptions } from "./samplers.ts";
+export {
+  diffusionSamplers,
+  flowSamplers,
+  type SamplerName,
+  type SamplerOptions,
+} from "./samplers/sampler.ts";
+export { flowAt, flowLoss, type FlowOperands } from "./flow.ts";
 export { sampleBatches, type SampleRequest, type SamplingProgress } from "./sample_batches.ts";
 export { SamplingProgram, type SamplingRequest, type SamplingSettings } from "./sampling.ts";

@@ -1,6 +1,7 @@
 /**
- * The training objective: predict the noise, and learn the variance with the variational bound
- * (DiT, section 3.1; Nichol and Dhariwal, "Improved denoising diffusion probabilistic models").
+ * The objective of diffusion: predict the noise, or the velocity that says as much, and learn the variance
+ * with the variational bound (DiT, section 3.1; Nichol and Dhariwal, "Improved denoising diffusion
+ * probabilistic models").
  *
  * @module
  */
@@ -11,6 +12,7 @@ import {
   logarithm,
   map,
   maximum,
+  minimum,
   multiply,
   negate,
   square,
@@ -23,6 +25,19 @@ import { detach, reshape, slice } from "../kernels/ops/movement/op.ts";
 import { mean } from "../kernels/ops/reduce/op.ts";
 import { constantTensor, type Tensor } from "../kernels/tensor.ts";
 import type { Schedule } from "./schedule.ts";
+import { noiseBy, velocityOf } from "./velocity.ts";
+
+/** What networks are trained to predict: the noise or the velocity of a diffusion, or that of a flow. */
+export const objectives = ["noise", "velocity", "flow"] as const;
+
+/** One of {@link objectives}. */
+export type Objective = (typeof objectives)[number];
+
+/** How errors at different noise levels count: alike, or least where there is hardly any noise. */
+export const lossWeights = ["uniform", "min-snr"] as const;
+
+/** One of {@link lossWeights}. */
+export type LossWeight = (typeof lossWeights)[number];
 
 /** The schedule's numbers at the time steps of a batch, each (N, 1, 1, 1). */
 export interface ScheduleAt {
@@ -86,11 +101,11 @@ export function addNoise(clean: Tensor, noise: Tensor, at: ScheduleAt): Tensor {
 
 /** Loss terms of each sample, (N). */
 export interface SampleLosses {
-  /** Mean squared error of the predicted noise. */
+  /** Mean squared error of what is predicted. */
   readonly meanSquaredError: Tensor;
   /** Variational bound in bits per dimension; absent when the variance is not learned. */
   readonly variationalBound?: Tensor;
-  /** What is minimised: the sum of both. */
+  /** What is minimised: the sum of both, the error with its weight. */
   readonly total: Tensor;
 }
 
@@ -108,6 +123,10 @@ export interface ObjectiveOperands {
   readonly prediction: Tensor;
   /** The schedule at `t`. */
   readonly at: ScheduleAt;
+  /** What the network's first C channels are; the noise when absent. */
+  readonly predicts?: "noise" | "velocity";
+  /** Weight of the squared error; uniform when absent. */
+  readonly weight?: LossWeight;
 }
 
 /** Mean over everything but the batch axis. */
@@ -115,17 +134,41 @@ function meanOverSample(x: Tensor): Tensor {
   return mean(x, [1, 2, 3]);
 }
 
-/** The hybrid loss of each sample; with C output channels, the plain noise-prediction loss. */
+/** The hybrid loss of each sample; with C output channels, the plain loss of the prediction. */
 export function hybridLoss(operands: ObjectiveOperands): SampleLosses {
-  const { noise, prediction } = operands;
+  const { clean, noised, noise, prediction, at } = operands;
+  const { predicts = "noise", weight = "uniform" } = operands;
   const channels = noise.shape[1];
-  const predictedNoise = slice(prediction, 1, 0, channels);
-  const meanSquaredError = meanOverSample(square(subtract(predictedNoise, noise)));
-  if (prediction.shape[1] === channels) return { meanSquaredError, total: meanSquaredError };
+  const predicted = slice(prediction, 1, 0, channels);
+  const target = predicts === "noise" ? noise : velocityOf(clean, noise, at);
+  const meanSquaredError = meanOverSample(square(subtract(predicted, target)));
+  const weighted = weight === "uniform"
+    ? meanSquaredError
+    : multiply(minimumSnrWeight(at, predicts), meanSquaredError);
+  if (prediction.shape[1] === channels) return { meanSquaredError, total: weighted };
   const raw = slice(prediction, 1, channels, channels);
+  const predictedNoise = predicts === "noise" ? predicted : noiseBy(noised, predicted, at);
   // The bound trains only the variance: no gradient through the mean.
   const bound = variationalBound(operands, detach(predictedNoise), raw);
-  return { meanSquaredError, variationalBound: bound, total: add(meanSquaredError, bound) };
+  return { meanSquaredError, variationalBound: bound, total: add(weighted, bound) };
+}
+
+/** The signal-to-noise ratio that counts at most, of the paper on these weights. */
+const largestRatio = 5;
+
+/**
+ * Weights (N) as if errors of x0 counted by their signal-to-noise ratio, but by 5 at most: time steps then
+ * hinder each other less (Hang et al., "Efficient Diffusion Training via Min-SNR Weighting Strategy",
+ * arXiv:2303.09556, section 3.4).
+ */
+function minimumSnrWeight(
+  { signal, noise, inverseSignalNoise }: ScheduleAt,
+  predicts: "noise" | "velocity",
+): Tensor {
+  const weight = predicts === "noise"
+    ? minimum(1, multiply(largestRatio, square(inverseSignalNoise)))
+    : minimum(square(signal), multiply(largestRatio, square(noise)));
+  return reshape(weight, [-1]);
 }
 
 /** L_vb of each sample in bits per dimension, (N). */

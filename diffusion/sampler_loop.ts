@@ -17,7 +17,7 @@ import { seedWords, streams } from "./streams.ts";
 
 /** One step as the host prepares it. */
 export interface SamplerStep {
-  /** What the network is told, 0 .. 999. */
+  /** What the network is told: 0 .. 999, or of a flow from 0 to 1. */
   readonly timestep: number;
   /** What the graph reads as `coefficients`, numbers whose meaning is the sampler's. */
   readonly coefficients: Float32Array;
@@ -166,7 +166,7 @@ export class SamplerLoop {
     const usesNoise = this.#stepBuffers.has("draw");
     if (usesNoise) this.#writeSource(this.#step, seed, rows);
     for (const [index, { timestep, coefficients }] of this.#process.steps.entries()) {
-      this.#writeStep("t", Int32Array.of(timestep));
+      this.#writeStep("t", this.#timeOf(timestep));
       this.#writeStep("coefficients", coefficients);
       if (usesNoise) this.#writeStep("draw", Int32Array.of(index));
       this.#step.run();
@@ -192,8 +192,14 @@ export class SamplerLoop {
     if (Number.isFinite(outputSize) && wrong < 0) return;
     const [tensor, value] = Number.isFinite(outputSize)
       ? ["the sample", samples[wrong]]
-      : ["the noise that the network predicts", outputSize];
+      : ["what the network predicts", outputSize];
     throw new NonFiniteSampleError(`${tensor} holds ${value} in ${describe(Math.max(0, wrong))}`);
+  }
+
+  /** A time step in the type in which the step takes it. */
+  #timeOf(timestep: number): HostArray {
+    const isWhole = this.#stepBuffers.has("t") && this.#step.buffer("t").dtype === "i32";
+    return (isWhole ? Int32Array : Float32Array).of(timestep);
   }
 
   /** Writes a buffer of the step, if the step has it. */

@@ -23,7 +23,8 @@ import {
   type SamplerProcess,
   samplerPrograms,
 } from "./sampler_loop.ts";
-import { coefficientInput, createSampler, type Sampler, type SamplerOptions } from "./samplers.ts";
+import { coefficientInput, type Sampler, type SamplerOptions } from "./samplers/sampler.ts";
+import { createSampler } from "./samplers/samplers.ts";
 import { sampleBatches, type SamplingProgress } from "./sample_batches.ts";
 import { streams } from "./streams.ts";
 
@@ -62,14 +63,14 @@ export function samplingStepGraph(
   const { batchSize, pictureShape, guidance, nullLabel } = settings;
   const shape = [batchSize, ...pictureShape];
   const x = state("x", shape);
-  const t = broadcastTo(input("t", [1], "i32"), [batchSize]);
+  const t = broadcastTo(input("t", [1], sampler.timeType), [batchSize]);
   const labels = input("labels", [batchSize], "i32");
   const nulls = constantTensor(new Int32Array(batchSize).fill(nullLabel), [batchSize]);
   const prediction = guidedPrediction(network, x, t, labels, nulls, guidance);
   const drawNoise = () =>
     noise ?? randomNormal(randomSource(batchSize, streams.samplingStep), shape);
   const outputSize = state(outputSizeState, []);
-  const squares = mean(multiply(prediction.noise, prediction.noise));
+  const squares = mean(multiply(prediction.value, prediction.value));
   return makeGraph("sampling step", {
     updates: [
       ...sampler.step(x, prediction, coefficientInput(), drawNoise),

@@ -51,6 +51,10 @@ export const velocityOf = (clean: Tensor, noise: Tensor, at: LevelAt): Tensor =>
 export const cleanBy = (x: Tensor, velocity: Tensor, at: LevelAt): Tensor =>
   subtract(multiply(at.signal, x), multiply(at.noise, velocity));
 
+/** `noise = sigma x + alpha v` */
+export const noiseBy = (x: Tensor, velocity: Tensor, at: LevelAt): Tensor =>
+  add(multiply(at.noise, x), multiply(at.signal, velocity));
+
 /** What a training step is made of. */
 export interface VelocityOperands {
   /** x0 (N, ...) */

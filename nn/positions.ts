@@ -43,10 +43,16 @@ export function timestepFeatureTable(steps: number, width: number): Float32Array
   const table = new Float32Array(steps * width);
   for (let t = 0; t < steps; t++) {
     for (let i = 0; i < half; i++) {
-      const angle = t * Math.exp(-Math.log(10000) * i / half);
+      const angle = t * frequency(i, half);
       table[t * width + i] = Math.cos(angle);
       table[t * width + half + i] = Math.sin(angle);
     }
   }
   return table;
 }
+
+/** The frequencies f_0 to f_(half - 1) of {@link timestepFeatureTable}, rounded to single precision. */
+export const timestepFrequencies = (half: number): Float32Array =>
+  Float32Array.from({ length: half }, (_, i) => frequency(i, half));
+
+const frequency = (i: number, half: number): number => Math.exp(-Math.log(10000) * i / half);

@@ -35,12 +35,13 @@ function labelsOf({ classes }: DiTConfig): number[] {
 
 /** How a run's pictures are drawn: as `sample dit` does unless told, but by fewer steps. */
 export function runSampling(
-  { config, run: { latents } }: Pick<DiTRun, "config" | "run">,
+  { config, run: { latents, objective } }: Pick<DiTRun, "config" | "run">,
   { steps }: SampleSchedule,
 ) {
   return {
-    sampler: "ddim",
+    sampler: objective === "flow" ? "heun" : "ddim",
     steps,
+    objective,
     clipDenoised: !latents,
     batchSize: labelsOf(config).length,
     guidance: { scale: latents ? 4 : 2 },

@@ -6,6 +6,7 @@
 import { dirname } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import type { LatentSettings } from "../../data/latents/cache.ts";
+import type { Objective } from "../../diffusion/objective.ts";
 import type { Network } from "../../diffusion/guidance.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
@@ -39,6 +40,8 @@ export interface DiTSource {
   readonly note?: string;
   /** What it draws, if it was trained on latents. */
   readonly latents?: LatentSettings;
+  /** What it was trained to predict; the noise when absent. */
+  readonly objective?: Objective;
 }
 
 /**
@@ -72,6 +75,7 @@ export async function findDiT(
     classNames: manifest.classNames,
     step: manifest.step,
     latents: manifest.run.latents,
+    objective: manifest.run.objective,
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { latentSettingsSchema } from "../../data/latents/cache.ts";
+import { lossWeights, objectives } from "../../diffusion/objective.ts";
 import type { Description } from "../../training/checkpoints/manifest.ts";
 import {
   type CommonSettings,
@@ -27,4 +28,6 @@ export const ditSettingsSchema: z.ZodType<DiTSettings> = z.strictObject({
   batchSize: positive,
   labelDropout: share,
   latents: latentSettingsSchema.optional(),
+  objective: z.enum(objectives).optional(),
+  lossWeight: z.enum(lossWeights).optional(),
 });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { binary, constant, select, unary } from "../../kernels/expression.ts";
+import { binary, constant, type Expression, select, unary } from "../../kernels/expression.ts";
 import type { Graph } from "../../kernels/graph/graph.ts";
 import { map } from "../../kernels/ops/elementwise/op.ts";
 import { reshape } from "../../kernels/ops/movement/op.ts";
@@ -12,7 +12,15 @@ import { mean } from "../../kernels/ops/reduce/op.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
 import type { LatentSettings } from "../../data/latents/cache.ts";
 import { trainingLatents } from "../../diffusion/latents.ts";
-import { addNoise, hybridLoss, scheduleAt } from "../../diffusion/objective.ts";
+import { flowAt, flowLoss } from "../../diffusion/flow.ts";
+import {
+  addNoise,
+  hybridLoss,
+  type LossWeight,
+  type Objective,
+  type SampleLosses,
+  scheduleAt,
+} from "../../diffusion/objective.ts";
 import { linearSchedule, trainingSteps } from "../../diffusion/schedule.ts";
 import { dit, type DiTConfig, ditParameters } from "./model.ts";
 import { lookup, parameterStates } from "../../nn/parameters.ts";
@@ -36,11 +44,15 @@ export interface DiTStepSettings {
   readonly accumulate?: number;
   /** What pictures are, where they are latents of a cache: `images` then holds what is stored of them. */
   readonly latents?: LatentSettings;
+  /** What the network is trained to predict; the noise when absent. */
+  readonly objective?: Objective;
+  /** How errors at different noise levels count; alike when absent. */
+  readonly lossWeight?: LossWeight;
 }
 
 /** Where the randomness of a step comes from; tests put given numbers in its place. */
 export interface StepNoise {
-  /** i32 (N), each 0 .. 999 */
+  /** i32 (N), each 0 .. 999; of a flow f32 (N), each from 0 to 1 */
   readonly t: Tensor;
   /** (N, C, H, W) */
   readonly noise: Tensor;
@@ -83,21 +95,20 @@ function trainingLosses(config: DiTConfig, settings: DiTStepSettings): StepLosse
     draw: constantTensor(Int32Array.of(0), []),
   };
   const clean = latents ? trainingLatents(images, latents, source) : images;
-  return ditLosses(config, clean, drawNoise(config, settings, source, clean, labels));
+  return ditLosses(config, clean, drawNoise(config, settings, source, clean, labels), settings);
 }
 
 /** The losses of a batch with given randomness. */
 export function ditLosses(
   config: DiTConfig,
   images: Tensor,
-  { t, noise, labels }: StepNoise,
+  noise: StepNoise,
+  settings: Pick<DiTStepSettings, "objective" | "lossWeight"> = {},
 ): StepLosses {
   const specifications = ditParameters(config);
   const states = parameterStates(specifications);
-  const at = scheduleAt(linearSchedule(), t);
-  const noised = addNoise(images, noise, at);
-  const prediction = dit(config, lookup(states), noised, t, labels);
-  const losses = hybridLoss({ clean: images, noised, noise, t, prediction, at });
+  const network = (x: Tensor): Tensor => dit(config, lookup(states), x, noise.t, noise.labels);
+  const losses = sampleLosses(network, images, noise, settings);
   const loss = mean(losses.total);
   const zero = constantTensor(Float32Array.of(0), []);
   const terms = {
@@ -107,20 +118,37 @@ export function ditLosses(
   return { specifications, states, loss, terms };
 }
 
+/** The losses of each sample. */
+function sampleLosses(
+  network: (x: Tensor) => Tensor,
+  clean: Tensor,
+  { t, noise }: StepNoise,
+  { objective = "noise", lossWeight: weight }: Pick<DiTStepSettings, "objective" | "lossWeight">,
+): SampleLosses {
+  if (objective === "flow") {
+    const operands = { clean, noise, t };
+    const total = flowLoss(operands, network(flowAt(operands)));
+    return { meanSquaredError: total, total };
+  }
+  const at = scheduleAt(linearSchedule(), t);
+  const noised = addNoise(clean, noise, at);
+  const prediction = network(noised);
+  return hybridLoss({ clean, noised, noise, t, prediction, at, predicts: objective, weight });
+}
+
 /** Draws time steps, noise and label dropout from the numbers of the samples. */
 function drawNoise(
   config: DiTConfig,
-  { batchSize, labelDropout }: DiTStepSettings,
+  { batchSize, labelDropout, objective }: DiTStepSettings,
   source: Omit<RandomSource, "stream">,
   images: Tensor,
   labels: Tensor,
 ): StepNoise {
   const uniform = (stream: number): Tensor =>
     reshape(randomUniform({ ...source, stream }, [batchSize, 1]), [batchSize]);
-  const t = map(
-    (u) => unary("toInt", binary("multiply", u, constant(trainingSteps))),
-    uniform(streams.timestep),
-  );
+  const time = uniform(streams.timestep);
+  const step = (u: Expression): Expression =>
+    unary("toInt", binary("multiply", u, constant(trainingSteps)));
   const dropped = map(
     (u, label) =>
       select(binary("less", u, constant(labelDropout)), constant(config.classes, "i32"), label),
@@ -128,7 +156,7 @@ function drawNoise(
     labels,
   );
   return {
-    t,
+    t: objective === "flow" ? time : map(step, time),
     noise: randomNormal({ ...source, stream: streams.noise }, images.shape),
     labels: dropped,
   };

@@ -1,6 +1,6 @@
 /** A picture does not depend on the batch it is drawn in: odd shapes, all samplers, bit for bit. */
 import assert from "node:assert/strict";
-import type { SamplerName } from "../../diffusion/samplers.ts";
+import type { SamplerName } from "../../diffusion/samplers/sampler.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import type { Device } from "../../kernels/device.ts";
 import { createWasmDevice } from "../../kernels/wasm/device.ts";

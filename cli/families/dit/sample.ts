@@ -45,6 +45,8 @@ import { namedConfigOrFile } from "../../flags/model_config.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { watchSignals } from "../../terminal/signals.ts";
 import type { Parsed } from "../../flags/flags.ts";
+import { createSampler } from "../../../diffusion/samplers/samplers.ts";
+import { chooseSampler } from "./sampler_flags.ts";
 import type { sampleDitFlags, SampleDitOptions } from "./sample_flags.ts";
 
 /** The checkpoint that comes with the tool. */
@@ -53,9 +55,11 @@ export const shippedCheckpoint = "models/checkpoints/fashion";
 /** Draws pictures. */
 export async function runSampleDit(
   io: Io,
-  { values, given }: Parsed<typeof sampleDitFlags>,
+  parsed: Parsed<typeof sampleDitFlags>,
 ): Promise<void> {
+  const { values, given } = parsed;
   const source = await findSource(values);
+  const sampling = chooseSampler(parsed, source.objective ?? "noise", source.path);
   using noise = await openNoise(values, source.config);
   const classes = classesOf(source);
   const count = noise?.count ?? values.count;
@@ -71,6 +75,7 @@ export async function runSampleDit(
   try {
     const output: Output = {
       ...source,
+      sampling,
       found,
       pictures,
       guidance: values.cfgScale ?? (drawsPictures ? 2 : 4),
@@ -96,10 +101,11 @@ async function draw(
   noise: NoiseFile | undefined,
 ): Promise<void> {
   const earlier = await prepareOutput(values, output);
-  const { labels, notes } = output;
+  const { labels, notes, sampling } = output;
   const progress = new Progress(io, {
     noun: "evaluation",
-    total: Math.ceil(labels.length / values.batchSize) * values.numSamplingSteps,
+    total: Math.ceil(labels.length / values.batchSize) *
+      createSampler({ ...sampling, clipDenoised: output.clipDenoised }).steps.length,
     columns: {},
     quiet: values.quiet,
     interval: progressInterval,
@@ -147,14 +153,11 @@ function previewHint(
 async function createProgram(
   device: Device,
   values: SampleDitOptions,
-  { labels, config, guidance, clipDenoised }: Output,
+  { labels, config, sampling, guidance, clipDenoised }: Output,
   parameters: ReadonlyMap<string, DeviceBuffer>,
 ): Promise<SamplingProgram> {
   return await createDiTSampler(device, config, parameters, {
-    sampler: values.sampler,
-    steps: values.numSamplingSteps,
-    eta: values.eta,
-    spacing: values.spacing,
+    ...sampling,
     clipDenoised,
     batchSize: Math.min(values.batchSize, labels.length),
     guidance: {
@@ -165,7 +168,9 @@ async function createProgram(
 }
 
 /** The weights that the flags mean. */
-async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<DiTSource> {
+async function findSource(
+  { ckpt, config, weights, objective }: SampleDitOptions,
+): Promise<DiTSource> {
   const path = ckpt ?? assetPath(shippedCheckpoint);
   const isWeights = await isWeightsFile(path);
   if (isWeights && config === undefined && !await isOfDiffusers(dirname(path))) {
@@ -176,11 +181,15 @@ async function findSource({ ckpt, config, weights }: SampleDitOptions): Promise<
   if (!isWeights && config !== undefined) {
     throw new UsageError("--config is for bare weights files; a checkpoint folder has its own");
   }
-  return await findDiT(
+  if (!isWeights && objective !== undefined) {
+    throw new UsageError("--objective is for bare weights files; a checkpoint folder has its own");
+  }
+  const found = await findDiT(
     path,
     weights,
     config ? await namedConfigOrFile(ditFamily, config) : undefined,
   );
+  return { ...found, objective: objective ?? found.objective };
 }
 
 /** The classes of a model. */
@@ -228,6 +237,7 @@ type Output = DiTSource & {
   readonly found: FoundDecoder | undefined;
   /** What pictures are like. */
   readonly pictures: PictureModel;
+  readonly sampling: ReturnType<typeof chooseSampler>;
   /** Scale of the guidance. */
   readonly guidance: number;
   readonly clipDenoised: boolean;
@@ -302,31 +312,33 @@ async function* bytesOf(
 
 /** What stands above the grid. */
 function gridText(
-  { sampler, numSamplingSteps, seed }: SampleDitOptions,
-  { step, guidance }: Output,
+  { seed }: SampleDitOptions,
+  { step, guidance, sampling: { sampler, steps } }: Output,
 ): GridText {
   const strength = guidance === 1 ? "no guidance" : `guidance ${guidance}`;
   return {
     title: step === undefined ? "DiT" : `DiT after ${step} steps`,
-    subtitle: `${sampler}, ${numSamplingSteps} steps, ${strength}, seed ${seed}`,
+    subtitle: `${sampler}, ${steps} steps, ${strength}, seed ${seed}`,
   };
 }
 
 /** How the pictures were made. */
 function describe(
   values: SampleDitOptions,
-  { path, step, config, found, guidance, clipDenoised, device, labels, classNames }: Output,
+  output: Output,
 ): SampleRecord {
+  const { path, step, config, found, guidance, clipDenoised, device, labels, classNames } = output;
+  const { sampler, steps, eta, spacing } = output.sampling;
   return {
     decoder: found && { path: found.weights.path, pictures: found.pictures },
     weights: path,
     dtype: values.dtype,
     step,
     config,
-    sampler: values.sampler,
-    samplingSteps: values.numSamplingSteps,
-    eta: values.sampler === "ddim" ? values.eta : undefined,
-    spacing: values.spacing,
+    sampler,
+    samplingSteps: steps,
+    eta: sampler === "ddim" ? eta : undefined,
+    spacing,
     clipDenoised,
     cfgScale: guidance,
     cfgChannels: values.cfgChannels,

@@ -14,6 +14,7 @@ import {
 } from "../../flags/flags.ts";
 import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
 import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
+import { objectiveFlags, samplerFlags } from "./sampler_flags.ts";
 import { tileFlags } from "../autoencoder_kl/encode_flags.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
@@ -42,6 +43,7 @@ export const sampleDitFlags = {
   }),
   ...group("Checkpoint:", {
     config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
+    ...objectiveFlags,
   }),
   ...group("Latents:", {
     vae: optional(
@@ -60,25 +62,9 @@ export const sampleDitFlags = {
       "all in turn with --count, else the first ten",
     ),
     count: optional("--count <n>", "pictures; the classes come in turn", count, "one a class"),
-    sampler: flag(
-      "--sampler <ddpm|ddim|dpm++>",
-      "how noise becomes a picture",
-      choice("ddpm", "ddim", "dpm++"),
-      "ddpm",
-    ),
-    numSamplingSteps: flag(
-      "--num-sampling-steps <n>",
-      "steps of the sampler",
-      integer({ min: 1, max: 1000 }),
-      250,
-    ),
-    spacing: optional(
-      "--spacing <rule>",
-      "timesteps: both-ends (even) or stride-from-zero",
-      choice("both-ends", "stride-from-zero"),
-      "stride-from-zero for ddim, else both-ends",
-    ),
-    eta: flag("--eta <x>", "noise of ddim: 0 none, 1 as in ddpm", number({ min: 0, max: 1 }), 0),
+  }),
+  ...samplerFlags,
+  ...group("Sampling:", {
     cfgScale: optional(
       "--cfg-scale <x>",
       "guidance; 1 is off",
@@ -131,7 +117,8 @@ export function parseSampleOptions(args: readonly string[]): Parsed<typeof sampl
 /** Refuses combinations of flags that contradict each other. */
 export function checkSampleOptions({ values, given }: Parsed<typeof sampleDitFlags>): void {
   if (given.has("eta") && values.sampler !== "ddim") {
-    throw new UsageError(`--eta is for --sampler ddim, not ${values.sampler}`);
+    const other = values.sampler === undefined ? "" : `, not ${values.sampler}`;
+    throw new UsageError(`--eta is for --sampler ddim${other}`);
   }
   if (values.noise !== undefined && given.has("count")) {
     throw new UsageError("--noise fixes the number of pictures; leave --count out");

@@ -60,6 +60,12 @@ function checkPictures(settings: DiTSettings, data: ImageDataset): void {
   }
 }
 
+/** Refuses weights of noise levels where there is no schedule of them. */
+function checkObjective({ objective, lossWeight }: DiTSettings): void {
+  if (objective !== "flow" || lossWeight === undefined) return;
+  throw new UsageError(`--loss-weight ${lossWeight} is for a diffusion, not for --objective flow`);
+}
+
 /** The program that decodes what a model of latents draws, in one piece. */
 function decoderProgram({ inputSize }: DiTConfig, { autoencoder }: LatentSettings): Program {
   const config = checkAutoencoderKLConfig(autoencoder.config, autoencoder.path);
@@ -104,16 +110,25 @@ export const ditTraining: TrainingCommand<
     return await openDataset(place, { imageSize, channels, classNames, ...events });
   },
   configure: (base, data, values) =>
-    configForDataset(base, data, ditFields.overrides(base, values)),
+    configForDataset(base, data, {
+      ...ditFields.overrides(base, values),
+      // A flow has no variance; a file that says otherwise, such as SiT's, has a reason.
+      learnSigma: values.objective === "flow" && values.config === undefined ? false : undefined,
+    }),
   learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
   settings: ({ values }, _, common, data) => ({
     ...common,
     batchSize: values.batchSize,
     labelDropout: values.labelDropout,
+    ...(values.objective !== "noise" && { objective: values.objective }),
+    ...(values.lossWeight !== "uniform" && { lossWeight: values.lossWeight }),
     ...(isLatentDataset(data) && { latents: data.latents }),
   }),
-  check: (_, settings, data) => checkPictures(settings, data),
+  check(_, settings, data) {
+    checkPictures(settings, data);
+    checkObjective(settings);
+  },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values, given }, { channels }, before, { latents }) {
     const samples = sampleSchedule(values, given, before);

@@ -14,8 +14,9 @@ import {
   toggle,
   type Values,
 } from "../../flags/flags.ts";
+import { lossWeights, objectives } from "../../../diffusion/objective.ts";
 import { modelFlags } from "../../flags/options.ts";
-import { integer, number, text } from "../../flags/parsers.ts";
+import { choice, integer, number, text } from "../../flags/parsers.ts";
 import { ditModelFlags } from "./model_flags.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 
@@ -44,6 +45,19 @@ export const trainDitFlags = {
     flip: toggle("--flip", "mirror half of the pictures, left to right"),
   }),
   ...group("Training:", {
+    objective: flag(
+      `--objective <${objectives.join("|")}>`,
+      "what the network predicts: noise or velocity of a diffusion, or the velocity of a " +
+        "rectified flow, which takes fewer steps to sample",
+      choice(...objectives),
+      "noise",
+    ),
+    lossWeight: flag(
+      `--loss-weight <${lossWeights.join("|")}>`,
+      "how errors at different noise levels count; min-snr learns a diffusion faster",
+      choice(...lossWeights),
+      "uniform",
+    ),
     batchSize: alias(
       flag("--batch-size <n>", "pictures a step", integer({ min: 1 }), 64),
       "--global-batch-size",

@@ -51,8 +51,7 @@ Deno.test("train dit refuses values out of range", () => {
 
 Deno.test("sample dit has DiT's defaults", () => {
   const { values } = parseSampleOptions([]);
-  assert.equal(values.sampler, "ddpm");
-  assert.equal(values.numSamplingSteps, 250);
+  assert.equal(values.sampler, undefined, "depends on the model");
   assert.equal(values.cfgScale, undefined, "depends on the model");
   assert.equal(values.cfgChannels, "all");
   assert.equal(values.weights, "ema");
@@ -68,7 +67,8 @@ Deno.test("sample dit reads channels, and switches that can be given either way"
 
 Deno.test("sample dit refuses what contradicts itself", () => {
   const cases: [string[], RegExp][] = [
-    [["--eta", "0.5"], /^--eta is for --sampler ddim, not ddpm$/],
+    [["--eta", "0.5"], /^--eta is for --sampler ddim$/],
+    [["--eta", "0.5", "--sampler", "heun"], /^--eta is for --sampler ddim, not heun$/],
     [["--noise", "n.safetensors", "--count", "4"], /^--noise fixes the number of pictures/],
     [["--sampler", "ddmp"], /did you mean ddpm\?/],
     [["--num-sampling-steps", "1001"], /nearest valid value is 1000$/],

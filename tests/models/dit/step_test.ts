@@ -67,6 +67,50 @@ for (const name of ["dit-latent", "dit-pixel"]) {
   });
 }
 
+/** What is learned by other objectives: model, file, settings. */
+const objectiveCases = [
+  ["dit-latent", "velocity-loss", { objective: "velocity", lossWeight: "min-snr" }],
+  ["dit-latent", "min-snr-loss", { lossWeight: "min-snr" }],
+  ["dit-rgb-plain", "flow-loss", { objective: "flow" }],
+] as const;
+
+for (const [name, file, settings] of objectiveCases) {
+  eachDevice(`${name}.${file}: loss and gradients equal PyTorch's`, async (device) => {
+    const config = await loadConfig(name);
+    const [weights, golden] = [
+      await loadGolden(`${name}.weights`),
+      await loadGolden(`${name}.${file}`),
+    ];
+    const shape = golden.shapes.get("input.x0")!;
+    const isFlow = !golden.has("loss.vb");
+    const t = input("t", [shape[0]], isFlow ? "f32" : "i32");
+    const noise = { t, noise: input("noise", shape), labels: input("y", [shape[0]], "i32") };
+    const { states, loss, terms } = ditLosses(config, input("x0", shape), noise, settings);
+    const outputs: Record<string, Tensor> = { loss, mse: terms.meanSquaredError };
+    const compared = [...golden.shapes.keys()].filter((key) => key.startsWith("grad."));
+    const found = gradients(loss, compared.map((key) => states.get(key.slice(5))!));
+    compared.forEach((key, index) => outputs[key] = found[index]);
+    const executable = await device.load(compile(makeGraph("loss", { outputs })));
+    for (const key of weights.shapes.keys()) executable.buffer(key).write(weights.floats(key));
+    for (const key of ["x0", "noise"]) {
+      executable.buffer(key).write(golden.floats(`input.${key}`));
+    }
+    executable.buffer("t").write(isFlow ? golden.floats("input.t") : golden.integers("input.t"));
+    executable.buffer("y").write(golden.integers("input.y"));
+    executable.run();
+    const read = async (key: string) => await executable.buffer(key).read();
+    const average = (key: string): Float32Array => {
+      const values = golden.floats(key);
+      return Float32Array.of(values.reduce((sum, value) => sum + value) / values.length);
+    };
+    assertClose("loss", await read("loss"), average("loss.total"), 3e-5);
+    if (!isFlow) assertClose("mse", await read("mse"), average("loss.mse"), 1e-5);
+    for (const key of compared) {
+      assertClose(key, thinned(await read(key), golden), golden.floats(key), 5e-5);
+    }
+  });
+}
+
 for (const path of ["dit-latent.adamw", "dit-latent.adamw-plain", "dit-pixel.adamw"]) {
   eachDevice(`${path}: three AdamW steps equal PyTorch's`, async (device) => {
     const [model] = path.split(".");

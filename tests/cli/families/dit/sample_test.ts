@@ -409,7 +409,7 @@ for (const { name, flags, available } of devices) {
         assertFails(
           await run(...args, "--ckpt", bad),
           3,
-          /the noise that the network predicts holds (?:NaN|Infinity) in the batch of picture 0$/m,
+          /what the network predicts holds (?:NaN|Infinity) in the batch of picture 0$/m,
         );
         const noise = join(folder, "noise.safetensors");
         const data = new Float32Array(2 * 64).fill(NaN, 70, 71);
@@ -527,7 +527,7 @@ Deno.test("what cannot be sampled is one line and leaves nothing behind", async 
       [2, /class 10: out of range, the model has classes 0 to 9$/m, "--classes", "10"],
       [2, /class sneker: unknown; did you mean Sneaker or /, "--classes", "sneker"],
       [2, /--config is for bare weights files/, "--config", "DiT-S/4"],
-      [2, /--eta is for --sampler ddim, not ddpm$/m, "--eta", "1"],
+      [2, /--eta is for --sampler ddim$/m, "--eta", "1"],
       [2, /bare weights file, which needs --config$/m, "--ckpt", weights],
       [2, /unknown model DiT-S4; did you mean/, "--ckpt", weights, "--config", "DiT-S4"],
       [1, /none: does not exist; give a run folder, /, "--ckpt", join(folder, "none")],

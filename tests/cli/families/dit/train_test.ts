@@ -305,6 +305,45 @@ Deno.test("--init-from takes the weights and nothing else", async () => {
   });
 });
 
+Deno.test("a checkpoint says what it predicts, and is drawn from by a sampler that fits", async () => {
+  await withFolder(async (folder) => {
+    const results = ["--results-dir", folder, "--steps", "1", "--quiet", ...onWasm];
+    const train = async (...flags: string[]) =>
+      (await succeed("train", "dit", ...tinyModel, ...results, ...flags)).trim();
+    const draw = (ckpt: string, ...flags: string[]) =>
+      run(
+        ...["sample", "dit", "--ckpt", ckpt, "--count", "2", "--num-sampling-steps", "2"],
+        ...["--out", join(folder, "drawn"), ...flags, ...onWasm],
+      );
+    const flow = await train("--objective", "flow", "--sample-every", "1");
+    const { run: settings, config } = await readManifest(checkpointOf(flow, 1));
+    assert.equal(Object(settings).objective, "flow");
+    assert.equal(Object(config).learnSigma, false);
+    assert.deepEqual(await namesIn(join(flow, "samples")), ["0000001.png"]);
+    assertFails(await draw(flow, "--sampler", "ddim"), 2, /a flow, which euler and heun are for$/m);
+    assertFails(await draw(flow, "--spacing", "both-ends"), 2, /--spacing is for the schedule of/);
+    const drawn = await draw(flow);
+    assert.equal(drawn.code, 0, drawn.err);
+    const png = await Deno.readFile(join(folder, "drawn/000000.png"));
+    assert.equal((readPngMetadata(png) as SampleRecord).sampler, "heun");
+    const velocity = await train("--objective", "velocity", "--loss-weight", "min-snr");
+    const refused = await draw(velocity, "--sampler", "euler");
+    assertFails(refused, 2, /the velocity of a diffusion, which ddpm, ddim and dpm\+\+ are for$/m);
+    assert.equal((await draw(velocity, "--sampler", "dpm++")).code, 0);
+    const weights = join(checkpointOf(flow, 1), "ema.safetensors");
+    const bare = ["--config", join(checkpointOf(flow, 1), "state.json"), "--sampler", "euler"];
+    assertFails(await draw(weights, ...bare), 2, /predicts the noise of a diffusion/);
+    assert.equal((await draw(weights, ...bare, "--objective", "flow")).code, 0);
+    assertFails(await draw(flow, "--objective", "flow"), 2, /--objective is for bare weights/);
+    const weighted = ["--objective", "flow", "--loss-weight", "min-snr"];
+    assertFails(
+      await run("train", "dit", ...tinyModel, ...results, ...weighted),
+      2,
+      /not for --obj/,
+    );
+  });
+});
+
 Deno.test("--conditioning chooses the block, and weights of another design are refused by its name", async () => {
   await withFolder(async (results) => {
     const crossed = ["--conditioning", "Cross-Attention"];

@@ -1,9 +1,5 @@
 /**
- * Samplers: one step from x_t to the next, less noisy x, as a graph over device states.
- *
- * A step's numbers (noise levels, posterior factors) are a small vector that the host writes before
- * each run, computed in double precision; the graph is the same for all steps, so one program samples
- * from beginning to end.
+ * The samplers of diffusion, each one step from x_t to the next, less noisy x.
  *
  * @module
  */
@@ -15,72 +11,46 @@ import {
   minimum,
   multiply,
   subtract,
-} from "../kernels/ops/elementwise/op.ts";
-import { reshape, slice } from "../kernels/ops/movement/op.ts";
-import { input, state, type Tensor } from "../kernels/tensor.ts";
-import type { Update } from "../kernels/graph/graph.ts";
-import type { Prediction } from "./guidance.ts";
-import type { SamplerStep } from "./sampler_loop.ts";
-import { interpolatedLogVariance } from "./objective.ts";
+} from "../../kernels/ops/elementwise/op.ts";
+import { state, type Tensor } from "../../kernels/tensor.ts";
+import type { SamplerStep } from "../sampler_loop.ts";
+import { interpolatedLogVariance } from "../objective.ts";
+import { flowSampler } from "./flow.ts";
+import {
+  coefficientCount,
+  type Sampler,
+  type SamplerOptions,
+  samplersFor,
+  scalars,
+} from "./sampler.ts";
 import {
   linearSchedule,
   respace,
   type Schedule,
   spacedTimesteps,
   type Spacing,
-} from "./schedule.ts";
-
-/** A sampler: ancestral (DDPM), DDIM, or DPM-Solver++(2M). */
-export type SamplerName = "ddpm" | "ddim" | "dpm++";
-
-/** Settings of a sampler. */
-export interface SamplerOptions {
-  /** Which method takes the steps. */
-  readonly sampler: SamplerName;
-  /** Number of steps, 1 to 1000. */
-  readonly steps: number;
-  /** DDIM only: 0 is deterministic, 1 as noisy as ancestral sampling. */
-  readonly eta?: number;
-  /** By default the reference's choice: ddpm and dpm++ both ends, ddim a stride from 0. */
-  readonly spacing?: Spacing;
-  /** Keep the predicted x0 in [-1, 1]: good for pixels, wrong for latents. Off by default. */
-  readonly clipDenoised?: boolean;
-}
-
-/** Length of the coefficient vector of a step. */
-const coefficientCount = 8;
-
-/** A sampler made ready: the steps in order, and the graph of one step. */
-export interface Sampler {
-  /** Which method it is. */
-  readonly name: SamplerName;
-  /** From the noisiest to the least noisy. */
-  readonly steps: readonly SamplerStep[];
-  /** Whether the step adds fresh noise. */
-  readonly usesNoise: boolean;
-  /** Names of states of the sampler's own, which must be zero when a batch starts. */
-  readonly memory: readonly string[];
-  /**
-   * Graph of one step.
-   *
-   * @param x the sample (N, C, H, W), a state @param coefficients the input vector (8)
-   * @param noise standard normal deviates of x's shape; called only when the sampler uses noise
-   * @returns updates of x and of the sampler's own states
-   */
-  step(x: Tensor, prediction: Prediction, coefficients: Tensor, noise: () => Tensor): Update[];
-}
+} from "../schedule.ts";
 
 /** The reference spacing of a sampler. */
-function defaultSpacing(sampler: SamplerName): Spacing {
+function defaultSpacing(sampler: SamplerOptions["sampler"]): Spacing {
   return sampler === "ddim" ? "stride-from-zero" : "both-ends";
 }
 
-/** Makes a sampler for the linear training schedule. */
+/**
+ * Makes a sampler: of the linear training schedule, or of a flow.
+ *
+ * @throws RangeError for a sampler that is not for the objective
+ */
 export function createSampler(options: SamplerOptions): Sampler {
-  const { sampler, steps, eta = 0 } = options;
+  const { sampler, steps, eta = 0, objective = "noise", clipDenoised = false } = options;
+  if (!samplersFor(objective).includes(sampler)) {
+    throw new RangeError(`${sampler} is no sampler for networks that predict the ${objective}`);
+  }
+  if (sampler === "euler" || sampler === "heun") return flowSampler(sampler, steps, clipDenoised);
   const timesteps = spacedTimesteps(steps, options.spacing ?? defaultSpacing(sampler));
   const schedule = respace(linearSchedule(), timesteps);
-  const predict = options.clipDenoised ? predictClipped : predictClean;
+  const plain = objective === "velocity" ? fromVelocity : fromNoise;
+  const predict = clipDenoised ? clipped(plain) : plain;
   switch (sampler) {
     case "ddpm":
       return ancestral(schedule, predict);
@@ -89,14 +59,6 @@ export function createSampler(options: SamplerOptions): Sampler {
     case "dpm++":
       return dpmSolver(schedule, predict);
   }
-}
-
-/** The coefficient vector as scalars that broadcast against pictures. */
-function scalars(coefficients: Tensor): Tensor[] {
-  return Array.from(
-    { length: coefficientCount },
-    (_, index) => reshape(slice(coefficients, 0, index, 1), [1, 1, 1, 1]),
-  );
 }
 
 /** Steps from the noisiest to the least noisy. */
@@ -112,29 +74,38 @@ function descending(
   });
 }
 
-/** The x0 that a noise prediction means, and the noise that goes with that x0. */
+/** The x0 that a prediction means, and the noise that goes with that x0. */
 interface CleanPrediction {
   readonly clean: Tensor;
   readonly noise: Tensor;
 }
 
-/** From x and the predicted noise to x0; the factors belong to the noise level. */
+/**
+ * From x and what the network predicts to x0. The factors belong to the noise level:
+ * `sqrt(1 / alphaBar)` and `sqrt(1 / alphaBar - 1)`.
+ */
 type PredictClean = (
   x: Tensor,
-  noise: Tensor,
+  predicted: Tensor,
   factorX: Tensor,
   factorNoise: Tensor,
 ) => CleanPrediction;
 
-/** `x0 = x / sqrt(alphaBar) - sqrt(1 / alphaBar - 1) noise`, factors precomputed. */
-const predictClean: PredictClean = (x, noise, factorX, factorNoise) => ({
+/** `x0 = x / sqrt(alphaBar) - sqrt(1 / alphaBar - 1) noise` */
+const fromNoise: PredictClean = (x, noise, factorX, factorNoise) => ({
   clean: subtract(multiply(factorX, x), multiply(factorNoise, noise)),
   noise,
 });
 
+/** `x0 = alpha x - sigma v` and `noise = sigma x + alpha v`, by the same factors 1 / alpha and sigma / alpha. */
+const fromVelocity: PredictClean = (x, velocity, factorX, factorNoise) => ({
+  clean: divide(subtract(x, multiply(factorNoise, velocity)), factorX),
+  noise: divide(add(multiply(factorNoise, x), velocity), factorX),
+});
+
 /** The same with x0 kept in [-1, 1] and the noise changed to match. */
-const predictClipped: PredictClean = (x, noise, factorX, factorNoise) => {
-  const clean = minimum(maximum(predictClean(x, noise, factorX, factorNoise).clean, -1), 1);
+const clipped = (predict: PredictClean): PredictClean => (x, predicted, factorX, factorNoise) => {
+  const clean = minimum(maximum(predict(x, predicted, factorX, factorNoise).clean, -1), 1);
   return { clean, noise: divide(subtract(multiply(factorX, x), clean), factorNoise) };
 };
 
@@ -147,6 +118,7 @@ const cleanFactors = (alphaBar: number): [number, number] => [
 function ancestral(schedule: Schedule, predict: PredictClean): Sampler {
   return {
     name: "ddpm",
+    timeType: "i32",
     usesNoise: true,
     memory: [],
     steps: descending(schedule, (i) => [
@@ -161,7 +133,7 @@ function ancestral(schedule: Schedule, predict: PredictClean): Sampler {
       const [factorX, factorNoise, meanClean, meanNoised, logBeta, logPosterior, noisy] = scalars(
         coefficients,
       );
-      const { clean } = predict(x, prediction.noise, factorX, factorNoise);
+      const { clean } = predict(x, prediction.value, factorX, factorNoise);
       const mean = add(multiply(meanClean, clean), multiply(meanNoised, x));
       const logVariance = prediction.variance
         ? interpolatedLogVariance(prediction.variance, logBeta, logPosterior)
@@ -176,6 +148,7 @@ function ancestral(schedule: Schedule, predict: PredictClean): Sampler {
 function ddim(schedule: Schedule, predict: PredictClean, eta: number): Sampler {
   return {
     name: "ddim",
+    timeType: "i32",
     usesNoise: eta > 0,
     memory: [],
     steps: descending(schedule, (i) => {
@@ -191,7 +164,7 @@ function ddim(schedule: Schedule, predict: PredictClean, eta: number): Sampler {
     }),
     step(x, prediction, coefficients, noise) {
       const [factorX, factorNoise, signal, direction, sigma] = scalars(coefficients);
-      const predicted = predict(x, prediction.noise, factorX, factorNoise);
+      const predicted = predict(x, prediction.value, factorX, factorNoise);
       const value = add(multiply(signal, predicted.clean), multiply(direction, predicted.noise));
       return [{ state: x, value: eta > 0 ? add(value, multiply(sigma, noise())) : value }];
     },
@@ -211,6 +184,7 @@ function dpmSolver(schedule: Schedule, predict: PredictClean): Sampler {
   const lambda = (i: number) => Math.log(alpha(i) / sigma(i));
   return {
     name: "dpm++",
+    timeType: "i32",
     usesNoise: false,
     memory: [previousCleanState],
     steps: descending(schedule, (i) => {
@@ -227,7 +201,7 @@ function dpmSolver(schedule: Schedule, predict: PredictClean): Sampler {
     }),
     step(x, prediction, coefficients) {
       const [factorX, factorNoise, keep, move, current, before] = scalars(coefficients);
-      const { clean } = predict(x, prediction.noise, factorX, factorNoise);
+      const { clean } = predict(x, prediction.value, factorX, factorNoise);
       const previousClean = state(previousCleanState, x.shape);
       const extrapolated = add(multiply(current, clean), multiply(before, previousClean));
       return [
@@ -237,6 +211,3 @@ function dpmSolver(schedule: Schedule, predict: PredictClean): Sampler {
     },
   };
 }
-
-/** The input vector of a sampler step. */
-export const coefficientInput = (): Tensor => input("coefficients", [coefficientCount]);

@@ -1,0 +1,158 @@
+/** Whole sampler paths against PyTorch, with the noises PyTorch drew, on every device. */
+import assert from "node:assert/strict";
+import { type SamplingSettings, samplingStepGraph } from "../../../diffusion/sampling.ts";
+import type { Objective } from "../../../diffusion/objective.ts";
+import type { SamplerName } from "../../../diffusion/samplers/sampler.ts";
+import { createSampler } from "../../../diffusion/samplers/samplers.ts";
+import { compile } from "../../../kernels/graph/compile.ts";
+import { elementCount } from "../../../kernels/shape.ts";
+import { multiply } from "../../../kernels/ops/elementwise/op.ts";
+import { broadcastTo, reshape } from "../../../kernels/ops/movement/op.ts";
+import { constantTensor, input, type Tensor } from "../../../kernels/tensor.ts";
+import { createWasmDevice } from "../../../kernels/wasm/device.ts";
+import { dit, ditParameters } from "../../../models/dit/model.ts";
+import { lookup, parameterStates } from "../../../nn/parameters.ts";
+import { eachDevice } from "../../devices.ts";
+import { assertClose, loadConfig, loadGolden } from "../../golden.ts";
+
+/** Of the largest magnitude, after every step; rounding makes up to 1e-6. */
+const tolerance = 2e-5;
+
+const paths = [
+  "dit-latent.ddim",
+  "dit-latent.ddim-3ch",
+  "dit-latent.ddim-eta",
+  "dit-latent.ddpm",
+  "dit-latent.dpm",
+  "dit-pixel.ddim",
+  "dit-pixel.ddim-eta",
+  "dit-pixel.ddpm",
+  "dit-latent.velocity-ddim",
+  "dit-rgb-plain.euler",
+  "dit-rgb-plain.heun",
+];
+
+for (const path of paths) {
+  eachDevice(`${path}: every step of the path equals PyTorch's`, async (device) => {
+    const [model] = path.split(".");
+    const [golden, weights] = [await loadGolden(path), await loadGolden(`${model}.weights`)];
+    const config = await loadConfig(model);
+    const about = golden.about as {
+      sampler: SamplerName;
+      steps: number;
+      eta?: number;
+      objective?: Objective;
+      cfgScale: number;
+      cfgChannels?: number | null;
+    };
+    const [batchSize, ...picture] = golden.shapes.get("noise")!;
+    const settings: SamplingSettings = {
+      sampler: about.sampler,
+      steps: about.steps,
+      eta: about.eta,
+      objective: about.objective,
+      batchSize,
+      pictureShape: picture as [number, number, number],
+      guidance: { scale: about.cfgScale, channels: about.cfgChannels ?? undefined },
+      nullLabel: config.classes,
+    };
+    const sampler = createSampler(settings);
+    if (golden.has("timesteps")) {
+      const timesteps = Int32Array.from(sampler.steps, ({ timestep }) => timestep);
+      assert.deepEqual(timesteps, golden.integers("timesteps"));
+    }
+    const parameters = lookup(parameterStates(ditParameters(config)));
+    const shape = [batchSize, ...picture];
+    const noise = input("noise", shape);
+    const graph = samplingStepGraph(
+      (x, t, y) => dit(config, parameters, x, t, y),
+      settings,
+      sampler,
+      noise,
+    );
+    const executable = await device.load(compile(graph));
+    for (const name of weights.shapes.keys()) executable.buffer(name).write(weights.floats(name));
+    executable.buffer("x").write(golden.floats("noise"));
+    executable.buffer("labels").write(golden.integers("labels"));
+    const size = elementCount(shape);
+    const part = (name: string, step: number) =>
+      golden.floats(name).subarray(step * size, (step + 1) * size);
+    const ofStep = about.sampler === "heun" ? 2 : 1;
+    assert.equal(sampler.steps.length, ofStep * about.steps);
+    for (const [index, { timestep, coefficients }] of sampler.steps.entries()) {
+      const step = Math.floor(index / ofStep);
+      const time = sampler.timeType === "i32" ? Int32Array : Float32Array;
+      executable.buffer("t").write(time.of(timestep));
+      executable.buffer("coefficients").write(coefficients);
+      if (golden.has("step_noise")) executable.buffer("noise").write(part("step_noise", step));
+      executable.run();
+      if ((index + 1) % ofStep !== 0) continue;
+      const x = await executable.buffer("x").read();
+      assertClose(`step ${step}`, x, part("trajectory", step), tolerance);
+    }
+  });
+}
+
+/**
+ * Follows dx/dt = f(t, x) with a network that puts it out, one number a picture.
+ *
+ * @returns x after every evaluation
+ */
+async function follow(
+  { sampler, steps, clipDenoised }: Pick<SamplingSettings, "sampler" | "steps" | "clipDenoised">,
+  velocity: (x: Tensor, t: Tensor) => Tensor,
+  start: number,
+): Promise<number[]> {
+  const settings: SamplingSettings = {
+    ...{ sampler, steps, clipDenoised, objective: "flow", batchSize: 1, pictureShape: [1, 1, 1] },
+    ...{ guidance: { scale: 1 }, nullLabel: 1 },
+  };
+  const made = createSampler(settings);
+  const device = await createWasmDevice({ threads: 1 });
+  try {
+    const network = (x: Tensor, t: Tensor) => velocity(x, reshape(t, [1, 1, 1, 1]));
+    const program = compile(samplingStepGraph(network, settings, made));
+    const looksAtTime = program.buffers.some(({ name }) => name === "t");
+    const executable = await device.load(program);
+    executable.buffer("x").write(Float32Array.of(start));
+    const path: number[] = [];
+    for (const { timestep, coefficients } of made.steps) {
+      if (looksAtTime) executable.buffer("t").write(Float32Array.of(timestep));
+      executable.buffer("coefficients").write(coefficients);
+      executable.run();
+      path.push((await executable.buffer("x").read())[0]);
+    }
+    return path;
+  } finally {
+    device.close();
+  }
+}
+
+const nearly = (actual: number, expected: number) =>
+  assert(Math.abs(actual - expected) < 2e-6, `${actual} is not ${expected}`);
+
+Deno.test("Euler's method and Heun's give the closed forms of x' = 2 t and of x' = x", async () => {
+  const parabola = (_: Tensor, t: Tensor) => multiply(2, t);
+  nearly((await follow({ sampler: "euler", steps: 5 }, parabola, 0.25)).at(-1)!, 0.25 + 0.8);
+  nearly((await follow({ sampler: "heun", steps: 5 }, parabola, 0.25)).at(-1)!, 0.25 + 1);
+  const growth = (x: Tensor) => x;
+  nearly((await follow({ sampler: "euler", steps: 4 }, growth, 1)).at(-1)!, 1.25 ** 4);
+  const order2 = 1 + 1 / 4 + 1 / 32;
+  nearly((await follow({ sampler: "heun", steps: 4 }, growth, 1)).at(-1)!, order2 ** 4);
+});
+
+Deno.test("kept in range, a flow ends at the nearest data and changes no velocity that leads there", async () => {
+  const constant = (velocity: number) => (x: Tensor) =>
+    broadcastTo(constantTensor(Float32Array.of(velocity), []), x.shape);
+  for (const sampler of ["euler", "heun"] as const) {
+    const settings = { sampler, steps: 3, clipDenoised: true };
+    nearly((await follow(settings, constant(3), 0.5)).at(-1)!, 1);
+    nearly((await follow(settings, constant(0.25), 0.5)).at(-1)!, 0.75);
+  }
+});
+
+Deno.test("a sampler of another objective is refused", () => {
+  const settings = { steps: 4, sampler: "euler", objective: "velocity" } as const;
+  assert.throws(() => createSampler(settings), /euler is no sampler for networks that predict/);
+  assert.throws(() => createSampler({ steps: 4, sampler: "ddim", objective: "flow" }), RangeError);
+});
