@@ -12,6 +12,7 @@ import { pictureBatches } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
+import { startingWeights } from "../perceptual/loss.ts";
 import { overrideAutoencoderKLConfig } from "./config.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters, spatialFactor } from "./model.ts";
 import { RunReconstructions } from "../run_reconstructions.ts";
@@ -73,15 +74,16 @@ export async function trainAutoencoderKL(
   plan: RunPlan<AutoencoderKLRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
 ): Promise<Trainer> {
-  const { description, samples, folder } = plan;
+  const { description, start, samples, folder } = plan;
   const { config, run } = description;
-  const { seed, batchSize, flip } = run;
+  const { seed, batchSize, flip, perceptual } = run;
   checkPictures(config, dataset);
+  const weights = await startingWeights(perceptual?.network, start);
   return await runTraining(
     device,
     {
       specifications: autoencoderKLParameters(config),
-      companions: autoencoderKLCompanions(config, run),
+      companions: autoencoderKLCompanions(config, run, weights),
       graphs: autoencoderKLTrainingGraphs(config, run),
       batches: (startStep) => pictureBatches(dataset, { seed, batchSize, flip, startStep }),
       prepare: (trainer) => trainer.writeInput("seed", seedWords(seed)),

@@ -11,6 +11,7 @@ import {
   positive,
   share,
 } from "../../training/checkpoints/settings.ts";
+import { perceptualNetworkSchema } from "../perceptual/loss.ts";
 import type { AutoencoderKLConfig } from "./model.ts";
 import type { AutoencoderKLStepSettings } from "./step.ts";
 
@@ -36,4 +37,5 @@ export const autoencoderKLSettingsSchema: z.ZodType<AutoencoderKLSettings> = z.s
     }),
     weights: z.strictObject({ adversarial: weight, r1: weight, lecam: weight }),
   }).optional(),
+  perceptual: z.strictObject({ network: perceptualNetworkSchema, weight }).optional(),
 });

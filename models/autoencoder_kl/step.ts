@@ -1,6 +1,7 @@
 /**
- * What an autoencoder is trained on: pictures, noise for the samples of their posteriors, and a
- * discriminator, if one is wanted, that learns to tell reconstructions from pictures.
+ * What an autoencoder is trained on: pictures, noise for the samples of their posteriors, and, if they are
+ * wanted, a classifier that reconstructions are to look alike to, and a discriminator that learns to tell
+ * them from pictures.
  *
  * @module
  */
@@ -19,6 +20,12 @@ import type { DiscriminatorConfig } from "../adversarial/discriminator.ts";
 import { generatorLoss } from "../adversarial/losses.ts";
 import type { AdversarialWeights } from "../adversarial/weights.ts";
 import type { ClipSize } from "../codec.ts";
+import {
+  perceptualLoss,
+  type PerceptualNetwork,
+  perceptualParameters,
+  type PerceptualWeights,
+} from "../perceptual/loss.ts";
 import {
   type AutoencoderKLConfig,
   autoencoderKLParameters,
@@ -42,6 +49,11 @@ export interface AutoencoderKLStepSettings {
     /** Weights of its losses. */
     readonly weights: AdversarialWeights;
   };
+  /** The classifier whose logits are compared, and the weight of that; absent: they are not. */
+  readonly perceptual?: {
+    readonly network: PerceptualNetwork;
+    readonly weight: number;
+  };
   /** Largest gradient norm; 0 means no limit. */
   readonly clipNorm: number;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
@@ -55,14 +67,37 @@ const clipOf = ({ imageSize }: Pick<AutoencoderKLStepSettings, "imageSize">): Cl
   width: imageSize,
 });
 
-/** What an autoencoder is trained with besides its own parameters. */
-export function autoencoderKLCompanions(
+/** Settings that decide what an autoencoder is trained with. */
+type CompanionSettings = Pick<
+  AutoencoderKLStepSettings,
+  "adversary" | "perceptual" | "imageSize"
+>;
+
+/** Everything that the discriminator has, if there is one. */
+function adversaryParameters(
   { channels }: AutoencoderKLConfig,
-  settings: Pick<AutoencoderKLStepSettings, "adversary" | "imageSize">,
+  settings: CompanionSettings,
 ): ParameterSpecification[] {
   const { adversary } = settings;
   if (!adversary) return [];
   return discriminatorCompanions(adversary.discriminator, clipOf(settings), channels);
+}
+
+/**
+ * What an autoencoder is trained with besides its own parameters.
+ *
+ * @param weights of the classifier, for a run that starts
+ */
+export function autoencoderKLCompanions(
+  config: AutoencoderKLConfig,
+  settings: CompanionSettings,
+  weights?: PerceptualWeights,
+): ParameterSpecification[] {
+  const { perceptual } = settings;
+  return [
+    ...adversaryParameters(config, settings),
+    ...(perceptual ? perceptualParameters(perceptual.network.config, weights) : []),
+  ];
 }
 
 /**
@@ -104,18 +139,18 @@ function trainingLosses(
 /**
  * The losses of a batch with given noise (N, c, h, w): the mean squared error of the reconstructions and,
  * times its weight, the divergence of the posteriors from the standard normal. Both are counted by number
- * of the picture, so that their relation is that of sums over pictures (Rombach et al., appendix G).
+ * of the picture, so that their relation is that of sums over pictures (Rombach et al., appendix G). A
+ * classifier and a discriminator judge the reconstructions besides, where they are wanted.
  */
 export function autoencoderKLLosses(
   config: AutoencoderKLConfig,
   images: Tensor,
   noise: Tensor,
-  settings: Pick<AutoencoderKLStepSettings, "klWeight" | "adversary" | "imageSize">,
+  settings: CompanionSettings & Pick<AutoencoderKLStepSettings, "klWeight">,
 ): StepLosses {
-  const { klWeight, adversary } = settings;
+  const { klWeight, adversary, perceptual } = settings;
   const specifications = autoencoderKLParameters(config);
-  const companions = autoencoderKLCompanions(config, settings);
-  const states = parameterStates([...specifications, ...companions]);
+  const states = parameterStates([...specifications, ...autoencoderKLCompanions(config, settings)]);
   const parameters = lookup(states);
   const found = posterior(encode(config, parameters, images));
   const reconstructions = decode(config, parameters, samplePosterior(found, noise));
@@ -123,20 +158,34 @@ export function autoencoderKLLosses(
   const numbers = elementCount(images.shape.slice(1));
   const klDivergence = multiply(mean(divergence(found)), 1 / numbers);
   const plain = add(meanSquaredError, multiply(klWeight, klDivergence));
-  const terms = { meanSquaredError, klDivergence };
-  if (!adversary) return { specifications, states, loss: plain, terms };
-  const [real, fake] = [images, reconstructions].map((pictures) => {
-    const [batch, channels, height, width] = pictures.shape;
-    return reshape(pictures, [batch, channels, 1, height, width]);
-  });
+  const [real, fake] = [images, reconstructions].map(asClips);
+  const looks = perceptual &&
+    perceptualLoss(perceptual.network.config, parameters, { real, fake });
+  const own = looks ? add(plain, multiply(looks, perceptual.weight)) : plain;
+  const terms: Record<string, Tensor> = {
+    meanSquaredError,
+    klDivergence,
+    ...(looks && { perceptual: looks }),
+  };
+  if (!adversary) return { specifications, states, loss: own, terms };
   const { discriminator, weights } = adversary;
   const judge = discriminatorLosses(discriminator, parameters, { real, fake }, weights);
   const adversarial = generatorLoss(judge.judgement);
   return {
     specifications,
     states,
-    loss: add(plain, multiply(adversarial, weights.adversarial)),
+    loss: add(own, multiply(adversarial, weights.adversarial)),
     terms: { ...terms, adversarial, ...judge.terms },
-    adversary: { specifications: companions, loss: judge.loss, updates: judge.updates },
+    adversary: {
+      specifications: adversaryParameters(config, settings),
+      loss: judge.loss,
+      updates: judge.updates,
+    },
   };
+}
+
+/** Pictures (N, C, H, W) as clips of one frame. */
+function asClips(pictures: Tensor): Tensor {
+  const [batch, channels, height, width] = pictures.shape;
+  return reshape(pictures, [batch, channels, 1, height, width]);
 }

@@ -8,10 +8,10 @@ import { pictureBatches } from "../../training/runs/batch_source.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
+import { startingWeights } from "../perceptual/loss.ts";
 import { RunReconstructions } from "../run_reconstructions.ts";
 import { checkTokenizerData, type TokenizerData } from "./data.ts";
 import { causalTokenizerParameters } from "./model.ts";
-import { readPerceptualWeights } from "./perceptual.ts";
 import { tokenizerSheets } from "./reconstructions.ts";
 import type { TokenizerRun } from "./settings.ts";
 import { tokenizerCompanions, tokenizerTrainingGraphs } from "./step.ts";
@@ -27,8 +27,7 @@ export async function trainTokenizer(
   const { config, run } = description;
   const { seed, batchSize, flip, perceptual } = run;
   checkTokenizerData(config, data);
-  const goesOn = start.from === "resume" || start.from === "fork";
-  const weights = perceptual && !goesOn ? await readPerceptualWeights(perceptual) : undefined;
+  const weights = await startingWeights(perceptual, start);
   return await runTraining(
     device,
     {

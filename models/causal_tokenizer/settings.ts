@@ -12,7 +12,7 @@ import {
   positive,
   share,
 } from "../../training/checkpoints/settings.ts";
-import { checkNaViTConfig } from "../navit/config.ts";
+import { perceptualNetworkSchema } from "../perceptual/loss.ts";
 import type { CausalTokenizerConfig } from "./model.ts";
 import type { TokenizerStepSettings } from "./step.ts";
 
@@ -38,10 +38,7 @@ export const tokenizerSettingsSchema: z.ZodType<TokenizerSettings> = z.strictObj
     baseChannels: positive,
     multipliers: z.array(positive).min(1),
   }).optional(),
-  perceptual: z.strictObject({
-    path: z.string(),
-    config: z.unknown().transform((value) => checkNaViTConfig(value, "perceptual")),
-  }).optional(),
+  perceptual: perceptualNetworkSchema.optional(),
   weights: z.strictObject({
     l2: weight,
     adversarial: weight,

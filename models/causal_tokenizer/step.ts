@@ -22,7 +22,7 @@ import {
   type PerceptualNetwork,
   perceptualParameters,
   type PerceptualWeights,
-} from "./perceptual.ts";
+} from "../perceptual/loss.ts";
 import type { LossWeights } from "./weights.ts";
 
 /** Settings that shape the graph. */

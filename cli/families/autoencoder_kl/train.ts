@@ -19,10 +19,12 @@ import {
 import { reconstructionProgram } from "../../../models/autoencoder_kl/run_reconstructions.ts";
 import type { AutoencoderKLSettings } from "../../../models/autoencoder_kl/settings.ts";
 import { autoencoderKLCompanions } from "../../../models/autoencoder_kl/step.ts";
+import { checkPerceptual } from "../../../models/perceptual/loss.ts";
 import { countParameters } from "../../../nn/parameters.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import { fixed } from "../../terminal/progress.ts";
+import { perceptualOf } from "../perceptual.ts";
 import type { TrainingCommand } from "../training.ts";
 import { autoencoderKLFields } from "./model_flags.ts";
 import type { TrainVaeOptions } from "./train_flags.ts";
@@ -83,17 +85,24 @@ export const autoencoderKLTraining: TrainingCommand<
     configForPictures(base, data, autoencoderKLFields.overrides(base, values)),
   learningRate: ({ blockOutChannels }) => blockOutChannels[0] < 128 ? 1e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings: ({ values }, config, common, data) => ({
-    ...common,
-    batchSize: values.batchSize,
-    imageSize: data.width,
-    klWeight: values.klWeight,
-    ...(values.adversarialWeight > 0 && {
-      betas: adversarialBetas,
-      adversary: adversaryOf(values, config),
-    }),
-  }),
-  check(_, { accumulate = 1, adversary }) {
+  async settings({ values }, config, common, data) {
+    const network = await perceptualOf(values);
+    return {
+      ...common,
+      batchSize: values.batchSize,
+      imageSize: data.width,
+      klWeight: values.klWeight,
+      ...(values.adversarialWeight > 0 && {
+        betas: adversarialBetas,
+        adversary: adversaryOf(values, config),
+      }),
+      ...(network && { perceptual: { network, weight: values.perceptualWeight } }),
+    };
+  },
+  check({ channels }, { accumulate = 1, adversary, perceptual, imageSize: side }) {
+    if (perceptual) {
+      checkPerceptual(perceptual.network, { frames: 1, height: side, width: side, channels });
+    }
     if (accumulate === 1 || !adversary) return;
     throw new UsageError(
       "--accumulate: the discriminator's means are those of whole batches; give a smaller " +
@@ -106,9 +115,10 @@ export const autoencoderKLTraining: TrainingCommand<
     return every === 0 ? undefined : { every, steps: 1 };
   },
   describeBatch: ({ batchSize, imageSize }) => `batch ${batchSize} of ${imageSize} x ${imageSize}`,
-  columns: ({ adversary }) => ({
+  columns: ({ adversary, perceptual }) => ({
     meanSquaredError: fixed("mse", 4),
     klDivergence: fixed("kl", 3),
+    ...(perceptual && { perceptual: fixed("perceptual", 4) }),
     ...(adversary && {
       adversarial: fixed("adversarial", 3),
       discriminating: fixed("discriminator", 3),

@@ -7,6 +7,7 @@ import { alias, flag, group, optional, resumable, toggle, type Values } from "..
 import { integer, number, text } from "../../flags/parsers.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { adversarialFlags } from "../adversarial_flags.ts";
+import { perceptualFlags } from "../perceptual_flags.ts";
 import { autoencoderKLModelFlags } from "./model_flags.ts";
 
 /** Every flag of `train vae`. */
@@ -48,6 +49,7 @@ export const trainVaeFlags = {
       number({ min: 0 }),
       1e-6,
     ),
+    ...perceptualFlags("pictures"),
     ...adversarialFlags(0, "half of the first level's"),
   }),
   ...trainFlags({

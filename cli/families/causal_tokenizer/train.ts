@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { resolve } from "@std/path";
 import { describeClip } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
@@ -14,7 +13,7 @@ import {
   causalTokenizerCodec,
   traceCausalTokenizer,
 } from "../../../models/causal_tokenizer/graph.ts";
-import type { CausalTokenizerConfig } from "../../../models/causal_tokenizer/model.ts";
+import { type CausalTokenizerConfig, colours } from "../../../models/causal_tokenizer/model.ts";
 import {
   checkTokenizerData,
   clipOf,
@@ -22,20 +21,17 @@ import {
 } from "../../../models/causal_tokenizer/data.ts";
 import { tokenizerReconstructionProgram } from "../../../models/causal_tokenizer/reconstructions.ts";
 import { trainTokenizer } from "../../../models/causal_tokenizer/run.ts";
-import {
-  checkPerceptual,
-  type PerceptualNetwork,
-} from "../../../models/causal_tokenizer/perceptual.ts";
 import type { TokenizerSettings } from "../../../models/causal_tokenizer/settings.ts";
 import { tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
 import { checkClipSize, type ClipSize, latentSize } from "../../../models/codec.ts";
-import { findNaViT } from "../../../models/navit/weights.ts";
+import { checkPerceptual } from "../../../models/perceptual/loss.ts";
 import { countParameters } from "../../../nn/parameters.ts";
 import type { ClipDataValues } from "../../flags/clip_data_flags.ts";
 import { describeClips, previewClips } from "../../runs/clip_data.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import { fixed } from "../../terminal/progress.ts";
+import { perceptualOf } from "../perceptual.ts";
 import type { TrainingCommand } from "../training.ts";
 import { isShippedClips, openTokenizerData, shippedMotion } from "./data.ts";
 import { causalTokenizerFields } from "./model_flags.ts";
@@ -44,15 +40,6 @@ import type { TrainTokenizerOptions } from "./train_flags.ts";
 /** The flags of clips with the frames that the tokenizer is for. */
 function clipValues(values: TrainTokenizerOptions, base: CausalTokenizerConfig): ClipDataValues {
   return { ...values, frames: values.frames ?? (base.temporalKernel === 1 ? 1 : 17) };
-}
-
-/** The classifier that looks at frames, if there is to be one. */
-async function perceptualOf(
-  { perceptual, perceptualWeight }: TrainTokenizerOptions,
-): Promise<PerceptualNetwork | undefined> {
-  if (perceptual === undefined || perceptualWeight === 0) return undefined;
-  const { path, manifest } = await findNaViT(perceptual, "ema");
-  return { path: resolve(path), config: manifest.config };
 }
 
 /** Multiply-adds of both halves for a clip. */
@@ -139,7 +126,7 @@ export const tokenizerTraining: TrainingCommand<
   },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   check(_, { accumulate = 1, discriminator, perceptual, clip }) {
-    if (perceptual) checkPerceptual(perceptual, clip);
+    if (perceptual) checkPerceptual(perceptual, { ...clip, channels: colours });
     if (accumulate === 1 || !discriminator) return;
     throw new UsageError(
       "--accumulate: the discriminator's means are those of whole batches; give a smaller " +

@@ -17,6 +17,7 @@ import {
 import { integer, number, text } from "../../flags/parsers.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { adversarialFlags } from "../adversarial_flags.ts";
+import { perceptualFlags } from "../perceptual_flags.ts";
 import { causalTokenizerModelFlags } from "./model_flags.ts";
 
 const weight = number({ min: 0 });
@@ -56,18 +57,7 @@ export const trainTokenizerFlags = {
   }),
   ...group("Training:", {
     batchSize: flag("--batch-size <n>", "clips or pictures a step", integer({ min: 1 }), 8),
-    perceptual: optional(
-      "--perceptual <run>",
-      "run of train navit, whose logits of frames are compared too",
-      text,
-      "none",
-    ),
-    perceptualWeight: flag(
-      "--perceptual-weight <x>",
-      "weight of the squared difference of these logits",
-      weight,
-      paperWeights.perceptual,
-    ),
+    ...perceptualFlags("frames"),
     l2Weight: flag("--l2-weight <x>", "weight of the squared error", weight, paperWeights.l2),
     ...adversarialFlags(paperWeights.adversarial, "half of the tokenizer's"),
     beta1: flag("--beta1 <x>", "decay of the optimizer's mean gradient", decay, 0),

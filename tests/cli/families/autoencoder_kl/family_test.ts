@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { readPngMetadata } from "../../../../formats/pictures/png.ts";
+import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { deviceChoices } from "../../../devices.ts";
 import { assertSameTensors, checkpointOf, onWasm, run, succeed, withFolder } from "../../runs.ts";
@@ -102,18 +103,32 @@ const tiny: readonly string[] = [
 
 Deno.test("train vae: a resumed run has the same bits; metrics, sheets and plan are right", async () => {
   await withFolder(async (folder) => {
+    const classifier = await succeed(
+      ...["train", "navit", "--hidden", "16", "--heads", "2", "--depth", "1", "--patch", "7"],
+      ...["--steps", "1", "--sequence-length", "16", "--batch-size", "2", "--resolution", "28"],
+      ...["--data-path", "data/samples/fashion", "--channels", "1", ...onWasm],
+      ...["--results-dir", join(folder, "navit")],
+    );
     const train = (...args: string[]) =>
-      succeed("train", "vae", "--results-dir", folder, ...tiny, ...args);
+      succeed(
+        ...["train", "vae", "--results-dir", folder, ...tiny],
+        ...["--perceptual", classifier, "--perceptual-weight", "0.5", ...args],
+      );
     const whole = await train("--steps", "6");
     const begun = await train("--steps", "3");
+    // The run has the classifier's weights, whatever becomes of their file.
+    await Deno.remove(classifier, { recursive: true });
     await succeed(...`train vae --steps 6 ${onWasm.join(" ")} --resume`.split(" "), begun);
     await assertSameTensors(checkpointOf(begun, 6), checkpointOf(whole, 6));
     const metrics = await readMetrics(whole);
     assert.deepEqual(metrics.map(({ step }) => step), [3, 6]);
-    for (const { loss, meanSquaredError, klDivergence, adversarial } of metrics) {
-      const terms = meanSquaredError + 0.01 * klDivergence + 0.05 * adversarial;
-      assert(Math.abs(loss - terms) < 1e-5);
+    for (const { loss, meanSquaredError, klDivergence, perceptual, adversarial } of metrics) {
+      assert(perceptual > 0);
+      const plain = meanSquaredError + 0.01 * klDivergence;
+      assert(Math.abs(loss - (plain + 0.5 * perceptual + 0.05 * adversarial)) < 1e-5);
     }
+    using model = await openSafetensors(join(checkpointOf(whole, 6), "model.safetensors"));
+    assert(![...model.tensors.keys()].some((name) => name.startsWith("perceptual")));
     const sheet = await Deno.readFile(join(whole, "samples", "0000006.png"));
     assert.match(JSON.stringify(readPngMetadata(sheet)), /"step":6/);
     const plan = await succeed("train", "vae", ...tiny, "--dry-run");
@@ -133,6 +148,7 @@ Deno.test("train vae: pictures and models that do not fit are refused in one lin
       "train vae --accumulate 2 --adversarial-weight 0.1",
       /--accumulate: the discriminator's means/,
     ],
+    ["train vae --perceptual none", /checkpoint none: does not exist/],
     ["sample vae", /there is none for a VAE/],
   ];
   for (const [line, message] of cases) {

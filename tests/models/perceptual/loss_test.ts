@@ -12,7 +12,7 @@ import {
   frameLogits,
   perceptualLoss,
   perceptualParameters,
-} from "../../../models/causal_tokenizer/perceptual.ts";
+} from "../../../models/perceptual/loss.ts";
 import { navitForwardGraph } from "../../../models/navit/graph.ts";
 import { type NaViTConfig, navitConfigs, navitParameters } from "../../../models/navit/model.ts";
 import { deviceChoices } from "../../devices.ts";
@@ -135,6 +135,7 @@ Deno.test("a classifier's weights are kept as they are, and its frames must fit 
       frames: 5,
       height: side,
       width: 8,
+      channels: 3,
     });
   check({});
   assert.throws(
@@ -142,5 +143,5 @@ Deno.test("a classifier's weights are kept as they are, and its frames must fit 
     /w: the height 18 is not divisible by its patch 4; .*16 and 20/,
   );
   assert.throws(() => check({}, 32), /w: has positions for 4 patches a side, frames have 8/);
-  assert.throws(() => check({ channels: 1 }), /w: sees 1 channels, a perceptual loss 3/);
+  assert.throws(() => check({ channels: 1 }), /w: sees 1 channels, the autoencoder has 3/);
 });

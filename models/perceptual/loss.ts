@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { z } from "zod";
 import { InputError } from "../../base/errors.ts";
 import { square, subtract } from "../../kernels/ops/elementwise/op.ts";
 import { detach, permute, reshape } from "../../kernels/ops/movement/op.ts";
@@ -19,9 +20,10 @@ import {
 } from "../../nn/parameters.ts";
 import { matchWeights } from "../../nn/weights_file.ts";
 import { openCheckpointFile } from "../../training/checkpoints/checkpoint.ts";
+import type { Start } from "../../training/runs/run.ts";
 import type { ClipSize } from "../codec.ts";
+import { checkNaViTConfig } from "../navit/config.ts";
 import { navit, type NaViTConfig, navitParameters } from "../navit/model.ts";
-import { colours } from "./model.ts";
 
 /** The classifier that looks at frames. */
 export interface PerceptualNetwork {
@@ -31,6 +33,12 @@ export interface PerceptualNetwork {
   readonly config: NaViTConfig;
 }
 
+/** Its JSON form. */
+export const perceptualNetworkSchema: z.ZodType<PerceptualNetwork> = z.strictObject({
+  path: z.string(),
+  config: z.unknown().transform((value) => checkNaViTConfig(value, "perceptual")),
+});
+
 /** Prefix of its parameters. */
 const prefix = "perceptual";
 
@@ -38,13 +46,16 @@ const prefix = "perceptual";
 export type PerceptualWeights = ReadonlyMap<string, Float32Array>;
 
 /**
- * Reads its weights.
+ * The weights that a run starts with; none of a run that goes on and has them, or has no classifier.
  *
  * @throws InputError when the file is not there any more, or does not fit
  */
-export async function readPerceptualWeights(
-  { path, config }: PerceptualNetwork,
-): Promise<PerceptualWeights> {
+export async function startingWeights(
+  network: PerceptualNetwork | undefined,
+  { from }: Start,
+): Promise<PerceptualWeights | undefined> {
+  if (!network || from === "resume" || from === "fork") return undefined;
+  const { path, config } = network;
   using file = await openCheckpointFile(path);
   const { tensors } = matchWeights(file, navitParameters(config));
   return new Map([...tensors.tensors.keys()].map((name) => [name, tensors.readFloat32(name)]));
@@ -72,16 +83,17 @@ export function perceptualParameters(
 /**
  * Checks that a classifier takes the frames of clips.
  *
- * @throws InputError with the nearest valid values, or for a network without logits of colours
+ * @param wanted frames, sides and channels of the clips; a picture is a clip of one frame
+ * @throws InputError with the nearest valid values, or for a network without logits of such frames
  */
 export function checkPerceptual(
   { path, config }: PerceptualNetwork,
-  { height, width }: ClipSize,
+  { height, width, channels: wanted }: ClipSize & { readonly channels: number },
 ): void {
   const { patch, channels, text, positions, coordinates, positionLength } = config;
   if (text) throw new InputError(`${path}: a contrastive model has no logits to compare`);
-  if (channels !== colours) {
-    throw new InputError(`${path}: sees ${channels} channels, a perceptual loss ${colours}`);
+  if (channels !== wanted) {
+    throw new InputError(`${path}: sees ${channels} channels, the autoencoder has ${wanted}`);
   }
   for (const [what, side] of [["height", height], ["width", width]] as const) {
     requireMultiple(path, [what, side], [`divisible by its patch ${patch}`, patch], `${what}s`);
@@ -95,15 +107,15 @@ export function checkPerceptual(
   }
 }
 
-/** The logits of single frames (N F, K) of clips (N, 3, F, H, W). */
+/** The logits of single frames (N F, K) of clips (N, C, F, H, W). */
 export function frameLogits(config: NaViTConfig, parameters: Parameters, video: Tensor): Tensor {
-  const [batch, , frames, height, width] = video.shape;
+  const [batch, channels, frames, height, width] = video.shape;
   const { patch } = config;
   const [rows, columns] = [height / patch, width / patch];
   const [sequences, length] = [batch * frames, rows * columns];
   const single = reshape(
     permute(video, [0, 2, 1, 3, 4]),
-    [sequences, colours, rows, patch, columns, patch],
+    [sequences, channels, rows, patch, columns, patch],
   );
   const patches = reshape(permute(single, [0, 2, 4, 1, 3, 5]), [sequences, length, -1]);
   const tokens = (of: (token: number) => number): Tensor =>
