@@ -38,7 +38,11 @@ export {
 export {
   constantGuidance,
   type Guidance,
+  type GuidanceSchedule,
+  guidanceSchedules,
   type GuidanceWeight,
+  guidanceWeight,
+  intervalGuidance,
   type Network,
   powerCosineGuidance,
 } from "./guidance.ts";

@@ -8,6 +8,7 @@ import { writeBytesAtomically, writeTextAtomically } from "../formats/files/atom
 import { recordPath, removeSamples, samplePath } from "./sample_folder.ts";
 import { type Bitmap, encodePng, toBitmaps } from "../formats/pictures/bitmap.ts";
 import { setPngMetadata } from "../formats/pictures/png.ts";
+import type { GuidanceSchedule } from "./guidance.ts";
 import type { WeightType } from "../nn/parameters.ts";
 
 /** What is known here about the model that made pictures: their shape, and whatever else it holds. */
@@ -42,6 +43,8 @@ export interface SampleRecord {
   readonly clipDenoised: boolean;
   /** Scale of classifier-free guidance; 1 is off. */
   readonly cfgScale: number;
+  /** How it went along the steps; the same at all of them when absent. */
+  readonly cfgSchedule?: GuidanceSchedule;
   /** Leading channels that were guided. */
   readonly cfgChannels: number | "all";
   /** Seed of start noise and steps. */

@@ -13,6 +13,7 @@ import { Pace } from "../kernels/pace.ts";
 import type { Program } from "../kernels/program.ts";
 import { elementCount, type HostArray, type Shape } from "../kernels/shape.ts";
 import { input, state } from "../kernels/tensor.ts";
+import { guidanceInput } from "./guidance.ts";
 import { seedWords, streams } from "./streams.ts";
 
 /** One step as the host prepares it. */
@@ -21,6 +22,8 @@ export interface SamplerStep {
   readonly timestep: number;
   /** What the graph reads as `coefficients`, numbers whose meaning is the sampler's. */
   readonly coefficients: Float32Array;
+  /** Weight of guidance, where the graph reads it. */
+  readonly guidance?: number;
 }
 
 /** What is replayed. */
@@ -165,9 +168,10 @@ export class SamplerLoop {
     for (const [name, values] of conditions) this.#writeStep(name, values);
     const usesNoise = this.#stepBuffers.has("draw");
     if (usesNoise) this.#writeSource(this.#step, seed, rows);
-    for (const [index, { timestep, coefficients }] of this.#process.steps.entries()) {
+    for (const [index, { timestep, coefficients, guidance = 1 }] of this.#process.steps.entries()) {
       this.#writeStep("t", this.#timeOf(timestep));
       this.#writeStep("coefficients", coefficients);
+      this.#writeStep(guidanceInput, Float32Array.of(guidance));
       if (usesNoise) this.#writeStep("draw", Int32Array.of(index));
       this.#step.run();
       await this.#pace.afterRun();

@@ -13,7 +13,7 @@ import { elementCount } from "../kernels/shape.ts";
 import { broadcastTo } from "../kernels/ops/movement/op.ts";
 import { randomNormal } from "../kernels/ops/random/op.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
-import { type Guidance, guidedPrediction, type Network } from "./guidance.ts";
+import { type Guidance, guidanceWeight, guidedPrediction, type Network } from "./guidance.ts";
 import { add, multiply } from "../kernels/ops/elementwise/op.ts";
 import { mean } from "../kernels/ops/reduce/op.ts";
 import {
@@ -22,7 +22,9 @@ import {
   SamplerLoop,
   type SamplerProcess,
   samplerPrograms,
+  type SamplerStep,
 } from "./sampler_loop.ts";
+import { trainingSteps } from "./schedule.ts";
 import { coefficientInput, type Sampler, type SamplerOptions } from "./samplers/sampler.ts";
 import { createSampler } from "./samplers/samplers.ts";
 import { sampleBatches, type SamplingProgress } from "./sample_batches.ts";
@@ -85,9 +87,18 @@ function processOf(network: Network, settings: SamplingSettings): SamplerProcess
   return {
     shape: [settings.batchSize, ...settings.pictureShape],
     graph: samplingStepGraph(network, settings, sampler),
-    steps: sampler.steps,
+    steps: guidedSteps(sampler, settings.guidance),
     memory: sampler.memory,
   };
+}
+
+/** The steps of a sampler with the weights of guidance. */
+function guidedSteps({ steps, timeType }: Sampler, { scale, schedule }: Guidance): SamplerStep[] {
+  const weight = guidanceWeight(scale, schedule);
+  // A flow counts from noise at 0 to data at 1.
+  const timestepOf = (time: number): number =>
+    timeType === "f32" ? (1 - time) * trainingSteps : time;
+  return steps.map((step) => ({ ...step, guidance: weight(timestepOf(step.timestep)) }));
 }
 
 /** The programs of a sampler: the start noise, and one step. */

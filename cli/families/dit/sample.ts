@@ -46,6 +46,8 @@ import { Progress } from "../../terminal/progress.ts";
 import { watchSignals } from "../../terminal/signals.ts";
 import type { Parsed } from "../../flags/flags.ts";
 import { createSampler } from "../../../diffusion/samplers/samplers.ts";
+import type { GuidanceSchedule } from "../../../diffusion/guidance.ts";
+import { guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { chooseSampler } from "./sampler_flags.ts";
 import type { sampleDitFlags, SampleDitOptions } from "./sample_flags.ts";
 
@@ -79,6 +81,7 @@ export async function runSampleDit(
       found,
       pictures,
       guidance: values.cfgScale ?? (drawsPictures ? 2 : 4),
+      schedule: guidanceSchedule(values),
       clipDenoised: values.clipDenoised ?? drawsPictures,
       labels,
       notes: weightsNotes(source, fit),
@@ -153,7 +156,7 @@ function previewHint(
 async function createProgram(
   device: Device,
   values: SampleDitOptions,
-  { labels, config, sampling, guidance, clipDenoised }: Output,
+  { labels, config, sampling, guidance, schedule, clipDenoised }: Output,
   parameters: ReadonlyMap<string, DeviceBuffer>,
 ): Promise<SamplingProgram> {
   return await createDiTSampler(device, config, parameters, {
@@ -162,6 +165,7 @@ async function createProgram(
     batchSize: Math.min(values.batchSize, labels.length),
     guidance: {
       scale: guidance,
+      schedule,
       channels: values.cfgChannels === "all" ? undefined : values.cfgChannels,
     },
   });
@@ -240,6 +244,7 @@ type Output = DiTSource & {
   readonly sampling: ReturnType<typeof chooseSampler>;
   /** Scale of the guidance. */
   readonly guidance: number;
+  readonly schedule: GuidanceSchedule;
   readonly clipDenoised: boolean;
   readonly labels: readonly number[];
   /** What is to be told about the weights. */
@@ -329,6 +334,7 @@ function describe(
 ): SampleRecord {
   const { path, step, config, found, guidance, clipDenoised, device, labels, classNames } = output;
   const { sampler, steps, eta, spacing } = output.sampling;
+  const { schedule } = output;
   return {
     decoder: found && { path: found.weights.path, pictures: found.pictures },
     weights: path,
@@ -341,6 +347,7 @@ function describe(
     spacing,
     clipDenoised,
     cfgScale: guidance,
+    cfgSchedule: schedule.kind === "constant" ? undefined : schedule,
     cfgChannels: values.cfgChannels,
     seed: values.seed,
     noise: values.noise,

@@ -15,6 +15,7 @@ import {
 import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
 import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { objectiveFlags, samplerFlags } from "./sampler_flags.ts";
+import { guidanceFlags, guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { tileFlags } from "../autoencoder_kl/encode_flags.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
@@ -71,6 +72,9 @@ export const sampleDitFlags = {
       number({ min: 0 }),
       "2 for models of pixels, 4 for latents",
     ),
+  }),
+  ...guidanceFlags,
+  ...group("Sampling:", {
     cfgChannels: flag(
       "--cfg-channels <all|n>",
       "channels that are guided; 3 gives the paper's tables",
@@ -116,6 +120,7 @@ export function parseSampleOptions(args: readonly string[]): Parsed<typeof sampl
 
 /** Refuses combinations of flags that contradict each other. */
 export function checkSampleOptions({ values, given }: Parsed<typeof sampleDitFlags>): void {
+  guidanceSchedule(values);
   if (given.has("eta") && values.sampler !== "ddim") {
     const other = values.sampler === undefined ? "" : `, not ${values.sampler}`;
     throw new UsageError(`--eta is for --sampler ddim${other}`);

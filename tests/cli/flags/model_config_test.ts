@@ -69,6 +69,12 @@ Deno.test("sample dit refuses what contradicts itself", () => {
   const cases: [string[], RegExp][] = [
     [["--eta", "0.5"], /^--eta is for --sampler ddim$/],
     [["--eta", "0.5", "--sampler", "heun"], /^--eta is for --sampler ddim, not heun$/],
+    [["--cfg-interval", "0,0.5"], /^--cfg-interval is for --cfg-schedule interval, not constant$/],
+    [
+      ["--cfg-schedule", "interval", "--cfg-power", "2"],
+      /^--cfg-power is for .* power-cosine, not/,
+    ],
+    [["--cfg-schedule", "interval", "--cfg-interval", "0.5,0.5"], /it takes two numbers between/],
     [["--noise", "n.safetensors", "--count", "4"], /^--noise fixes the number of pictures/],
     [["--sampler", "ddmp"], /did you mean ddpm\?/],
     [["--num-sampling-steps", "1001"], /nearest valid value is 1000$/],

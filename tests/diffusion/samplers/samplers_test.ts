@@ -74,6 +74,7 @@ for (const path of paths) {
     for (const name of weights.shapes.keys()) executable.buffer(name).write(weights.floats(name));
     executable.buffer("x").write(golden.floats("noise"));
     executable.buffer("labels").write(golden.integers("labels"));
+    if (about.cfgScale !== 1) executable.buffer("guidance").write(Float32Array.of(about.cfgScale));
     const size = elementCount(shape);
     const part = (name: string, step: number) =>
       golden.floats(name).subarray(step * size, (step + 1) * size);
