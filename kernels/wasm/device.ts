@@ -60,7 +60,7 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
   const threads = options.threads ?? navigator.hardwareConcurrency;
   const relaxed = !options.strictMath && supportsRelaxedSimd();
   const { lanes = "auto" } = options;
-  const choice = lanes === "auto" ? await fasterLanes() : { lanes, reason: "as asked for" };
+  const choice = lanes === "auto" ? fasterLanes() : { lanes, reason: "as asked for" };
   return new WasmDevice(threads, relaxed, choice, options);
 }
 

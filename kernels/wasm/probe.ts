@@ -11,7 +11,7 @@
 import type { VectorWidth } from "../device.ts";
 import { defineTile, tileColumns, tileRows } from "../ops/matmul/wasm_micro.ts";
 import { type Lanes, ModuleBuilder, vectorElements } from "./emit/assembler.ts";
-import { multiplyAdd, push } from "./emit/values.ts";
+import { call, multiplyAdd, push } from "./emit/values.ts";
 
 /** A number of lanes, and why. */
 export interface LanesChoice {
@@ -37,36 +37,48 @@ const optimizedGain = 2;
 const patience = { begun: 1000, before: 200 };
 
 /** Timings of V8's first code, and of optimised code, of which the best count. */
-const firstTimings = 10;
-const optimizedTimings = 50;
+const firstTimings = 5;
+const optimizedTimings = 10;
 
-const depth = 64;
-const tilesPerTiming = 10;
+/**
+ * Tiles of a timing of V8's first code, tiles after which V8 has begun to optimise it, and tiles of a
+ * timing while that goes on: some 10 microseconds, half a millisecond, and 50 microseconds.
+ */
+const tilesOf = { first: 5, warmUp: 300, optimized: 20 };
+
+/** Milliseconds between timings while V8 optimises. */
+const pause = 0.2;
+
+/** Steps of a tile: its operands lie in the first-level cache. */
+const depth = 128;
 
 /** A tile and its speed in multiply-adds per millisecond. */
 interface Tile {
-  /** Computes the tile a few times and returns its speed. */
-  time(): number;
+  /** Computes the tile some times and returns its speed. */
+  time(times: number): number;
   /** The speed of V8's first code. */
   readonly first: number;
   /** The best speed so far. */
   best: number;
 }
 
-let choice: Promise<LanesChoice> | undefined;
+let choice: LanesChoice | undefined;
 
-/** Chooses by timing, once a process. It takes some 20 ms: V8 optimises what has run for a while. */
-export function fasterLanes(): Promise<LanesChoice> {
+/** Chooses by timing, once a process: some 5 ms, most of them V8's to optimise the two tiles. */
+export function fasterLanes(): LanesChoice {
   return choice ??= timeTiles();
 }
 
-async function timeTiles(): Promise<LanesChoice> {
-  const tiles = await Promise.all(([4, 8] as const).map(prepareTile));
+function timeTiles(): LanesChoice {
+  const tiles = ([4, 8] as const).map(prepareTile);
+  const nothing = new Int32Array(new SharedArrayBuffer(4));
   const start = performance.now();
   for (let timings = 0; timings < optimizedTimings;) {
-    for (const tile of tiles) tile.best = Math.max(tile.best, tile.time());
+    for (const tile of tiles) tile.best = Math.max(tile.best, tile.time(tilesOf.optimized));
     const optimized = tiles.filter(({ first, best }) => best > optimizedGain * first).length;
     if (optimized === tiles.length) timings++;
+    // The processor is left to V8's threads, which may have none to themselves.
+    else Atomics.wait(nothing, 0, 0, pause);
     if (performance.now() - start > patience[optimized > 0 ? "begun" : "before"]) break;
   }
   const [narrow, wide] = tiles;
@@ -89,24 +101,33 @@ export function supportsRelaxedSimd(): boolean {
   return WebAssembly.validate(probe.bytes());
 }
 
-/** Compiles the largest tile. */
-async function prepareTile(lanes: Lanes): Promise<Tile> {
+/** Compiles the largest tile, with a loop of single steps: the less code, the sooner optimised. */
+function prepareTile(lanes: Lanes): Tile {
   const relaxed = supportsRelaxedSimd();
   const module = new ModuleBuilder({ relaxed, lanes });
   const [rows, columns] = [tileRows(relaxed), tileColumns(lanes)];
-  const { name } = defineTile(module, rows, columns / vectorElements, vectorElements, {
+  const tile = defineTile(module, rows, columns / vectorElements, vectorElements, {
     lastLanes: 0,
+    unroll: 1,
+  });
+  const repeat = module.function("repeat", ["i32"], []);
+  const [times] = repeat.parameters;
+  const [a, b, c] = [0, 8192, 16384];
+  repeat.repeat(times, () => {
+    call(repeat, tile, a, 4 * depth, b, c, 4 * columns, depth, 0);
   });
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  const { instance } = await WebAssembly.instantiate(module.bytes(), { env: { memory } });
-  const compute = instance.exports[name] as (...parameters: number[]) => void;
-  const time = (): number => {
+  const compiled = new WebAssembly.Module(module.bytes());
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  const compute = exports.repeat as (times: number) => void;
+  const time = (times: number): number => {
     const start = performance.now();
-    for (let i = 0; i < tilesPerTiming; i++) {
-      compute(0, 4 * depth, 8192, 16384, 4 * columns, depth, 0);
-    }
-    return tilesPerTiming * rows * columns * depth / (performance.now() - start);
+    compute(times);
+    return times * rows * columns * depth / (performance.now() - start);
   };
-  const first = Math.max(...Array.from({ length: firstTimings }, time));
+  // V8 compiles at the first call.
+  compute(1);
+  const first = Math.max(...Array.from({ length: firstTimings }, () => time(tilesOf.first)));
+  compute(tilesOf.warmUp);
   return { time, first, best: first };
 }

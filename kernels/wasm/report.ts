@@ -20,8 +20,8 @@ export interface WasmFeatures {
 }
 
 /** Tries what WebAssembly can do. */
-export async function report(): Promise<DeviceReport> {
-  const features = await findFeatures();
+export function report(): DeviceReport {
+  const features = findFeatures();
   const lines = [describeFeatures(features), describeVectors(features.vectors)];
   return { devices: [lines], facts: features };
 }
@@ -48,7 +48,7 @@ function validates(code: readonly number[]): boolean {
   );
 }
 
-async function findFeatures(): Promise<WasmFeatures> {
+function findFeatures(): WasmFeatures {
   const vector = [0x41, 0, 0xfd, 0x11]; // i32.const 0, i32x4.splat
   const relaxedMultiplyAdd = [0xfd, 0x85, 0x02];
   return {
@@ -56,6 +56,6 @@ async function findFeatures(): Promise<WasmFeatures> {
     simd: validates(vector),
     relaxedSimd: validates([...vector, ...vector, ...vector, ...relaxedMultiplyAdd]),
     sharedMemory: typeof SharedArrayBuffer === "function",
-    vectors: vectorWidth(await fasterLanes()),
+    vectors: vectorWidth(fasterLanes()),
   };
 }

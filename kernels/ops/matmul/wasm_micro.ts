@@ -75,6 +75,8 @@ export interface TileSource {
   readonly lastLanes: number;
   /** How the depth of a packed b is walked where it is not one run of neighbours. */
   readonly runs?: DepthRuns;
+  /** Steps of the depth that are written out in a row: 8 unless told otherwise. */
+  readonly unroll?: number;
 }
 
 /**
@@ -122,7 +124,8 @@ export function storeRunsTable(f: FunctionBuilder, table: Local, runs: RunLoops)
   numbers.forEach((number, i) => storeInteger(f, table, 4 * i, number));
 }
 
-function sourceName({ rowBytes, runs }: TileSource): string {
+function sourceName({ rowBytes, runs, unroll }: TileSource): string {
+  if (unroll) return `unrolled_${unroll}`;
   if (runs) return `runs${runs.listed ? "_listed" : ""}_${runs.panelStep}`;
   return rowBytes === undefined ? "packed" : `direct${rowBytes}`;
 }
@@ -222,11 +225,12 @@ class Tile {
   }
 
   #run(depth: Local): void {
-    const { f } = this;
+    const { f, source: { unroll = depthUnroll } } = this;
     f.withLocals(["i32"], (counter) => {
-      assign(f, counter, integer.divide(depth, depthUnroll));
-      f.repeat(counter, () => this.#steps(depthUnroll));
-      assign(f, counter, integer.remainder(depth, depthUnroll));
+      assign(f, counter, integer.divide(depth, unroll));
+      f.repeat(counter, () => this.#steps(unroll));
+      if (unroll === 1) return;
+      assign(f, counter, integer.remainder(depth, unroll));
       f.repeat(counter, () => this.#steps(1));
     });
   }
