@@ -225,6 +225,8 @@ const figures: readonly Figure[] = [
   race("DiT-S/4 training step, batch 8", 7, against(1.3), model("DiT-S/4", "train", 8)),
   race("DiT-B/4 forward, batch 4", 5, against(1.3), model("DiT-B/4", "forward", 4), 1),
   race("DiT-B/4 training step, batch 4", 8, against(1.1), model("DiT-B/4", "train", 4), 1),
+  race("WALT-S forward, batch 2", 6, against(1.1), model("WALT-S", "forward", 2), 1),
+  race("WALT-S training step, batch 2", 9, against(1), model("WALT-S", "train", 2), 1),
   race(
     "NaViT-B/16, mixed pictures, packed against padded",
     6,

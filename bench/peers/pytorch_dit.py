@@ -1,4 +1,4 @@
-"""Times DiT in PyTorch on the CPU, one JSON request a line on stdin, one JSON answer a line out.
+"""Times models in PyTorch on the CPU, one JSON request a line on stdin, one JSON answer a line out.
 
     {"op": "forward", "model": "DiT-S/8", "batch": 8, "threads": 2}   -> {"milliseconds": 61.2}
     {"op": "train",   "model": "DiT-S/8", "batch": 8, "threads": 2}   -> {"milliseconds": 190.5}
@@ -12,7 +12,7 @@
 Each answer is the wall time of one execution; models stay alive and the first request for a shape
 runs a few untimed executions first. A request that fails is answered with {"error": "..."}.
 
-The model is the reference of tests/fixtures with PyTorch's own attention kernel, in float32, at
+The models are the references of tests/fixtures with PyTorch's own attention kernel, in float32; DiT's at
 256-pixel latents (32x32x4, 1000 classes). A forward runs without gradients. A training step is
 forward, mean squared error against a fixed target over all output channels, backward, and AdamW
 (the fused kernel where PyTorch has it). With `--channels-last` layers keep their channels last.
@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "fixtures
 from dit_reference import DiT, DiTConfig  # noqa: E402
 from pytorch_layers import make_attention, make_layer  # noqa: E402
 from pytorch_navit import make_pictures  # noqa: E402
+import pytorch_walt  # noqa: E402
 
 WARM_UP = 3
 
@@ -99,6 +100,8 @@ def make_job(request: dict) -> Callable[[], None]:
     op = request["op"]
     model, batch = request.get("model", "DiT-S/8"), int(request.get("batch", 8))
     gradient = request.get("pass") == "gradient"
+    if model in pytorch_walt.SIZES:
+        return {"forward": pytorch_walt.make_forward, "train": pytorch_walt.make_train}[op](model, batch)
     if op == "forward":
         return make_forward(model, batch)
     if op == "train":

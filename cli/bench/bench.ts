@@ -26,6 +26,7 @@ import {
   type TimingValues,
   writeReport,
 } from "./sweep.ts";
+import { windowsCommand } from "./windows.ts";
 import { UsageError } from "../terminal/errors.ts";
 import { alias, define, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
 import { profileFlags } from "../flags/options.ts";
@@ -44,6 +45,7 @@ export function command(io: Io): Command {
     .addCommand(attentionCommand(io))
     .addCommand(convolutionCommand(io))
     .addCommand(productCommand(io))
+    .addCommand(windowsCommand(io))
     .addCommand(aspectCommand(io));
 }
 

@@ -12,12 +12,10 @@ import {
 } from "../../bench/aspect_study.ts";
 import { renderReport } from "../../bench/runner/report.ts";
 import { accuracyComputeChart } from "../../evaluation/charts/accuracy_compute.ts";
-import { writeBytesAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
-import { svgToPng } from "../../formats/pictures/bitmap.ts";
 import { describeMachine } from "../../base/machine.ts";
-import { renderChart } from "../../formats/plots/render.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
 import type { AspectOptions } from "./aspect_flags.ts";
+import { writeChart } from "../terminal/charts.ts";
 import { UsageError } from "../terminal/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { watchSignals } from "../terminal/signals.ts";
@@ -81,9 +79,7 @@ export async function runAspect(
       const subtitle = `${titleOf(values)} on ${pictures.length} pictures, ` +
         `${test.length} for testing at ${tokens} tokens`;
       const compute = "training multiply-adds (10^12)";
-      const svg = await renderChart(accuracyComputeChart(runs, { subtitle, compute }));
-      if (values.out.endsWith(".svg")) await writeTextAtomically(values.out, svg);
-      else await writeBytesAtomically(values.out, await svgToPng(svg));
+      await writeChart(values.out, accuracyComputeChart(runs, { subtitle, compute }));
     }
     const report = {
       machine: await describeMachine(versions()),

@@ -64,7 +64,7 @@ export function configForClips(
  * The paper's windows: whole frames, and all frames of a quarter of their area; pictures have no windows
  * that span time. What is no whole number is left for the check to tell.
  */
-function usualWindows(
+export function usualWindows(
   config: WaltConfig,
 ): Pick<WaltConfig, "spatialWindow" | "spatioTemporalWindow"> {
   const [frames, rows, columns] = gridOf(config).map(Math.floor);
