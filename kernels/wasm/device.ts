@@ -56,12 +56,14 @@ function processorName(): string {
  *
  * @throws RangeError when the number of threads is not at least 1.
  */
-export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
-  const threads = options.threads ?? navigator.hardwareConcurrency;
-  const relaxed = !options.strictMath && supportsRelaxedSimd();
-  const { lanes = "auto" } = options;
-  const choice = lanes === "auto" ? fasterLanes() : { lanes, reason: "as asked for" };
-  return new WasmDevice(threads, relaxed, choice, options);
+export function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
+  return Promise.try(() => {
+    const threads = options.threads ?? navigator.hardwareConcurrency;
+    const relaxed = !options.strictMath && supportsRelaxedSimd();
+    const { lanes = "auto" } = options;
+    const choice = lanes === "auto" ? fasterLanes() : { lanes, reason: "as asked for" };
+    return new WasmDevice(threads, relaxed, choice, options);
+  });
 }
 
 /** The CPU as a device; made by {@link createWasmDevice}. */
