@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { InputError } from "../../base/errors.ts";
 import { describeNonFinite } from "../../base/finite.ts";
+import { hashOfWeights } from "../../evaluation/features/weights_hash.ts";
 import type { TensorReader } from "../../formats/tensors/safetensors.ts";
 import { openWeights } from "../../formats/weights.ts";
 import { convolution } from "../../kernels/ops/convolution/op.ts";
@@ -116,17 +116,15 @@ export async function readInception(path: string): Promise<InceptionWeights> {
   if (unknown !== undefined) {
     throw new InputError(`${path}: the network has no tensor ${unknown}`);
   }
-  const hash = createHash("sha256");
   const tensors = new Map<string, Float32Array>();
-  for (const name of [...layers.read].sort()) {
+  for (const name of layers.read) {
     const values = file.readFloat32(name);
     const problem = describeNonFinite(name, values);
     if (problem !== undefined) throw new InputError(`${path}: ${problem}`);
-    hash.update(name).update(values);
     tensors.set(name, values);
   }
   file.checkContents();
-  return { path, hash: hash.digest("hex"), values: fold(tensors), shapes };
+  return { path, hash: hashOfWeights(tensors), values: fold(tensors), shapes };
 }
 
 /** Whether a file of weights looks like this network's. */
