@@ -1,5 +1,6 @@
 /**
- * Linear systems with a symmetric positive definite matrix, by Cholesky's factorisation.
+ * Cholesky's factorisation: linear systems with a symmetric positive definite matrix, and roots of those
+ * that are positive semidefinite.
  *
  * @module
  */
@@ -37,6 +38,38 @@ export function solvePositiveDefinite(
   }
 }
 
+/**
+ * A root of a symmetric positive semidefinite matrix: R with R Rᵀ = A but for rounding, of as few columns
+ * as A has rank. In each step the largest pivot that is left comes next (Higham, "Analysis of the Cholesky
+ * Decomposition of a Semi-definite Matrix", 1990), until it is rounding.
+ *
+ * @param matrix (n, n) row-major
+ * @returns the columns of R, (n) each
+ *
+ * @example
+ * ```ts
+ * import { semidefiniteRoot } from "./cholesky.ts";
+ *
+ * semidefiniteRoot(Float64Array.of(4, 2, 2, 1), 2); // one column: 2, 1
+ * ```
+ */
+export function semidefiniteRoot(matrix: Float64Array, n: number): Float64Array[] {
+  const left = Float64Array.from({ length: n }, (_, row) => matrix[row * n + row]);
+  const least = n * Number.EPSILON * left.reduce((a, b) => Math.max(a, b), 0);
+  const columns: Float64Array[] = [];
+  while (columns.length < n) {
+    const pivot = left.reduce((best, value, row) => value > left[best] ? row : best, 0);
+    if (!(left[pivot] > least)) break;
+    const column = matrix.slice(pivot * n, (pivot + 1) * n);
+    for (const earlier of columns) subtractRow(column, n, 0, 0, earlier[pivot], earlier);
+    divideRow(column, n, 0, Math.sqrt(column[pivot]));
+    column.forEach((value, row) => left[row] -= value * value);
+    left[pivot] = 0;
+    columns.push(column);
+  }
+  return columns;
+}
+
 /** Replaces the lower triangle by the factor, row by row, so that the inner loop reads in order. */
 function factorize(matrix: Float64Array, n: number): void {
   for (let row = 0; row < n; row++) {
@@ -54,16 +87,17 @@ function factorize(matrix: Float64Array, n: number): void {
   }
 }
 
-/** Row `target` less `factor` times row `source`. */
+/** Row `target` less `factor` times row `source`, of the same values unless told. */
 function subtractRow(
   values: Float64Array,
   columns: number,
   target: number,
   source: number,
   factor: number,
+  from: Float64Array = values,
 ): void {
   for (let column = 0; column < columns; column++) {
-    values[target * columns + column] -= factor * values[source * columns + column];
+    values[target * columns + column] -= factor * from[source * columns + column];
   }
 }
 

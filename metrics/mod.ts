@@ -64,6 +64,6 @@ export {
 } from "./features/feature_matrix.ts";
 export { type Gaussian, GaussianEstimate, gaussianOf } from "./features/gaussian.ts";
 export { frechetDistance } from "./features/frechet.ts";
-export { inceptionScore } from "./features/inception_score.ts";
+export { inceptionScore, InceptionScoreEstimate } from "./features/inception_score.ts";
 export { kernelDistance, type KernelDistanceOptions } from "./features/kernel_distance.ts";
 export { type PrecisionRecall, precisionRecall } from "./features/manifolds.ts";

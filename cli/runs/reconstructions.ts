@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { evenIndices } from "../../data/order/spread.ts";
 import { resolve } from "@std/path";
 import type { ImageDataset } from "../../data/dataset.ts";
 import { MissingPartError } from "../../data/open.ts";
@@ -115,7 +116,7 @@ export async function runReconstructions(
   codec: EvaluatedCodec,
 ): Promise<void> {
   const { data } = evaluated;
-  const indices = spread(data.length, values.count);
+  const indices = evenIndices(data.length, values.count);
   const { device, reason } = await selectDevice(values);
   const progress = new Progress(io, {
     noun: nounOf(data),
@@ -145,12 +146,6 @@ export async function runReconstructions(
     progress.end();
     device.close();
   }
-}
-
-/** Numbers of at most `count` samples, spread evenly over a set. */
-function spread(length: number, count: number): number[] {
-  const taken = Math.min(length, count);
-  return Array.from({ length: taken }, (_, index) => Math.floor(index * length / taken));
 }
 
 /** Writes the measures, and the sheet if it is asked for. */

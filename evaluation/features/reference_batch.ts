@@ -2,6 +2,7 @@
  * Reference batches as ADM's evaluator reads them (Dhariwal and Nichol, "Diffusion Models Beat GANs on
  * Image Synthesis", 2021): an npz archive with pictures `arr_0` (n, height, width, channels) of bytes,
  * mean `mu` and covariance `sigma` of their pooled features, `mu_s` and `sigma_s` of their spatial ones.
+ * Batches of this tool say whose features they are.
  *
  * @module
  */
@@ -16,6 +17,8 @@ export interface ReferenceStatistics {
   readonly pooled?: Gaussian;
   /** Of spatial features. */
   readonly spatial?: Gaussian;
+  /** SHA-256 of the weights of the extractor; ADM's batches, all of FID's network, do not say it. */
+  readonly extractor?: string;
 }
 
 /** Pictures of a batch, in order. */
@@ -39,7 +42,25 @@ export async function readReferenceStatistics(path: string): Promise<ReferenceSt
   return {
     pooled: await readGaussian(file, arrays.pooled),
     spatial: await readGaussian(file, arrays.spatial),
+    extractor: await readExtractor(file),
   };
+}
+
+/** Name of the array that holds the hash of the extractor, in hexadecimal as bytes. */
+const extractorArray = "extractor";
+
+/** Length of a SHA-256 in hexadecimal. */
+const hashLength = 64;
+
+async function readExtractor(file: NpzFile): Promise<string | undefined> {
+  if (!file.names.includes(extractorArray)) return undefined;
+  const { type, shape } = await file.info(extractorArray);
+  if (type !== "U8" || shape.length !== 1 || shape[0] !== hashLength) {
+    throw new InputError(
+      `${file.path}: ${extractorArray} is no hash of ${hashLength} characters as bytes`,
+    );
+  }
+  return new TextDecoder().decode((await file.read(extractorArray)).data as Uint8Array);
 }
 
 async function readGaussian(
@@ -87,6 +108,10 @@ export async function writeReferenceBatch(
     for (const kind of ["pooled", "spatial"] as const) {
       const gaussian = found[kind];
       if (gaussian) yield* gaussianArrays(arrays[kind], gaussian);
+    }
+    if (found.extractor !== undefined) {
+      const chunks = [new TextEncoder().encode(found.extractor)];
+      yield { name: extractorArray, type: "U8", shape: [hashLength], chunks };
     }
   }
   return await writeNpz(path, contents());

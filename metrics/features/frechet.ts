@@ -8,14 +8,15 @@
  * @module
  */
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { semidefiniteRoot } from "../cholesky.ts";
 import type { Gaussian } from "./gaussian.ts";
 
 /**
  * The squared Frechet distance, at least 0.
  *
- * C₁ C₂ has the eigenvalues of Rᵀ C₂ R, where C₁ = R Rᵀ. That is symmetric, so that they are real and
- * found to the last digits, also where both covariances come from fewer samples than there are features
- * and have no inverse: then R has as many columns as C₁ has eigenvalues that differ from 0.
+ * C₁ C₂ has the eigenvalues of a symmetric matrix, Rᵀ S (Rᵀ S)ᵀ for C₁ = R Rᵀ and C₂ = S Sᵀ, so that they
+ * are real and at least 0. A covariance of fewer samples than features has no inverse, but a root with as
+ * few columns as there are samples: then the matrix is small and nothing in it is 0 but for rounding.
  *
  * @throws RangeError when the distributions are not of the same number of features
  *
@@ -49,30 +50,13 @@ function trace(matrix: Float64Array, size: number): number {
   return sum;
 }
 
-/** tr((A B)^½). */
+/** tr((A B)^½): the sum of the singular values of Rᵀ S, for A = R Rᵀ and B = S Sᵀ. */
 function traceOfRoot(a: Float64Array, b: Float64Array, size: number): number {
-  const root = rootOf(asMatrix(a, size));
-  if (root.columns === 0) return 0;
-  const product = root.transpose().mmul(asMatrix(b, size).mmul(root));
-  const { realEigenvalues } = new EigenvalueDecomposition(product, { assumeSymmetric: true });
+  const [few, many] = [a, b].map((matrix) => semidefiniteRoot(matrix, size))
+    .sort((one, other) => one.length - other.length);
+  if (few.length === 0) return 0;
+  const mixed = new Matrix(few).mmul(new Matrix(many).transpose());
+  const gram = mixed.mmul(mixed.transpose());
+  const { realEigenvalues } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
   return realEigenvalues.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
-}
-
-/** R of a positive semidefinite matrix R Rᵀ, without columns that are 0 but for rounding. */
-function rootOf(matrix: Matrix): Matrix {
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(matrix, {
-    assumeSymmetric: true,
-  });
-  const least = matrix.rows * Number.EPSILON * Math.max(...realEigenvalues);
-  const kept = realEigenvalues.flatMap((value, index) => value > least ? [index] : []);
-  const vectors = eigenvectorMatrix.subMatrixColumn(kept);
-  return vectors.mulRowVector(kept.map((index) => Math.sqrt(realEigenvalues[index])));
-}
-
-function asMatrix(values: Float64Array, size: number): Matrix {
-  const rows = Array.from(
-    { length: size },
-    (_, row) => values.subarray(row * size, (row + 1) * size),
-  );
-  return new Matrix(rows);
 }

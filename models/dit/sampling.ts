@@ -42,6 +42,8 @@ export interface DiTSource {
   readonly latents?: LatentSettings;
   /** What it was trained to predict; the noise when absent. */
   readonly objective?: Objective;
+  /** The data that it was trained on, if known. */
+  readonly dataPath?: string;
 }
 
 /**
@@ -76,6 +78,7 @@ export async function findDiT(
     step: manifest.step,
     latents: manifest.run.latents,
     objective: manifest.run.objective,
+    dataPath: manifest.dataPath,
   };
 }
 

@@ -6,6 +6,7 @@
 import type { DiTConfig } from "../../../models/dit/model.ts";
 import { demoFlags } from "../../commands/demo_flags.ts";
 import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
+import { evalDitFlags } from "./eval_flags.ts";
 import { ditFields } from "./model_flags.ts";
 import { checkSampleOptions, sampleDitFlags } from "./sample_flags.ts";
 import { trainDitFlags } from "./train_flags.ts";
@@ -54,6 +55,30 @@ const sample: FamilyCommand<typeof sampleDitFlags> = {
   },
 };
 
+const evaluation: FamilyCommand<typeof evalDitFlags> = {
+  summary: "how near the pictures of a diffusion transformer are to real ones",
+  description: "Draw pictures and compare them with real ones by features of a network: Frechet " +
+    "distances, a classifier's score, precision and recall, kernel distance. With FID's Inception " +
+    "weights these are FID, sFID, Inception Score and KID; with a NaViT they are called after it.",
+  flags: evalDitFlags,
+  examples: [
+    [
+      "tessera eval dit --ckpt results/001-DiT-XS-4 --features results/000-NaViT-XS-4",
+      "against the pictures of the run, by a small classifier of your own",
+    ],
+    [
+      "tessera eval dit --ckpt DiT-XL-2-256x256.pt --config DiT-XL/2 --vae sd-vae --count 50_000 " +
+      "--cfg-scale 1.5 --data-path VIRTUAL_imagenet256_labeled.npz " +
+      "--features pt_inception-2015-12-05-6726825d.pth",
+      "the paper's table",
+    ],
+  ],
+  run: async (io, parsed) => {
+    const { runEvalDit } = await import("./eval.ts");
+    await runEvalDit(io, parsed);
+  },
+};
+
 const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
   summary: "train, sample and compare devices, in about three minutes",
   description: "Train a small diffusion transformer on real pictures, draw pictures from it and " +
@@ -82,5 +107,6 @@ export const ditCommands: FamilyCommands<DiTConfig> = {
   },
   train,
   sample,
+  eval: evaluation,
   demo,
 };

@@ -153,7 +153,7 @@ function previewHint(
 }
 
 /** Compiles the sampler that the flags ask for. */
-async function createProgram(
+export async function createProgram(
   device: Device,
   values: SampleDitOptions,
   { labels, config, sampling, guidance, schedule, clipDenoised }: Output,
@@ -172,7 +172,7 @@ async function createProgram(
 }
 
 /** The weights that the flags mean. */
-async function findSource(
+export async function findSource(
   { ckpt, config, weights, objective }: SampleDitOptions,
 ): Promise<DiTSource> {
   const path = ckpt ?? assetPath(shippedCheckpoint);
@@ -197,7 +197,7 @@ async function findSource(
 }
 
 /** The classes of a model. */
-const classesOf = ({ config: { classes }, classNames }: DiTSource): ModelClasses => ({
+export const classesOf = ({ config: { classes }, classNames }: DiTSource): ModelClasses => ({
   classes,
   classNames,
 });
@@ -211,10 +211,10 @@ async function openNoise(
   return await NoiseFile.open(noise, [channels, inputSize, inputSize], "picture");
 }
 
-const isPicture = ({ channels }: PictureModel): boolean => channels === 1 || channels === 3;
+export const isPicture = ({ channels }: PictureModel): boolean => channels === 1 || channels === 3;
 
 /** The autoencoder of a model of latents; undefined for one of pictures. */
-async function decoderOf(
+export async function decoderOf(
   { config, latents: settings }: DiTSource,
   { vae }: SampleDitOptions,
 ): Promise<FoundDecoder | undefined> {
@@ -236,7 +236,7 @@ function checkOutput(pictures: PictureModel, { saveLatents, npz }: SampleDitOpti
 }
 
 /** What is written about pictures besides the flags. */
-type Output = DiTSource & {
+export type Output = DiTSource & {
   /** The autoencoder of a model of latents. */
   readonly found: FoundDecoder | undefined;
   /** What pictures are like. */

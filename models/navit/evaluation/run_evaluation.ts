@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { evenIndices } from "../../../data/order/spread.ts";
 import type { PictureSet } from "../../../data/picture_set.ts";
 import type { SkipReport } from "../../../data/pictures/skip_report.ts";
 import type { Device } from "../../../kernels/device.ts";
@@ -49,7 +50,8 @@ export function runEvaluator(
 /** At most so many pictures of a set, at equal distances: sets are ordered by class. */
 function spread(set: PictureSet, most: number): PictureSet {
   if (set.length <= most) return set;
-  const at = (index: number) => Math.floor(index * set.length / most);
+  const indices = evenIndices(set.length, most);
+  const at = (index: number) => indices[index];
   return {
     name: set.name,
     length: most,

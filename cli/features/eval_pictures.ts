@@ -1,0 +1,45 @@
+/**
+ * `tessera eval pictures`: from flags to measures.
+ *
+ * @module
+ */
+import { openPictureStream } from "../../data/picture_stream.ts";
+import { selectDevice } from "../../kernels/select_device.ts";
+import type { Values } from "../flags/flags.ts";
+import { opened, placeOf } from "../runs/prepare.ts";
+import type { Io } from "../terminal/io.ts";
+import { watchSignals } from "../terminal/signals.ts";
+import { ditTraining } from "../families/dit/train.ts";
+import { comparePictures } from "./compare.ts";
+import type { evalPicturesFlags } from "./eval_pictures_flags.ts";
+import { openExtractor } from "./extractor.ts";
+
+/** Measures pictures against others. */
+export async function runEvalPictures(
+  io: Io,
+  values: Values<typeof evalPicturesFlags>,
+  pictures: string,
+  reference: string,
+): Promise<void> {
+  const { count, imageSize, split } = values;
+  const { device, reason } = await selectDevice(values);
+  try {
+    using extractor = await openExtractor(device, values.features, values.featureBatch);
+    if (!values.quiet) {
+      io.tell(`device: ${device.kind.name}, ${device.description} (${reason})`);
+      io.tell(`features: ${extractor.description.path}`);
+    }
+    using watch = watchSignals(io, "stopping");
+    const stream = await opened(
+      io,
+      values.quiet,
+      (events) =>
+        openPictureStream(placeOf(ditTraining, pictures), { count, imageSize, split, ...events }),
+    );
+    const real = { path: placeOf(ditTraining, reference), imageSize, split };
+    const generated = { samples: pictures, count: stream.count, pictures: stream.pictures() };
+    await comparePictures(io, values, extractor, real, generated, watch.signal);
+  } finally {
+    device.close();
+  }
+}

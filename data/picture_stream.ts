@@ -1,0 +1,107 @@
+/**
+ * Pictures one after the other, in memory that does not grow with their number: those of a data set,
+ * of a flat folder, or of an npz archive of any size.
+ *
+ * @module
+ */
+import { dirname } from "@std/path";
+import { InputError } from "../base/errors.ts";
+import { NpzFile } from "../formats/tensors/npz.ts";
+import { openPictureSet, type OpenPictureSetOptions } from "./open.ts";
+import { evenIndices } from "./order/spread.ts";
+import type { PictureSet } from "./picture_set.ts";
+import { centerCrop, type Picture } from "./pictures/picture.ts";
+
+/** Pictures that can be gone through once or several times. */
+export interface PictureStream {
+  /** Short name for messages and reports. */
+  readonly name: string;
+  /** How many. */
+  readonly count: number;
+  /** The pictures in order. @throws InputError when one turns out to be damaged */
+  pictures(): AsyncIterable<Picture>;
+}
+
+/** Which pictures, and how. */
+export interface PictureStreamOptions
+  extends Pick<OpenPictureSetOptions, "split" | "warn" | "watch"> {
+  /** Most pictures, at equal distances where there are more. */
+  readonly count: number;
+  /** Side in pixels to which they are cropped as in ADM; as they are unless told. */
+  readonly imageSize?: number;
+}
+
+/**
+ * Opens pictures.
+ *
+ * @throws InputError when the path leads to nothing that is known
+ */
+export async function openPictureStream(
+  path: string,
+  options: PictureStreamOptions,
+): Promise<PictureStream> {
+  const stream = path.endsWith(".npz")
+    ? await openArchive(path, options.count)
+    : await openSet(path, options);
+  const { imageSize } = options;
+  if (imageSize === undefined) return stream;
+  return {
+    ...stream,
+    async *pictures() {
+      for await (const picture of stream.pictures()) yield centerCrop(picture, imageSize, path);
+    },
+  };
+}
+
+async function openSet(path: string, options: PictureStreamOptions): Promise<PictureStream> {
+  const set = await openPictureSet(path, options);
+  const indices = evenIndices(set.length, Infinity).filter((index) => !isGrid(set, index));
+  const chosen = evenIndices(indices.length, options.count).map((place) => indices[place]);
+  return {
+    name: set.name,
+    count: chosen.length,
+    async *pictures() {
+      for (const index of chosen) yield await set.decode(index);
+    },
+  };
+}
+
+/** Whether a picture is the grid that `sample` writes among its pictures. */
+function isGrid(set: PictureSet, index: number): boolean {
+  const source = set.source(index);
+  return typeof source === "string" && /[\\/]grid\.png$/.test(source) && hasRecord(source);
+}
+
+/** Whether there is a record of samples beside a picture. */
+function hasRecord(path: string): boolean {
+  try {
+    return Deno.statSync(`${dirname(path)}/samples.json`).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The pictures `arr_0` of an archive. */
+async function openArchive(path: string, most: number): Promise<PictureStream> {
+  using file = await NpzFile.open(path);
+  const { shape, type } = await file.info("arr_0");
+  const [length, height, width, channels] = shape;
+  if (type !== "U8" || shape.length !== 4 || (channels !== 1 && channels !== 3)) {
+    throw new InputError(
+      `${path}: arr_0 is not (pictures, height, width, channels) of uint8 with 1 or 3 channels`,
+    );
+  }
+  const chosen = evenIndices(length, most);
+  return {
+    name: path,
+    count: chosen.length,
+    async *pictures() {
+      using archive = await NpzFile.open(path);
+      const wanted = new Set(chosen);
+      let index = 0;
+      for await (const { data } of archive.rows("arr_0", 1)) {
+        if (wanted.has(index++)) yield { height, width, channels, data: data as Uint8Array };
+      }
+    },
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * From samples that come one after the other to what is kept of their features.
+ *
+ * @module
+ */
+import { NonFiniteFeatureError } from "../../metrics/features/feature_matrix.ts";
+import type { FeatureExtractor } from "./extractor.ts";
+import { FeatureSummary } from "./summary.ts";
+
+/** Called behind every batch with the samples that are done. */
+export type CollectProgress = (done: number) => void;
+
+/**
+ * Features of samples, in batches of the extractor.
+ *
+ * @param signal asks to stop between two batches
+ * @throws NonFiniteFeatureError naming the extractor, when it puts out what is no number
+ */
+export async function collectFeatures<Sample>(
+  extractor: FeatureExtractor<Sample>,
+  samples: Iterable<Sample> | AsyncIterable<Sample>,
+  progress?: CollectProgress,
+  signal?: AbortSignal,
+): Promise<FeatureSummary> {
+  const summary = new FeatureSummary();
+  let batch: Sample[] = [];
+  const take = async (): Promise<void> => {
+    if (batch.length === 0) return;
+    await extractBatch(extractor, batch, summary);
+    batch = [];
+    progress?.(summary.count);
+    // Signals are heard between batches.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    signal?.throwIfAborted();
+  };
+  for await (const sample of samples) {
+    batch.push(sample);
+    if (batch.length === extractor.batch) await take();
+  }
+  await take();
+  return summary;
+}
+
+async function extractBatch<Sample>(
+  extractor: FeatureExtractor<Sample>,
+  batch: readonly Sample[],
+  summary: FeatureSummary,
+): Promise<void> {
+  try {
+    summary.add(await extractor.extract(batch));
+  } catch (error) {
+    if (!(error instanceof NonFiniteFeatureError)) throw error;
+    const first = `samples ${summary.count} to ${summary.count + batch.length - 1}`;
+    throw new NonFiniteFeatureError(`${extractor.description.path}: ${first}: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
