@@ -12,7 +12,7 @@ import type { HostArray } from "../kernels/shape.ts";
 import type { Tensor } from "../kernels/tensor.ts";
 import type { FamilyConfig } from "../nn/config.ts";
 import type { ParameterSpecification, WeightType } from "../nn/parameters.ts";
-import type { MatchOptions } from "../nn/weights_file.ts";
+import type { MatchOptions, OtherForm } from "../nn/weights_file.ts";
 import type { RunFamily, RunSchemas } from "../training/checkpoints/families.ts";
 import type { CommonSettings } from "../training/checkpoints/settings.ts";
 import type { StepGraphs } from "../training/step/step_graphs.ts";
@@ -121,6 +121,8 @@ export interface Family<
   parameters(config: Config): ParameterSpecification[];
   /** Says what weights are that do not fit a model; absent where their names and shapes tell nothing. */
   explainMisfit?(config: Config): MatchOptions["explain"];
+  /** Another form of weights that a run may start from; undefined where a model has none. */
+  otherForm?(config: Config): OtherForm | undefined;
   /**
    * The sample that a model is counted and timed on; what is not asked for has its usual value.
    * Undefined where the model takes any number of tokens and no side is given that tells it.

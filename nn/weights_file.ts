@@ -37,6 +37,16 @@ export interface OtherClasses {
   readonly wanted: number;
 }
 
+/** Another form that weights may have, of which those of a model are made. */
+export interface OtherForm {
+  /** The parameters in that form, under the names that the model has. */
+  readonly specifications: readonly ParameterSpecification[];
+  /** A parameter of the model, made of the one of the same name. */
+  convert(name: string, values: Float32Array): Float32Array;
+  /** Says what is made of what. */
+  readonly note: string;
+}
+
 /** How weights that are not a model's are looked at. */
 export interface MatchOptions {
   /** Accepts parameters that the file has for another number of classes. */

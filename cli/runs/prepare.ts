@@ -199,8 +199,10 @@ async function startOf<Config extends FamilyConfig>(
   config: Config,
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
   if (initFrom === undefined) return { start: { from: "seed" }, notes: [] };
-  const { parameters, explainMisfit } = family;
-  return await startFromWeights(initFrom, parameters(config), explainMisfit?.(config));
+  return await startFromWeights(initFrom, family.parameters(config), {
+    explain: family.explainMisfit?.(config),
+    otherForm: family.otherForm?.(config),
+  });
 }
 
 /** The run that `--resume` goes on with, or the new one that `--fork` makes of a checkpoint. */

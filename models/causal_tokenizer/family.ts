@@ -7,6 +7,7 @@ import type { TrainedFamily } from "../family.ts";
 import { readCausalTokenizerCase } from "./case.ts";
 import { checkCausalTokenizerConfig } from "./config.ts";
 import { causalTokenizerCodec, causalTokenizerSample, traceCausalTokenizer } from "./graph.ts";
+import { explainPictures, inflation } from "./inflate.ts";
 import {
   type CausalTokenizerConfig,
   causalTokenizerConfigs,
@@ -23,6 +24,8 @@ export const causalTokenizerFamily: TrainedFamily<CausalTokenizerConfig, Tokeniz
   configs: causalTokenizerConfigs,
   check: checkCausalTokenizerConfig,
   parameters: causalTokenizerParameters,
+  explainMisfit: explainPictures,
+  otherForm: inflation,
   classes: () => undefined,
   sample: causalTokenizerSample,
   trace: traceCausalTokenizer,

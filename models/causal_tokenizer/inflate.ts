@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { elementCount, formatShape, type Shape } from "../../kernels/shape.ts";
+import { elementCount, sameShape, type Shape } from "../../kernels/shape.ts";
+import { mismatch } from "../../nn/parameters.ts";
+import type { MatchOptions, OtherForm } from "../../nn/weights_file.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters } from "./model.ts";
 
 /** The tokenizer of pictures that has the layers of one of clips. */
@@ -13,29 +15,38 @@ export function imageForm(config: CausalTokenizerConfig): CausalTokenizerConfig 
 }
 
 /**
- * Weights of a tokenizer of clips that treats a picture as the given one does: kernels go to the last
- * slice in time, before which there are zeros; where up-sampling doubles the frames, both get the
- * channels of the picture.
- *
- * @param config of the tokenizer of clips
- * @param image weights of a tokenizer of the configuration {@link imageForm}, by name
- * @throws RangeError when a weight is missing or has another length
+ * The weights of a tokenizer of pictures as those of one of clips, which treats a picture as the given one
+ * does: kernels go to the last slice in time, before which there are zeros; where up-sampling doubles the
+ * frames, both get the channels of the picture. Undefined for a tokenizer of pictures.
  */
-export function inflate(
-  config: CausalTokenizerConfig,
-  image: ReadonlyMap<string, Float32Array>,
-): Map<string, Float32Array> {
-  const flat = new Map(causalTokenizerParameters(imageForm(config)).map((p) => [p.name, p.shape]));
-  return new Map(
-    causalTokenizerParameters(config).map(({ name, shape }) => {
-      const from = flat.get(name)!;
-      const values = image.get(name);
-      if (values?.length !== elementCount(from)) {
-        throw new RangeError(`inflate: the picture's ${name} is not ${formatShape(from)}`);
-      }
-      return [name, inflated(values, from, shape)];
-    }),
-  );
+export function inflation(config: CausalTokenizerConfig): OtherForm | undefined {
+  if (config.temporalKernel === 1) return undefined;
+  const specifications = causalTokenizerParameters(imageForm(config));
+  const flat = new Map(specifications.map(({ name, shape }) => [name, shape]));
+  const full = new Map(causalTokenizerParameters(config).map(({ name, shape }) => [name, shape]));
+  const changed = [...full].filter(([name, shape]) => !sameShape(shape, flat.get(name)!));
+  const doubled = config.temporalDownsampling.filter((halves) => halves).length;
+  const kernels = changed.filter(([, shape]) => shape.length > 1).length;
+  return {
+    specifications,
+    convert: (name, values) => inflated(values, flat.get(name)!, full.get(name)!),
+    note:
+      `a tokenizer of pictures, inflated to clips: ${kernels} kernels look at the frame at hand ` +
+      `only, ${doubled} up-samplings in time repeat it`,
+  };
+}
+
+/** Says of weights of pictures why they are not those of a tokenizer of clips. */
+export function explainPictures(config: CausalTokenizerConfig): MatchOptions["explain"] {
+  const form = inflation(config);
+  return (found) => {
+    if (!form || found.get("encoder.conv_in.weight")?.[2] !== 1) return undefined;
+    const problem = mismatch(form.specifications, found);
+    const what = "the weights are those of a tokenizer of pictures";
+    return problem === undefined
+      ? `${what}, which train tokenizer --init-from inflates`
+      : `${what}, which must be the same as this one but for time: ${problem}`;
+  };
 }
 
 /** Values of the shape `from` in one of the shape `to`, which has more rows, more time, or both. */

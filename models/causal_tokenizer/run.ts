@@ -11,6 +11,7 @@ import type { Trainer } from "../../training/step/trainer.ts";
 import { startingWeights } from "../perceptual/loss.ts";
 import { RunReconstructions } from "../run_reconstructions.ts";
 import { checkTokenizerData, type TokenizerData } from "./data.ts";
+import { inflation } from "./inflate.ts";
 import { causalTokenizerParameters } from "./model.ts";
 import { tokenizerSheets } from "./reconstructions.ts";
 import type { TokenizerRun } from "./settings.ts";
@@ -32,6 +33,7 @@ export async function trainTokenizer(
     device,
     {
       specifications: causalTokenizerParameters(config),
+      otherForm: inflation(config),
       companions: tokenizerCompanions(run, weights),
       graphs: tokenizerTrainingGraphs(config, run),
       batches: (startStep) => pictureBatches(data, { seed, batchSize, flip, startStep }),

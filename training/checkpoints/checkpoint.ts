@@ -21,7 +21,12 @@ import { openWeights } from "../../formats/weights.ts";
 import type { DeviceBuffer } from "../../kernels/device.ts";
 import type { StoredArray } from "../../kernels/shape.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
-import { type MatchOptions, matchWeights, type ModelWeights } from "../../nn/weights_file.ts";
+import {
+  type MatchOptions,
+  matchWeights,
+  type ModelWeights,
+  type OtherForm,
+} from "../../nn/weights_file.ts";
 import {
   hasManifest,
   type Manifest,
@@ -240,6 +245,20 @@ export async function checkWeights(
   return await orNewestWhole(dirname(path), matchFile(path, specifications, options));
 }
 
+/** Whether a file holds weights of these names and shapes. */
+export async function isWeightsOf(
+  path: string,
+  specifications: readonly ParameterSpecification[],
+): Promise<boolean> {
+  try {
+    await matchFile(path, specifications, {});
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
 async function matchFile(
   path: string,
   specifications: readonly ParameterSpecification[],
@@ -263,11 +282,17 @@ export function weightsNotes(
   return [...notes, `${path}: ${told}`];
 }
 
+/** How weights are read. */
+export interface ReadOptions extends MatchOptions {
+  /** The form that the file has them in, where it is not the model's; the parameters are not `f16` then. */
+  readonly form?: OtherForm;
+}
+
 /**
  * Fills a model's parameters from a file (safetensors, the index of a sharded one, PyTorch's). Buffers in half
  * precision take the bits of a file in half precision, and other numbers rounded.
  *
- * @param allowOtherClasses leaves parameters as they are that the file has for another number of
+ * @param options `allowOtherClasses` leaves parameters as they are that the file has for another number of
  * classes
  * @throws InputError when the file is damaged, a parameter is missing, unknown, of another shape, or
  * too large for `f16`
@@ -276,7 +301,7 @@ export async function readWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
   buffers: ReadonlyMap<string, DeviceBuffer>,
-  options: MatchOptions = {},
+  options: ReadOptions = {},
 ): Promise<void> {
   await orNewestWhole(dirname(path), fillFrom(path, specifications, buffers, options));
 }
@@ -285,17 +310,18 @@ async function fillFrom(
   path: string,
   specifications: readonly ParameterSpecification[],
   buffers: ReadonlyMap<string, DeviceBuffer>,
-  options: MatchOptions,
+  { form, ...options }: ReadOptions,
 ): Promise<void> {
   using file = await openCheckpointFile(path);
-  const { tensors, otherClasses } = matchWeights(file, specifications, options);
+  const found = form?.specifications ?? specifications;
+  const { tensors, otherClasses } = matchWeights(file, found, options);
   const left = new Set(otherClasses?.parameters);
   // In the order of the file, so that its checksum needs no second reading.
   for (const name of tensors.tensors.keys()) {
     if (left.has(name)) continue;
     const buffer = buffers.get(name)!;
     const values = buffer.dtype === "f16" ? readHalves(tensors, name) : tensors.readFloat32(name);
-    writeChecked(buffer, values, path);
+    writeChecked(buffer, form ? form.convert(name, values as Float32Array) : values, path);
   }
   file.checkContents();
 }

@@ -8,10 +8,11 @@ import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
-import type { MatchOptions, OtherClasses } from "../../nn/weights_file.ts";
+import type { MatchOptions, OtherClasses, OtherForm } from "../../nn/weights_file.ts";
 import type { BatchSource, DataPosition } from "./batch_source.ts";
 import {
   checkWeights,
+  isWeightsOf,
   locateWeights,
   readState,
   readWeights,
@@ -56,7 +57,13 @@ export type Start =
    * Only the weights, from a safetensors file; those that it has for another number of classes are
    * drawn from the seed when that is allowed.
    */
-  | { readonly from: "weights"; readonly path: string; readonly allowOtherClasses?: boolean };
+  | {
+    readonly from: "weights";
+    readonly path: string;
+    readonly allowOtherClasses?: boolean;
+    /** Whether the file has them in the other form that the task knows. */
+    readonly isOtherForm?: boolean;
+  };
 
 /** What a run does besides the description. */
 export interface RunPlan<Run extends RunDescription = RunDescription> extends RunSchedule {
@@ -88,6 +95,8 @@ export interface TrainingTask {
   readonly specifications: readonly ParameterSpecification[];
   /** What the model is trained with and has no part of, such as a discriminator; none when absent. */
   readonly companions?: readonly ParameterSpecification[];
+  /** The other form that weights to start from may have. */
+  readonly otherForm?: OtherForm;
   /** The programs of a step. */
   readonly graphs: StepGraphs;
   /** Batches from a step on; `position` is what the checkpoint of that step says. */
@@ -164,7 +173,7 @@ export async function runTraining(
   const { description } = plan;
   using _inUse = plan.folder === undefined ? undefined : await enterRunFolder(plan.folder);
   const state = allocateState(device, task.specifications, task.companions);
-  const { step, position } = await fillState(device, state, plan);
+  const { step, position } = await fillState(device, state, plan, task.otherForm);
   const trainer = await Trainer.create(device, task.graphs, state, description.run, step);
   task.prepare?.(trainer);
   const samples = await task.drawer?.(state);
@@ -194,6 +203,7 @@ async function fillState(
   device: Device,
   state: TrainingState,
   { start, folder, description }: RunPlan,
+  otherForm: OtherForm | undefined,
 ): Promise<{ step: number; position?: DataPosition }> {
   switch (start.from) {
     case "resume": {
@@ -214,7 +224,10 @@ async function fillState(
       if (start.allowOtherClasses || state.companions.length > 0) {
         await initializeState(device, state, description.run.seed);
       }
-      await readWeights(start.path, state.specifications, state.parameters, start);
+      await readWeights(start.path, state.specifications, state.parameters, {
+        allowOtherClasses: start.allowOtherClasses,
+        form: start.isOtherForm ? otherForm : undefined,
+      });
       await copyAverages(state);
       return { step: 0 };
     case "seed":
@@ -225,16 +238,26 @@ async function fillState(
 
 /**
  * How a run starts from the weights of a file, a checkpoint or a run, and what is to be told about
- * them. They may be averages only, and for another number of classes.
+ * them. They may be averages only, for another number of classes, or in another form.
  *
  * @throws InputError when they do not fit the model
  */
 export async function startFromWeights(
   path: string,
   specifications: readonly ParameterSpecification[],
-  explain?: MatchOptions["explain"],
+  { explain, otherForm }: {
+    readonly explain?: MatchOptions["explain"];
+    readonly otherForm?: OtherForm;
+  } = {},
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
   const weights = await locateWeights(path, "raw");
+  if (otherForm && await isWeightsOf(weights.path, otherForm.specifications)) {
+    const notes = weights.note === undefined ? [] : [weights.note];
+    return {
+      start: { from: "weights", path: weights.path, isOtherForm: true },
+      notes: [...notes, `${weights.path}: ${otherForm.note}`],
+    };
+  }
   const options = { allowOtherClasses: true, explain };
   const fit = await checkWeights(weights.path, specifications, options);
   const { otherClasses } = fit;

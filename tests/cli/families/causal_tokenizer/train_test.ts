@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { readPictureSize } from "../../../../data/pictures/picture.ts";
-import { openSafetensors } from "../../../../formats/tensors/safetensors.ts";
+import { openSafetensors, writeSafetensors } from "../../../../formats/tensors/safetensors.ts";
 import { causalTokenizerFamily } from "../../../../models/causal_tokenizer/family.ts";
 import { readManifestOf } from "../../../../training/checkpoints/manifest.ts";
 import {
@@ -15,6 +15,8 @@ import {
   succeed,
   withFolder,
 } from "../../runs.ts";
+import { assertClose, loadGolden, thinned } from "../../../golden.ts";
+import { filesOf } from "../../verify_cases.ts";
 import { writeClipAs } from "../../../data/clips/files.ts";
 
 /** The smallest tokenizer with all kinds of layers, on small pictures. */
@@ -108,6 +110,41 @@ Deno.test("train tokenizer: clips, first on the squared error, then against a di
     const { run } = await readManifestOf(causalTokenizerFamily, checkpointOf(next, 1));
     assert.deepEqual(run.clip, { frames: 5, height: 16, width: 16 });
     assert.deepEqual(run.cuts, { crop: "center" });
+  }));
+
+Deno.test("train tokenizer --init-from: a tokenizer of pictures is inflated to PyTorch's numbers, and said so", () =>
+  withFolder(async (folder) => {
+    const [clips, pictures] = ["clips", "pictures"].map((name) =>
+      filesOf(`causal_tokenizer_${name}`)
+    );
+    const line = (ckpt: string) => [
+      ...["train", "tokenizer", "--config", clips.config, "--init-from", ckpt, ...onWasm],
+      ...["--data-path", "shipped:moving-fashion", "--frames", "3", "--size", "8"],
+      ...["--steps", "1", "--batch-size", "1", "--adversarial-weight", "0", "--lr", "1e-30"],
+      ...["--results-dir", folder],
+    ];
+    const { code, err, out } = await run(...line(pictures.ckpt));
+    assert.equal(code, 0, err);
+    assert.match(
+      err,
+      /a tokenizer of pictures, inflated to clips: \d+ kernels look at .* 1 up-samp/,
+    );
+    const golden = await loadGolden("causal_tokenizer_inflated");
+    using model = await openSafetensors(join(checkpointOf(out.trim(), 1), "model.safetensors"));
+    for (const name of model.tensors.keys()) {
+      assertClose(name, thinned(model.readFloat32(name), golden), golden.floats(name), 1e-20);
+    }
+    // Levels that are others cannot be inflated.
+    const others = join(folder, "others.safetensors");
+    using stored = await openSafetensors(pictures.ckpt);
+    await writeSafetensors(
+      others,
+      [...stored.tensors.values()].filter(({ name }) => !name.startsWith("encoder.mid.0"))
+        .map(({ name, shape }) => ({ name, shape, type: "F32", data: stored.readFloat32(name) })),
+    );
+    const refused = await run(...line(others), "--dry-run");
+    assert.equal(refused.code, 1, refused.err);
+    assert.match(refused.err, /of a tokenizer of pictures, which must be .* encoder\.mid\.0/);
   }));
 
 Deno.test("train tokenizer: the run folder says what became of every clip", () =>
