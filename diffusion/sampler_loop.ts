@@ -1,17 +1,19 @@
 /**
- * The steps of a sampler on a device: two programs, the start noise and one step, replayed for every batch
- * and every step, whatever is sampled and however.
+ * The steps of a sampler on a device: the start noise and one step, programs that are replayed for every
+ * batch and every step, whatever is sampled and however. What of a step is the same for all of a batch,
+ * such as the projections of text, is a third program, which is run once a batch.
  *
  * @module
  */
 import { firstNonFinite } from "../base/finite.ts";
 import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
 import { compile } from "../kernels/graph/compile.ts";
+import { divideGraph } from "../kernels/graph/divide.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
 import { Pace } from "../kernels/pace.ts";
 import type { Program } from "../kernels/program.ts";
-import { elementCount, type HostArray, type Shape } from "../kernels/shape.ts";
+import { type DType, elementCount, type HostArray, type Shape } from "../kernels/shape.ts";
 import { input, state } from "../kernels/tensor.ts";
 import { guidanceInput } from "./guidance.ts";
 import { seedWords, streams } from "./streams.ts";
@@ -32,7 +34,8 @@ export interface SamplerProcess {
   readonly shape: Shape;
   /**
    * The graph of a step: it updates the state `x` and adds to `outputSizeState`. It may read `t` (1),
-   * `coefficients`, `seed`, `rows`, `draw`, states of its own, and conditions.
+   * `coefficients`, `seed`, `rows`, `draw`, states of its own, and conditions. Of these only the first two,
+   * the weight of guidance, `draw` and states that it updates change from step to step.
    */
   readonly graph: Graph;
   /** From the noisiest to the least noisy. */
@@ -79,41 +82,57 @@ export function randomSource(batchSize: number, stream: number): RandomSource {
   };
 }
 
-/** The programs of a sampler: the start noise, and one step. */
+/** The programs of a sampler. */
+export interface SamplerPrograms {
+  /** The start noise. */
+  readonly start: Program;
+  /** What of a step is the same for all of a batch, if there is any such. */
+  readonly preparation?: Program;
+  /** One step. */
+  readonly step: Program;
+}
+
+/** Inputs of a step that are written before each. */
+const changing: ReadonlySet<string> = new Set(["t", "coefficients", guidanceInput, "draw"]);
+
+/** The programs of a sampler. */
 export function samplerPrograms(
   { shape, graph }: Pick<SamplerProcess, "shape" | "graph">,
-): { readonly start: Program; readonly step: Program } {
+): SamplerPrograms {
   const noise = randomNormal(randomSource(shape[0], streams.samplingStart), shape);
   const start = makeGraph("start noise", {
     updates: [{ state: state("x", shape), value: noise }],
   });
-  return { start: compile(start), step: compile(graph) };
+  const { once, each } = divideGraph(graph, (name) => changing.has(name));
+  return {
+    start: compile(start),
+    ...(once && { preparation: compile(once) }),
+    step: compile(each),
+  };
 }
 
 /** A sampler's programs on a device, with the sample. */
 export class SamplerLoop {
   readonly #pace: Pace;
   readonly #process: SamplerProcess;
-  readonly #start: Executable;
-  readonly #step: Executable;
-  /** Names of the buffers of the step; a network need not look at all that it is given. */
-  readonly #stepBuffers: ReadonlySet<string>;
-  readonly #x: DeviceBuffer;
+  readonly #start: LoadedProgram;
+  readonly #preparation: LoadedProgram | undefined;
+  readonly #step: LoadedProgram;
+  /** The sample, and what is prepared for a batch. */
+  readonly #shared: ReadonlyMap<string, DeviceBuffer>;
 
   private constructor(
     pace: Pace,
     process: SamplerProcess,
-    start: Executable,
-    step: Executable,
-    stepBuffers: ReadonlySet<string>,
-    x: DeviceBuffer,
+    programs: Readonly<Record<keyof SamplerPrograms, LoadedProgram | undefined>>,
+    shared: ReadonlyMap<string, DeviceBuffer>,
   ) {
     this.#pace = pace;
     this.#process = process;
-    this.#start = start;
-    this.#step = step;
-    this.#stepBuffers = stepBuffers;
-    this.#x = x;
+    this.#start = programs.start!;
+    this.#preparation = programs.preparation;
+    this.#step = programs.step!;
+    this.#shared = shared;
   }
 
   /**
@@ -126,13 +145,23 @@ export class SamplerLoop {
     process: SamplerProcess,
     parameters: ReadonlyMap<string, DeviceBuffer>,
   ): Promise<SamplerLoop> {
-    const x = device.createBuffer("x", "f32", elementCount(process.shape));
-    const bindings = new Map([...parameters, ["x", x] as const]);
-    const programs = samplerPrograms(process);
-    const step = await device.load(programs.step, bindings);
-    const start = await device.load(programs.start, bindings);
-    const names = new Set(programs.step.buffers.map(({ name }) => name));
-    return new SamplerLoop(new Pace(device), process, start, step, names, x);
+    const { start, preparation, step } = samplerPrograms(process);
+    const shared = new Map([["x", device.createBuffer("x", "f32", elementCount(process.shape))]]);
+    for (const { name, kind, elements } of preparation?.buffers ?? []) {
+      if (kind !== "state" || parameters.has(name)) continue;
+      shared.set(name, device.createBuffer(name, "f32", elements));
+    }
+    const bindings = new Map([...parameters, ...shared]);
+    return new SamplerLoop(
+      new Pace(device),
+      process,
+      {
+        step: await LoadedProgram.load(device, step, bindings),
+        preparation: preparation && await LoadedProgram.load(device, preparation, bindings),
+        start: await LoadedProgram.load(device, start, bindings),
+      },
+      shared,
+    );
   }
 
   /** Shape of a batch. */
@@ -155,29 +184,27 @@ export class SamplerLoop {
     { seed, rows, drawing = 0, startNoise, conditions }: BatchRequest,
     progress?: (step: number) => void | Promise<void>,
   ): Promise<Float32Array> {
-    if (startNoise) {
-      this.#x.write(startNoise);
-    } else {
-      this.#writeSource(this.#start, seed, rows, drawing);
-      this.#start.run();
-    }
-    this.#writeStep(outputSizeState, new Float32Array(1));
-    for (const name of this.#process.memory) {
-      this.#writeStep(name, new Float32Array(this.#x.elements));
-    }
-    for (const [name, values] of conditions) this.#writeStep(name, values);
-    const usesNoise = this.#stepBuffers.has("draw");
-    if (usesNoise) this.#writeSource(this.#step, seed, rows);
+    const [x, step] = [this.#shared.get("x")!, this.#step];
+    const source = new Map<string, HostArray>([["seed", seedWords(seed)], ["rows", rows]]);
+    if (startNoise) x.write(startNoise);
+    else this.#start.run(new Map([...source, ["draw", Int32Array.of(drawing)]]));
+    this.#preparation?.run(new Map([...conditions, ...source]));
+    step.write(outputSizeState, new Float32Array(1));
+    for (const name of this.#process.memory) step.write(name, new Float32Array(x.elements));
+    for (const [name, values] of [...conditions, ...source]) step.write(name, values);
     for (const [index, { timestep, coefficients, guidance = 1 }] of this.#process.steps.entries()) {
-      this.#writeStep("t", this.#timeOf(timestep));
-      this.#writeStep("coefficients", coefficients);
-      this.#writeStep(guidanceInput, Float32Array.of(guidance));
-      if (usesNoise) this.#writeStep("draw", Int32Array.of(index));
-      this.#step.run();
+      step.run(
+        new Map<string, HostArray>([
+          ["t", this.#timeOf(timestep)],
+          ["coefficients", coefficients],
+          [guidanceInput, Float32Array.of(guidance)],
+          ["draw", Int32Array.of(index)],
+        ]),
+      );
       await this.#pace.afterRun();
       await progress?.(index + 1);
     }
-    return await this.#x.read() as Float32Array;
+    return await x.read() as Float32Array;
   }
 
   /**
@@ -191,7 +218,7 @@ export class SamplerLoop {
     samples: Float32Array,
     describe: (element: number) => string,
   ): Promise<void> {
-    const [outputSize] = await this.#step.buffer(outputSizeState).read();
+    const [outputSize] = await this.#step.read(outputSizeState);
     const wrong = firstNonFinite(samples);
     if (Number.isFinite(outputSize) && wrong < 0) return;
     const [tensor, value] = Number.isFinite(outputSize)
@@ -202,26 +229,59 @@ export class SamplerLoop {
 
   /** A time step in the type in which the step takes it. */
   #timeOf(timestep: number): HostArray {
-    const isWhole = this.#stepBuffers.has("t") && this.#step.buffer("t").dtype === "i32";
-    return (isWhole ? Int32Array : Float32Array).of(timestep);
-  }
-
-  /** Writes a buffer of the step, if the step has it. */
-  #writeStep(name: string, data: HostArray): void {
-    if (this.#stepBuffers.has(name)) this.#step.buffer(name).write(data);
-  }
-
-  /** Writes what the random numbers of a program depend on. */
-  #writeSource(executable: Executable, seed: number, rows: Int32Array, draw = 0): void {
-    executable.buffer("seed").write(seedWords(seed));
-    executable.buffer("rows").write(rows);
-    executable.buffer("draw").write(Int32Array.of(draw));
+    return (this.#step.typeOf("t") === "i32" ? Int32Array : Float32Array).of(timestep);
   }
 
   /** Frees the programs and the sample's memory; the parameters stay. */
   destroy(): void {
     this.#start.destroy();
+    this.#preparation?.destroy();
     this.#step.destroy();
-    this.#x.destroy();
+    for (const buffer of this.#shared.values()) buffer.destroy();
+  }
+}
+
+/** A program on a device, which need not look at all that it is given. */
+class LoadedProgram {
+  readonly #executable: Executable;
+  readonly #buffers: ReadonlySet<string>;
+
+  private constructor(executable: Executable, buffers: ReadonlySet<string>) {
+    this.#executable = executable;
+    this.#buffers = buffers;
+  }
+
+  static async load(
+    device: Device,
+    program: Program,
+    bindings: ReadonlyMap<string, DeviceBuffer>,
+  ): Promise<LoadedProgram> {
+    const buffers = new Set(program.buffers.map(({ name }) => name));
+    return new LoadedProgram(await device.load(program, bindings), buffers);
+  }
+
+  /** Type of a buffer, if the program has it. */
+  typeOf(name: string): DType | undefined {
+    return this.#buffers.has(name) ? this.#executable.buffer(name).dtype : undefined;
+  }
+
+  /** Writes a buffer, if the program has it. */
+  write(name: string, data: HostArray): void {
+    if (this.#buffers.has(name)) this.#executable.buffer(name).write(data);
+  }
+
+  /** Runs the program on inputs, by name. */
+  run(inputs: ReadonlyMap<string, HostArray>): void {
+    for (const [name, values] of inputs) this.write(name, values);
+    this.#executable.run();
+  }
+
+  /** Reads a buffer. */
+  async read(name: string): Promise<HostArray> {
+    return await this.#executable.buffer(name).read() as HostArray;
+  }
+
+  destroy(): void {
+    this.#executable.destroy();
   }
 }

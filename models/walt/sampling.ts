@@ -10,8 +10,12 @@ import {
   velocityStepGraph,
   velocitySteps,
 } from "../../diffusion/velocity_sampler.ts";
-import type { SamplerProcess } from "../../diffusion/sampler_loop.ts";
+import { randomSource, type SamplerProcess } from "../../diffusion/sampler_loop.ts";
+import { zeroTerminalLevels } from "../../diffusion/schedule.ts";
+import { streams } from "../../diffusion/streams.ts";
+import { levelsAt, noisedBy } from "../../diffusion/velocity.ts";
 import { broadcastTo, concatenate } from "../../kernels/ops/movement/op.ts";
+import { randomNormal } from "../../kernels/ops/random/op.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
 import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
@@ -72,13 +76,27 @@ function conditionsOf(
   const sizes = { batch, labelGroups: 1, textGroups: 1, words, images: false };
   const own = new Set<string>(["x", "t", "selfCondition"]);
   const given = waltInputShapes(config, sizes).filter(([name]) => !own.has(name));
-  return Object.fromEntries(given.map(([name, shape, dtype]) => {
-    const condition = input(name, shape, dtype);
+  const inputs = new Map(
+    given.map(([name, shape, dtype]) => [name, input(name, shape, dtype)]),
+  );
+  if (config.lowResolution) inputs.set("lowResolution", augmented(inputs, batch));
+  return Object.fromEntries([...inputs].map(([name, condition]) => {
     return [
       name,
       guided ? concatenate([condition, without(name, condition, config)], 0) : condition,
     ];
   }));
+}
+
+/** The low resolution with noise of its level in it, which is the same in all steps. */
+function augmented(inputs: ReadonlyMap<keyof WaltInputs, Tensor>, batch: number): Tensor {
+  const [clean, level] = [inputs.get("lowResolution")!, inputs.get("noiseLevel")!];
+  const source = {
+    ...randomSource(batch, streams.lowResolutionNoise),
+    draw: constantTensor(Int32Array.of(0), []),
+  };
+  const at = levelsAt(zeroTerminalLevels(), level, clean.shape.length);
+  return noisedBy(clean, randomNormal(source, clean.shape), at);
 }
 
 /** A condition as guidance leaves it out; what belongs to the task, such as a low resolution, stays. */
