@@ -47,3 +47,15 @@ export function decoderLatents(
     return value / scale[channel] + shift[channel];
   });
 }
+
+/** Latents (N, c, ...) of an encoder as a diffusion model sees them. */
+export function normalizedLatents(
+  latents: Float32Array,
+  { shift, scale }: LatentNormalization,
+  positions: number,
+): Float32Array {
+  return latents.map((value, index) => {
+    const channel = Math.floor(index / positions) % shift.length;
+    return (value - shift[channel]) * scale[channel];
+  });
+}

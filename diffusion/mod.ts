@@ -72,5 +72,10 @@ export {
   type SamplerOptions,
 } from "./samplers/sampler.ts";
 export { flowAt, flowLoss, type FlowOperands } from "./flow.ts";
-export { sampleBatches, type SampleRequest, type SamplingProgress } from "./sample_batches.ts";
+export {
+  sampleBatch,
+  sampleBatches,
+  type SampleRequest,
+  type SamplingProgress,
+} from "./sample_batches.ts";
 export { SamplingProgram, type SamplingRequest, type SamplingSettings } from "./sampling.ts";

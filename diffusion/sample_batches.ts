@@ -39,26 +39,41 @@ export type SamplingProgress = (finished: number, step: number) => void | Promis
  */
 export async function* sampleBatches(
   loop: SamplerLoop,
-  { seed, count, drawing, startNoise, conditions, noun }: SampleRequest,
+  request: SampleRequest,
   progress?: SamplingProgress,
 ): AsyncGenerator<Float32Array> {
+  for (let first = 0; first < request.count; first += loop.shape[0]) {
+    yield await sampleBatch(loop, request, first, progress);
+  }
+}
+
+/**
+ * Draws one batch of the samples of a request.
+ *
+ * @returns (n, ...), samples `first` to `first + n - 1`, n the batch size or what is left
+ * @throws {NonFiniteSampleError} when the network puts out NaN or infinity
+ */
+export async function sampleBatch(
+  loop: SamplerLoop,
+  { seed, count, drawing, startNoise, conditions, noun }: SampleRequest,
+  first: number,
+  progress?: SamplingProgress,
+): Promise<Float32Array> {
   const [batchSize, ...shape] = loop.shape;
   const length = elementCount(shape);
-  for (let first = 0; first < count; first += batchSize) {
-    const asked = Math.min(batchSize, count - first);
-    const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
-    // The places of a partial batch that are not asked for keep zeros.
-    const noise = startNoise && new Float32Array(batchSize * length);
-    if (noise) await startNoise(first, noise.subarray(0, asked * length));
-    const drawn = await loop.draw(
-      { seed, rows, drawing, startNoise: noise, conditions: conditions(rows) },
-      (step) => progress?.(first + (step === loop.stepCount ? asked : 0), step),
-    );
-    const samples = drawn.subarray(0, asked * length);
-    await loop.requireFinite(
-      samples,
-      (element) => `the batch of ${noun} ${first + Math.floor(element / length)}`,
-    );
-    yield samples;
-  }
+  const asked = Math.min(batchSize, count - first);
+  const rows = Int32Array.from({ length: batchSize }, (_, index) => first + index);
+  // The places of a partial batch that are not asked for keep zeros.
+  const noise = startNoise && new Float32Array(batchSize * length);
+  if (noise) await startNoise(first, noise.subarray(0, asked * length));
+  const drawn = await loop.draw(
+    { seed, rows, drawing, startNoise: noise, conditions: conditions(rows) },
+    (step) => progress?.(first + (step === loop.stepCount ? asked : 0), step),
+  );
+  const samples = drawn.subarray(0, asked * length);
+  await loop.requireFinite(
+    samples,
+    (element) => `the batch of ${noun} ${first + Math.floor(element / length)}`,
+  );
+  return samples;
 }

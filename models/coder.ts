@@ -469,7 +469,12 @@ export class Coder implements Disposable {
 }
 
 /** Frames `first` to `first + count - 1` of clips (N, C, F, H, W). */
-function framesOf(clips: Float32Array, shape: Shape, first: number, count: number): Float32Array {
+export function framesOf(
+  clips: Float32Array,
+  shape: Shape,
+  first: number,
+  count: number,
+): Float32Array {
   const { planes, frames, pixels } = planesOf(shape);
   const taken = new Float32Array(planes * count * pixels);
   for (let plane = 0; plane < planes; plane++) {
@@ -480,7 +485,7 @@ function framesOf(clips: Float32Array, shape: Shape, first: number, count: numbe
 }
 
 /** Puts frames (N, C, count, H, W) into clips (N, C, F, H, W). */
-function putFrames(
+export function putFrames(
   from: Float32Array,
   clips: Float32Array,
   shape: Shape,

@@ -208,7 +208,8 @@ function mirrorRows(samples: Float32Array, width: number): void {
   }
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+/** Parts one behind the other. */
+export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let position = 0;
   for (const part of parts) {

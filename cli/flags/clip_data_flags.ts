@@ -9,7 +9,10 @@ import { alias, flag, group, optional, type Values } from "./flags.ts";
 import { choice, integer, number, type Parser, pngFile } from "./parsers.ts";
 
 /** A side, or width x height, in pixels. */
-const frameSize: Parser<{ readonly width: number; readonly height: number }> = (value, name) => {
+export const frameSize: Parser<{ readonly width: number; readonly height: number }> = (
+  value,
+  name,
+) => {
   const [, width, height] = /^(\d+)(?:x(\d+))?$/.exec(value) ?? [];
   if (width === undefined) {
     throw new UsageError(`${name} ${JSON.stringify(value)} is not a side, 32, nor a size, 64x48`);

@@ -17,6 +17,7 @@ import { choice, integer, number, type Parser, text } from "../../flags/parsers.
 import { objectiveFlags, samplerFlags } from "./sampler_flags.ts";
 import { guidanceFlags, guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { tileFlags } from "../autoencoder_kl/encode_flags.ts";
+import { sampledWeightsFlags } from "../sample_flags.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
 const count = integer({ min: 1 });
@@ -27,25 +28,8 @@ const guidedChannels: Parser<number | "all"> = (text, flag) =>
 
 /** Every flag of `sample dit`. */
 export const sampleDitFlags = {
-  ...group("Checkpoint:", {
-    ckpt: optional(
-      "--ckpt <path>",
-      "run folder, checkpoint folder, or weights file with --config",
-      text,
-      "the shipped checkpoint",
-    ),
-    weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),
-    dtype: flag(
-      "--dtype <f32|f16>",
-      "how weights are stored on the device; f16 takes half the memory",
-      choice("f32", "f16"),
-      "f32",
-    ),
-  }),
-  ...group("Checkpoint:", {
-    config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
-    ...objectiveFlags,
-  }),
+  ...sampledWeightsFlags,
+  ...group("Checkpoint:", objectiveFlags),
   ...group("Latents:", {
     vae: optional(
       "--vae <path>",

@@ -4,8 +4,9 @@
  * @module
  */
 import type { WaltConfig } from "../../../models/walt/model.ts";
-import { type FamilyCommands, trainCommand } from "../commands.ts";
+import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
 import { waltFields } from "./model_flags.ts";
+import { checkSampleWalt, sampleWaltFlags } from "./sample_flags.ts";
 import { trainWaltFlags } from "./train_flags.ts";
 
 const train = trainCommand({
@@ -29,6 +30,28 @@ const train = trainCommand({
   load: async () => (await import("./train.ts")).waltTraining,
 });
 
+const sample: FamilyCommand<typeof sampleWaltFlags> = {
+  summary: "draw clips with a diffusion transformer",
+  description:
+    "Draw clips with W.A.L.T's denoiser: of classes or captions, from a picture, or what " +
+    "comes after the first frames of a clip.\n\n" +
+    "Clip i depends on the seed and i only, not on the batch size.",
+  flags: sampleWaltFlags,
+  examples: [
+    ["tessera sample walt --ckpt results/000-WALT-XS", "one clip of each of the first ten classes"],
+    ['tessera sample walt --ckpt RUN --classes "right fast" --count 8', "one class"],
+    ["tessera sample walt --ckpt RUN --frames-from clip.mp4", "what comes after its first frames"],
+    ["tessera sample walt --ckpt RUN --image photo.png", "clips that begin with a picture"],
+    ["tessera sample walt --ckpt RUN --length 41", "clips that are continued twice"],
+    ["tessera sample walt --ckpt RUN --embeddings t5.safetensors", "a model with text"],
+  ],
+  run: async (io, parsed) => {
+    checkSampleWalt(parsed);
+    const { runSampleWalt } = await import("./sample.ts");
+    await runSampleWalt(io, parsed);
+  },
+};
+
 /** The commands of W.A.L.T's denoisers. */
 export const waltCommands: FamilyCommands<WaltConfig> = {
   name: "walt",
@@ -42,4 +65,5 @@ export const waltCommands: FamilyCommands<WaltConfig> = {
     hint: "the names of the inputs are those of models/walt/model.ts",
   },
   train,
+  sample,
 };

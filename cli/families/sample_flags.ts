@@ -1,0 +1,25 @@
+/**
+ * Flags that the commands which draw samples have in common.
+ *
+ * @module
+ */
+import { flag, group, optional } from "../flags/flags.ts";
+import { choice, text } from "../flags/parsers.ts";
+
+/** The weights that samples are drawn from. */
+export const sampledWeightsFlags = group("Checkpoint:", {
+  ckpt: optional(
+    "--ckpt <path>",
+    "run folder, checkpoint folder, or weights file with --config",
+    text,
+    "the shipped checkpoint",
+  ),
+  weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),
+  dtype: flag(
+    "--dtype <f32|f16>",
+    "how weights are stored on the device; f16 takes half the memory",
+    choice("f32", "f16"),
+    "f32",
+  ),
+  config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
+});

@@ -1,0 +1,86 @@
+/**
+ * The cascade of W.A.L.T: a second denoiser draws at twice the size what a first one has drawn.
+ *
+ * @module
+ */
+import { InputError } from "../../../base/errors.ts";
+import type { SamplingProgress } from "../../../diffusion/sample_batches.ts";
+import { decoderLatents, normalizedLatents } from "../../../diffusion/latents.ts";
+import { clipLength } from "../../../models/clip_codec.ts";
+import { positions } from "../../../models/codec.ts";
+import { type ClipRequest, latentClip, type WaltSampler } from "../../../models/walt/draw_clips.ts";
+import type { DrawnModel } from "./sample_model.ts";
+
+/** A stage of the cascade. */
+export interface EnlargingStage {
+  readonly base: DrawnModel;
+  readonly enlarger: DrawnModel;
+  readonly sampler: WaltSampler;
+  /** Time step, 0 .. 999, of the noise that is added to what is enlarged. */
+  readonly noiseLevel: number;
+}
+
+/** Batches of what the first model draws, each drawn at twice the height and width. */
+export async function* enlarged(
+  batches: AsyncIterable<Float32Array>,
+  { base, enlarger, sampler, noiseLevel }: EnlargingStage,
+  request: ClipRequest,
+  progress: SamplingProgress,
+): AsyncGenerator<Float32Array> {
+  const size = latentClip(base.config);
+  const length = clipLength(base.config.latentChannels, size);
+  const { label, caption } = request.conditions;
+  let first = 0;
+  for await (const drawn of batches) {
+    const small = asSeenBy(enlarger, base, drawn);
+    const start = first;
+    const lowResolution = {
+      noiseLevel,
+      latents(clip: number, out: Float32Array) {
+        out.set(small.subarray((clip - start) * length, (clip - start + 1) * length));
+      },
+    };
+    const conditions = { label, caption, lowResolution };
+    yield await sampler.batch({ ...request, conditions }, first, 0, progress);
+    first += drawn.length / length;
+  }
+}
+
+/** What the first model draws, normalized as the second one was trained on it. */
+function asSeenBy(enlarger: DrawnModel, base: DrawnModel, drawn: Float32Array): Float32Array {
+  const from = base.tokenizer?.normalization;
+  const cached = enlarger.source.manifest?.run.lowResolution?.cache?.latents;
+  const to = cached ?? enlarger.tokenizer?.normalization;
+  if (!from || !to) return drawn;
+  const each = positions(latentClip(base.config));
+  return normalizedLatents(decoderLatents(drawn, from, each), to, each);
+}
+
+/**
+ * Requires that a denoiser enlarges what another one draws.
+ *
+ * @throws InputError naming what differs
+ */
+export function checkEnlarger(
+  { source: { path, config, manifest } }: DrawnModel,
+  base: DrawnModel,
+) {
+  if (!config.lowResolution) {
+    throw new InputError(`${path}: is not told a low resolution, so it enlarges nothing`);
+  }
+  const { latentFrames, latentSize, latentChannels } = base.config;
+  const wanted = [latentChannels, latentFrames, ...latentSize.map((side) => 2 * side)].join(" x ");
+  const found = [config.latentChannels, config.latentFrames, ...config.latentSize].join(" x ");
+  if (wanted !== found) {
+    throw new InputError(
+      `${path}: draws ${found}, and twice the size of what the first model draws is ${wanted}`,
+    );
+  }
+  const small = manifest?.run.lowResolution?.cache?.latents.autoencoder;
+  const drawn = base.source.manifest?.run.latents?.autoencoder;
+  if (small && drawn && small.hash !== drawn.hash) {
+    throw new InputError(
+      `${path}: enlarges latents of ${small.path}, the first model draws those of ${drawn.path}`,
+    );
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * What `tessera sample walt` draws with: denoisers, their tokenizer, the size of the clips.
+ *
+ * @module
+ */
+import { causalTokenizerFamily } from "../../../models/causal_tokenizer/family.ts";
+import {
+  findLatentTokenizer,
+  LatentClips,
+  type LatentTokenizer,
+} from "../../../models/causal_tokenizer/latent_clips.ts";
+import { type ClipCodec, pixelCodec } from "../../../models/clip_codec.ts";
+import type { CodecGrid } from "../../../models/codec.ts";
+import { findTrained } from "../../../models/trained.ts";
+import { waltFamily } from "../../../models/walt/family.ts";
+import type { WaltConfig } from "../../../models/walt/model.ts";
+import { configForSize, type WaltSource } from "../../../models/walt/source.ts";
+import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
+import type { Device } from "../../../kernels/device.ts";
+import { requireMultiple } from "../../../nn/config.ts";
+import { namedConfigOrFile } from "../../flags/model_config.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
+import { checkEnlarger } from "./enlarge.ts";
+import { waltFields } from "./model_flags.ts";
+import type { SampleWaltOptions } from "./sample_flags.ts";
+
+/** A denoiser and what it works on. Close its tokenizer after use. */
+export interface DrawnModel {
+  readonly source: WaltSource;
+  /** Its configuration for the size of the clips. */
+  readonly config: WaltConfig;
+  /** That of its latents; absent for a model of pixels. */
+  readonly tokenizer?: LatentTokenizer;
+}
+
+/** The denoiser that flags mean. */
+export async function findModel(values: SampleWaltOptions): Promise<DrawnModel> {
+  const { ckpt, config, weights } = values;
+  if (ckpt === undefined) throw new UsageError("--ckpt is needed: a run, checkpoint or weights");
+  const source = await findSource(ckpt, config, weights, "--config");
+  const tokenizer = await tokenizerOf(source, values);
+  try {
+    return {
+      source,
+      tokenizer,
+      config: sizedConfig(source.config, gridOf({ source, tokenizer }), values),
+    };
+  } catch (error) {
+    tokenizer?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The denoiser that enlarges what another one draws, if there is to be one. */
+export async function findEnlarger(
+  { sr, srConfig, weights, ...values }: SampleWaltOptions,
+  base: DrawnModel,
+): Promise<DrawnModel | undefined> {
+  if (sr === undefined) return undefined;
+  const source = await findSource(sr, srConfig, weights, "--sr-config");
+  const model = { source, config: source.config };
+  checkEnlarger(model, base);
+  return { ...model, tokenizer: await tokenizerOf(source, { ...values, sr, srConfig, weights }) };
+}
+
+async function findSource(
+  path: string,
+  config: string | undefined,
+  weights: SampleWaltOptions["weights"],
+  flag: string,
+): Promise<WaltSource> {
+  if (config !== undefined && !await isWeightsFile(path)) {
+    throw new UsageError(`${flag} is for bare weights files; a checkpoint folder has its own`);
+  }
+  const given = config === undefined ? undefined : await namedConfigOrFile(waltFamily, config);
+  return await findTrained(waltFamily, path, weights, given);
+}
+
+/** The tokenizer of a model of latents; undefined for one of pixels. */
+async function tokenizerOf(
+  { config: { latentChannels: channels }, manifest }: WaltSource,
+  { tokenizer, tokenizerConfig }: SampleWaltOptions,
+): Promise<LatentTokenizer | undefined> {
+  const settings = manifest?.run.latents;
+  if (tokenizer === undefined && settings === undefined) return undefined;
+  const config = tokenizerConfig === undefined
+    ? undefined
+    : await namedConfigOrFile(causalTokenizerFamily, tokenizerConfig);
+  return await findLatentTokenizer(tokenizer, { channels, settings }, { config });
+}
+
+/** How clips and what a model draws are related. */
+export const gridOf = ({ tokenizer, source }: Omit<DrawnModel, "config">): CodecGrid =>
+  tokenizer?.grid ?? pixelCodec(source.config.latentChannels).grid;
+
+/** The configuration for clips of the size that flags ask for. */
+function sizedConfig(
+  config: WaltConfig,
+  { side }: Pick<CodecGrid, "side">,
+  { size, spatialWindow, spatioTemporalWindow }: SampleWaltOptions,
+): WaltConfig {
+  if (size === undefined) {
+    if (spatialWindow === undefined && spatioTemporalWindow === undefined) return config;
+    throw new UsageError("--spatial-window and --spatio-temporal-window are for another --size");
+  }
+  const unit = side * config.patch;
+  return asUsage(() => {
+    for (const [what, pixels] of [["width", size.width], ["height", size.height]] as const) {
+      requireMultiple("--size", [what, pixels], [`divisible by ${unit}`, unit], `${what}s`);
+    }
+    const latentSize = [size.height / side, size.width / side] as const;
+    const isSame = latentSize.every((sides, axis) => sides === config.latentSize[axis]);
+    const windows = waltFields.overrides(config, { spatialWindow, spatioTemporalWindow });
+    return isSame ? config : configForSize(config, latentSize, windows);
+  });
+}
+
+/** Pixels and latents of a model on a device. */
+export const codecOf = (device: Device, { config, tokenizer }: DrawnModel): ClipCodec =>
+  tokenizer ? new LatentClips(device, tokenizer) : pixelCodec(config.latentChannels);
