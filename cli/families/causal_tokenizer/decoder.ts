@@ -4,7 +4,11 @@
  * @module
  */
 import { describeNonFinite } from "../../../base/finite.ts";
-import type { LatentSettings, PlaneSizes } from "../../../data/latents/cache.ts";
+import type {
+  LatentNormalization,
+  LatentSettings,
+  PlaneSizes,
+} from "../../../data/latents/cache.ts";
 import { decoderLatents } from "../../../diffusion/latents.ts";
 import type { TensorReader } from "../../../formats/tensors/safetensors.ts";
 import type { Device } from "../../../kernels/device.ts";
@@ -31,7 +35,7 @@ export interface FoundTokenizer {
   readonly source: TokenizerSource;
   readonly weights: TensorReader;
   /** How the model sees its latents. */
-  readonly settings: LatentSettings;
+  readonly normalization: LatentNormalization;
 }
 
 /**
@@ -59,7 +63,7 @@ export async function findTokenizerDecoder(
     weights.close();
     throw error;
   }
-  return { source, weights, settings };
+  return { source, weights, normalization: settings };
 }
 
 /** Decodes a clip of latents of this size in one piece, for what a run takes. */
@@ -79,20 +83,20 @@ export class TokenizerDecoder implements ClipDecoder {
   /** How it works. */
   readonly note: string;
   readonly #coder: OpenCoder;
-  readonly #settings: LatentSettings;
+  readonly #normalization: LatentNormalization;
   readonly #latent: ClipSize;
   readonly #config: CausalTokenizerConfig;
 
   private constructor(
     coder: OpenCoder,
-    { source: { path, config }, settings }: FoundTokenizer,
+    { source: { path, config }, normalization }: FoundTokenizer,
     latent: ClipSize,
   ) {
     this.path = path;
     this.clips = { channels: colours, ...clipSize(causalTokenizerCodec.grid(config), latent) };
     this.note = coder.note;
     this.#coder = coder;
-    this.#settings = settings;
+    this.#normalization = normalization;
     this.#latent = latent;
     this.#config = config;
   }
@@ -118,7 +122,7 @@ export class TokenizerDecoder implements ClipDecoder {
     const places = positions(this.#latent);
     const length = this.#config.latentChannels * places;
     const size = colours * positions(this.clips);
-    const given = decoderLatents(latents, this.#settings, places);
+    const given = decoderLatents(latents, this.#normalization, places);
     const decoded = new Float32Array(given.length / length * size);
     for (let index = 0; index * length < given.length; index++) {
       const clip = await this.#coder.run(given.subarray(index * length, (index + 1) * length));

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { InputError } from "../../../base/errors.ts";
 import type { SamplingProgress } from "../../../diffusion/sample_batches.ts";
 import { decoderLatents, normalizedLatents } from "../../../diffusion/latents.ts";
 import { clipLength } from "../../../models/clip_codec.ts";
@@ -54,33 +53,4 @@ function asSeenBy(enlarger: DrawnModel, base: DrawnModel, drawn: Float32Array): 
   if (!from || !to) return drawn;
   const each = positions(latentClip(base.config));
   return normalizedLatents(decoderLatents(drawn, from, each), to, each);
-}
-
-/**
- * Requires that a denoiser enlarges what another one draws.
- *
- * @throws InputError naming what differs
- */
-export function checkEnlarger(
-  { source: { path, config, manifest } }: DrawnModel,
-  base: DrawnModel,
-) {
-  if (!config.lowResolution) {
-    throw new InputError(`${path}: is not told a low resolution, so it enlarges nothing`);
-  }
-  const { latentFrames, latentSize, latentChannels } = base.config;
-  const wanted = [latentChannels, latentFrames, ...latentSize.map((side) => 2 * side)].join(" x ");
-  const found = [config.latentChannels, config.latentFrames, ...config.latentSize].join(" x ");
-  if (wanted !== found) {
-    throw new InputError(
-      `${path}: draws ${found}, and twice the size of what the first model draws is ${wanted}`,
-    );
-  }
-  const small = manifest?.run.lowResolution?.cache?.latents.autoencoder;
-  const drawn = base.source.manifest?.run.latents?.autoencoder;
-  if (small && drawn && small.hash !== drawn.hash) {
-    throw new InputError(
-      `${path}: enlarges latents of ${small.path}, the first model draws those of ${drawn.path}`,
-    );
-  }
 }

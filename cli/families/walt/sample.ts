@@ -34,7 +34,7 @@ import { describeLabels } from "../classes.ts";
 import { prepareFiles, progressInterval, recordOf, withCause } from "../sampling.ts";
 import { enlarged } from "./enlarge.ts";
 import type { sampleWaltFlags, SampleWaltOptions } from "./sample_flags.ts";
-import { codecOf, type DrawnModel, findEnlarger, findModel } from "./sample_model.ts";
+import { codecOf, type DrawnModel, findEnlarger, findModel, gridOf } from "./sample_model.ts";
 import { classesOf, givenConditions, planSamples, type SamplePlan } from "./sample_plan.ts";
 
 /** Draws clips. */
@@ -43,9 +43,9 @@ export async function runSampleWalt(
   { values, given }: Parsed<typeof sampleWaltFlags>,
 ): Promise<void> {
   const base = await findModel(values);
-  using _base = base.tokenizer;
+  using _base = base.tokenizer?.weights;
   const enlarger = await findEnlarger(values, base);
-  using _enlarger = enlarger?.tokenizer;
+  using _enlarger = enlarger?.tokenizer?.weights;
   using plan = await planSamples(base, values);
   const last = enlarger ?? base;
   const isDecoded = last.tokenizer !== undefined || isPicture(last.config.latentChannels);
@@ -192,9 +192,8 @@ function checkOutput(
 }
 
 /** Frames and sides of a clip of a model. */
-function clipSizeOf({ config, tokenizer }: DrawnModel): ClipSize {
-  return tokenizer ? clipSize(tokenizer.grid, latentClip(config)) : latentClip(config);
-}
+const clipSizeOf = (model: DrawnModel): ClipSize =>
+  clipSize(gridOf(model), latentClip(model.config));
 
 /** What is drawn, in words. */
 function describeClips({ base, enlarger, plan }: Drawing): string {

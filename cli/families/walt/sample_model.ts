@@ -3,12 +3,9 @@
  *
  * @module
  */
+import { InputError } from "../../../base/errors.ts";
 import { causalTokenizerFamily } from "../../../models/causal_tokenizer/family.ts";
-import {
-  findLatentTokenizer,
-  LatentClips,
-  type LatentTokenizer,
-} from "../../../models/causal_tokenizer/latent_clips.ts";
+import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
 import { type ClipCodec, pixelCodec } from "../../../models/clip_codec.ts";
 import type { CodecGrid } from "../../../models/codec.ts";
 import { findTrained } from "../../../models/trained.ts";
@@ -18,19 +15,20 @@ import { configForSize, type WaltSource } from "../../../models/walt/source.ts";
 import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { requireMultiple } from "../../../nn/config.ts";
+import type { FoundTokenizer } from "../causal_tokenizer/decoder.ts";
+import { findLatentTokenizer, LatentClips } from "../causal_tokenizer/latent_clips.ts";
 import { namedConfigOrFile } from "../../flags/model_config.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
-import { checkEnlarger } from "./enlarge.ts";
 import { waltFields } from "./model_flags.ts";
 import type { SampleWaltOptions } from "./sample_flags.ts";
 
-/** A denoiser and what it works on. Close its tokenizer after use. */
+/** A denoiser and what it works on. Close the weights of its tokenizer after use. */
 export interface DrawnModel {
   readonly source: WaltSource;
   /** Its configuration for the size of the clips. */
   readonly config: WaltConfig;
   /** That of its latents; absent for a model of pixels. */
-  readonly tokenizer?: LatentTokenizer;
+  readonly tokenizer?: FoundTokenizer;
 }
 
 /** The denoiser that flags mean. */
@@ -46,7 +44,7 @@ export async function findModel(values: SampleWaltOptions): Promise<DrawnModel> 
       config: sizedConfig(source.config, gridOf({ source, tokenizer }), values),
     };
   } catch (error) {
-    tokenizer?.[Symbol.dispose]();
+    tokenizer?.weights.close();
     throw error;
   }
 }
@@ -61,6 +59,35 @@ export async function findEnlarger(
   const model = { source, config: source.config };
   checkEnlarger(model, base);
   return { ...model, tokenizer: await tokenizerOf(source, { ...values, sr, srConfig, weights }) };
+}
+
+/**
+ * Requires that a denoiser enlarges what another one draws.
+ *
+ * @throws InputError naming what differs
+ */
+export function checkEnlarger(
+  { source: { path, config, manifest } }: DrawnModel,
+  base: DrawnModel,
+): void {
+  if (!config.lowResolution) {
+    throw new InputError(`${path}: is not told a low resolution, so it enlarges nothing`);
+  }
+  const { latentFrames, latentSize, latentChannels } = base.config;
+  const wanted = [latentChannels, latentFrames, ...latentSize.map((side) => 2 * side)].join(" x ");
+  const found = [config.latentChannels, config.latentFrames, ...config.latentSize].join(" x ");
+  if (wanted !== found) {
+    throw new InputError(
+      `${path}: draws ${found}, and twice the size of what the first model draws is ${wanted}`,
+    );
+  }
+  const small = manifest?.run.lowResolution?.cache?.latents.autoencoder;
+  const drawn = base.source.manifest?.run.latents?.autoencoder;
+  if (small && drawn && small.hash !== drawn.hash) {
+    throw new InputError(
+      `${path}: enlarges latents of ${small.path}, the first model draws those of ${drawn.path}`,
+    );
+  }
 }
 
 async function findSource(
@@ -80,18 +107,20 @@ async function findSource(
 async function tokenizerOf(
   { config: { latentChannels: channels }, manifest }: WaltSource,
   { tokenizer, tokenizerConfig }: SampleWaltOptions,
-): Promise<LatentTokenizer | undefined> {
+): Promise<FoundTokenizer | undefined> {
   const settings = manifest?.run.latents;
   if (tokenizer === undefined && settings === undefined) return undefined;
   const config = tokenizerConfig === undefined
     ? undefined
     : await namedConfigOrFile(causalTokenizerFamily, tokenizerConfig);
-  return await findLatentTokenizer(tokenizer, { channels, settings }, { config });
+  return await findLatentTokenizer({ given: tokenizer, config, channels, settings });
 }
 
 /** How clips and what a model draws are related. */
 export const gridOf = ({ tokenizer, source }: Omit<DrawnModel, "config">): CodecGrid =>
-  tokenizer?.grid ?? pixelCodec(source.config.latentChannels).grid;
+  tokenizer
+    ? causalTokenizerCodec.grid(tokenizer.source.config)
+    : pixelCodec(source.config.latentChannels).grid;
 
 /** The configuration for clips of the size that flags ask for. */
 function sizedConfig(

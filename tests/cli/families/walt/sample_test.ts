@@ -4,6 +4,7 @@ import { join } from "@std/path";
 import { ripple } from "../../../../base/ripple.ts";
 import { openClips } from "../../../../data/clips/open_clips.ts";
 import { namesMetadata } from "../../../../data/sample_names.ts";
+import { withChannels } from "../../../../data/pictures/picture.ts";
 import { encodePng } from "../../../../formats/pictures/bitmap.ts";
 import { readPngMetadata } from "../../../../formats/pictures/png.ts";
 import { NpzFile } from "../../../../formats/tensors/npz.ts";
@@ -29,13 +30,29 @@ import { filesOf } from "../../verify_cases.ts";
 
 const quick = ["--num-sampling-steps", "3", "--quiet"];
 
-/** A model of pixels, 5 x 8 x 8 in 8 classes, that goes on from given frames. */
-async function trainTiny(results: string, ...flags: string[]): Promise<string> {
-  return await succeed(
-    ...["train", "walt", "--hidden", "16", "--depth", "2", "--heads", "2", "--patch", "2"],
-    ...["--batch-size", "4", "--frames", "5", "--size", "8", "--frame-prediction", "0.5"],
-    ...["--lr", "1e-2", "--steps", "8", "--results-dir", results, ...onWasm, ...flags],
+/** Writes made-up weights of a model. */
+async function writeWeights(path: string, config: unknown): Promise<void> {
+  const specifications = waltParameters(checkWaltConfig(config, path));
+  await writeSafetensors(
+    path,
+    specifications.map(({ name, shape }, index) => ({
+      ...{ name, shape, type: "F32" as const },
+      data: ripple(elementCount(shape), index + 1, 0.2),
+    })),
   );
+}
+
+/** Writes a model of pixels, 5 x 8 x 8 in 5 classes, that goes on from given frames; returns its flags. */
+async function writeTiny(folder: string): Promise<string[]> {
+  const [ckpt, file] = ["tiny.safetensors", "tiny.json"].map((name) => join(folder, name));
+  const config = {
+    ...await loadJson<object>("walt_prediction.config"),
+    ...{ latentFrames: 5, latentSize: [8, 8], latentChannels: 1, patch: 2 },
+    ...{ spatialWindow: [4, 4], spatioTemporalWindow: [5, 2, 2] },
+  };
+  await Deno.writeTextFile(file, JSON.stringify(config));
+  await writeWeights(ckpt, config);
+  return ["--ckpt", ckpt, "--config", file];
 }
 
 async function latentsOf(path: string): Promise<Float32Array> {
@@ -43,8 +60,14 @@ async function latentsOf(path: string): Promise<Float32Array> {
   return reader.readFloat32("latents");
 }
 
-/** The bytes of clips, (N, T, H, W, C). */
-async function bytesOf(path: string): Promise<{ shape: readonly number[]; data: Uint8Array }> {
+/** Clips of a shape (N, T, H, W, C). */
+interface ClipBytes {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** Those of an archive. */
+async function bytesOf(path: string): Promise<ClipBytes> {
   using file = await NpzFile.open(path);
   const { shape, data } = await file.read("arr_0");
   return { shape, data: Uint8Array.from(data, Number) };
@@ -52,7 +75,11 @@ async function bytesOf(path: string): Promise<{ shape: readonly number[]; data: 
 
 Deno.test("sample walt writes clips that say how they were made, and reads back what it drew", () =>
   withFolder(async (folder) => {
-    const ckpt = await trainTiny(folder);
+    const ckpt = await succeed(
+      ...["train", "walt", "--hidden", "16", "--depth", "2", "--heads", "2", "--patch", "2"],
+      ...["--batch-size", "4", "--frames", "5", "--size", "8", "--lr", "1e-2", "--steps", "8"],
+      ...["--results-dir", folder, ...onWasm],
+    );
     const [out, npz] = [join(folder, "clips"), join(folder, "clips.npz")];
     const args = ["sample", "walt", "--ckpt", ckpt, "--out", out, ...onWasm, ...quick];
     await succeed(...args, "--classes", "up fast,0", "--count", "3", "--seed", "11", "--npz", npz);
@@ -71,17 +98,8 @@ Deno.test("sample walt writes clips that say how they were made, and reads back 
 
     const drawn = await bytesOf(npz);
     assert.deepEqual(drawn.shape, [3, 5, 8, 8, 1]);
-    const set = await openClips(out, { frames: 5, channels: 1 });
-    const distances: number[] = [];
-    for (let index = 0; index < set.length; index++) {
-      const { data } = await set.decode(index);
-      data.forEach((byte, i) =>
-        distances.push(Math.abs(byte - drawn.data[index * data.length + i]))
-      );
-    }
-    set.close();
-    const mean = distances.reduce((sum, distance) => sum + distance, 0) / drawn.data.length;
-    assert(mean < 6, `AV1 is ${mean} of 255 off`);
+    const distance = await meanDistance(out, 5, drawn);
+    assert(distance < 6, `AV1 is ${distance} of 255 off`);
 
     // Other files in place of those of the run before, and every pixel as it is.
     await succeed(...args, "--classes", "up fast,0", "--count", "3", "--seed", "11", ...[
@@ -132,11 +150,11 @@ for (const { name, flags, available } of devices) {
 
 Deno.test("a clip has the same bits in a batch of any size, and both samplers draw", () =>
   withFolder(async (folder) => {
-    const ckpt = await trainTiny(folder);
+    const model = await writeTiny(folder);
     const path = join(folder, "latents.safetensors");
     const draw = async (...args: string[]) => {
       const files = ["--npz", join(folder, "c.npz"), "--save-latents", path];
-      await succeed("sample", "walt", "--ckpt", ckpt, ...files, ...quick, ...onWasm, ...args);
+      await succeed("sample", "walt", ...model, ...files, ...quick, ...onWasm, ...args);
       return await latentsOf(path);
     };
     const whole = await draw("--count", "5");
@@ -153,11 +171,11 @@ Deno.test("a clip has the same bits in a batch of any size, and both samplers dr
 
 Deno.test("given frames are kept, long clips begin as short ones, other sizes are drawn", () =>
   withFolder(async (folder) => {
-    const ckpt = await trainTiny(folder);
+    const model = await writeTiny(folder);
     const npz = join(folder, "clips.npz");
     const draw = async (...args: string[]) => {
-      const model = ["--ckpt", ckpt, "--npz", npz, "--count", "3", ...quick, ...onWasm];
-      await succeed("sample", "walt", ...model, ...args);
+      const flags = ["--npz", npz, "--count", "3", ...quick, ...onWasm];
+      await succeed("sample", "walt", ...model, ...flags, ...args);
       return await bytesOf(npz);
     };
     const frame = 64;
@@ -193,17 +211,75 @@ Deno.test("given frames are kept, long clips begin as short ones, other sizes ar
     assert.deepEqual((await draw("--size", "16x8")).shape, [3, 5, 8, 16, 1]);
   }));
 
-/** Weights of a model of a fixture's configuration. */
-async function writeWeights(path: string, config: unknown): Promise<void> {
-  const specifications = waltParameters(checkWaltConfig(config, path));
-  await writeSafetensors(
-    path,
-    specifications.map(({ name, shape }, index) => ({
-      ...{ name, shape, type: "F32" as const },
-      data: ripple(elementCount(shape), index + 1, 0.2),
-    })),
-  );
+/** Mean distance of the grey levels of clips in a folder of files from those of bytes, of 255. */
+async function meanDistance(folder: string, frames: number, { shape, data }: ClipBytes) {
+  const grey = greyLevels(data, shape[4]);
+  const set = await openClips(folder, { frames, channels: 1 });
+  let sum = 0;
+  for (let index = 0; index < set.length; index++) {
+    const clip = await set.decode(index);
+    const start = index * clip.data.length;
+    sum += clip.data.reduce((total, level, i) => total + Math.abs(level - grey[start + i]), 0);
+  }
+  set.close();
+  return sum / grey.length;
 }
+
+/** Colours as grey levels, which MP4 stores for every pixel. */
+function greyLevels(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 1) return data;
+  const picture = { height: data.length / channels, width: 1, channels, data };
+  return withChannels(picture, 1).data;
+}
+
+Deno.test("a model of latents finds its tokenizer, and its clips go through files", () =>
+  withFolder(async (folder) => {
+    const fixture = filesOf("causal_tokenizer_clips");
+    const ckpt = join(folder, "tokenizer.safetensors");
+    await Deno.copyFile(fixture.ckpt, ckpt);
+    for (const name of ["down/a", "up/b"]) {
+      await writeClipAs(join(folder, "data", `${name}.webp`), { height: 16, width: 16, frames: 5 });
+    }
+    const cache = join(folder, "cache");
+    await succeed(
+      ...["encode", "tokenizer", "--ckpt", ckpt, "--config", fixture.config, "--quiet", ...onWasm],
+      ...["--data-path", join(folder, "data"), "--frames", "5", "--out", cache],
+    );
+    const trained = await succeed(
+      ...["train", "walt", "--hidden", "16", "--depth", "2", "--heads", "2", "--patch", "2"],
+      ...["--data-path", cache, "--frame-prediction", "0.5", "--steps", "2", "--quiet"],
+      ...["--results-dir", folder, ...onWasm],
+    );
+    const [out, npz] = [join(folder, "out"), join(folder, "clips.npz")];
+    const args = ["sample", "walt", "--ckpt", trained, "--npz", npz, ...quick, ...onWasm];
+    const draw = async (...flags: string[]) => {
+      await succeed(...args, ...flags);
+      return await bytesOf(npz);
+    };
+    const clips = await draw("--out", out);
+    assert.deepEqual(clips.shape, [2, 5, 16, 16, 3]);
+    const { tokenizer, fps } = JSON.parse(await Deno.readTextFile(join(out, "samples.json")));
+    assert.deepEqual([tokenizer, fps], [ckpt, 8]);
+    const distance = await meanDistance(out, 5, clips);
+    assert(distance < 12, `AV1 is ${distance} of 255 off`);
+    const again = ["--frames-from", join(out, "000000.mp4"), "--length", "7", "--count", "1"];
+    assert.deepEqual((await draw(...again)).shape, [1, 7, 16, 16, 3]);
+
+    const others = join(folder, "others.safetensors");
+    using reader = await openSafetensors(ckpt);
+    const tensors = [...reader.tensors.values()].map(({ name, shape }) => ({
+      ...{ name, shape, type: "F32" as const, data: ripple(elementCount(shape), 2, 0.1) },
+    }));
+    await writeSafetensors(others, tensors);
+    assertFails(
+      await run(...args, "--tokenizer", others),
+      1,
+      /others\.safetensors: its encoder is not the one that the model's latents come from/,
+    );
+    await Deno.remove(ckpt);
+    assertFails(await run(...args), 1, /tokenizer\.safetensors.*--tokenizer says where it is now/);
+    assert.deepEqual(await draw("--tokenizer", fixture.ckpt), clips);
+  }));
 
 /** Features of captions. */
 async function writeFeatures(path: string, names: readonly string[], width = 6): Promise<void> {
