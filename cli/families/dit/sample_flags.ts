@@ -13,7 +13,7 @@ import {
   type Values,
 } from "../../flags/flags.ts";
 import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
-import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
+import { integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { objectiveFlags, samplerFlags } from "./sampler_flags.ts";
 import { guidanceFlags, guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { tileFlags } from "../autoencoder_kl/encode_flags.ts";
