@@ -9,6 +9,7 @@ import { setPngMetadata } from "../formats/pictures/png.ts";
 import type { Clip } from "../formats/video/clip.ts";
 import { type ClipFormat, writeClip } from "../formats/video/clip_files.ts";
 import type { WeightType } from "../nn/parameters.ts";
+import type { GuidanceSchedule } from "./guidance.ts";
 import type { GridText } from "./sample_files.ts";
 import { recordPath, removeSamples, samplePath } from "./sample_folder.ts";
 
@@ -32,8 +33,8 @@ export interface ClipRecord {
   readonly samplingSteps: number;
   /** Scale of classifier-free guidance; 1 is off. */
   readonly cfgScale: number;
-  /** How it changes over the steps. */
-  readonly cfgSchedule: string;
+  /** How guidance goes along the steps; absent: it is the same in all. */
+  readonly cfgSchedule?: GuidanceSchedule;
   /** Seed of the start noise. */
   readonly seed: number;
   /** Path of the start noise, when it was given instead of drawn from the seed. */

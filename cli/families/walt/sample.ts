@@ -285,11 +285,11 @@ async function* bytesOf(batches: AsyncIterable<readonly Clip[]>): AsyncGenerator
 
 /** What stands above the sheet. */
 function sheetText(
-  { sampler, numSamplingSteps, seed, cfgSchedule }: SampleWaltOptions,
-  { base: { source }, plan: { cfgScale } }: Drawing,
+  { sampler, numSamplingSteps, seed }: SampleWaltOptions,
+  { base: { source }, plan: { cfgScale, schedule: { kind } } }: Drawing,
 ): GridText {
   const step = source.manifest?.step;
-  const schedule = cfgSchedule === "constant" ? "" : `, ${cfgSchedule}`;
+  const schedule = kind === "constant" ? "" : ` ${kind}`;
   const strength = cfgScale === 1 ? "no guidance" : `guidance ${cfgScale}${schedule}`;
   return {
     title: step === undefined ? "W.A.L.T" : `W.A.L.T after ${step} steps`,
@@ -319,7 +319,7 @@ function describe(
     sampler: values.sampler,
     samplingSteps: values.numSamplingSteps,
     cfgScale: plan.cfgScale,
-    cfgSchedule: values.cfgSchedule,
+    cfgSchedule: plan.schedule.kind === "constant" ? undefined : plan.schedule,
     seed: values.seed,
     noise: values.noise,
     device,

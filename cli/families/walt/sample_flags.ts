@@ -6,6 +6,7 @@
 import { clipFormats } from "../../../formats/video/clip_files.ts";
 import { frameSize } from "../../flags/clip_data_flags.ts";
 import { flag, group, optional, type Parsed, type Values } from "../../flags/flags.ts";
+import { guidanceFlags } from "../../flags/guidance_flags.ts";
 import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
 import { choice, integer, number, text } from "../../flags/parsers.ts";
 import { UsageError } from "../../terminal/errors.ts";
@@ -106,12 +107,7 @@ export const sampleWaltFlags = {
       number({ min: 0 }),
       "2, or off for models that cannot be guided",
     ),
-    cfgSchedule: flag(
-      "--cfg-schedule <constant|power-cosine>",
-      "whether guidance is the same in all steps or grows towards the last",
-      choice("constant", "power-cosine"),
-      "constant",
-    ),
+    ...guidanceFlags,
     batchSize: flag("--batch-size <n>", "clips at a time", count, 8),
     noise: optional("--noise <file>", "initial noise: safetensors, tensor noise (N,c,F,h,w)", text),
   }),

@@ -6,9 +6,9 @@
 import { InputError } from "../../../base/errors.ts";
 import { openTextFeatures, type TextFeatures } from "../../../data/text_features.ts";
 import {
-  constantGuidance,
+  type GuidanceSchedule,
   type GuidanceWeight,
-  powerCosineGuidance,
+  guidanceWeight,
 } from "../../../diffusion/guidance.ts";
 import { numberedClasses } from "../../../models/classes.ts";
 import type { ClipCodec } from "../../../models/clip_codec.ts";
@@ -23,6 +23,7 @@ import {
 } from "../../../models/walt/draw_clips.ts";
 import type { WaltConfig } from "../../../models/walt/model.ts";
 import type { WaltSource } from "../../../models/walt/source.ts";
+import { guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { chooseLabels, type ModelClasses } from "../classes.ts";
 import { NoiseFile } from "../sampling.ts";
@@ -52,6 +53,8 @@ export interface SamplePlan extends Disposable {
   readonly fps: number;
   /** Scale of guidance; 1: off. */
   readonly cfgScale: number;
+  /** How it goes along the steps. */
+  readonly schedule: GuidanceSchedule;
   /** Guidance; absent when it is off. */
   readonly guidance?: GuidanceWeight;
 }
@@ -78,6 +81,7 @@ export async function planSamples(
 ): Promise<SamplePlan> {
   const { source, config } = model;
   checkConditions(model, values);
+  const schedule = guidanceSchedule(values);
   const features = values.embeddings === undefined
     ? undefined
     : await openFeatures(values.embeddings, config);
@@ -100,11 +104,8 @@ export async function planSamples(
     },
     frames: values.length ?? framesBehind(grid, config.latentFrames),
     fps: values.fps ?? rateOf(source) ?? usualRate,
-    guidance: cfgScale === 1
-      ? undefined
-      : { constant: constantGuidance, "power-cosine": powerCosineGuidance }[values.cfgSchedule](
-        cfgScale,
-      ),
+    schedule,
+    guidance: cfgScale === 1 ? undefined : guidanceWeight(cfgScale, schedule),
     [Symbol.dispose]() {
       features?.[Symbol.dispose]();
       noise?.[Symbol.dispose]();
