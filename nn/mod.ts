@@ -22,7 +22,7 @@
  */
 export type { FamilyConfig, Schema } from "./config.ts";
 export type { TransformerConfig } from "./transformer.ts";
-export type { MatchOptions } from "./weights_file.ts";
+export type { MatchOptions, OtherForm } from "./weights_file.ts";
 export {
   countParameters,
   type Initializer,

@@ -34,6 +34,7 @@ export {
   type TrainingState,
 } from "./step/trainer.ts";
 export {
+  type ReadOptions,
   readState,
   readWeights,
   type WeightChoice,
