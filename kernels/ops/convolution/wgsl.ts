@@ -5,15 +5,15 @@
  * output lie side by side; an invocation then sums a tile of some neighbouring positions by some
  * channels in registers, straight from the input, of which neighbouring invocations read the same.
  * The gradient of a weight sums, for one place of the kernel, a tile of eight by eight channels over
- * some lines of the output; where there are few tiles, lines are divided among several sums, whose
- * number depends on the sizes alone, and a second dispatch adds these up.
+ * the lines of the output. Where there are few tiles, each has a team of invocations, whose number
+ * depends on the sizes alone; they divide the lines among them and add up in workgroup memory.
  *
  * @module
  */
 import { elementCount, formatShape } from "../../shape.ts";
 import type { View } from "../../view.ts";
 import type { Dispatch, WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
-import { affine, BindingTable, linearKernel } from "../../webgpu/emit/wgsl.ts";
+import { affine, BindingTable, gridOf, linearKernel } from "../../webgpu/emit/wgsl.ts";
 import { MatmulOutput } from "../matmul/wgsl_output.ts";
 import type { ConvolutionStep, ConvolutionWeightGradientStep, Windows } from "./step.ts";
 
@@ -41,17 +41,21 @@ const tilingOf = (software: boolean, width: number, outputs: number): Tiling =>
 /** Quads of channels along each side of a tile of a weight's gradient. */
 const gradientQuads = 2;
 
-/** Lines of a weight's gradient are divided until there are as many invocations. */
+/** Channels along each side of a tile of a weight's gradient. */
+const gradientSide = 4 * gradientQuads;
+
+/** Teams of a weight's gradient grow until there are as many invocations. */
 const enoughInvocations = 2 ** 15;
 
-/** Numbers that partial sums may take where the weight is smaller. */
-const partialNumbers = 2 ** 18;
+/** Invocations of a workgroup of a weight's gradient: their tiles fill the memory of a workgroup. */
+const gradientWorkgroup = 64;
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const lines = (count: number, line: (i: number) => string): string =>
   upTo(count).map(line).join("\n");
 const quadsOf = (channels: number): number => Math.ceil(channels / 4);
-const gradientTiles = (channels: number): number => Math.ceil(channels / (4 * gradientQuads));
+const gradientTiles = (channels: number): number => Math.ceil(channels / gradientSide);
+const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(least));
 
 /** Lowers a convolution: one dispatch that packs the kernel, one that sums. */
 export const lowerConvolution: WebGPULowering<ConvolutionStep> = (step, context) => {
@@ -216,67 +220,41 @@ function storeQuad(
   );
 }
 
-/** Lowers the gradient of a weight: one dispatch, or one of partial sums and one that adds them. */
+/** Lowers the gradient of a weight. */
 export const lowerConvolutionWeightGradient: WebGPULowering<ConvolutionWeightGradientStep> = (
   step,
-  context,
 ) => {
-  const { output, outputGradient } = step;
-  const [outputs, channels, ...kernel] = output.shape;
-  const tiles = elementCount(kernel) * gradientTiles(outputs) * gradientTiles(channels);
-  const size = elementCount(output.shape);
-  const parts = Math.max(
-    1,
-    Math.min(
-      elementCount(outputGradient.shape.slice(0, 3)),
-      Math.ceil(enoughInvocations / tiles),
-      Math.floor(Math.max(size, partialNumbers) / size),
-    ),
-  );
-  if (parts === 1) return [sums(step, parts, output.buffer, output.offset)];
-  const partial = context.scratch(4 * size * parts);
-  return [sums(step, parts, partial, 0), total(step, parts, partial)];
-};
-
-/** Sums every tile over its part of the lines. */
-function sums(
-  step: ConvolutionWeightGradientStep,
-  parts: number,
-  buffer: number,
-  offset: number,
-): Dispatch {
   const { input, outputGradient, output } = step;
   const [outputs, channels, frames, height, width] = output.shape;
   const [images, ...sizes] = outputGradient.shape;
   const rows = images * sizes[0] * sizes[1];
-  const rowsOfPart = Math.ceil(rows / parts);
   const places = frames * height * width;
   const [o4, c4] = [gradientTiles(outputs), gradientTiles(channels)];
+  const tiles = places * o4 * c4;
+  const team = Math.min(
+    gradientWorkgroup,
+    powerOfTwo(rows),
+    powerOfTwo(Math.max(1, enoughInvocations / tiles)),
+  );
+  const { workgroups, groupIndex } = gridOf(Math.ceil(tiles * team / gradientWorkgroup));
   const quads = upTo(gradientQuads);
   const table = new BindingTable();
   const gradient = quadReader(table, outputGradient, outputs, input);
   const value = quadReader(table, input, channels, outputGradient);
-  const target = table.use(buffer, "write");
-  const side = 4 * gradientQuads;
-  const tile = upTo(side).flatMap((i) => quads.map((q) => [i, q] as const));
-  const stores = tile.flatMap(([i, q]) =>
-    upTo(4).map((j) =>
-      `if (o * ${side}u + ${i}u < ${outputs}u && c * ${side}u + ${4 * q + j}u < ${channels}u) {
-${target}[first + ((o * ${side}u + ${i}u) * ${channels}u + c * ${side}u + ${
-        4 * q + j
-      }u) * ${places}u] = sum${i}_${q}.${"xyzw"[j]};
-}`
-    )
-  ).join("\n");
-  const body = `let c = index % ${c4}u;
+  const target = table.use(output.buffer, "write");
+  const tile = upTo(gradientSide).flatMap((i) => quads.map((q) => [i, q] as const));
+  const body = `let member = lane % ${team}u;
+let own = ${groupIndex} * ${gradientWorkgroup / team}u + lane / ${team}u;
+// The barrier is for all: teams past the end repeat the last tile and store nothing.
+let index = min(own, ${tiles - 1}u);
+let c = index % ${c4}u;
 let o = (index / ${c4}u) % ${o4}u;
-let at = (index / ${c4 * o4}u) % ${places}u;
-let part = index / ${c4 * o4 * places}u;
+let at = index / ${c4 * o4}u;
 let kx = at % ${width}u;
 let ky = (at / ${width}u) % ${height}u;
 let kt = at / ${width * height}u;
 ${tile.map(([i, q]) => `var sum${i}_${q} = vec4<f32>();`).join("\n")}
-for (var row = part * ${rowsOfPart}u; row < min((part + 1u) * ${rowsOfPart}u, ${rows}u); row++) {
+for (var row = member; row < ${rows}u; row += ${team}u) {
 let line = row % ${sizes[1]}u;
 let frame = (row / ${sizes[1]}u) % ${sizes[0]}u;
 let image = row / ${sizes[0] * sizes[1]}u;
@@ -310,12 +288,29 @@ ${
   }
 }
 }
-let first = ${offset}u + part * ${elementCount(output.shape)}u + at;
-${stores}`;
-  const label = `weight gradient ${formatShape(output.shape)} of ${formatShape(input.shape)}`;
-  const kernel = linearKernel(c4 * o4 * places * parts, table.declarations(), body);
-  return { label, bindings: table.bindings, ...kernel };
+${tile.map(([i, q], n) => `sums[lane * ${tile.length}u + ${n}u] = sum${i}_${q};`).join("\n")}
+workgroupBarrier();
+if (own >= ${tiles}u) { return; }
+for (var n = member; n < ${gradientSide ** 2}u; n += ${team}u) {
+let row = o * ${gradientSide}u + n / ${gradientSide}u;
+let column = c * ${gradientSide}u + n % ${gradientSide}u;
+if (row >= ${outputs}u || column >= ${channels}u) { continue; }
+var sum = 0.0;
+for (var other = lane - member; other < lane - member + ${team}u; other++) {
+sum += sums[other * ${tile.length}u + n / 4u][n % 4u];
 }
+${target}[${output.offset}u + (row * ${channels}u + column) * ${places}u + at] = sum;
+}`;
+  const code = `${table.declarations()}
+var<workgroup> sums: array<vec4<f32>, ${gradientWorkgroup * tile.length}>;
+@compute @workgroup_size(${gradientWorkgroup})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${body}
+}
+`;
+  const label = `weight gradient ${formatShape(output.shape)} of ${formatShape(input.shape)}`;
+  return [{ label, bindings: table.bindings, code, workgroups }];
+};
 
 /**
  * WGSL that reads four channels of a view, given the address of a position and the number of the
@@ -339,22 +334,4 @@ function quadReader(
     );
     return `vec4<f32>(${numbers.join(", ")})`;
   };
-}
-
-/** Adds partial sums in their order. */
-function total(
-  { output }: ConvolutionWeightGradientStep,
-  parts: number,
-  partial: number,
-): Dispatch {
-  const size = elementCount(output.shape);
-  const table = new BindingTable();
-  const source = table.use(partial, "read");
-  const target = table.use(output.buffer, "write");
-  const body = `var sum = 0.0;
-for (var part = 0u; part < ${parts}u; part++) { sum += ${source}[part * ${size}u + index]; }
-${target}[${output.offset}u + index] = sum;`;
-  const label = `sum of ${parts} weight gradients ${formatShape(output.shape)}`;
-  const kernel = linearKernel(size, table.declarations(), body);
-  return { label, bindings: table.bindings, ...kernel };
 }
