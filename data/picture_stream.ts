@@ -6,7 +6,9 @@
  */
 import { dirname } from "@std/path";
 import { InputError } from "../base/errors.ts";
+import { toBitmaps } from "../formats/pictures/bitmap.ts";
 import { NpzFile } from "../formats/tensors/npz.ts";
+import { type ImageDataset, pictureLength } from "./dataset.ts";
 import { openPictureSet, type OpenPictureSetOptions } from "./open.ts";
 import { evenIndices } from "./order/spread.ts";
 import type { PictureSet } from "./picture_set.ts";
@@ -104,4 +106,14 @@ async function openArchive(path: string, most: number): Promise<PictureStream> {
       }
     },
   };
+}
+
+/** The pictures of a data set, at most `most` of them at equal distances. */
+export async function* datasetPictures(set: ImageDataset, most: number): AsyncGenerator<Picture> {
+  const { channels, height, width } = set;
+  const values = new Float32Array(pictureLength(set));
+  for (const index of evenIndices(set.length, most)) {
+    await set.read([index], values);
+    yield toBitmaps(values, [1, channels, height, width])[0];
+  }
 }

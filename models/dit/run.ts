@@ -15,6 +15,7 @@ import { ditTrainingGraphs } from "./step.ts";
 import type { LoopEvents } from "../../training/runs/loop.ts";
 import type { DiTRun } from "./settings.ts";
 import { type RunPlan, runTraining } from "../../training/runs/run.ts";
+import { type OpenExtractor, runEvaluator } from "./run_evaluation.ts";
 import { noDecoder, type OpenDecoder, RunSamples } from "./run_samples.ts";
 import type { Trainer } from "../../training/step/trainer.ts";
 
@@ -67,10 +68,17 @@ function checkDataset(
   }
 }
 
+/** What the pictures of a run are compared with, and by which features. */
+export interface EvaluatedPictures {
+  readonly real: ImageDataset;
+  readonly openExtractor: OpenExtractor;
+}
+
 /**
  * Trains, and returns the trainer with its states on the device.
  *
  * @param openDecoder opens what decodes the samples of a model of latents
+ * @param evaluated what the plan's evaluations compare with
  */
 export async function trainDiT(
   device: Device,
@@ -78,6 +86,7 @@ export async function trainDiT(
   plan: RunPlan<DiTRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
   openDecoder: OpenDecoder = noDecoder,
+  evaluated: EvaluatedPictures | undefined = undefined,
 ): Promise<Trainer> {
   const { description, samples, folder } = plan;
   const { config, run } = description;
@@ -102,6 +111,12 @@ export async function trainDiT(
             openDecoder,
           )
           : undefined,
+      evaluator: ({ averages }) => {
+        if (evaluated === undefined) return undefined;
+        const { real, openExtractor } = evaluated;
+        const warn = events.warning ?? console.warn;
+        return runEvaluator(device, description, averages, real, openExtractor, warn);
+      },
     },
     plan,
     events,

@@ -34,6 +34,8 @@ export interface RunSchedule {
 export interface EvaluationSchedule {
   /** Training steps between evaluations. */
   readonly every: number;
+  /** Path of the network whose features are compared, where samples are evaluated. */
+  readonly features?: string;
 }
 
 /** When pictures are drawn during a run. */
@@ -140,7 +142,7 @@ const manifestSchema = z.strictObject({
     checkpointEvery: positive,
     keep: positive,
     samples: z.strictObject({ every: positive, steps: positive.max(1000) }).optional(),
-    evaluations: z.strictObject({ every: positive }).optional(),
+    evaluations: z.strictObject({ every: positive, features: z.string().optional() }).optional(),
   }).optional(),
   position: z.looseObject({}).optional(),
   files: z.record(z.string().regex(/^[\w-]+\.safetensors$/), fileRecord).optional(),

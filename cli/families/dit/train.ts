@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "@std/path";
 import { InputError, quote } from "../../../base/errors.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { isLatentCache, type LatentSettings } from "../../../data/latents/cache.ts";
@@ -22,6 +23,7 @@ import { type PictureDecoder, runSampling } from "../../../models/dit/run_sample
 import { ditSampling } from "../../../models/dit/sampling.ts";
 import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
+import { openExtractor } from "../../features/extractor.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
 import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
@@ -83,6 +85,9 @@ async function openRunDecoder(
   const found = await findDecoder(undefined, { ...config, settings }, wayOut);
   return await LatentDecoder.open(device, found, undefined);
 }
+
+/** Pictures at a time whose features an evaluation computes. */
+const featureBatch = 16;
 
 /** Training of DiT. */
 export const ditTraining: TrainingCommand<
@@ -160,6 +165,33 @@ export const ditTraining: TrainingCommand<
     const decoder = run.latents ? [decoderProgram(config, run.latents)] : [];
     return [...Object.values(samplingPrograms(network, settings)), ...decoder];
   },
-  train: (device, data, plan, events) =>
-    trainDiT(device, data, plan, events, () => openRunDecoder(device, plan.description)),
+  evaluation: {
+    schedule({ evalEvery, features: given }, { latents }, before) {
+      const every = evalEvery ?? before?.every ?? 0;
+      if (every === 0) return undefined;
+      const features = given === undefined ? before?.features : resolve(given);
+      if (features === undefined) throw new UsageError("--eval-every needs --features");
+      if (!latents) return { every, features };
+      throw new UsageError(
+        "--eval-every compares pictures, the run is on latents; eval dit decodes them",
+      );
+    },
+    open: async (place, { config: { inputSize: imageSize, channels }, classNames }, events) =>
+      await openDataset(place, { imageSize, channels, classNames, ...events }),
+    describe: ({ evalFid, evalFrechetDistance, evalPictures }) =>
+      `${evalFid === undefined ? "Frechet distance of features" : "FID"} ` +
+      `${(evalFid ?? evalFrechetDistance).toPrecision(4)}, ${evalPictures} pictures`,
+  },
+  train: (device, data, plan, events, heldOut) =>
+    trainDiT(
+      device,
+      data,
+      plan,
+      events,
+      () => openRunDecoder(device, plan.description),
+      heldOut && {
+        real: heldOut,
+        openExtractor: () => openExtractor(device, plan.evaluations?.features, featureBatch),
+      },
+    ),
 };

@@ -81,6 +81,17 @@ export const trainDitFlags = {
       ),
       "--sample-steps",
     ),
+    evalEvery: optional(
+      "--eval-every <steps>",
+      "measure how near 200 pictures of the averaged weights are to the data, by --features; 0 is never",
+      integer({ min: 0 }),
+      "never",
+    ),
+    features: optional(
+      "--features <path>",
+      "network whose features --eval-every compares: a run of train navit, or FID's Inception weights",
+      text,
+    ),
   })),
 } as const;
 
