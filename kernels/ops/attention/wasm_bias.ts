@@ -17,7 +17,7 @@ import {
   vectorElements,
 } from "../../wasm/emit/assembler.ts";
 import { forEachVector, type RowVector, vectorBytes, wholeVector } from "../../wasm/emit/lanes.ts";
-import { and, integer, storeInteger } from "../../wasm/emit/integers.ts";
+import { integer, storeInteger } from "../../wasm/emit/integers.ts";
 import {
   add,
   assign,
@@ -33,7 +33,6 @@ import {
   when,
 } from "../../wasm/emit/values.ts";
 import type { BiasTable } from "./relative_bias.ts";
-import { setTailMask } from "./wasm_rows.ts";
 import type { ScratchLayout } from "./wasm_scratch.ts";
 
 /** Vectors that are copied together: the last ones may run past the end of a run. */
@@ -103,6 +102,61 @@ function listPlaces(f: FunctionBuilder, bias: BiasTable, places: Local): void {
   });
 }
 
+/** Most tokens, and runs of them, of windows whose rows are walked without loops. */
+const unrolled = { tokens: 128, runs: 32 };
+
+/** Whether rows of all tokens of a window are walked without loops. */
+const isUnrolled = (bias: BiasTable): boolean =>
+  runCount(bias) * runLength(bias) <= unrolled.tokens && runCount(bias) <= unrolled.runs;
+
+/** Where the entries of a row begin: pointers to the list of places and the copied table. */
+function rowEntries(bias: BiasTable, row: Local, entries: Local, places: Local): Value {
+  const length = runLength(bias);
+  const ofRun = integer.subtract(bias.middle, integer.load(placeOf(row, length, places)));
+  return integer.add(entries, bytes(integer.subtract(ofRun, integer.remainder(row, length))));
+}
+
+const bytes = (elements: Operand): Value => integer.shiftLeft(elements, 2);
+
+/** Where the list has the place of the run of a token. */
+const placeOf = (token: Local, length: number, places: Local): Value =>
+  integer.add(bytes(integer.divide(token, length)), places);
+
+/**
+ * Emits (tile, rows, columns, firstRow, firstColumn, entries, places): walks a tile whose columns are all
+ * tokens of the window, run by run, each at a distance that is known.
+ *
+ * @param body gets pointers to a row of the tile and to its entries, and the bytes from these to the run
+ */
+function walkWholeRows(
+  module: ModuleBuilder,
+  name: string,
+  bias: BiasTable,
+  stride: number,
+  body: (f: FunctionBuilder, tile: Local, base: Local, run: { at: number; from: number }) => void,
+): FunctionBuilder {
+  const f = module.function(name, new Array<"i32">(7).fill("i32"), []);
+  const [tile, rows, , firstRow, , entries, places] = f.parameters;
+  const base = f.local("i32");
+  f.repeat(rows, () => {
+    assign(f, base, rowEntries(bias, firstRow, entries, places));
+    for (const [run, place] of runPlaces(bias).entries()) {
+      body(f, tile, base, { at: 4 * run * runLength(bias), from: 4 * place });
+    }
+    f.increment(tile, stride).increment(firstRow, 1);
+  });
+  return f;
+}
+
+/** The places of the first tokens of runs. */
+function runPlaces({ window, strides }: BiasTable): number[] {
+  return window.slice(0, -1).reduce<number[]>(
+    (places, size, axis) =>
+      places.flatMap((place) => Array.from({ length: size }, (_, i) => place + i * strides[axis])),
+    [0],
+  );
+}
+
 /** A run of a row of a tile beside the table; pointers may be moved. */
 interface Run {
   readonly count: Local;
@@ -128,15 +182,10 @@ function walkTile(
   const [base, run, within, left, position] = f.locals("i32", 5);
   const [count, scores, from] = f.locals("i32", 3);
   const length = runLength(bias);
-  const bytes = (elements: Operand): Value => integer.shiftLeft(elements, 2);
-  /** Where the list has the place of the run of a token. */
-  const runOf = (token: Local): Value => integer.add(bytes(integer.divide(token, length)), places);
-  const withinRun = (token: Local): Value => integer.remainder(token, length);
   f.repeat(rows, () => {
-    const ofRun = integer.subtract(bias.middle, integer.load(runOf(firstRow)));
-    assign(f, base, integer.add(entries, bytes(integer.subtract(ofRun, withinRun(firstRow)))));
-    assign(f, run, runOf(firstColumn));
-    assign(f, within, withinRun(firstColumn));
+    assign(f, base, rowEntries(bias, firstRow, entries, places));
+    assign(f, run, placeOf(firstColumn, length, places));
+    assign(f, within, integer.remainder(firstColumn, length));
     assign(f, left, columns);
     assign(f, position, tile);
     f.loop((next) => {
@@ -155,8 +204,29 @@ function walkTile(
   return f;
 }
 
-/** `tile = bias`: see `walkTile`. Up to seven elements behind each row are overwritten. */
-export function spreadBias(module: ModuleBuilder, bias: BiasTable, stride: number) {
+/**
+ * `tile = bias`: see `walkTile`. Up to seven elements behind each row are overwritten.
+ *
+ * @param whole whether the columns of all tiles are all tokens of the window
+ */
+export function spreadBias(
+  module: ModuleBuilder,
+  bias: BiasTable,
+  stride: number,
+  whole: boolean,
+): FunctionBuilder {
+  if (whole && isUnrolled(bias)) {
+    return module.define(
+      `attention bias spread whole ${bias.window} ${stride}`,
+      (_, name) =>
+        walkWholeRows(module, name, bias, stride, (f, tile, base, { at, from }) => {
+          // What is copied too much is overwritten by the next run.
+          for (let offset = 0; offset < 4 * runLength(bias); offset += vectorBytes) {
+            store(f, tile, wholeVector(at + offset), row(base, wholeVector(from + offset)));
+          }
+        }),
+    );
+  }
   return module.define(
     `attention bias spread ${bias.window} ${stride}`,
     (_, name) =>
@@ -175,8 +245,34 @@ export function spreadBias(module: ModuleBuilder, bias: BiasTable, stride: numbe
   );
 }
 
-/** `table += tile`: see `walkTile`. */
-export function collectBias(module: ModuleBuilder, bias: BiasTable, stride: number) {
+/**
+ * `table += tile`: see `walkTile`.
+ *
+ * @param whole whether the columns of all tiles are all tokens of the window
+ */
+export function collectBias(
+  module: ModuleBuilder,
+  bias: BiasTable,
+  stride: number,
+  whole: boolean,
+): FunctionBuilder {
+  if (whole && isUnrolled(bias)) {
+    return module.define(
+      `attention bias collect whole ${bias.window} ${stride}`,
+      (_, name) =>
+        walkWholeRows(module, name, bias, stride, (f, tile, base, { at, from }) => {
+          const length = runLength(bias);
+          const vectors = Math.floor(length / vectorElements);
+          for (let offset = 0; offset < vectors * vectorBytes; offset += vectorBytes) {
+            const [score, entry] = [wholeVector(at + offset), wholeVector(from + offset)];
+            store(f, base, entry, add(row(base, entry), row(tile, score)));
+          }
+          for (let element = vectors * vectorElements; element < length; element++) {
+            addScalar(f, base, from + 4 * element, tile, at + 4 * element);
+          }
+        }),
+    );
+  }
   return module.define(
     `attention bias collect ${bias.window} ${stride}`,
     (_, name) =>
@@ -195,14 +291,20 @@ export function collectBias(module: ModuleBuilder, bias: BiasTable, stride: numb
           collect(wholeVector(0), row(scores, wholeVector(0)));
           f.increment(scores, vectorBytes).increment(entries, vectorBytes);
         });
-        when(f, integer.and(count, vectorElements - 1), () => {
-          f.withLocals(["v128"], (mask) => {
-            setTailMask(f, count, mask);
-            collect(wholeVector(0), and(row(scores, wholeVector(0)), mask));
+        // Vectors of neighbouring short runs overlap: a load would wait for the store before it.
+        for (const elements of [2, 1]) {
+          when(f, integer.and(count, elements), () => {
+            for (let at = 0; at < 4 * elements; at += 4) addScalar(f, entries, at, scores, at);
+            f.increment(scores, 4 * elements).increment(entries, 4 * elements);
           });
-        });
+        }
       }),
   );
+}
+
+/** `sums[at] += values[from]` of single numbers. */
+function addScalar(f: FunctionBuilder, sums: Local, at: number, values: Local, from: number): void {
+  storeScalar(f, sums, at, scalar.add(scalar.load(sums, at), scalar.load(values, from)));
 }
 
 /** The vectors that are walked together. */

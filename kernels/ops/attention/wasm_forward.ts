@@ -113,7 +113,7 @@ export function emitForward(
     const scores = [at(place.scores), scoreStride] as const;
     const results = [at(place.tile), tileStride] as const;
     if (bias) {
-      const spread = spreadBias(module, bias, scoreStride);
+      const spread = spreadBias(module, bias, scoreStride, single && !segmented);
       call(f, spread, at(place.scores), rows, keyCount, queryPlace, keyPlace, ...biasOperands);
     }
     const sizes = [rows, inWholeVectors(keyCount), width, bias ? 1 : 0];

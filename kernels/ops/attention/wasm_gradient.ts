@@ -20,6 +20,7 @@ import { integer } from "../../wasm/emit/integers.ts";
 import { assign, branchWhen, call, kept, type Operand } from "../../wasm/emit/values.ts";
 import { defineBlock, panelElements } from "../matmul/wasm_micro.ts";
 import { definePackColumns, definePackRows, definePackTransposed } from "../matmul/wasm_pack.ts";
+import { elementCount } from "../../shape.ts";
 import type { BiasTable } from "./relative_bias.ts";
 import { collectBias, prepareBias, spreadBias, takeBias } from "./wasm_bias.ts";
 import { scoreGradientRows, writeRows } from "./wasm_rows.ts";
@@ -128,6 +129,8 @@ export function emitGradient(
   );
   const [k, v, segments, dK, dV, start, keyPlace] = f.locals("i32", 7);
   const at = (offset: number): Operand => scratchAddress(scratch, offset);
+  /** Whether a block has all queries of a window. */
+  const whole = !segmented && bias !== undefined && elementCount(bias.window) <= blocks.queries;
   /** Walks a tile beside a table of biases. */
   const walkBias = (kernel: FunctionBuilder, tile: number, entries: number): void => {
     const table = [at(entries), at(place.bias.places)];
@@ -147,7 +150,10 @@ export function emitGradient(
 
   /** P^T and dS^T of a block of keys against the block of queries. */
   const scoreTiles = (): void => {
-    if (bias) walkBias(spreadBias(module, bias, tileStride), place.weights, place.bias.entries);
+    if (bias) {
+      const spread = spreadBias(module, bias, tileStride, whole);
+      walkBias(spread, place.weights, place.bias.entries);
+    }
     const [weights, gradients] = [at(place.weights), at(place.scoreGradients)];
     const multiplyRows = (
       rows: readonly [Local, number],
@@ -163,7 +169,8 @@ export function emitGradient(
     const statistics = [logSumExp, rowDot, segments, querySegments];
     call(f, scoreGradient, weights, gradients, keyCount, queryCount, ...statistics);
     if (bias && kernel.biasGradient) {
-      walkBias(collectBias(module, bias, tileStride), place.scoreGradients, place.biasGradient);
+      const collect = collectBias(module, bias, tileStride, whole);
+      walkBias(collect, place.scoreGradients, place.biasGradient);
     }
   };
 
