@@ -64,7 +64,7 @@ export async function reconstruct(
   const latent = (place: number) => Promise.resolve(codec.decoded(encoded[place]));
   await codeAll(codec, "decode", options, latent, async (place, other) => {
     const pair = { original: await original(place), other };
-    qualities.push(clipQuality(unitClip(pair.original, data), unitClip(other, data)));
+    qualities.push(sampleQuality(pair.original, other, data));
     if (place < options.shown) shown.push(pair);
   });
   return { qualities, encoded, shown };
@@ -108,6 +108,13 @@ function joinedBatch(samples: readonly Float32Array[], batch: number): Float32Ar
   }
   return joined;
 }
+
+/** How near a sample is to its original, both (C, F, H, W) in [-1, 1]; what lies outside is clamped. */
+export const sampleQuality = (
+  original: Float32Array,
+  other: Float32Array,
+  data: ImageDataset,
+): ClipQuality => clipQuality(unitClip(original, data), unitClip(other, data));
 
 /** A sample with values of [-1, 1] as one with values of [0, 1]. */
 const unitClip = (

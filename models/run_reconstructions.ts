@@ -17,13 +17,19 @@ import { checkpointName, samplesFolder } from "../training/runs/run_folder.ts";
 import type { Drawer } from "../training/runs/run.ts";
 import type { ParameterBuffers } from "../training/step/trainer.ts";
 
-/** What is drawn, and how. */
-export interface ReconstructionSheets {
+/** What makes reconstructions of samples. */
+export interface ReconstructionProgram {
   /** From the input to the output `reconstructions`; its states are parameters. */
   readonly program: Program;
   /** Name of the input. */
   readonly input: string;
-  /** What goes into it. */
+  /** Samples in it. */
+  readonly batch: number;
+}
+
+/** What is drawn, and how. */
+export interface ReconstructionSheets extends ReconstructionProgram {
+  /** What goes into the program. */
   readonly originals: Float32Array;
   /** The model, for the metadata of the sheets. */
   readonly config: FamilyConfig;

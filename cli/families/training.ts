@@ -152,10 +152,16 @@ export interface TrainingCommand<
       run: Settings,
       before: EvaluationSchedule | undefined,
     ): EvaluationSchedule | undefined;
-    /** Opens what the run is not trained on. */
-    open(place: string, run: Description<Config, Settings>, events: OpeningEvents): Promise<Data>;
+    /** Opens what the run is not trained on; undefined: it is evaluated on what it is trained on. */
+    open(
+      place: string,
+      run: Description<Config, Settings>,
+      events: OpeningEvents,
+    ): Promise<Data | undefined>;
     /** What was measured, in a few words. */
     describe(measures: Readonly<Record<string, number>>): string;
+    /** Programs that are in memory beside those of training; none when absent. */
+    programs?(config: Config, settings: Settings): readonly Program[];
   };
   /** What the user should know before a new run starts. */
   warnings?(config: Config, settings: Settings, data: Data): readonly string[];

@@ -157,6 +157,10 @@ export const sampleEveryFlag = (what: string) =>
     "never",
   );
 
+/** How often a run is evaluated, for families that are; `what` is the line of the help. */
+export const evalEveryFlag = (what: string) =>
+  optional("--eval-every <steps>", `${what}; 0 is never`, integer({ min: 0 }), "never");
+
 /** The flags that every `train` command has, whatever their defaults are. */
 export type CommonTrainFlags = ReturnType<typeof trainFlags>;
 

@@ -63,7 +63,10 @@ export async function describePlan<
       family.training.graphs(config, run),
       options,
       {
-        sampler: plan.samples && command.samplerPrograms?.(config, plan.samples, run),
+        sampler: [
+          ...plan.samples && command.samplerPrograms?.(config, plan.samples, run) || [],
+          ...plan.evaluations && command.evaluation?.programs?.(config, run) || [],
+        ],
         companions: family.training.companions?.(config, run),
       },
     ),

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import type { Clip } from "../../formats/video/clip.ts";
 import { divide } from "../holdout.ts";
+import { MissingPartError } from "../open.ts";
 import type { MemoryDataset } from "../memory_dataset.ts";
 import { dataStreams, Draws } from "../order/draws.ts";
 import { fromPlanar, type Picture } from "../pictures/picture.ts";
@@ -54,6 +55,7 @@ export interface MovingOptions {
  * leaving the frame. Where clip i begins is a function of the seed and i, its class is i mod 8.
  *
  * @throws {RangeError} for fewer than 2 frames, or frames smaller than 8 x 8
+ * @throws {MissingPartError} for the test part where none is held out
  */
 export function movingPictures(pictures: MemoryDataset, options: MovingOptions = {}): ClipSet {
   const { frames = 17, size = 32, channels = 1, fps = 8, seed = 0 } = options;
@@ -107,7 +109,10 @@ function partOf(
   label: (index: number) => number,
   { split = "train", holdout }: MovingOptions,
 ): number[] {
-  if (holdout === undefined) return Array.from({ length }, (_, index) => index);
+  if (holdout === undefined) {
+    if (split === "test") throw new MissingPartError("moving pictures: have no separate test part");
+    return Array.from({ length }, (_, index) => index);
+  }
   const set = { name: "moving pictures", length, classNames: motionNames, label };
   return divide({ ...set, pictureName: String }, holdout)[split];
 }

@@ -15,8 +15,9 @@ import type { Trainer } from "../../training/step/trainer.ts";
 import { startingWeights } from "../perceptual/loss.ts";
 import { overrideAutoencoderKLConfig } from "./config.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters, spatialFactor } from "./model.ts";
+import { reconstructionEvaluator } from "../reconstruction_evaluator.ts";
 import { RunReconstructions } from "../run_reconstructions.ts";
-import { reconstructionSheets } from "./run_reconstructions.ts";
+import { autoencoderReconstructions, reconstructionSheets } from "./run_reconstructions.ts";
 import type { AutoencoderKLRun } from "./settings.ts";
 import { autoencoderKLCompanions, autoencoderKLTrainingGraphs } from "./step.ts";
 
@@ -67,12 +68,17 @@ export function checkPictures(
   }
 }
 
-/** Trains, and returns the trainer with its states on the device. */
+/**
+ * Trains, and returns the trainer with its states on the device.
+ *
+ * @param heldOut what is evaluated while it goes on, of the size of the others; the others unless told
+ */
 export async function trainAutoencoderKL(
   device: Device,
   dataset: ImageDataset,
   plan: RunPlan<AutoencoderKLRun>,
   events: LoopEvents & { ready?(trainer: Trainer): void } = {},
+  heldOut: ImageDataset = dataset,
 ): Promise<Trainer> {
   const { description, start, samples, folder } = plan;
   const { config, run } = description;
@@ -96,6 +102,11 @@ export async function trainAutoencoderKL(
             folder,
           )
           : undefined,
+      evaluator: async ({ averages }) => {
+        if (!plan.evaluations) return undefined;
+        const program = autoencoderReconstructions(config, run.imageSize);
+        return await reconstructionEvaluator(device, averages, program, heldOut);
+      },
     },
     plan,
     events,

@@ -6,9 +6,12 @@
 import { type ImageDataset, pictureLength } from "../../data/dataset.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
-import type { Program } from "../../kernels/program.ts";
 import { reconstructionSheet } from "../reconstruction_sheet.ts";
-import { type ReconstructionSheets, spreadIndices } from "../run_reconstructions.ts";
+import {
+  type ReconstructionProgram,
+  type ReconstructionSheets,
+  spreadIndices,
+} from "../run_reconstructions.ts";
 import { traceAutoencoderKL } from "./graph.ts";
 import type { AutoencoderKLConfig } from "./model.ts";
 import type { AutoencoderKLRun } from "./settings.ts";
@@ -17,10 +20,14 @@ import type { AutoencoderKLRun } from "./settings.ts";
 const pictures = 10;
 
 /** What makes reconstructions of pictures of a side: through the means of the posteriors. */
-export function reconstructionProgram(config: AutoencoderKLConfig, imageSize: number): Program {
+export function autoencoderReconstructions(
+  config: AutoencoderKLConfig,
+  imageSize: number,
+): ReconstructionProgram {
   const clip = { frames: 1, height: imageSize, width: imageSize };
   const { out } = traceAutoencoderKL(config, { batch: pictures, clip });
-  return compile(makeGraph("reconstructions", { outputs: { reconstructions: out } }));
+  const program = compile(makeGraph("reconstructions", { outputs: { reconstructions: out } }));
+  return { program, input: "image", batch: pictures };
 }
 
 /** What the sheets of a run on pictures show. */
@@ -32,8 +39,7 @@ export async function reconstructionSheets(
   await dataset.read(spreadIndices(dataset.length, pictures), originals);
   const size = { channels: config.channels, frames: 1, height: imageSize, width: imageSize };
   return {
-    program: reconstructionProgram(config, imageSize),
-    input: "image",
+    ...autoencoderReconstructions(config, imageSize),
     originals,
     config,
     draw: (reconstructions, title) =>

@@ -6,10 +6,13 @@
 import { pictureLength } from "../../data/dataset.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
-import type { Program } from "../../kernels/program.ts";
 import type { ClipSize } from "../codec.ts";
 import { reconstructionSheet } from "../reconstruction_sheet.ts";
-import { type ReconstructionSheets, spreadIndices } from "../run_reconstructions.ts";
+import {
+  type ReconstructionProgram,
+  type ReconstructionSheets,
+  spreadIndices,
+} from "../run_reconstructions.ts";
 import { traceCausalTokenizer } from "./graph.ts";
 import { type CausalTokenizerConfig, colours } from "./model.ts";
 import { clipOf, type TokenizerData } from "./data.ts";
@@ -19,12 +22,14 @@ import type { TokenizerRun } from "./settings.ts";
 const shownOf = ({ frames }: ClipSize): number => frames === 1 ? 10 : 3;
 
 /** What makes reconstructions of the samples on a sheet. */
-export function tokenizerReconstructionProgram(
+export function tokenizerReconstructions(
   config: CausalTokenizerConfig,
   clip: ClipSize,
-): Program {
-  const { out } = traceCausalTokenizer(config, { batch: shownOf(clip), clip });
-  return compile(makeGraph("reconstructions", { outputs: { reconstructions: out } }));
+): ReconstructionProgram {
+  const batch = shownOf(clip);
+  const { out } = traceCausalTokenizer(config, { batch, clip });
+  const program = compile(makeGraph("reconstructions", { outputs: { reconstructions: out } }));
+  return { program, input: "video", batch };
 }
 
 /** What the sheets of a run show. */
@@ -36,8 +41,7 @@ export async function tokenizerSheets(
   const originals = new Float32Array(shownOf(clip) * pictureLength(data));
   await data.read(spreadIndices(data.length, shownOf(clip)), originals);
   return {
-    program: tokenizerReconstructionProgram(config, clip),
-    input: "video",
+    ...tokenizerReconstructions(config, clip),
     originals,
     config,
     draw: (reconstructions, title) =>

@@ -87,6 +87,8 @@ export interface Drawer {
 export interface Evaluator {
   /** Named numbers for the metrics; names start with `eval`, and one that cannot be told is NaN. */
   evaluate(): Promise<Readonly<Record<string, number>>>;
+  /** Frees what evaluating needs, if there is anything. */
+  destroy?(): void;
 }
 
 /** What is trained: a model family's part of a run. */
@@ -106,7 +108,7 @@ export interface TrainingTask {
   /** Draws pictures from the states during the run; absent or undefined: none are drawn. */
   drawer?(state: TrainingState): Promise<Drawer | undefined>;
   /** Evaluates the states when the schedule says so; absent or undefined: they are not evaluated. */
-  evaluator?(state: TrainingState): Evaluator | undefined;
+  evaluator?(state: TrainingState): Evaluator | undefined | Promise<Evaluator | undefined>;
 }
 
 /** Makes a run folder with `config.json` in it: the plan, and the flags that made it, if there are any. */
@@ -178,7 +180,7 @@ export async function runTraining(
   task.prepare?.(trainer);
   const samples = await task.drawer?.(state);
   const draw = samples && ((step: number) => samples.draw(step));
-  const evaluator = task.evaluator?.(state);
+  const evaluator = await task.evaluator?.(state);
   const evaluate = evaluator && (() => evaluator.evaluate());
   const source = await task.batches(step, position);
   const curve = plan.folder === undefined ? undefined : new RunCurve(plan.folder, events.warning);
@@ -193,6 +195,7 @@ export async function runTraining(
   } finally {
     source.close?.();
     samples?.destroy();
+    evaluator?.destroy?.();
     await curve?.draw();
   }
   return trainer;

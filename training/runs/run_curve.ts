@@ -74,6 +74,8 @@ async function drawCurves(run: string): Promise<void> {
   }
 }
 
-/** What evaluations have measured, without the number of pictures, which says nothing over steps. */
+/** What evaluations have measured, without the number of samples, which says nothing over steps. */
 const evaluationMeasures = (logged: Pick<LoggedRun, "metrics">): string[] =>
-  measuresOf([logged]).filter((name) => name.startsWith("eval") && name !== "evalPictures");
+  measuresOf([logged]).filter((name) =>
+    name.startsWith("eval") && name !== "evalPictures" && name !== "evalSamples"
+  );

@@ -6,6 +6,7 @@
 import type { ImageDataset } from "../../../data/dataset.ts";
 import { checkChannels, openDataset } from "../../../data/open.ts";
 import { overrideAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
+import type { Split } from "../../../data/sources/idx.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { paperDiscriminator } from "../../../models/adversarial/discriminator.ts";
 import { autoencoderKLFamily } from "../../../models/autoencoder_kl/family.ts";
@@ -16,8 +17,11 @@ import {
   configForPictures,
   trainAutoencoderKL,
 } from "../../../models/autoencoder_kl/run.ts";
-import { reconstructionProgram } from "../../../models/autoencoder_kl/run_reconstructions.ts";
-import type { AutoencoderKLSettings } from "../../../models/autoencoder_kl/settings.ts";
+import { autoencoderReconstructions } from "../../../models/autoencoder_kl/run_reconstructions.ts";
+import type {
+  AutoencoderKLRun,
+  AutoencoderKLSettings,
+} from "../../../models/autoencoder_kl/settings.ts";
 import { autoencoderKLCompanions } from "../../../models/autoencoder_kl/step.ts";
 import { checkPerceptual } from "../../../models/perceptual/loss.ts";
 import { countParameters } from "../../../nn/parameters.ts";
@@ -25,7 +29,8 @@ import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import { fixed } from "../../terminal/progress.ts";
 import { perceptualOf } from "../perceptual.ts";
-import type { TrainingCommand } from "../training.ts";
+import { reconstructionEvaluation } from "../reconstruction_evaluation.ts";
+import type { OpeningEvents, TrainingCommand } from "../training.ts";
 import { autoencoderKLFields } from "./model_flags.ts";
 import type { TrainVaeOptions } from "./train_flags.ts";
 
@@ -55,6 +60,15 @@ function adversaryOf(
   };
 }
 
+/** Opens a part of the pictures of a run. */
+const openPart = async (
+  place: string,
+  { config: { channels }, run: { imageSize }, classNames }: AutoencoderKLRun,
+  events: OpeningEvents,
+  split: Split,
+): Promise<ImageDataset> =>
+  await openDataset(place, { imageSize, channels, classNames, split, ...events });
+
 /** Training of an autoencoder. */
 export const autoencoderKLTraining: TrainingCommand<
   TrainVaeOptions,
@@ -78,9 +92,11 @@ export const autoencoderKLTraining: TrainingCommand<
     asUsage(() => checkChannels(channels));
     return await openDataset(place, { imageSize, channels, ...events });
   },
-  async reopen(place, { config: { channels }, run: { imageSize }, classNames }, events) {
-    return await openDataset(place, { imageSize, channels, classNames, ...events });
-  },
+  reopen: (place, description, events) => openPart(place, description, events, "train"),
+  evaluation: reconstructionEvaluation(
+    (place, description, events) => openPart(place, description, events, "test"),
+    (config, { imageSize }) => autoencoderReconstructions(config, imageSize).program,
+  ),
   configure: (base, data, values) =>
     configForPictures(base, data, autoencoderKLFields.overrides(base, values)),
   learningRate: ({ blockOutChannels }) => blockOutChannels[0] < 128 ? 1e-3 : 1e-4,
@@ -142,6 +158,8 @@ export const autoencoderKLTraining: TrainingCommand<
       ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
     ];
   },
-  samplerPrograms: (config, _, { imageSize }) => [reconstructionProgram(config, imageSize)],
+  samplerPrograms: (config, _, { imageSize }) => [
+    autoencoderReconstructions(config, imageSize).program,
+  ],
   train: trainAutoencoderKL,
 };

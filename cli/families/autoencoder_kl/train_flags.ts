@@ -8,6 +8,7 @@ import { integer, number, text } from "../../flags/parsers.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { adversarialFlags } from "../adversarial_flags.ts";
 import { perceptualFlags } from "../perceptual_flags.ts";
+import { reconstructionEvalFlag } from "../reconstruction_evaluation.ts";
 import { autoencoderKLModelFlags } from "./model_flags.ts";
 
 /** Every flag of `train vae`. */
@@ -61,6 +62,7 @@ export const trainVaeFlags = {
   }),
   ...resumable(group("Run:", {
     sampleEvery: sampleEveryFlag("draw pictures and their reconstructions"),
+    evalEvery: reconstructionEvalFlag,
   })),
 } as const;
 

@@ -5,6 +5,7 @@
  */
 import { describeClip } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
+import type { Split } from "../../../data/sources/idx.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { overrideCausalTokenizerConfig } from "../../../models/causal_tokenizer/config.ts";
 import { paperDiscriminator } from "../../../models/adversarial/discriminator.ts";
@@ -19,9 +20,9 @@ import {
   clipOf,
   type TokenizerData,
 } from "../../../models/causal_tokenizer/data.ts";
-import { tokenizerReconstructionProgram } from "../../../models/causal_tokenizer/reconstructions.ts";
+import { tokenizerReconstructions } from "../../../models/causal_tokenizer/reconstructions.ts";
 import { trainTokenizer } from "../../../models/causal_tokenizer/run.ts";
-import type { TokenizerSettings } from "../../../models/causal_tokenizer/settings.ts";
+import type { TokenizerRun, TokenizerSettings } from "../../../models/causal_tokenizer/settings.ts";
 import { tokenizerCompanions } from "../../../models/causal_tokenizer/step.ts";
 import { checkClipSize, type ClipSize, latentSize } from "../../../models/codec.ts";
 import { checkPerceptual } from "../../../models/perceptual/loss.ts";
@@ -32,7 +33,8 @@ import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import { fixed } from "../../terminal/progress.ts";
 import { perceptualOf } from "../perceptual.ts";
-import type { TrainingCommand } from "../training.ts";
+import { reconstructionEvaluation } from "../reconstruction_evaluation.ts";
+import type { OpeningEvents, TrainingCommand } from "../training.ts";
 import { isShippedClips, openTokenizerData, shippedMotion } from "./data.ts";
 import { causalTokenizerFields } from "./model_flags.ts";
 import type { TrainTokenizerOptions } from "./train_flags.ts";
@@ -49,6 +51,27 @@ function multiplyAddsOf(config: CausalTokenizerConfig, clip: ClipSize): number {
 }
 
 const sizeOf = ({ frames, height, width }: ClipSize): string => `${frames} x ${height} x ${width}`;
+
+/** Opens a part of the data of a run. */
+async function openPart(
+  place: string,
+  { run: { clip, cuts, seed }, classNames }: TokenizerRun,
+  events: OpeningEvents,
+  split: Split,
+): Promise<TokenizerData> {
+  const { frames, height, width } = clip;
+  return await openTokenizerData(
+    place,
+    {
+      ...{ crop: "center", fps: undefined, stride: undefined, hop: undefined },
+      ...{ folderFps: undefined, previewData: undefined },
+      ...cuts,
+      frames,
+      size: { height, width },
+    },
+    { isClips: cuts !== undefined, seed, classNames, split, ...events },
+  );
+}
 
 /** Training of a tokenizer. */
 export const tokenizerTraining: TrainingCommand<
@@ -78,20 +101,11 @@ export const tokenizerTraining: TrainingCommand<
     }
     return data;
   },
-  async reopen(place, { run: { clip, cuts, seed }, classNames }, events) {
-    const { frames, height, width } = clip;
-    return await openTokenizerData(
-      place,
-      {
-        ...{ crop: "center", fps: undefined, stride: undefined, hop: undefined },
-        ...{ folderFps: undefined, previewData: undefined },
-        ...cuts,
-        frames,
-        size: { height, width },
-      },
-      { isClips: cuts !== undefined, seed, classNames, ...events },
-    );
-  },
+  reopen: (place, description, events) => openPart(place, description, events, "train"),
+  evaluation: reconstructionEvaluation(
+    (place, description, events) => openPart(place, description, events, "test"),
+    (config, { clip }) => tokenizerReconstructions(config, clip).program,
+  ),
   configure(base, data, values) {
     const config = overrideCausalTokenizerConfig(
       base,
@@ -167,6 +181,6 @@ export const tokenizerTraining: TrainingCommand<
       ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
     ];
   },
-  samplerPrograms: (config, _, { clip }) => [tokenizerReconstructionProgram(config, clip)],
+  samplerPrograms: (config, _, { clip }) => [tokenizerReconstructions(config, clip).program],
   train: trainTokenizer,
 };

@@ -18,6 +18,7 @@ import { integer, number, text } from "../../flags/parsers.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { adversarialFlags } from "../adversarial_flags.ts";
 import { perceptualFlags } from "../perceptual_flags.ts";
+import { reconstructionEvalFlag } from "../reconstruction_evaluation.ts";
 import { causalTokenizerModelFlags } from "./model_flags.ts";
 
 const weight = number({ min: 0 });
@@ -72,6 +73,7 @@ export const trainTokenizerFlags = {
   }),
   ...resumable(group("Run:", {
     sampleEvery: sampleEveryFlag("draw clips above their reconstructions"),
+    evalEvery: reconstructionEvalFlag,
   })),
   ...changeable(
     "optimizer",

@@ -9,7 +9,7 @@ import { UsageError } from "../../terminal/errors.ts";
 import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { navitModelFlags } from "./model_flags.ts";
 import { choice, integer, number, type Parser, text } from "../../flags/parsers.ts";
-import { trainFlags } from "../../flags/train_flags.ts";
+import { evalEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 
 const side = number({ min: 1, max: 65536 });
 const size = integer({ min: 1, max: 65536 });
@@ -217,11 +217,8 @@ export const navitTrainFlags = {
     ),
   }),
   ...resumable(group("Run:", {
-    evalEvery: optional(
-      "--eval-every <steps>",
-      "measure the accuracy of the averaged weights on held-out pictures, at most 500; 0 is never",
-      integer({ min: 0 }),
-      "never",
+    evalEvery: evalEveryFlag(
+      "measure the accuracy of the averaged weights on held-out pictures, at most 500",
     ),
   })),
   ...trainFlags({

@@ -76,6 +76,10 @@ Deno.test("moving pictures: places follow from the seed; parts share nothing", a
   assert.notDeepEqual(await set.decode(5), await other.decode(5));
   assert.notEqual(set.fingerprint, other.fingerprint);
   assert.notDeepEqual(await set.decode(5), await set.decode(13), "same class, other place");
+  assert.throws(
+    () => movingPictures(squares(16), { split: "test" }),
+    /moving pictures: have no separate test part/,
+  );
   const parts = (["train", "test"] as const).map((split) =>
     movingPictures(squares(16), { split, holdout: 0.5 })
   );

@@ -25,12 +25,12 @@ const rowsOf = async (...args: string[]): Promise<Map<string, Row>> => {
 Deno.test("eval tokenizer: every line says what was measured of how many clips of what", () =>
   withFolder(async (folder) => {
     const sheet = join(folder, "sheet.png");
-    const rows = await rowsOf("--frames", "5", "--sheet", sheet, "--split", "test");
+    const rows = await rowsOf("--frames", "5", "--sheet", sheet);
     for (const row of rows.values()) {
       const { n, split, size, range, crop } = row;
       assert.deepEqual([n, split, size, range, crop], [
         2,
-        "test",
+        "train",
         "5 x 16 x 16",
         "0 .. 1",
         "center",
