@@ -74,6 +74,8 @@ async function watch(browser: string, file: string, fps: number): Promise<string
       ...["--autoplay-policy=no-user-gesture-required", `--user-data-dir=${profile}`],
       `http://127.0.0.1:${server.addr.port}/`,
     ],
+    // Whatever it leaves behind is removed with its profile.
+    env: { TMPDIR: profile },
     stdout: "null",
     stderr: "null",
   }).spawn();
