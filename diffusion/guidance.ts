@@ -7,6 +7,7 @@
 import { add, multiply, subtract } from "../kernels/ops/elementwise/op.ts";
 import { concatenate, slice } from "../kernels/ops/movement/op.ts";
 import { input, type Tensor } from "../kernels/tensor.ts";
+import type { Network } from "./step_conditions.ts";
 import { trainingSteps } from "./schedule.ts";
 
 /** How strongly and where guidance acts. */
@@ -18,9 +19,6 @@ export interface Guidance {
   /** How many of the leading channels are guided; all by default, 3 in the tables of the DiT paper. */
   readonly channels?: number;
 }
-
-/** A network, seen by a sampler: pictures (N, C, H, W), t (N), labels (N) to its output. */
-export type Network = (x: Tensor, t: Tensor, y: Tensor) => Tensor;
 
 /** A guided prediction. */
 export interface Prediction {
@@ -36,20 +34,17 @@ export const guidanceInput = "guidance";
 /**
  * Evaluates the network with guidance. Without it (scale 1) the batch is not doubled.
  *
- * @param t i32 (N) @param labels i32 (N) @param nullLabels i32 (N), all "no class"
+ * @param condition (N, W); with guidance (2 N, W), then those of no class
  */
 export function guidedPrediction(
-  network: Network,
+  { denoise }: Network,
   x: Tensor,
-  t: Tensor,
-  labels: Tensor,
-  nullLabels: Tensor,
+  condition: Tensor,
   { scale, channels: guided }: Guidance,
 ): Prediction {
   const [batch, channels] = x.shape;
-  if (scale === 1) return splitVariance(network(x, t, labels), channels);
-  const twice = (tensor: Tensor, other: Tensor): Tensor => concatenate([tensor, other], 0);
-  const both = network(twice(x, x), twice(t, t), twice(labels, nullLabels));
+  if (scale === 1) return splitVariance(denoise(x, condition), channels);
+  const both = denoise(concatenate([x, x], 0), condition);
   const conditional = splitVariance(slice(both, 0, 0, batch), channels);
   const unconditional = slice(slice(both, 0, batch, batch), 1, 0, channels);
   const count = Math.min(guided ?? channels, channels);

@@ -43,7 +43,6 @@ export {
   type GuidanceWeight,
   guidanceWeight,
   intervalGuidance,
-  type Network,
   powerCosineGuidance,
 } from "./guidance.ts";
 export {
@@ -79,3 +78,4 @@ export {
   type SamplingProgress,
 } from "./sample_batches.ts";
 export { SamplingProgram, type SamplingRequest, type SamplingSettings } from "./sampling.ts";
+export type { Network, StepsAhead } from "./step_conditions.ts";

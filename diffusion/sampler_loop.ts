@@ -1,7 +1,8 @@
 /**
  * The steps of a sampler on a device: the start noise and one step, programs that are replayed for every
  * batch and every step, whatever is sampled and however. What of a step is the same for all of a batch,
- * such as the projections of text, is a third program, which is run once a batch.
+ * such as the projections of text, is a third program, which is run once a batch; a fourth works out
+ * for many steps at once what depends on the time step, but not on the sample.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import type { Program } from "../kernels/program.ts";
 import { type DType, elementCount, type HostArray, type Shape } from "../kernels/shape.ts";
 import { input, state } from "../kernels/tensor.ts";
 import { guidanceInput } from "./guidance.ts";
+import { conditionRowsInput, type StepsAhead } from "./step_conditions.ts";
 import { seedWords, streams } from "./streams.ts";
 
 /** One step as the host prepares it. */
@@ -42,6 +44,8 @@ export interface SamplerProcess {
   readonly steps: readonly SamplerStep[];
   /** Names of states of x's shape, which are zero when a batch starts. */
   readonly memory: readonly string[];
+  /** What is worked out for many steps at once, if anything is. */
+  readonly ahead?: StepsAhead;
 }
 
 /** What one batch is drawn from. */
@@ -88,16 +92,20 @@ export interface SamplerPrograms {
   readonly start: Program;
   /** What of a step is the same for all of a batch, if there is any such. */
   readonly preparation?: Program;
+  /** What is worked out for many steps at once, if anything is. */
+  readonly ahead?: Program;
   /** One step. */
   readonly step: Program;
 }
 
 /** Inputs of a step that are written before each. */
-const changing: ReadonlySet<string> = new Set(["t", "coefficients", guidanceInput, "draw"]);
+const changing: ReadonlySet<string> = new Set([
+  ...["t", "coefficients", guidanceInput, conditionRowsInput, "draw"],
+]);
 
 /** The programs of a sampler. */
 export function samplerPrograms(
-  { shape, graph }: Pick<SamplerProcess, "shape" | "graph">,
+  { shape, graph, ahead }: Pick<SamplerProcess, "shape" | "graph" | "ahead">,
 ): SamplerPrograms {
   const noise = randomNormal(randomSource(shape[0], streams.samplingStart), shape);
   const start = makeGraph("start noise", {
@@ -107,6 +115,7 @@ export function samplerPrograms(
   return {
     start: compile(start),
     ...(once && { preparation: compile(once) }),
+    ...(ahead && { ahead: compile(ahead.graph) }),
     step: compile(each),
   };
 }
@@ -117,6 +126,7 @@ export class SamplerLoop {
   readonly #process: SamplerProcess;
   readonly #start: LoadedProgram;
   readonly #preparation: LoadedProgram | undefined;
+  readonly #ahead: LoadedProgram | undefined;
   readonly #step: LoadedProgram;
   /** The sample, and what is prepared for a batch. */
   readonly #shared: ReadonlyMap<string, DeviceBuffer>;
@@ -131,6 +141,7 @@ export class SamplerLoop {
     this.#process = process;
     this.#start = programs.start!;
     this.#preparation = programs.preparation;
+    this.#ahead = programs.ahead;
     this.#step = programs.step!;
     this.#shared = shared;
   }
@@ -145,9 +156,10 @@ export class SamplerLoop {
     process: SamplerProcess,
     parameters: ReadonlyMap<string, DeviceBuffer>,
   ): Promise<SamplerLoop> {
-    const { start, preparation, step } = samplerPrograms(process);
+    const { start, preparation, ahead, step } = samplerPrograms(process);
     const shared = new Map([["x", device.createBuffer("x", "f32", elementCount(process.shape))]]);
-    for (const { name, kind, elements } of preparation?.buffers ?? []) {
+    const before = [...preparation?.buffers ?? [], ...ahead?.buffers ?? []];
+    for (const { name, kind, elements } of before) {
       if (kind !== "state" || parameters.has(name)) continue;
       shared.set(name, device.createBuffer(name, "f32", elements));
     }
@@ -158,6 +170,7 @@ export class SamplerLoop {
       {
         step: await LoadedProgram.load(device, step, bindings),
         preparation: preparation && await LoadedProgram.load(device, preparation, bindings),
+        ahead: ahead && await LoadedProgram.load(device, ahead, bindings),
         start: await LoadedProgram.load(device, start, bindings),
       },
       shared,
@@ -193,6 +206,7 @@ export class SamplerLoop {
     for (const name of this.#process.memory) step.write(name, new Float32Array(x.elements));
     for (const [name, values] of [...conditions, ...source]) step.write(name, values);
     for (const [index, { timestep, coefficients, guidance = 1 }] of this.#process.steps.entries()) {
+      this.#prepareStep(index, conditions);
       step.run(
         new Map<string, HostArray>([
           ["t", this.#timeOf(timestep)],
@@ -227,6 +241,16 @@ export class SamplerLoop {
     throw new NonFiniteSampleError(`${tensor} holds ${value} in ${describe(Math.max(0, wrong))}`);
   }
 
+  /** Works out what a step and those after it need, if that has not been done with the one before. */
+  #prepareStep(index: number, conditions: BatchRequest["conditions"]): void {
+    const { ahead, steps } = this.#process;
+    if (!ahead) return;
+    const place = index % ahead.count;
+    const next = steps.slice(index, index + ahead.count);
+    if (place === 0) this.#ahead!.run(ahead.inputs(next, conditions));
+    for (const [name, values] of ahead.stepInputs(place)) this.#step.write(name, values);
+  }
+
   /** A time step in the type in which the step takes it. */
   #timeOf(timestep: number): HostArray {
     return (this.#step.typeOf("t") === "i32" ? Int32Array : Float32Array).of(timestep);
@@ -236,6 +260,7 @@ export class SamplerLoop {
   destroy(): void {
     this.#start.destroy();
     this.#preparation?.destroy();
+    this.#ahead?.destroy();
     this.#step.destroy();
     for (const buffer of this.#shared.values()) buffer.destroy();
   }

@@ -10,10 +10,15 @@
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
-import { broadcastTo } from "../kernels/ops/movement/op.ts";
 import { randomNormal } from "../kernels/ops/random/op.ts";
-import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
-import { type Guidance, guidanceWeight, guidedPrediction, type Network } from "./guidance.ts";
+import { state, type Tensor } from "../kernels/tensor.ts";
+import { type Guidance, guidanceWeight, guidedPrediction } from "./guidance.ts";
+import {
+  conditionsOfStep,
+  type Network,
+  type PreparedBatch,
+  stepsAhead,
+} from "./step_conditions.ts";
 import { add, multiply } from "../kernels/ops/elementwise/op.ts";
 import { mean } from "../kernels/ops/reduce/op.ts";
 import {
@@ -62,13 +67,11 @@ export function samplingStepGraph(
   sampler: Sampler,
   noise?: Tensor,
 ): Graph {
-  const { batchSize, pictureShape, guidance, nullLabel } = settings;
+  const { batchSize, pictureShape, guidance } = settings;
   const shape = [batchSize, ...pictureShape];
   const x = state("x", shape);
-  const t = broadcastTo(input("t", [1], sampler.timeType), [batchSize]);
-  const labels = input("labels", [batchSize], "i32");
-  const nulls = constantTensor(new Int32Array(batchSize).fill(nullLabel), [batchSize]);
-  const prediction = guidedPrediction(network, x, t, labels, nulls, guidance);
+  const condition = conditionsOfStep(network, preparedBatch(settings, sampler));
+  const prediction = guidedPrediction(network, x, condition, guidance);
   const drawNoise = () =>
     noise ?? randomNormal(randomSource(batchSize, streams.samplingStep), shape);
   const outputSize = state(outputSizeState, []);
@@ -81,6 +84,15 @@ export function samplingStepGraph(
   });
 }
 
+/** What the steps of a batch are prepared for. */
+export function preparedBatch(
+  { batchSize, guidance, nullLabel }: SamplingSettings,
+  { timeType, steps }: Sampler,
+): PreparedBatch {
+  const guided = guidance.scale !== 1;
+  return { size: batchSize, guided, nullLabel, timeType, steps: steps.length };
+}
+
 /** What a network and settings make of a sampler's steps. */
 function processOf(network: Network, settings: SamplingSettings): SamplerProcess {
   const sampler = createSampler(settings);
@@ -89,6 +101,7 @@ function processOf(network: Network, settings: SamplingSettings): SamplerProcess
     graph: samplingStepGraph(network, settings, sampler),
     steps: guidedSteps(sampler, settings.guidance),
     memory: sampler.memory,
+    ahead: stepsAhead(network, preparedBatch(settings, sampler)),
   };
 }
 
@@ -101,7 +114,7 @@ function guidedSteps({ steps, timeType }: Sampler, { scale, schedule }: Guidance
   return steps.map((step) => ({ ...step, guidance: weight(timestepOf(step.timestep)) }));
 }
 
-/** The programs of a sampler: the start noise, and one step. */
+/** The programs of a sampler: the start noise, what is worked out before steps, and one step. */
 export function samplingPrograms(
   network: Network,
   settings: SamplingSettings,

@@ -7,11 +7,12 @@ import { dirname } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import type { LatentSettings } from "../../data/latents/cache.ts";
 import type { Objective } from "../../diffusion/objective.ts";
-import type { Network } from "../../diffusion/guidance.ts";
+import type { Network } from "../../diffusion/step_conditions.ts";
 import { SamplingProgram, type SamplingSettings } from "../../diffusion/sampling.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { checkDiTConfig } from "./config.ts";
-import { dit, type DiTConfig, ditParameters } from "./model.ts";
+import { ditNetwork } from "./network.ts";
+import { type DiTConfig, ditParameters } from "./model.ts";
 import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 import {
   findWeights,
@@ -116,7 +117,7 @@ export function ditSampling(
 ): { readonly network: Network; readonly settings: SamplingSettings } {
   const states = lookup(parameterStates(ditParameters(config), weights));
   return {
-    network: (x, t, y) => dit(config, states, x, t, y),
+    network: ditNetwork(config, states),
     settings: {
       ...settings,
       pictureShape: [config.channels, config.inputSize, config.inputSize],

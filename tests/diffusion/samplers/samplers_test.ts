@@ -1,16 +1,23 @@
 /** Whole sampler paths against PyTorch, with the noises PyTorch drew, on every device. */
 import assert from "node:assert/strict";
-import { type SamplingSettings, samplingStepGraph } from "../../../diffusion/sampling.ts";
+import {
+  preparedBatch,
+  SamplingProgram,
+  type SamplingSettings,
+  samplingStepGraph,
+} from "../../../diffusion/sampling.ts";
+import { type Network, stepsAhead } from "../../../diffusion/step_conditions.ts";
 import type { Objective } from "../../../diffusion/objective.ts";
 import type { SamplerName } from "../../../diffusion/samplers/sampler.ts";
 import { createSampler } from "../../../diffusion/samplers/samplers.ts";
 import { compile } from "../../../kernels/graph/compile.ts";
 import { elementCount } from "../../../kernels/shape.ts";
 import { multiply } from "../../../kernels/ops/elementwise/op.ts";
-import { broadcastTo, reshape } from "../../../kernels/ops/movement/op.ts";
+import { broadcastTo, reshape, slice } from "../../../kernels/ops/movement/op.ts";
 import { constantTensor, input, type Tensor } from "../../../kernels/tensor.ts";
 import { createWasmDevice } from "../../../kernels/wasm/device.ts";
-import { dit, ditParameters } from "../../../models/dit/model.ts";
+import { ditParameters } from "../../../models/dit/model.ts";
+import { ditNetwork } from "../../../models/dit/network.ts";
 import { lookup, parameterStates } from "../../../nn/parameters.ts";
 import { eachDevice } from "../../devices.ts";
 import { assertClose, loadConfig, loadGolden } from "../../golden.ts";
@@ -64,26 +71,33 @@ for (const path of paths) {
     const parameters = lookup(parameterStates(ditParameters(config)));
     const shape = [batchSize, ...picture];
     const noise = input("noise", shape);
-    const graph = samplingStepGraph(
-      (x, t, y) => dit(config, parameters, x, t, y),
-      settings,
-      sampler,
-      noise,
-    );
-    const executable = await device.load(compile(graph));
-    for (const name of weights.shapes.keys()) executable.buffer(name).write(weights.floats(name));
+    const network = ditNetwork(config, parameters);
+    const buffers = new Map([...weights.shapes].map(([name, shape]) => {
+      const buffer = device.createBuffer(name, "f32", elementCount(shape));
+      buffer.write(weights.floats(name));
+      return [name, buffer];
+    }));
+    const ahead = stepsAhead(network, preparedBatch(settings, sampler));
+    assert.equal(ahead.count, sampler.steps.length, "all steps are prepared at once");
+    const conditions = await device.load(compile(ahead.graph), buffers);
+    buffers.set(ahead.state, conditions.buffer(ahead.state));
+    const graph = samplingStepGraph(network, settings, sampler, noise);
+    const executable = await device.load(compile(graph), buffers);
     executable.buffer("x").write(golden.floats("noise"));
-    executable.buffer("labels").write(golden.integers("labels"));
+    const labels = new Map([["labels", golden.integers("labels")]]);
+    for (const [name, values] of ahead.inputs(sampler.steps, labels)) {
+      conditions.buffer(name).write(values);
+    }
+    conditions.run();
     if (about.cfgScale !== 1) executable.buffer("guidance").write(Float32Array.of(about.cfgScale));
     const size = elementCount(shape);
     const part = (name: string, step: number) =>
       golden.floats(name).subarray(step * size, (step + 1) * size);
     const ofStep = about.sampler === "heun" ? 2 : 1;
     assert.equal(sampler.steps.length, ofStep * about.steps);
-    for (const [index, { timestep, coefficients }] of sampler.steps.entries()) {
+    for (const [index, { coefficients }] of sampler.steps.entries()) {
       const step = Math.floor(index / ofStep);
-      const time = sampler.timeType === "i32" ? Int32Array : Float32Array;
-      executable.buffer("t").write(time.of(timestep));
+      for (const [name, values] of ahead.stepInputs(index)) executable.buffer(name).write(values);
       executable.buffer("coefficients").write(coefficients);
       if (golden.has("step_noise")) executable.buffer("noise").write(part("step_noise", step));
       executable.run();
@@ -94,36 +108,27 @@ for (const path of paths) {
   });
 }
 
-/**
- * Follows dx/dt = f(t, x) with a network that puts it out, one number a picture.
- *
- * @returns x after every evaluation
- */
+/** A network of one number a picture that puts out f(x, t). */
+const velocityNetwork = (velocity: (x: Tensor, t: Tensor) => Tensor): Network => ({
+  condition: (t) => reshape(t, [-1, 1]),
+  denoise: (x, t) => velocity(x, reshape(t, [-1, 1, 1, 1])),
+});
+
+/** Where dx/dt = f(x, t) leads from a start. */
 async function follow(
   { sampler, steps, clipDenoised }: Pick<SamplingSettings, "sampler" | "steps" | "clipDenoised">,
-  velocity: (x: Tensor, t: Tensor) => Tensor,
+  network: Network,
   start: number,
-): Promise<number[]> {
+): Promise<number> {
   const settings: SamplingSettings = {
     ...{ sampler, steps, clipDenoised, objective: "flow", batchSize: 1, pictureShape: [1, 1, 1] },
     ...{ guidance: { scale: 1 }, nullLabel: 1 },
   };
-  const made = createSampler(settings);
   const device = await createWasmDevice({ threads: 1 });
   try {
-    const network = (x: Tensor, t: Tensor) => velocity(x, reshape(t, [1, 1, 1, 1]));
-    const program = compile(samplingStepGraph(network, settings, made));
-    const looksAtTime = program.buffers.some(({ name }) => name === "t");
-    const executable = await device.load(program);
-    executable.buffer("x").write(Float32Array.of(start));
-    const path: number[] = [];
-    for (const { timestep, coefficients } of made.steps) {
-      if (looksAtTime) executable.buffer("t").write(Float32Array.of(timestep));
-      executable.buffer("coefficients").write(coefficients);
-      executable.run();
-      path.push((await executable.buffer("x").read())[0]);
-    }
-    return path;
+    const program = await SamplingProgram.create(device, network, settings, new Map());
+    const startNoise = (_: number, out: Float32Array) => void out.fill(start);
+    return (await program.sample({ seed: 0, labels: [0], startNoise }))[0];
   } finally {
     device.close();
   }
@@ -133,22 +138,35 @@ const nearly = (actual: number, expected: number) =>
   assert(Math.abs(actual - expected) < 2e-6, `${actual} is not ${expected}`);
 
 Deno.test("Euler's method and Heun's give the closed forms of x' = 2 t and of x' = x", async () => {
-  const parabola = (_: Tensor, t: Tensor) => multiply(2, t);
-  nearly((await follow({ sampler: "euler", steps: 5 }, parabola, 0.25)).at(-1)!, 0.25 + 0.8);
-  nearly((await follow({ sampler: "heun", steps: 5 }, parabola, 0.25)).at(-1)!, 0.25 + 1);
-  const growth = (x: Tensor) => x;
-  nearly((await follow({ sampler: "euler", steps: 4 }, growth, 1)).at(-1)!, 1.25 ** 4);
+  const parabola = velocityNetwork((_, t) => multiply(2, t));
+  nearly(await follow({ sampler: "euler", steps: 5 }, parabola, 0.25), 0.25 + 0.8);
+  nearly(await follow({ sampler: "heun", steps: 5 }, parabola, 0.25), 0.25 + 1);
+  const growth = velocityNetwork((x) => x);
+  nearly(await follow({ sampler: "euler", steps: 4 }, growth, 1), 1.25 ** 4);
   const order2 = 1 + 1 / 4 + 1 / 32;
-  nearly((await follow({ sampler: "heun", steps: 4 }, growth, 1)).at(-1)!, order2 ** 4);
+  nearly(await follow({ sampler: "heun", steps: 4 }, growth, 1), order2 ** 4);
+});
+
+Deno.test("conditions that do not fit for all steps are worked out for some after the other", async () => {
+  const width = 2 ** 20;
+  const wide: Network = {
+    condition: (t) => broadcastTo(reshape(t, [-1, 1]), [t.shape[0], width]),
+    denoise: (_, condition) =>
+      multiply(2, reshape(slice(condition, 1, width - 1, 1), [1, 1, 1, 1])),
+  };
+  const batch = { size: 1, guided: false, nullLabel: 1, timeType: "f32" } as const;
+  const counts = [5, 8, 12, 17].map((steps) => stepsAhead(wide, { ...batch, steps }).count);
+  assert.deepEqual(counts, [5, 8, 6, 6]);
+  nearly(await follow({ sampler: "euler", steps: 17 }, wide, 0.25), 0.25 + 1 - 1 / 17);
 });
 
 Deno.test("kept in range, a flow ends at the nearest data and changes no velocity that leads there", async () => {
-  const constant = (velocity: number) => (x: Tensor) =>
-    broadcastTo(constantTensor(Float32Array.of(velocity), []), x.shape);
+  const constant = (velocity: number) =>
+    velocityNetwork((x) => broadcastTo(constantTensor(Float32Array.of(velocity), []), x.shape));
   for (const sampler of ["euler", "heun"] as const) {
     const settings = { sampler, steps: 3, clipDenoised: true };
-    nearly((await follow(settings, constant(3), 0.5)).at(-1)!, 1);
-    nearly((await follow(settings, constant(0.25), 0.5)).at(-1)!, 0.75);
+    nearly(await follow(settings, constant(3), 0.5), 1);
+    nearly(await follow(settings, constant(0.25), 0.5), 0.75);
   }
 });
 
