@@ -15,8 +15,10 @@
  * @module
  */
 export {
+  type LevelSchedule,
   linearSchedule,
   type NoiseLevels,
+  noiseLevels,
   respace,
   type Schedule,
   spacedTimesteps,

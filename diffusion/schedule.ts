@@ -85,6 +85,19 @@ export interface NoiseLevels {
   readonly noise: Float64Array;
 }
 
+/** Schedules of models that predict the velocity, by name. */
+export type LevelSchedule = "zero-terminal" | "linear";
+
+/** The levels of a schedule; `linear` leaves 0.6 % of the signal in the last step. */
+export function noiseLevels(schedule: LevelSchedule): NoiseLevels {
+  if (schedule === "zero-terminal") return zeroTerminalLevels();
+  const { alphaBars } = linearSchedule();
+  return {
+    signal: alphaBars.map(Math.sqrt),
+    noise: alphaBars.map((alphaBar) => Math.sqrt(1 - alphaBar)),
+  };
+}
+
 /**
  * The levels of the linear schedule, shifted and scaled so that the last step holds noise alone while the
  * first stays as it is: zero terminal signal-to-noise ratio (Lin et al., "Common Diffusion Noise

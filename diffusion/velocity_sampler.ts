@@ -16,7 +16,7 @@ import type { Shape } from "../kernels/shape.ts";
 import { input, state, type Tensor } from "../kernels/tensor.ts";
 import type { GuidanceWeight } from "./guidance.ts";
 import { outputSizeState, type SamplerStep } from "./sampler_loop.ts";
-import { spacedTimesteps, zeroTerminalLevels } from "./schedule.ts";
+import { type LevelSchedule, noiseLevels, spacedTimesteps } from "./schedule.ts";
 import { cleanBy, type VelocityNetwork } from "./velocity.ts";
 
 /** Settings of a sampler. */
@@ -27,6 +27,8 @@ export interface VelocitySamplerOptions {
   readonly steps: number;
   /** Classifier-free guidance; off when absent. */
   readonly guidance?: GuidanceWeight;
+  /** That of the training; `zero-terminal` unless told. */
+  readonly schedule?: LevelSchedule;
 }
 
 /** The state that holds x0 as the step before predicted it. */
@@ -42,10 +44,10 @@ const coefficientCount = 7;
  * @throws RangeError when there are not 1 to 1000
  */
 export function velocitySteps(
-  { sampler, steps, guidance = () => 1 }: VelocitySamplerOptions,
+  { sampler, steps, guidance = () => 1, schedule = "zero-terminal" }: VelocitySamplerOptions,
 ): SamplerStep[] {
   const timesteps = spacedTimesteps(steps, "trailing");
-  const levels = zeroTerminalLevels();
+  const levels = noiseLevels(schedule);
   // Behind the last step the sample is clean.
   const alpha = (i: number) => i < 0 ? 1 : levels.signal[timesteps[i]];
   const sigma = (i: number) => i < 0 ? 0 : levels.noise[timesteps[i]];

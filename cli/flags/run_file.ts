@@ -29,7 +29,7 @@ const paths: ReadonlySet<string> = new Set([
   "dataPath",
   "config",
   "initFrom",
-  "text",
+  "embeddings",
   "tokenizer",
   "lowResolution",
 ]);

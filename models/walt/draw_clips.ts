@@ -14,6 +14,7 @@ import {
   type SamplingProgress,
 } from "../../diffusion/sample_batches.ts";
 import { SamplerLoop } from "../../diffusion/sampler_loop.ts";
+import type { LevelSchedule } from "../../diffusion/schedule.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";
 import { elementCount, type Shape } from "../../kernels/shape.ts";
 import { type ClipCodec, clipLength } from "../clip_codec.ts";
@@ -33,6 +34,8 @@ export interface ClipRequest extends Pick<SampleRequest, "seed" | "count" | "sta
 export interface LoadedWalt {
   readonly config: WaltConfig;
   readonly parameters: ReadonlyMap<string, DeviceBuffer>;
+  /** That of its training; `zero-terminal` when absent. */
+  readonly schedule?: LevelSchedule;
 }
 
 /** Frames, height and width of what a denoiser works on. */
@@ -59,11 +62,11 @@ export class WaltSampler {
   /** Compiles the sampler. */
   static async create(
     device: Device,
-    { config, parameters }: LoadedWalt,
+    { config, parameters, schedule }: LoadedWalt,
     settings: WaltSamplingSettings,
   ): Promise<WaltSampler> {
     const halves = [...parameters.values()].some(({ dtype }) => dtype === "f16");
-    const process = waltSampling(config, settings, halves ? "f16" : "f32");
+    const process = waltSampling(config, { schedule, ...settings }, halves ? "f16" : "f32");
     return new WaltSampler(config, await SamplerLoop.create(device, process, parameters));
   }
 

@@ -43,11 +43,14 @@ const sizesOf = (
 const clipsOf = ({ classes }: WaltConfig): number => Math.min(classes ?? mostClips, mostClips);
 
 /** How a run's clips are drawn. */
-export function runSampling(config: WaltConfig, { steps }: SampleSchedule): SamplerProcess {
+export function runSampling(
+  { config, run: { schedule } }: Pick<WaltRun, "config" | "run">,
+  { steps }: SampleSchedule,
+): SamplerProcess {
   const isGuided = config.classes !== null && config.nullClass;
   return waltSampling(config, {
     sampler: "ddim",
-    steps,
+    ...{ steps, schedule },
     batchSize: clipsOf(config),
     guidance: isGuided ? constantGuidance(guidanceScale) : undefined,
   });
@@ -110,7 +113,7 @@ export class RunClips {
   ): Promise<RunClips> {
     const folder = samplesFolder(run);
     await Deno.mkdir(folder, { recursive: true });
-    const process = runSampling(description.config, schedule);
+    const process = runSampling(description, schedule);
     const loop = await SamplerLoop.create(device, process, averages);
     return new RunClips(description, folder, loop, await openDecoder(), warn);
   }

@@ -35,6 +35,7 @@ export const waltSettingsSchema: z.ZodType<WaltSettings> = z.strictObject({
   framePrediction: share,
   imageShare: share,
   cuts: clipCutsSchema.optional(),
+  schedule: z.enum(["zero-terminal", "linear"]).optional(),
   text: z.strictObject({ path: z.string(), fingerprint: z.string(), words: positive }).optional(),
   lowResolution: z.strictObject({
     maxNoise: z.int().min(0).max(trainingSteps - 1),

@@ -56,9 +56,10 @@ export async function loadWalt(
   config: WaltConfig,
   weights: WeightType,
 ): Promise<LoadedWalt> {
+  const schedule = source.manifest?.run.schedule;
   if (config === source.config) {
     const parameters = await loadParameters(device, waltParameters(config), source.path, weights);
-    return { config, parameters };
+    return { config, parameters, schedule };
   }
   using file = await openCheckpointFile(source.path);
   const { tensors } = matchWeights(file, waltParameters(source.config));
@@ -75,5 +76,5 @@ export async function loadWalt(
       return [name, buffer];
     }),
   );
-  return { config, parameters };
+  return { config, parameters, schedule };
 }

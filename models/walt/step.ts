@@ -5,7 +5,12 @@
  */
 import type { LatentSettings } from "../../data/latents/cache.ts";
 import { trainingLatents } from "../../diffusion/latents.ts";
-import { trainingSteps, zeroTerminalLevels } from "../../diffusion/schedule.ts";
+import {
+  type LevelSchedule,
+  noiseLevels,
+  trainingSteps,
+  zeroTerminalLevels,
+} from "../../diffusion/schedule.ts";
 import { streams } from "../../diffusion/streams.ts";
 import { levelsAt, noisedBy, velocityLosses } from "../../diffusion/velocity.ts";
 import { binary, constant, type Expression, select, unary } from "../../kernels/expression.ts";
@@ -34,6 +39,8 @@ export interface WaltStepSettings {
   readonly clipNorm: number;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
   readonly accumulate?: number;
+  /** How much noise a time step means; `zero-terminal` when absent. */
+  readonly schedule?: LevelSchedule;
   /** What clips are, where they are latents of a cache: `images` then holds what is stored of them. */
   readonly latents?: LatentSettings;
   /** The captions of the clips, where the model is told text. */
@@ -110,12 +117,17 @@ export function waltTrainingGraphs(config: WaltConfig, settings: WaltStepSetting
   return stepOf(
     settings.batchSize,
     settings,
-    (batchSize) => waltLosses(config, drawSamples(config, { ...settings, batchSize })),
+    (batchSize) =>
+      waltLosses(config, drawSamples(config, { ...settings, batchSize }), settings.schedule),
   );
 }
 
 /** The losses of a batch: over all frames, those that are given included. */
-export function waltLosses(config: WaltConfig, samples: WaltSamples): StepLosses {
+export function waltLosses(
+  config: WaltConfig,
+  samples: WaltSamples,
+  schedule: LevelSchedule = "zero-terminal",
+): StepLosses {
   const specifications = waltParameters(config);
   const states = parameterStates(specifications);
   const parameters = lookup(states);
@@ -126,7 +138,7 @@ export function waltLosses(config: WaltConfig, samples: WaltSamples): StepLosses
   };
   const { loss } = velocityLosses(
     (x, t, selfCondition) => walt(config, parameters, { x, t, selfCondition, ...told }),
-    zeroTerminalLevels(),
+    noiseLevels(schedule),
     samples,
   );
   return { specifications, states, loss: mean(loss), terms: {} };

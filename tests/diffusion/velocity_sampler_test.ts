@@ -1,7 +1,7 @@
 /** Zero terminal signal-to-noise ratio, its steps, and samplers on a problem with a known solution. */
 import assert from "node:assert/strict";
 import { constantGuidance, powerCosineGuidance } from "../../diffusion/guidance.ts";
-import { spacedTimesteps, zeroTerminalLevels } from "../../diffusion/schedule.ts";
+import { noiseLevels, spacedTimesteps, zeroTerminalLevels } from "../../diffusion/schedule.ts";
 import { velocitySteps } from "../../diffusion/velocity_sampler.ts";
 
 const near = (actual: number, expected: number, tolerance: number) =>
@@ -16,6 +16,17 @@ Deno.test("the rescaled schedule ends in noise alone and starts as it did", () =
   const expected = [[250, 0.720320], [500, 0.274310], [750, 0.0514209], [900, 0.0101508]];
   for (const [step, value] of expected) near(signal[step], value, 1e-6);
   near(signal[998], 6.49096e-5, 1e-10);
+});
+
+Deno.test("the linear schedule keeps some signal to the end, where its samplers begin", () => {
+  const { signal } = noiseLevels("linear");
+  for (const [step, value] of [[250, 0.722096], [500, 0.278921], [999, 6.35282e-3]]) {
+    near(signal[step], value, 1e-6);
+  }
+  const [first] = velocitySteps({ sampler: "ddim", steps: 4, schedule: "linear" });
+  near(first.coefficients[0], 6.35282e-3, 1e-7);
+  const [usual] = velocitySteps({ sampler: "ddim", steps: 4 });
+  assert.equal(usual.coefficients[0], 0);
 });
 
 Deno.test("trailing steps begin at the last time step; halves go up", () => {

@@ -61,7 +61,7 @@ export function requireClips({ lowResolution }: TrainWaltOptions): void {
 
 /** What a run keeps of the conditions that its model is told. */
 export function toldBy(
-  { text, lowResolution, lowResolutionNoise: maxNoise }: TrainWaltOptions,
+  { embeddings, lowResolution, lowResolutionNoise: maxNoise }: TrainWaltOptions,
   config: WaltConfig,
   data: WaltData,
 ): Pick<WaltSettings, "text" | "lowResolution"> {
@@ -69,7 +69,11 @@ export function toldBy(
   const small = data.lowResolution;
   return {
     ...(features && {
-      text: { path: resolve(text!), fingerprint: features.fingerprint, words: features.words },
+      text: {
+        path: resolve(embeddings!),
+        fingerprint: features.fingerprint,
+        words: features.words,
+      },
     }),
     ...(config.lowResolution && {
       lowResolution: {
@@ -91,9 +95,11 @@ export function toldBy(
  *
  * @throws UsageError naming the flag
  */
-export function requireText({ textWidth }: WaltConfig, { text }: TrainWaltOptions): void {
-  if (textWidth === null || text !== undefined) return;
-  throw new UsageError("the model is told text: --text FILE gives the features of the captions");
+export function requireText({ textWidth }: WaltConfig, { embeddings }: TrainWaltOptions): void {
+  if (textWidth === null || embeddings !== undefined) return;
+  throw new UsageError(
+    "the model is told text: --embeddings FILE gives the features of the captions",
+  );
 }
 
 /**

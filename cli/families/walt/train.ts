@@ -4,7 +4,7 @@
  * @module
  */
 import { describeClip } from "../../../data/clips/clip_report.ts";
-import { isLatentCache } from "../../../data/latents/cache.ts";
+import { isLatentCache, type LatentSettings } from "../../../data/latents/cache.ts";
 import { isLatentDataset, openLatentCache } from "../../../data/latents/dataset.ts";
 import { samplerPrograms } from "../../../diffusion/sampler_loop.ts";
 import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
@@ -53,17 +53,17 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
   async open(place, values, _, events) {
     if (values.tokenizer !== undefined) {
       const { clips, lowResolution } = await plannedTokens(values, events);
-      return { ...await withConditions(clips, values.text, undefined), lowResolution };
+      return { ...await withConditions(clips, values.embeddings, undefined), lowResolution };
     }
     if (await isLatentCache(place)) {
       requireCache(values);
-      const { text, lowResolution } = values;
-      return await withConditions(await openLatentCache(place), text, lowResolution);
+      const { embeddings, lowResolution } = values;
+      return await withConditions(await openLatentCache(place), embeddings, lowResolution);
     }
     requireClips(values);
     const clips = await openPixels(place, values, values, events);
     if (values.previewData !== undefined) await previewClips(clips, values.previewData);
-    return await withConditions(clips, values.text, undefined);
+    return await withConditions(clips, values.embeddings, undefined);
   },
   async reopen(place, description, events) {
     const { text, lowResolution, ...run } = description.run;
@@ -100,8 +100,9 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       selfConditioning: values.selfConditioning,
       framePrediction: values.framePrediction,
       imageShare: values.imageShare,
+      ...(values.schedule === "linear" && { schedule: values.schedule }),
       ...(isLatentDataset(data)
-        ? { latents: data.latents }
+        ? { latents: values.rawLatents ? withoutNormalization(data.latents) : data.latents }
         : { cuts: { fps, stride, hop, folderFps, crop } }),
       ...toldBy(values, config, data),
     };
@@ -144,9 +145,9 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
       ["steps", `${steps}, ${(steps / batches).toFixed(1)} epochs`],
     ];
   },
-  samplerPrograms: (config, schedule, { latents }) => [
-    ...Object.values(samplerPrograms(runSampling(config, schedule))),
-    ...latents ? [decoderProgram(config, latents)] : [],
+  samplerPrograms: (config, schedule, run) => [
+    ...Object.values(samplerPrograms(runSampling({ config, run }, schedule))),
+    ...run.latents ? [decoderProgram(config, run.latents)] : [],
   ],
   async train(device, data, plan, events) {
     try {
@@ -165,6 +166,13 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     }
   },
 };
+
+/** Latents as a tokenizer makes them. */
+const withoutNormalization = (latents: LatentSettings): LatentSettings => ({
+  ...latents,
+  shift: latents.shift.map(() => 0),
+  scale: latents.scale.map(() => 1),
+});
 
 function definedFields(fields: Partial<WaltConfig>): Partial<WaltConfig> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -6,7 +6,7 @@
 import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
 import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { transformerFlags } from "../../flags/options.ts";
-import { integer, number, text } from "../../flags/parsers.ts";
+import { choice, integer, number, text } from "../../flags/parsers.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
 import { waltModelFlags } from "./model_flags.ts";
 
@@ -45,8 +45,12 @@ export const trainWaltFlags = {
       0.1,
     ),
     flip: toggle("--flip", "mirror half of the clips, left to right"),
-    text: optional(
-      "--text <file>",
+    rawLatents: toggle(
+      "--raw-latents",
+      "train on latents as the tokenizer makes them, without mean 0 and deviation 1",
+    ),
+    embeddings: optional(
+      "--embeddings <file>",
       "features of the clips' captions, safetensors; the model is told them in place of classes",
       text,
     ),
@@ -79,6 +83,12 @@ export const trainWaltFlags = {
     batchSize: alias(
       flag("--batch-size <n>", "clips a step", integer({ min: 1 }), 16),
       "--global-batch-size",
+    ),
+    schedule: flag(
+      "--schedule <zero-terminal|linear>",
+      "how much noise time steps mean: nothing but noise in the last, or a rest of the clip",
+      choice("zero-terminal", "linear"),
+      "zero-terminal",
     ),
     selfConditioning: flag(
       "--self-conditioning <p>",

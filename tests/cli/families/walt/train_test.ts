@@ -141,13 +141,19 @@ async function trainTwice(folder: string, ...flags: string[]) {
   return await descriptionOf(whole);
 }
 
-Deno.test("train walt --text: captions by the names of clips; resumed with the same bits and text", async () => {
+Deno.test("train walt --embeddings: captions by the names of clips; resumed with the same bits and text", async () => {
   await withFolder(async (folder) => {
     const [cache, captions] = [join(folder, "cache"), join(folder, "captions.safetensors")];
     await writeCache(cache, 3);
     await writeFeatures(captions, clipNames.toReversed());
-    const flags = ["--data-path", cache, "--text", captions];
-    const { config, run: { text } } = await trainTwice(folder, ...flags, "--image-share", "0.5");
+    const flags = ["--data-path", cache, "--embeddings", captions];
+    const compared = ["--image-share", "0.5", "--schedule", "linear", "--raw-latents"];
+    const { config, run: { text, schedule, latents } } = await trainTwice(
+      folder,
+      ...flags,
+      ...compared,
+    );
+    assert.deepEqual([schedule, latents.shift, latents.scale], ["linear", [0, 0], [1, 1]]);
     assert.deepEqual([config.classes, config.textWidth], [null, 6]);
     assert.deepEqual([text.path, text.words], [captions, 3]);
     await writeFeatures(captions, clipNames, 2);
@@ -186,7 +192,7 @@ Deno.test("train walt --tokenizer: clips are encoded once, at two sizes to enlar
     const flags = [
       ...["train", "walt", "--data-path", data, "--frames", "3", "--size", "32", "--patch", "1"],
       ...["--hidden", "16", "--depth", "2", "--heads", "2", "--batch-size", "2", "--steps", "2"],
-      ...["--tokenizer", tokenizer, "--super-resolution", "--text", captions, "--flip"],
+      ...["--tokenizer", tokenizer, "--super-resolution", "--embeddings", captions, "--flip"],
       ...[...onWasm, "--results-dir", folder],
     ];
     const planned = await succeed(...flags, "--dry-run");
@@ -288,7 +294,7 @@ Deno.test("train walt on caches of latents: clips, and pictures as clips of one 
 
 Deno.test("train walt refuses what does not fit, with the nearest valid values", async () => {
   const cases: [string, RegExp][] = [
-    ["--model WALT-L-text", /the model is told text: --text FILE gives the features/],
+    ["--model WALT-L-text", /the model is told text: --embeddings FILE gives the features/],
     ["--model DiT-XS/4", /DiT-XS\/4 is a dit, not a walt/],
     ["--spatio-temporal-window 2,4,4", /2 does not divide 3 latent frames; nearest: 1 and 3/],
     ["--patch 3", /height of the latent 8 is not divisible by the patch 3/],
