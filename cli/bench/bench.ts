@@ -15,6 +15,7 @@ import {
 import type { Subject } from "../../bench/subjects.ts";
 import type { ProductSize, Task } from "../../bench/throughput.ts";
 import { aspectCommand } from "./aspect.ts";
+import { conditioningCommand } from "./conditioning.ts";
 import { packingCommand } from "./packing.ts";
 import {
   count,
@@ -46,7 +47,8 @@ export function command(io: Io): Command {
     .addCommand(convolutionCommand(io))
     .addCommand(productCommand(io))
     .addCommand(windowsCommand(io))
-    .addCommand(aspectCommand(io));
+    .addCommand(aspectCommand(io))
+    .addCommand(conditioningCommand(io));
 }
 
 /** Which models are looked at. */
