@@ -9,8 +9,8 @@ import type { Io } from "./terminal/io.ts";
 
 /** What a subcommand's module exports. */
 export interface CommandModule {
-  /** Builds the command; its actions write to `io`. */
-  command(io: Io): Command;
+  /** Builds the command; its actions write to `io`. What it is may hang on the command line. */
+  command(io: Io, args: readonly string[]): Command | Promise<Command>;
 }
 
 /** One subcommand. */

@@ -66,7 +66,7 @@ async function createProgram(args: readonly string[], io: Io): Promise<Command> 
   const [first, second] = args.filter((word) => !word.startsWith("-"));
   const called = first === "help" ? second : first;
   for (const [name, { summary, load }] of Object.entries(commands)) {
-    const command = name === called ? (await load()).command(io) : new Command(name);
+    const command = name === called ? await (await load()).command(io, args) : new Command(name);
     program.addCommand(command.summary(summary));
   }
   program.addHelpText("after", "\nRun tessera COMMAND --help for flags, defaults and examples.");

@@ -8,10 +8,31 @@ import { familyCommands, wordOf } from "../families/commands.ts";
 import { allCommands } from "../families/registry.ts";
 import type { Io } from "../terminal/io.ts";
 
-/** Builds `tessera encode`. */
-export function command(io: Io): Command {
+/** The family that is meant where neither the command line nor the weights tell. */
+const usual = "autoencoder-kl";
+
+/** Builds `tessera encode`, whose family is that of the weights unless it is named. */
+export async function command(io: Io, args: readonly string[]): Promise<Command> {
   const description = "Encode pictures or clips into a cache of latents, for training on them.";
-  const shown = allCommands().filter(({ encode }) => encode).map(wordOf);
-  return familyCommands(io, "encode", description, allCommands(), "autoencoder-kl")
-    .usage(`[${shown.join("|")}] [options]`);
+  const families = allCommands();
+  const encoding = families.filter(({ encode }) => encode);
+  const found = await familyOf(args);
+  const meant = encoding.find(({ name }) => name === found)?.name ?? usual;
+  return familyCommands(io, "encode", description, families, meant)
+    .usage(`[${encoding.map(wordOf).join("|")}] [options]`)
+    .addHelpText("after", "\nUnless it is named, the family is that of --ckpt.");
+}
+
+async function familyOf(args: readonly string[]): Promise<string | undefined> {
+  const [ckpt, config] = [valueOf(args, "--ckpt"), valueOf(args, "--config")];
+  if (ckpt === undefined) return undefined;
+  const { familyOfWeights } = await import("../families/family_of_weights.ts");
+  return await familyOfWeights(ckpt, config);
+}
+
+/** The value of a flag, before the command line is parsed. */
+function valueOf(args: readonly string[], flag: string): string | undefined {
+  const index = args.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
+  if (index < 0) return undefined;
+  return args[index] === flag ? args[index + 1] : args[index].slice(flag.length + 1);
 }

@@ -66,11 +66,11 @@ const encode: FamilyCommand<typeof encodeTokenizerFlags> = {
   flags: encodeTokenizerFlags,
   examples: [
     [
-      "tessera encode tokenizer --ckpt results/000-CausalTokenizer-XS --out latents",
+      "tessera encode --ckpt results/000-CausalTokenizer-XS --out latents",
       "the clips of a run",
     ],
     [
-      "tessera encode tokenizer --ckpt results/000-CausalTokenizer-XS --data-path videos --out new",
+      "tessera encode --ckpt results/000-CausalTokenizer-XS --data-path videos --out new",
       "other clips, cut as those of the run",
     ],
     ["tessera train walt --data-path latents", "train on them"],

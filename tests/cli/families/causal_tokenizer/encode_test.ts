@@ -31,8 +31,9 @@ import {
 
 const clips = filesOf("causal_tokenizer_clips");
 const model = ["--ckpt", clips.ckpt, "--config", clips.config];
+/** The family is that of the weights. */
 const encode = (out: string, ...args: string[]): string[] => [
-  ...["encode", "tokenizer", ...model, "--out", out, "--shard-length", "2", ...onWasm, ...args],
+  ...["encode", ...model, "--out", out, "--shard-length", "2", ...onWasm, ...args],
 ];
 
 /** Five clips of two classes, and one that is too short. */

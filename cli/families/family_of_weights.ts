@@ -1,0 +1,35 @@
+/**
+ * Which family weights are of, for commands that several families have.
+ *
+ * @module
+ */
+import { InputError } from "../../base/errors.ts";
+import { modelConfigs, parseModelConfig } from "../../models/registry.ts";
+import { readManifest } from "../../training/checkpoints/manifest.ts";
+import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
+import { readTextFile } from "../terminal/files.ts";
+
+/**
+ * The family of a run, a checkpoint or a configuration; undefined where they do not tell, or are no such
+ * thing, which the family's command says better.
+ *
+ * @param config name or file of the configuration of a file of weights
+ */
+export async function familyOfWeights(
+  ckpt: string,
+  config: string | undefined,
+): Promise<string | undefined> {
+  try {
+    if (config !== undefined) return await familyOfConfig(config);
+    const manifest = await readManifest(await resolveCheckpoint(ckpt));
+    return manifest.config.family;
+  } catch (error) {
+    if (error instanceof InputError || error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function familyOfConfig(config: string): Promise<string> {
+  const named = modelConfigs().get(config);
+  return named?.family ?? parseModelConfig(await readTextFile(config), config).family;
+}
