@@ -13,16 +13,10 @@ import { openPictureSet, type OpenPictureSetOptions } from "./open.ts";
 import { evenIndices } from "./order/spread.ts";
 import type { PictureSet } from "./picture_set.ts";
 import { centerCrop, type Picture } from "./pictures/picture.ts";
+import { archiveStream, type SampleStream } from "./sample_stream.ts";
 
-/** Pictures that can be gone through once or several times. */
-export interface PictureStream {
-  /** Short name for messages and reports. */
-  readonly name: string;
-  /** How many. */
-  readonly count: number;
-  /** The pictures in order. @throws InputError when one turns out to be damaged */
-  pictures(): AsyncIterable<Picture>;
-}
+/** Pictures one after the other. */
+export type PictureStream = SampleStream<Picture>;
 
 /** Which pictures, and how. */
 export interface PictureStreamOptions
@@ -49,8 +43,8 @@ export async function openPictureStream(
   if (imageSize === undefined) return stream;
   return {
     ...stream,
-    async *pictures() {
-      for await (const picture of stream.pictures()) yield centerCrop(picture, imageSize, path);
+    async *samples() {
+      for await (const picture of stream.samples()) yield centerCrop(picture, imageSize, path);
     },
   };
 }
@@ -62,7 +56,7 @@ async function openSet(path: string, options: PictureStreamOptions): Promise<Pic
   return {
     name: set.name,
     count: chosen.length,
-    async *pictures() {
+    async *samples() {
       for (const index of chosen) yield await set.decode(index);
     },
   };
@@ -93,19 +87,7 @@ async function openArchive(path: string, most: number): Promise<PictureStream> {
       `${path}: arr_0 is not (pictures, height, width, channels) of uint8 with 1 or 3 channels`,
     );
   }
-  const chosen = evenIndices(length, most);
-  return {
-    name: path,
-    count: chosen.length,
-    async *pictures() {
-      using archive = await NpzFile.open(path);
-      const wanted = new Set(chosen);
-      let index = 0;
-      for await (const { data } of archive.rows("arr_0", 1)) {
-        if (wanted.has(index++)) yield { height, width, channels, data: data as Uint8Array };
-      }
-    },
-  };
+  return archiveStream(path, length, most, (data) => ({ height, width, channels, data }));
 }
 
 /** The pictures of a data set, at most `most` of them at equal distances. */

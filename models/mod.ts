@@ -100,6 +100,10 @@ export type { DiTRun, DiTSettings } from "./dit/settings.ts";
 export type { NaViTRun, NaViTSettings } from "./navit/settings.ts";
 export { InceptionExtractor } from "./inception/extractor.ts";
 export { type InceptionWeights, readInception } from "./inception/weights.ts";
+export { I3DExtractor } from "./i3d/extractor.ts";
+export { readI3D } from "./i3d/weights.ts";
+export type { NormedWeights } from "./normed_layers.ts";
+export type { Clip } from "../formats/video/clip.ts";
 export type {
   ExtractedFeatures,
   ExtractorDescription,

@@ -10,9 +10,11 @@ import { opened, placeOf } from "../runs/prepare.ts";
 import type { Io } from "../terminal/io.ts";
 import { watchSignals } from "../terminal/signals.ts";
 import { ditTraining } from "../families/dit/train.ts";
-import { comparePictures } from "./compare.ts";
+import { compareSamples } from "./compare.ts";
 import type { evalPicturesFlags } from "./eval_pictures_flags.ts";
 import { openExtractor } from "./extractor.ts";
+import { realPictures } from "./real_pictures.ts";
+import { reportMeasures } from "./report.ts";
 
 /** Measures pictures against others. */
 export async function runEvalPictures(
@@ -36,9 +38,13 @@ export async function runEvalPictures(
       (events) =>
         openPictureStream(placeOf(ditTraining, pictures), { count, imageSize, split, ...events }),
     );
-    const real = { path: placeOf(ditTraining, reference), imageSize, split };
-    const generated = { samples: pictures, count: stream.count, pictures: stream.pictures() };
-    await comparePictures(io, values, extractor, real, generated, watch.signal);
+    const real = realPictures(io, values, placeOf(ditTraining, reference), { imageSize, split });
+    const generated = { count: stream.count, samples: stream.samples() };
+    const { measures, reference: name } = await compareSamples(
+      ...[io, values, extractor, real, generated, "picture", watch.signal] as const,
+    );
+    const about = { samples: pictures, reference: name };
+    await reportMeasures(io, values, extractor.description, about, measures);
   } finally {
     device.close();
   }

@@ -22,10 +22,10 @@ export interface Compared {
 
 /** A line. */
 interface MeasureRow extends Measure, Compared {
-  readonly extractor: string;
-  readonly weights: string;
-  readonly hash: string;
-  readonly resize: string;
+  readonly extractor?: string;
+  readonly weights?: string;
+  readonly hash?: string;
+  readonly resize?: string;
 }
 
 /** Characters of a hash that tables show; JSON has all. */
@@ -38,7 +38,7 @@ const columnsOf = ({ making = {} }: Compared): readonly Column<MeasureRow>[] => 
   { title: "n", value: ({ n }) => n },
   { title: "reference n", value: ({ referenceN }) => referenceN ?? undefined },
   { title: "extractor", value: ({ extractor }) => extractor },
-  { title: "hash", value: ({ hash }) => hash.slice(0, shownHash) },
+  { title: "hash", value: ({ hash }) => hash?.slice(0, shownHash) },
   { title: "resize", value: ({ resize }) => resize },
   { title: "samples", value: ({ samples }) => samples },
   ...Object.keys(making).map((title) => ({
@@ -48,16 +48,23 @@ const columnsOf = ({ making = {} }: Compared): readonly Column<MeasureRow>[] => 
   { title: "reference", value: ({ reference }) => reference },
 ];
 
-/** Writes the measures where the flags say. */
+/**
+ * Writes the measures where the flags say.
+ *
+ * @param extractor whose features they are of; absent where nothing needs one
+ */
 export async function reportMeasures(
   io: Io,
   flags: Values<typeof reportFlags>,
-  { name, path, hash, resize }: ExtractorDescription,
+  extractor: ExtractorDescription | undefined,
   compared: Compared,
   measures: readonly Measure[],
 ): Promise<void> {
+  const { name, path, hash, resize } = extractor ?? {};
   const about = { ...compared, extractor: name, weights: path, hash, resize };
-  const rows = measures.map((measure): MeasureRow => ({ ...measure, ...about }));
+  const rows = measures.map((measure): MeasureRow =>
+    measure.isOfFeatures === false ? { ...measure, ...compared } : { ...measure, ...about }
+  );
   const notes = [
     "numbers of other extractors, resizes or n are no numbers to compare with; ± is the deviation " +
     "over parts of 5,000 (score) or subsets of at most 1,000 (kernel distance); precision and " +

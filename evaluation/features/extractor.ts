@@ -17,10 +17,10 @@ export interface ExtractorDescription {
   /** How samples get the size that it takes. */
   readonly resize: string;
   /**
-   * Whether it is the network that FID and the others are defined by. What is measured by any other is
-   * called after it, so that nobody takes one number for the other.
+   * What the Frechet distance of its features is called, if it is the network that this is defined by.
+   * What is measured by any other is called after it, so that nobody takes one number for the other.
    */
-  readonly isStandard: boolean;
+  readonly standard?: "FID" | "FVD";
 }
 
 /** Features of samples, a row each. */

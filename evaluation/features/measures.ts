@@ -32,16 +32,18 @@ export interface Measure {
   readonly n: number;
   /** Real samples that it is of; null where nobody says, absent where it needs none. */
   readonly referenceN?: number | null;
+  /** Whether it is of features of a network; so unless told. */
+  readonly isOfFeatures?: boolean;
 }
 
 /** Fewest samples of a set: neighbours of precision and recall, and one more. */
 export const fewestSamples = 4;
 
 /** How the measures of an extractor are called. */
-function namesOf({ name, isStandard }: ExtractorDescription) {
-  const of = (standard: string, other: string) => isStandard ? standard : other;
+function namesOf({ name, standard }: ExtractorDescription) {
+  const of = (usual: string, other: string) => standard === "FID" ? usual : other;
   return {
-    pooled: of("FID", `Frechet distance of ${name} features`),
+    pooled: standard ?? `Frechet distance of ${name} features`,
     spatial: of("sFID", `spatial Frechet distance of ${name} features`),
     score: of("Inception Score", `classifier score of ${name}`),
     precision: of("precision", `precision of ${name} features`),

@@ -60,8 +60,8 @@ export function runEvaluator(
 }
 
 /** What metrics call the distance: only that of FID's own network is one. */
-const measureOf = ({ description: { isStandard } }: FeatureExtractor): string =>
-  isStandard ? "evalFid" : "evalFrechetDistance";
+const measureOf = ({ description: { standard } }: FeatureExtractor): string =>
+  standard ? "evalFid" : "evalFrechetDistance";
 
 async function* draw(
   device: Device,

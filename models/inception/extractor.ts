@@ -9,10 +9,8 @@ import type {
   FeatureExtractor,
 } from "../../evaluation/features/extractor.ts";
 import type { Bitmap } from "../../formats/pictures/bitmap.ts";
-import type { Device, DeviceBuffer, Executable } from "../../kernels/device.ts";
-import { compile } from "../../kernels/graph/compile.ts";
-import { makeGraph } from "../../kernels/graph/graph.ts";
-import type { FeatureMatrix } from "../../metrics/features/feature_matrix.ts";
+import type { Device } from "../../kernels/device.ts";
+import { FeatureProgram } from "../feature_program.ts";
 import { inceptionSide } from "./model.ts";
 import { inceptionResize, writeResized } from "./resize.ts";
 import { type InceptionWeights, traceInception } from "./weights.ts";
@@ -21,26 +19,15 @@ import { type InceptionWeights, traceInception } from "./weights.ts";
 export class InceptionExtractor implements FeatureExtractor {
   readonly description: ExtractorDescription;
   readonly batch: number;
-  readonly #executable: Executable;
-  readonly #weights: readonly DeviceBuffer[];
+  readonly #program: FeatureProgram;
   readonly #pictures: Float32Array;
 
-  private constructor(
-    { path, hash }: InceptionWeights,
-    batch: number,
-    executable: Executable,
-    weights: readonly DeviceBuffer[],
-  ) {
+  private constructor({ path, hash }: InceptionWeights, batch: number, program: FeatureProgram) {
     this.description = {
-      name: "Inception",
-      path,
-      hash,
-      resize: inceptionResize,
-      isStandard: true,
+      ...{ name: "Inception", path, hash, resize: inceptionResize, standard: "FID" },
     };
     this.batch = batch;
-    this.#executable = executable;
-    this.#weights = weights;
+    this.#program = program;
     this.#pictures = new Float32Array(batch * inceptionSide ** 2 * 3);
   }
 
@@ -50,40 +37,27 @@ export class InceptionExtractor implements FeatureExtractor {
     weights: InceptionWeights,
     batch: number,
   ): Promise<InceptionExtractor> {
-    const { pooled, spatial, logits } = traceInception(weights, batch);
-    const buffers = new Map<string, DeviceBuffer>();
-    for (const [name, values] of weights.values) {
-      const buffer = device.createBuffer(name, "f32", values.length);
-      buffer.write(values);
-      buffers.set(name, buffer);
-    }
-    const graph = makeGraph("Inception", { outputs: { pooled, spatial, logits } });
-    const executable = await device.load(compile(graph), buffers);
-    return new InceptionExtractor(weights, batch, executable, [...buffers.values()]);
+    const outputs = { ...traceInception(weights, batch) };
+    const { values } = weights;
+    const program = await FeatureProgram.create(device, "Inception", values, outputs, batch);
+    return new InceptionExtractor(weights, batch, program);
   }
 
   /** Features of at most as many pictures as the network takes at a time. */
   async extract(pictures: readonly Bitmap[]): Promise<ExtractedFeatures> {
     const length = this.#pictures.length / this.batch;
     pictures.forEach((picture, index) => writeResized(picture, this.#pictures, index * length));
-    this.#executable.buffer("pictures").write(this.#pictures);
-    this.#executable.run();
-    const features = async (name: string): Promise<FeatureMatrix> => {
-      const values = await this.#executable.buffer(name).read() as Float32Array;
-      const columns = values.length / this.batch;
-      const rows = pictures.length;
-      return { rows, columns, values: values.slice(0, rows * columns) };
-    };
+    this.#program.run("pictures", this.#pictures);
+    const read = (name: string) => this.#program.read(name, pictures.length);
     return {
-      pooled: await features("pooled"),
-      spatial: await features("spatial"),
-      logits: await features("logits"),
+      pooled: await read("pooled"),
+      spatial: await read("spatial"),
+      logits: await read("logits"),
     };
   }
 
   /** Frees everything on the device. */
   [Symbol.dispose](): void {
-    this.#executable.destroy();
-    this.#weights.forEach((buffer) => buffer.destroy());
+    this.#program[Symbol.dispose]();
   }
 }

@@ -10,8 +10,10 @@ import { selectDevice } from "../../../kernels/select_device.ts";
 import { ditParameters } from "../../../models/dit/model.ts";
 import { type DiTSource, loadDiT } from "../../../models/dit/sampling.ts";
 import { checkWeights, weightsNotes } from "../../../training/checkpoints/checkpoint.ts";
-import { comparePictures, type RealPictures } from "../../features/compare.ts";
+import { compareSamples } from "../../features/compare.ts";
 import { openExtractor } from "../../features/extractor.ts";
+import { realPictures } from "../../features/real_pictures.ts";
+import { reportMeasures } from "../../features/report.ts";
 import type { Parsed, Values } from "../../flags/flags.ts";
 import { guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { placeOf } from "../../runs/prepare.ts";
@@ -48,7 +50,11 @@ export async function runEvalDit(io: Io, parsed: Parsed<typeof evalDitFlags>): P
       `the model makes latents of ${pictures.channels} channels; give --vae to decode them`,
     );
   }
-  const real = { ...referenceOf(source, values), imageSize: pictures.inputSize };
+  const { path, isRecorded } = referenceOf(source, values);
+  const real = {
+    ...realPictures(io, values, path, { imageSize: pictures.inputSize }),
+    isRecorded,
+  };
   const fit = await checkWeights(source.path, ditParameters(source.config));
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
@@ -67,10 +73,15 @@ export async function runEvalDit(io: Io, parsed: Parsed<typeof evalDitFlags>): P
       clipDenoised: values.clipDenoised ?? !found,
       wantsPngs: false,
     };
-    await comparePictures(io, values, extractor, real, {
-      ...{ samples: source.path, count: labels.length, making: makingOf(values, output) },
-      pictures: drawnPictures(device, values, output, watch.signal),
-    }, watch.signal);
+    const generated = {
+      count: labels.length,
+      samples: drawnPictures(device, values, output, watch.signal),
+    };
+    const { measures, reference } = await compareSamples(
+      ...[io, values, extractor, real, generated, "picture", watch.signal] as const,
+    );
+    const about = { samples: source.path, making: makingOf(values, output), reference };
+    await reportMeasures(io, values, extractor.description, about, measures);
   } finally {
     device.close();
   }
@@ -80,7 +91,7 @@ export async function runEvalDit(io: Io, parsed: Parsed<typeof evalDitFlags>): P
 const unused = { noise: undefined, out: "", npz: undefined, saveLatents: undefined } as const;
 
 /** The real pictures: as told, those of the run, or for the shipped checkpoint those that ship. */
-function referenceOf({ latents, dataPath }: DiTSource, values: EvalDitOptions): RealPictures {
+function referenceOf({ latents, dataPath }: DiTSource, values: EvalDitOptions) {
   if (values.dataPath !== undefined || values.ckpt === undefined) {
     return { path: placeOf(ditTraining, values.dataPath) };
   }

@@ -5,6 +5,7 @@
  */
 import type { WaltConfig } from "../../../models/walt/model.ts";
 import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
+import { evalWaltFlags } from "./eval_flags.ts";
 import { waltFields } from "./model_flags.ts";
 import { checkSampleWalt, sampleWaltFlags } from "./sample_flags.ts";
 import { trainWaltFlags } from "./train_flags.ts";
@@ -52,6 +53,27 @@ const sample: FamilyCommand<typeof sampleWaltFlags> = {
   },
 };
 
+const evaluation: FamilyCommand<typeof evalWaltFlags> = {
+  summary: "how near the clips of a diffusion transformer are to real ones",
+  description: "Draw clips and compare them with real ones by features of a network: Frechet " +
+    "distance, precision and recall, kernel distance. With I3D's weights the distance is FVD; with " +
+    "a NaViT, which looks at frames, it is called after it.\n\n" +
+    "Models of pictures that move (shipped:moving-fashion) are also asked whether direction and " +
+    "speed are right, which needs no network.",
+  flags: evalWaltFlags,
+  examples: [
+    ["tessera eval walt --ckpt results/000-WALT-XS", "direction and speed of moving pictures"],
+    [
+      "tessera eval walt --ckpt RUN --features i3d.safetensors --data-path videos --count 2048",
+      "FVD against your own videos",
+    ],
+  ],
+  run: async (io, { values }) => {
+    const { runEvalWalt } = await import("./eval.ts");
+    await runEvalWalt(io, values);
+  },
+};
+
 /** The commands of W.A.L.T's denoisers. */
 export const waltCommands: FamilyCommands<WaltConfig> = {
   name: "walt",
@@ -66,4 +88,5 @@ export const waltCommands: FamilyCommands<WaltConfig> = {
   },
   train,
   sample,
+  eval: evaluation,
 };

@@ -69,7 +69,7 @@ export async function runSampleWalt(
 }
 
 /** What is drawn, and what with. */
-interface Drawing {
+export interface Drawing {
   readonly base: DrawnModel;
   /** Draws at twice the size what the first model has drawn. */
   readonly enlarger: DrawnModel | undefined;
@@ -83,7 +83,7 @@ interface Drawing {
 }
 
 /** The denoisers at work. */
-interface Samplers {
+export interface Samplers {
   readonly base: WaltSampler;
   readonly enlarger: WaltSampler | undefined;
   /** Pixels of what the last of them draws. */
@@ -160,13 +160,13 @@ async function draw(
   written.forEach((path) => io.out(path));
 }
 
-const pathOf = ({ source }: DrawnModel): string => source.path;
+export const pathOf = ({ source }: DrawnModel): string => source.path;
 
 /** Whether a denoiser that enlarges has learned to do without its class or caption. */
 const canBeGuided = ({ config: { classes, nullClass, textWidth } }: LoadedWalt): boolean =>
   classes === null ? textWidth !== null : nullClass;
 
-const isPicture = (channels: number): boolean => channels === 1 || channels === 3;
+export const isPicture = (channels: number): boolean => channels === 1 || channels === 3;
 
 /** Latents cannot be drawn without a tokenizer, and a video has even sides. */
 function checkOutput(
@@ -192,7 +192,7 @@ function checkOutput(
 }
 
 /** Frames and sides of a clip of a model. */
-const clipSizeOf = (model: DrawnModel): ClipSize =>
+export const clipSizeOf = (model: DrawnModel): ClipSize =>
   clipSize(gridOf(model), latentClip(model.config));
 
 /** What is drawn, in words. */
@@ -256,7 +256,7 @@ async function writeSamples(
 const zeros = (count: number): number[] => new Array<number>(count).fill(0);
 
 /** The clips behind what was drawn, continued where they are to be longer. */
-async function* clipsOf(
+export async function* clipsOf(
   latents: AsyncIterable<Float32Array>,
   { base, enlarger, plan }: Drawing,
   { base: sampler, codec, progress }: Samplers,

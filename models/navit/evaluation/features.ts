@@ -62,7 +62,6 @@ export class NaViTExtractor implements FeatureExtractor {
       hash: hashOfWeights(values),
       resize: `own size, at most ${run.length} patches of ${config.patch} x ${config.patch}; ` +
         "triangle filter",
-      isStandard: false,
     };
     this.#weights = new Map(
       [...values].map(([name, numbers]) => {

@@ -110,7 +110,7 @@ Deno.test("what is missing or is no network is named", async () => {
     const compare = (a: string, b: string, path = inception) =>
       run("eval", "pictures", a, b, ...with_(path));
     assertFails(await compare(few, few), 1, /3 generated samples are too few/);
-    assertFails(await compare(few, one), 1, /one\.npz: holds 1 pictures/);
+    assertFails(await compare(few, one), 1, /one\.npz: holds 1 samples/);
     const weights = "tests/fixtures/dit-pixel.weights.safetensors";
     assertFails(await compare(few, few, weights), 1, /no weights of FID's Inception network/);
     assertFails(await compare(few, join(folder, "none.npz")), 1, /none\.npz/);

@@ -38,7 +38,7 @@ Deno.test("features are what an evaluation at the pictures' own sizes puts out",
     const one = found.pooled.values.subarray(4 * columns, 5 * columns) as Float32Array;
     assertClose("alone", again.pooled.values as Float32Array, one, 1e-6);
     assert.match(extractor.description.hash, /^[0-9a-f]{64}$/);
-    assert(!extractor.description.isStandard);
+    assert.equal(extractor.description.standard, undefined);
     device.close();
   });
 });
