@@ -82,6 +82,10 @@ Deno.test("measures of a NaViT are called after it, and other statistics are no 
     const adm = "tests/fixtures/reference_batch.npz";
     const own = await rowsOf("eval", "pictures", data, adm, "--features", navit);
     assert.equal(own[0].referenceN, 3, "its pictures are taken instead");
+    const batch = join(folder, "batch.npz");
+    await rowsOf("eval", "pictures", data, data, "--features", navit, "--save-reference", batch);
+    const other = await run("eval", "pictures", data, batch, "--features", inception, ...onWasm);
+    assertFails(other, 1, /batch\.npz: has no samples \(arr_0\), and no statistics of tests/);
   });
 });
 

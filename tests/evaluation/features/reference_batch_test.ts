@@ -39,8 +39,10 @@ Deno.test("a batch is written under the same names and read back", async () => {
     assert.deepEqual(file.names, ["arr_0", "mu", "sigma", "mu_s", "sigma_s"]);
     assert.deepEqual((await file.read("arr_0")).data, bytes);
     const { pooled } = statistics;
-    await writeReferenceBatch(path, undefined, () => ({ pooled }));
-    assert.deepEqual(await readReferenceStatistics(path), { pooled, spatial: undefined });
+    const extractor = "0123456789abcdef".repeat(4);
+    await writeReferenceBatch(path, undefined, () => ({ pooled, extractor }));
+    const own = { pooled, spatial: undefined, extractor };
+    assert.deepEqual(await readReferenceStatistics(path), own);
   });
 });
 
