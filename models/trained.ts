@@ -23,6 +23,7 @@ import type { CommonSettings } from "../training/checkpoints/settings.ts";
 import { orNewestWhole } from "../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../training/runs/run_folder.ts";
 import type { TrainedFamily } from "./family.ts";
+import { withOwnAutoencoder } from "./own_autoencoder.ts";
 
 /** Where weights are and what they are weights of. */
 export interface TrainedSource<Config extends FamilyConfig, Settings extends CommonSettings> {
@@ -59,7 +60,8 @@ export async function findTrained<Config extends FamilyConfig, Settings extends 
   const folder = await resolveCheckpoint(path);
   const manifest = await orNewestWhole(folder, readManifestOf(family, folder));
   if (given) throw new InputError(`${path}: a checkpoint has its own configuration, no --config`);
-  return { ...await findWeights(folder, choice), config: manifest.config, manifest };
+  const found = await findWeights(folder, choice);
+  return { ...found, config: manifest.config, manifest: withOwnAutoencoder(folder, manifest) };
 }
 
 /**

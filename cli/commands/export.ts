@@ -31,7 +31,8 @@ function checkpointCommand(io: Io): Command {
     summary: "the averaged weights of a run, half the size, without the optimizer",
     description:
       "Write the averaged weights of a run's newest checkpoint, and its manifest, into a " +
-      "folder that sample, eval, info and --init-from take like a checkpoint.",
+      "folder that sample, eval, info and --init-from take like a checkpoint. A model of latents " +
+      "has its autoencoder with it.",
     // The second operand is how the folder was given before there was --out.
     operands: "<run> [out]",
     flags: {
@@ -54,8 +55,9 @@ function checkpointCommand(io: Io): Command {
     run: async ({ values }, [run, operand]) => {
       const out = values.out ?? operand;
       if (out === undefined) throw new UsageError("--out is needed: a new folder");
-      const { exportCheckpoint } = await import("../../training/checkpoints/export.ts");
-      const { step, tensors, bytes } = await exportCheckpoint(run, out, values.dtype);
+      const { exportModel } = await import("../../models/exported.ts");
+      const warn = (line: string) => io.tell(`note: ${line}`);
+      const { step, tensors, bytes } = await exportModel(run, out, values.dtype, warn);
       io.tell(`step ${step}, ${tensors} tensors, ${bytes} bytes`);
       io.out(out);
     },

@@ -4,14 +4,15 @@
  * @module
  */
 import { flag, group, optional } from "../flags/flags.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { choice, text } from "../flags/parsers.ts";
 
 /** The weights that samples are drawn from. */
 export const sampledWeightsFlags = group("Checkpoint:", {
   ckpt: optional(
     "--ckpt <path>",
-    "run folder, checkpoint folder, or weights file with --config",
-    text,
+    "run folder, checkpoint folder, weights file with --config, or shipped:NAME",
+    checkpointPlace,
     "the shipped checkpoint",
   ),
   weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),

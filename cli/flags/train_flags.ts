@@ -15,6 +15,7 @@ import {
   type Values,
 } from "./flags.ts";
 import { deviceFlags, profileFlags, progressFlags, seedFlags } from "./options.ts";
+import { checkpointPlace } from "./checkpoint_place.ts";
 import { choice, integer, list, number, text } from "./parsers.ts";
 
 const count = integer({ min: 1 });
@@ -140,7 +141,11 @@ export function trainFlags(defaults: TrainDefaults) {
           "what --allow-changes names",
         text,
       ),
-      initFrom: optional("--init-from <ckpt>", "start from the weights of a checkpoint only", text),
+      initFrom: optional(
+        "--init-from <ckpt>",
+        "start from the weights of a checkpoint only",
+        checkpointPlace,
+      ),
     }),
     ...deviceFlags,
     ...profileFlags,

@@ -25,6 +25,7 @@ import { readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { numberedClasses } from "../classes.ts";
+import { withOwnAutoencoder } from "../own_autoencoder.ts";
 import { loadParameters } from "../trained.ts";
 
 /** Where weights are and what they are weights of. */
@@ -71,7 +72,10 @@ export async function findDiT(
     return { config: found, path: await diffusersWeights(path), classNames };
   }
   const checkpoint = await resolveCheckpoint(path);
-  const manifest = await orNewestWhole(checkpoint, readManifestOf(ditFamily, checkpoint));
+  const manifest = withOwnAutoencoder(
+    checkpoint,
+    await orNewestWhole(checkpoint, readManifestOf(ditFamily, checkpoint)),
+  );
   return {
     config: manifest.config,
     ...await findWeights(checkpoint, choice),

@@ -11,7 +11,7 @@ import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safe
 import type { WeightType } from "../../nn/parameters.ts";
 import { openCheckpointFile, readHalves, weightsPath, writeManifest } from "./checkpoint.ts";
 import { eventsOf, readLoggedRuns } from "../runs/logged_run.ts";
-import { readManifest } from "./manifest.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
 import { orNewestWhole } from "./whole_checkpoint.ts";
 import { exists, resolveCheckpoint } from "../runs/run_folder.ts";
 
@@ -25,12 +25,22 @@ export interface ExportedCheckpoint {
   readonly bytes: number;
 }
 
+/** A checkpoint that is being exported. */
+export interface ExportInProgress {
+  /** The folder it comes from. */
+  readonly checkpoint: string;
+  /** Where it is being written, under a temporary name. */
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
 /**
  * Writes a folder with the averaged weights of a checkpoint and its manifest.
  *
  * @param run a run folder (its newest checkpoint) or a checkpoint folder
  * @param target must not exist
  * @param dtype how the weights are stored
+ * @param complete adds to the folder what the model needs besides; returns the manifest to write
  * @throws {InputError} when there is no checkpoint, when it is damaged, when the target exists, and
  *   when a weight is beyond half precision
  */
@@ -38,15 +48,18 @@ export async function exportCheckpoint(
   run: string,
   target: string,
   dtype: WeightType,
+  complete: (made: ExportInProgress) => Promise<Manifest> = ({ manifest }) =>
+    Promise.resolve(manifest),
 ): Promise<ExportedCheckpoint> {
   const checkpoint = await resolveCheckpoint(run);
-  return await orNewestWhole(checkpoint, exportFrom(checkpoint, target, dtype));
+  return await orNewestWhole(checkpoint, exportFrom(checkpoint, target, dtype, complete));
 }
 
 async function exportFrom(
   checkpoint: string,
   target: string,
   dtype: WeightType,
+  complete: (made: ExportInProgress) => Promise<Manifest>,
 ): Promise<ExportedCheckpoint> {
   const manifest = await readManifest(checkpoint);
   if (await exists(target)) throw new InputError(`${target}: exists already; give a new folder`);
@@ -66,7 +79,8 @@ async function exportFrom(
     const path = weightsPath(folder, "ema");
     const record = await writeSafetensors(path, tensors, { format: "pt" });
     source.checkContents();
-    await writeManifest(folder, { ...manifest, files: { [basename(path)]: record } });
+    const completed = await complete({ checkpoint, folder, manifest });
+    await writeManifest(folder, { ...completed, files: { [basename(path)]: record } });
     bytes = record.bytes;
   });
   return { step: manifest.step, tensors: tensors.length, bytes };

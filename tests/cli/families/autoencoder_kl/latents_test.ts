@@ -11,6 +11,7 @@ import {
   assertSameTensors,
   bytesIn,
   checkpointOf,
+  namesIn,
   onWasm,
   type Running,
   start,
@@ -84,12 +85,27 @@ Deno.test("latent diffusion without a download, from pictures to pictures", asyn
       1,
       /data\.npz: is no cache of latents; the run trains on those of .*ema\.safetensors/,
     );
+    // A model to share has its autoencoder with it, wherever it goes.
+    const shared = join(folder, "shared");
+    await succeed("export", whole, "--out", join(folder, "made"));
+    await Deno.rename(join(folder, "made"), shared);
+    assert.deepEqual(await namesIn(shared), [
+      "autoencoder",
+      "autoencoder/ema.safetensors",
+      "autoencoder/state.json",
+      "ema.safetensors",
+      "state.json",
+    ]);
+    await succeed("export", shared, "--out", join(folder, "again shared"), "--dtype", "f32");
     const moved = join(folder, "moved");
     await Deno.rename(vae, moved);
     await assertRefuses(folder, sample("again"), 1, /come from this autoencoder, --vae says where/);
     await succeed(...sample("again", "--vae", moved, "--tile", "8"));
+    await succeed(...sample("shared", "--ckpt", join(folder, "again shared")));
     const pixels = (out: string) => decodePicture(join(folder, out, "000000.png"), out);
     assert.deepEqual(await pixels("again"), await pixels("drawn"));
+    const [halves, exact] = [await pixels("shared"), await pixels("drawn")];
+    exact.data.forEach((byte, index) => assert(Math.abs(byte - halves.data[index]) <= 4));
   });
 });
 
