@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { checkpointPlace, shippedCheckpoints } from "../../../cli/flags/checkpoint_place.ts";
 import { UsageError } from "../../../cli/terminal/errors.ts";
 
-Deno.test("checkpoints that come with the tool have names, other places are paths", async () => {
+Deno.test("checkpoints that come with the tool have names, other places are paths", () => {
   for (const name of shippedCheckpoints) {
     const files = [...Deno.readDirSync(checkpointPlace(`shipped:${name}`, "--ckpt"))];
     assert(files.some((file) => file.name === "state.json"), name);
