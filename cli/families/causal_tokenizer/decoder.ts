@@ -10,6 +10,7 @@ import type {
   PlaneSizes,
 } from "../../../data/latents/cache.ts";
 import { decoderLatents } from "../../../diffusion/latents.ts";
+import type { PictureModel } from "../../../diffusion/sample_files.ts";
 import type { TensorReader } from "../../../formats/tensors/safetensors.ts";
 import type { Device } from "../../../kernels/device.ts";
 import type { Program } from "../../../kernels/program.ts";
@@ -24,6 +25,7 @@ import {
 } from "../../../models/causal_tokenizer/source.ts";
 import { type ClipSize, clipSize, NonFiniteCodecError, positions } from "../../../models/codec.ts";
 import { wholeProgram } from "../../../models/coder.ts";
+import type { PictureDecoder } from "../../../models/dit/run_samples.ts";
 import type { ClipDecoder } from "../../../models/walt/run_clips.ts";
 import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
 import type { OpenCoder } from "../../runs/encode.ts";
@@ -77,7 +79,7 @@ export function tokenizerDecoderProgram(
 }
 
 /** Makes clips of latents, one at a time. */
-export class TokenizerDecoder implements ClipDecoder {
+export class TokenizerDecoder implements ClipDecoder, PictureDecoder, Disposable {
   readonly path: string;
   readonly clips: PlaneSizes & ClipSize;
   /** How it works. */
@@ -133,8 +135,22 @@ export class TokenizerDecoder implements ClipDecoder {
     return decoded;
   }
 
+  /** The same for batch after batch. */
+  async *decodeAll(batches: AsyncIterable<Float32Array>): AsyncGenerator<Float32Array> {
+    for await (const batch of batches) yield await this.decode(batch);
+  }
+
+  /** What single frames are like, which are squares. */
+  get pictures(): PictureModel {
+    return { channels: this.clips.channels, inputSize: this.clips.height };
+  }
+
   /** Frees the decoder. */
   destroy(): void {
     this.#coder[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 }

@@ -20,7 +20,6 @@ import { placeOf } from "../../runs/prepare.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { watchSignals } from "../../terminal/signals.ts";
-import { LatentDecoder } from "../autoencoder_kl/decoder.ts";
 import { chooseLabels } from "../classes.ts";
 import { withCause } from "../sampling.ts";
 import type { evalDitFlags } from "./eval_flags.ts";
@@ -125,7 +124,7 @@ async function* drawnPictures(
 ): AsyncGenerator<Bitmap> {
   const parameters = await loadDiT(device, output, values.dtype);
   const program = await createProgram(device, { ...values, ...unused }, output, parameters);
-  using decoder = output.found && await LatentDecoder.open(device, output.found, values.tile);
+  using decoder = output.found && await output.found.open(device, values.tile);
   const { seed } = values;
   const drawn = program.batches({ seed, labels: output.labels }, () => signal.throwIfAborted());
   try {

@@ -34,7 +34,6 @@ import {
   teeSamples,
 } from "../../../diffusion/sample_files.ts";
 import { findEarlierSamples } from "../../../diffusion/sample_folder.ts";
-import { findDecoder, type FoundDecoder, LatentDecoder } from "../autoencoder_kl/decoder.ts";
 import { chooseLabels, describeLabels, type ModelClasses } from "../classes.ts";
 import { NoiseFile, prepareFiles, progressInterval, recordOf, withCause } from "../sampling.ts";
 import { assetPath } from "../../terminal/assets.ts";
@@ -48,6 +47,11 @@ import type { Parsed } from "../../flags/flags.ts";
 import { createSampler } from "../../../diffusion/samplers/samplers.ts";
 import type { GuidanceSchedule } from "../../../diffusion/guidance.ts";
 import { guidanceSchedule } from "../../flags/guidance_flags.ts";
+import {
+  findPictureDecoder,
+  type FoundPictureDecoder,
+  type OpenPictureDecoder,
+} from "./decoder.ts";
 import { chooseSampler } from "./sampler_flags.ts";
 import type { sampleDitFlags, SampleDitOptions } from "./sample_flags.ts";
 
@@ -121,8 +125,8 @@ async function draw(
   );
   const parameters = await loadDiT(device, output, values.dtype);
   const program = await createProgram(device, values, output, parameters);
-  using decoder = output.found && await LatentDecoder.open(device, output.found, values.tile);
-  if (decoder) progress.note(`autoencoder: ${output.found!.weights.path}; ${decoder.note}`);
+  using decoder = output.found && await output.found.open(device, values.tile);
+  if (decoder) progress.note(`autoencoder: ${output.found!.path}; ${decoder.note}`);
   using watch = watchSignals(io, "stopping");
   let evaluations = 0;
   const batches = program.batches({
@@ -217,9 +221,9 @@ export const isPicture = ({ channels }: PictureModel): boolean => channels === 1
 export async function decoderOf(
   { config, latents: settings }: DiTSource,
   { vae }: SampleDitOptions,
-): Promise<FoundDecoder | undefined> {
+): Promise<FoundPictureDecoder | undefined> {
   if (vae === undefined && settings === undefined) return undefined;
-  return await findDecoder(vae, { ...config, settings });
+  return await findPictureDecoder(vae, { ...config, settings });
 }
 
 /** Latents cannot be drawn without a decoder. */
@@ -238,7 +242,7 @@ function checkOutput(pictures: PictureModel, { saveLatents, npz }: SampleDitOpti
 /** What is written about pictures besides the flags. */
 export type Output = DiTSource & {
   /** The autoencoder of a model of latents. */
-  readonly found: FoundDecoder | undefined;
+  readonly found: FoundPictureDecoder | undefined;
   /** What pictures are like. */
   readonly pictures: PictureModel;
   readonly sampling: ReturnType<typeof chooseSampler>;
@@ -280,7 +284,7 @@ async function writeSamples(
   values: SampleDitOptions,
   output: Output,
   earlier: readonly string[],
-  decoder: LatentDecoder | undefined,
+  decoder: OpenPictureDecoder | undefined,
 ): Promise<string[]> {
   const { saveLatents, npz, out } = values;
   const { config, pictures, labels, wantsPngs } = output;
@@ -336,7 +340,7 @@ function describe(
   const { sampler, steps, eta, spacing } = output.sampling;
   const { schedule } = output;
   return {
-    decoder: found && { path: found.weights.path, pictures: found.pictures },
+    decoder: found && { path: found.path, pictures: found.pictures },
     weights: path,
     dtype: values.dtype,
     step,

@@ -6,14 +6,11 @@
 import { resolve } from "@std/path";
 import { InputError, quote } from "../../../base/errors.ts";
 import type { ImageDataset } from "../../../data/dataset.ts";
-import { isLatentCache, type LatentSettings } from "../../../data/latents/cache.ts";
+import { isLatentCache } from "../../../data/latents/cache.ts";
 import { isLatentDataset, openLatentCache } from "../../../data/latents/dataset.ts";
 import { checkChannels, openDataset } from "../../../data/open.ts";
 import { samplingPrograms } from "../../../diffusion/sampling.ts";
 import type { Device } from "../../../kernels/device.ts";
-import type { Program } from "../../../kernels/program.ts";
-import { tileProgram } from "../../../models/autoencoder_kl/codec.ts";
-import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";
 import { ditFamily } from "../../../models/dit/family.ts";
 import { overrideDiTConfig } from "../../../models/dit/config.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
@@ -28,8 +25,8 @@ import { sampleSchedule } from "../../flags/train_settings.ts";
 import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
-import { findDecoder, LatentDecoder } from "../autoencoder_kl/decoder.ts";
 import type { TrainingCommand } from "../training.ts";
+import { decoderProgram, findPictureDecoder } from "./decoder.ts";
 import { ditFields } from "./model_flags.ts";
 import type { TrainDitOptions } from "./train_flags.ts";
 
@@ -68,13 +65,6 @@ function checkObjective({ objective, lossWeight }: DiTSettings): void {
   throw new UsageError(`--loss-weight ${lossWeight} is for a diffusion, not for --objective flow`);
 }
 
-/** The program that decodes what a model of latents draws, in one piece. */
-function decoderProgram({ inputSize }: DiTConfig, { autoencoder }: LatentSettings): Program {
-  const config = checkAutoencoderKLConfig(autoencoder.config, autoencoder.path);
-  const size = { height: inputSize, width: inputSize };
-  return tileProgram(config, { half: "decode", batch: 1, size, tile: size });
-}
-
 /** Opens the autoencoder of a run on latents; undefined for one on pictures. */
 async function openRunDecoder(
   device: Device,
@@ -82,8 +72,8 @@ async function openRunDecoder(
 ): Promise<PictureDecoder | undefined> {
   if (!settings) return undefined;
   const wayOut = "which draws the samples; --sample-every 0 draws none";
-  const found = await findDecoder(undefined, { ...config, settings }, wayOut);
-  return await LatentDecoder.open(device, found, undefined);
+  const found = await findPictureDecoder(undefined, { ...config, settings }, wayOut);
+  return await found.open(device);
 }
 
 /** Pictures at a time whose features an evaluation computes. */

@@ -14,6 +14,7 @@ import { openTokenizerCoder } from "../../../../models/causal_tokenizer/coding.t
 import { checkCausalTokenizerConfig } from "../../../../models/causal_tokenizer/config.ts";
 import { causalTokenizerParameters } from "../../../../models/causal_tokenizer/model.ts";
 import { elementCount } from "../../../../kernels/shape.ts";
+import { readPictureSize } from "../../../../data/pictures/picture.ts";
 import { openClips } from "../../../../data/clips/open_clips.ts";
 import { writeClipAs } from "../../../data/clips/files.ts";
 import { filesOf } from "../../verify_cases.ts";
@@ -216,6 +217,19 @@ Deno.test("encode tokenizer: pictures have latents without frames; clips that co
     );
     const { latent, source } = await readCacheManifest(cache);
     assert.deepEqual([latent.frames, source.cuts, source.fps], [undefined, undefined, undefined]);
+    // A DiT is trained on them, and finds the tokenizer that makes pictures of what it draws.
+    const quiet = [...onWasm, "-q", "--num-sampling-steps", "2"];
+    const dit = await succeed(
+      ...["train", "dit", "--data-path", cache, "--patch", "1", "--hidden", "16", "--heads", "2"],
+      ...["--depth", "1", "--steps", "1", "--sample-every", "1", "--results-dir", folder, ...quiet],
+    );
+    assert.deepEqual(await namesIn(join(dit, "samples")), ["0000001.png"]);
+    const drawn = join(folder, "drawn");
+    await succeed("sample", "dit", "--ckpt", dit, "--out", drawn, ...quiet);
+    const { width, height } = await readPictureSize(join(drawn, "000000.png"), "drawn");
+    assert.deepEqual([width, height], [8, 8]);
+    const tiled = ["sample", "dit", "--ckpt", dit, "--out", drawn, "--tile", "4", ...quiet];
+    assert.match((await run(...tiled)).err, /--tile is for VAEs; a tokenizer is divided as memory/);
     const motion = join(folder, "motion");
     const flags = ["--data-path", "shipped:motion", "--frames", "3", "--size", "8", "-q"];
     await succeed(...encode(motion, ...flags, "--shard-length", "100"));
