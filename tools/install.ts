@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { join, resolve } from "@std/path";
 import { nativeFolder } from "./native_folder.ts";
 import { toolPermissions } from "./permissions.ts";
-import { fastFlags } from "./v8_flags.ts";
+import { fastFlags, lazyImports } from "./v8_flags.ts";
 
 /** The arguments of `deno` that install the tool. */
 export function installArguments(): string[] {
@@ -17,6 +17,7 @@ export function installArguments(): string[] {
   return [
     ...["install", "--global", "--name", "tessera", "--config", join(repository, "deno.json")],
     `--v8-flags=${fastFlags}`,
+    lazyImports,
     ...toolPermissions(nativeFolder()),
     join(repository, "cli", "main.ts"),
   ];

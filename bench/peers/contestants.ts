@@ -9,7 +9,7 @@
 import { createInterface, type Interface } from "node:readline";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { fastFlags } from "../../tools/v8_flags.ts";
+import { fastFlags, lazyImports } from "../../tools/v8_flags.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const PERMISSIONS = ["read", "write", "env", "sys", "ffi"].map((name) => `--allow-${name}`);
@@ -53,7 +53,7 @@ function peer(file: string): Command {
 
 /** Tessera's tool as its users start it. */
 export function tool(...args: string[]): Command {
-  const flags = ["--no-prompt", `--v8-flags=${fastFlags}`];
+  const flags = ["--no-prompt", `--v8-flags=${fastFlags}`, lazyImports];
   return {
     command: Deno.execPath(),
     args: ["run", ...flags, ...PERMISSIONS, "cli/main.ts", ...args],

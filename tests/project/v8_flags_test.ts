@@ -1,8 +1,9 @@
 /** The tool starts V8 with its flags, and `tessera:safe` without them. */
 import assert from "node:assert/strict";
+import config from "../../deno.json" with { type: "json" };
 import { compileArguments } from "../../tools/compile.ts";
 import { installArguments } from "../../tools/install.ts";
-import { fastFlags, safeFlags } from "../../tools/v8_flags.ts";
+import { fastFlags, lazyImports, safeFlags } from "../../tools/v8_flags.ts";
 
 /** The vectors that a task computes with. */
 async function vectorsOf(task: string): Promise<{ readonly bits: number }> {
@@ -37,6 +38,11 @@ Deno.test("task, binary and installed tool have the flags, the safe task has not
     }
     assert.ok(fast.includes(256));
   }
+});
+
+Deno.test("task and installed tool read no module before a command loads it", () => {
+  assert.ok(config.tasks.tessera.command.split(" ").includes(lazyImports));
+  assert.ok(installArguments().includes(lazyImports));
 });
 
 /** Whether the processor is known to have vectors of 256 bits that V8 uses. */
