@@ -13,7 +13,8 @@ export function numberedClasses(count: number): string[] {
 
 /**
  * Classes by number or name. Names are compared as Unicode means them, and without regard to case
- * where none is exactly the same.
+ * where none is exactly the same; where none is the same at all, with each of the names that a class
+ * has between commas, as those of ImageNet do ("tench, Tinca tinca").
  *
  * @throws InputError with the nearest valid values, and when several classes have the name
  */
@@ -41,10 +42,15 @@ export function resolveClasses(
 
 /** The one class of a name; undefined when there is none. */
 function classOfName(word: string, classNames: readonly string[]): number | undefined {
+  const withSynonym = (wanted: string) =>
+    classNames.flatMap((name, label) =>
+      normalizeName(name).toLowerCase().split(/,\s*/).includes(wanted) ? [label] : []
+    );
   const same = (normalize: (name: string) => string) =>
     classNames.flatMap((name, label) => normalize(name) === normalize(word) ? [label] : []);
-  const exact = same(normalizeName);
-  const found = exact.length > 0 ? exact : same((name) => normalizeName(name).toLowerCase());
+  const lower = (name: string) => normalizeName(name).toLowerCase();
+  const ways = [() => same(normalizeName), () => same(lower), () => withSynonym(lower(word))];
+  const found = ways.values().map((way) => way()).find(({ length }) => length > 0) ?? [];
   if (found.length > 1) {
     throw new InputError(
       `class ${quoteName(word)}: the classes ${found.join(" and ")} have this name; give a number`,

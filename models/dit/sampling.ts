@@ -26,6 +26,7 @@ import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
 import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { numberedClasses } from "../classes.ts";
 import { withOwnAutoencoder } from "../own_autoencoder.ts";
+import imagenetClasses from "./imagenet_classes.json" with { type: "json" };
 import { loadParameters } from "../trained.ts";
 
 /** Where weights are and what they are weights of. */
@@ -64,11 +65,11 @@ export async function findDiT(
     if (!found) {
       throw new InputError(`${path}: a bare weights file needs --config with the model's JSON`);
     }
-    return { config: found, path, classNames: numberedClasses(found.classes) };
+    return { config: found, path, classNames: publishedClasses(found) };
   }
   const found = await diffusersConfig(path, checkDiTConfig);
   if (found) {
-    const classNames = numberedClasses(found.classes);
+    const classNames = publishedClasses(found);
     return { config: found, path: await diffusersWeights(path), classNames };
   }
   const checkpoint = await resolveCheckpoint(path);
@@ -86,6 +87,10 @@ export async function findDiT(
     dataPath: manifest.dataPath,
   };
 }
+
+/** Classes of weights that do not name them: a thousand are those of ImageNet, as in the paper. */
+const publishedClasses = ({ classes }: DiTConfig): readonly string[] =>
+  classes === imagenetClasses.length ? imagenetClasses : numberedClasses(classes);
 
 /**
  * Allocates the parameters of a model and reads them.

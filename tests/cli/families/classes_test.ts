@@ -22,6 +22,23 @@ Deno.test("classes are found by number and by any way to write their name", () =
   }
 });
 
+Deno.test("a class is found by each of the names that it has between commas", () => {
+  const source = model(
+    "tench, Tinca tinca",
+    "goldfish, Carassius auratus",
+    "Goldfish bowl",
+    "tench",
+  );
+  const found = (named: string) => chooseLabels(source, named, undefined);
+  assert.deepEqual(found("carassius auratus,GOLDFISH"), [1, 1]);
+  assert.deepEqual(found("tench"), [3], "a whole name comes first");
+  assert.deepEqual(found("tench, Tinca tinca"), [0]);
+  const cranes = model("crane", "crane, lifting device", "ox, crane");
+  assert.deepEqual(chooseLabels(cranes, "crane", undefined), [0]);
+  const both = model("crane, bird", "crane, lifting device");
+  assert.throws(() => chooseLabels(both, "crane", 1), /the classes 0 and 1 have this name/);
+});
+
 Deno.test("what names no class, or several, is an error with what helps", () => {
   const source = model("bird", "cats, dogs", "b\x1b[2J", "two", "two");
   assert.throws(
