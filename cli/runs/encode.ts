@@ -91,7 +91,7 @@ async function encode(
 ): Promise<void> {
   const type = dtype === "f16" ? "F16" : "F32";
   const choices = { dataPath, cuts, mirrored, type, shardLength } as const;
-  const writer = await CacheWriter.open(out, cacheDescription(latents, dataset, choices));
+  using writer = await CacheWriter.open(out, cacheDescription(latents, dataset, choices));
   const samples = samplesOf(latents);
   const progress = new Progress(io, {
     noun: samples.slice(0, -1),

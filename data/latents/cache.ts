@@ -158,7 +158,7 @@ const autoencoder = z.strictObject({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-const normalization = { shift: numbers, scale: numbers };
+const normalization = { shift: numbers, scale: z.array(z.number().positive()) };
 
 /** The JSON form of {@link LatentSettings}. */
 export const latentSettingsSchema: z.ZodType<LatentSettings> = z.strictObject({

@@ -36,8 +36,12 @@ export interface LatentDataset extends ImageDataset {
 export const isLatentDataset = (dataset: ImageDataset): dataset is LatentDataset =>
   "latents" in dataset;
 
+/** Bytes of a cache up to which all of it is compared with its checksums when it is opened: some seconds. */
+const checkedBytes = 2 ** 32;
+
 /**
- * Opens a cache. Latents are read from its files when they are asked for.
+ * Opens a cache. Latents are read from its files when they are asked for; of a large cache damage to the
+ * contents of a file is not noticed.
  *
  * @throws InputError when it is not whole yet, or a file is damaged
  */
@@ -52,7 +56,12 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
   }
   checkCounts(folder, manifest);
   const files: TensorReader[] = [];
-  for (const shard of manifest.shards) files.push(await openShard(folder, manifest, shard));
+  const bytes = manifest.shards.reduce((sum, { record }) => sum + record.bytes, 0);
+  for (const shard of manifest.shards) {
+    const file = await openShard(folder, manifest, shard);
+    files.push(file);
+    if (bytes <= checkedBytes) file.checkContents();
+  }
   const labels = Int32Array.from(files.flatMap((file) => [...file.readInt32("labels")]));
   const names = files.flatMap((file) => readNames(file, file.info("labels").shape[0]) ?? []);
   const [channels, length] = [storedChannels(manifest), elementCount(storedShape(manifest, 1))];

@@ -8,7 +8,12 @@ import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { removeTemporaries, writeTextAtomically } from "../../formats/files/atomic_file.ts";
-import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors.ts";
+import { lockFolder } from "../../formats/files/folder_lock.ts";
+import {
+  openSafetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../../formats/tensors/safetensors.ts";
 import { logVarianceBounds } from "../../nn/posterior.ts";
 import { namesMetadata } from "../sample_names.ts";
 import {
@@ -42,38 +47,36 @@ export interface EncodedSamples {
   readonly rates?: readonly number[];
 }
 
-/** Adds files to a cache. */
-export class CacheWriter {
+/** Adds files to a cache, which no other process does meanwhile. */
+export class CacheWriter implements Disposable {
   readonly #folder: string;
+  readonly #lock: Disposable;
   #manifest: CacheManifest;
 
-  private constructor(folder: string, manifest: CacheManifest) {
+  private constructor(folder: string, lock: Disposable, manifest: CacheManifest) {
     this.#folder = folder;
+    this.#lock = lock;
     this.#manifest = manifest;
   }
 
   /**
    * Begins a cache, or goes on with one of the same description.
    *
-   * @throws InputError when the folder holds something else, naming what differs
+   * @throws InputError when the folder holds something else, naming what differs, or another process
+   * writes to it
    */
   static async open(folder: string, description: CacheDescription): Promise<CacheWriter> {
     await Deno.mkdir(folder, { recursive: true });
-    if (await isLatentCache(folder)) {
-      const manifest = await readCacheManifest(folder);
-      requireSame(folder, manifest, description);
-      await removeTemporaries(folder, () => true);
-      const { statistics: _, normalization: __, ...begun } = manifest;
-      return new CacheWriter(folder, { ...begun, shards: await wholeShards(folder, manifest) });
+    const lock = await lockFolder(folder, "encodes into this folder");
+    try {
+      const writer = new CacheWriter(folder, lock, await begunCache(folder, description));
+      // One that was whole stays so for its readers.
+      if (writer.samples === 0) await writer.#save();
+      return writer;
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
     }
-    for await (const { name } of Deno.readDir(folder)) {
-      throw new InputError(
-        `${folder}: is no cache of latents and holds ${name}; give a new folder`,
-      );
-    }
-    const writer = new CacheWriter(folder, { ...description, shards: [] });
-    await writer.#save();
-    return writer;
   }
 
   /** Samples that are in whole files. */
@@ -129,10 +132,32 @@ export class CacheWriter {
     return this.#manifest;
   }
 
+  /** Lets other processes write. */
+  [Symbol.dispose](): void {
+    this.#lock[Symbol.dispose]();
+  }
+
   async #save(): Promise<void> {
     const text = `${JSON.stringify(this.#manifest, null, 2)}\n`;
     await writeTextAtomically(cacheManifestPath(this.#folder), text);
   }
+}
+
+/** What a folder has of a cache: the files that are whole, or none of a new one. */
+async function begunCache(folder: string, description: CacheDescription): Promise<CacheManifest> {
+  if (await isLatentCache(folder)) {
+    const manifest = await readCacheManifest(folder);
+    requireSame(folder, manifest, description);
+    await removeTemporaries(folder, () => true);
+    const { statistics: _, normalization: __, ...begun } = manifest;
+    return { ...begun, shards: await wholeShards(folder, manifest) };
+  }
+  for await (const { name } of Deno.readDir(folder)) {
+    throw new InputError(
+      `${folder}: is no cache of latents and holds ${name}; give a new folder`,
+    );
+  }
+  return { ...description, shards: [] };
 }
 
 /** What must be the same for a cache to be continued, with the words for it. */
@@ -159,15 +184,26 @@ function requireSame(folder: string, found: CacheDescription, wanted: CacheDescr
   }
 }
 
-/** The files of a cache up to the first that is not there in its length. */
+/** The files of a cache up to the first that is not there as it was written. */
 async function wholeShards(folder: string, { shards }: CacheManifest): Promise<CacheShard[]> {
   const found: CacheShard[] = [];
   for (const shard of shards) {
-    const size = await Deno.stat(join(folder, shard.file)).then(({ size }) => size, () => -1);
-    if (size !== shard.record.bytes) break;
+    if (!await isWhole(join(folder, shard.file), shard)) break;
     found.push(shard);
   }
   return found;
+}
+
+/** Reads all of a file: that is far less work than to make it again. */
+async function isWhole(path: string, { record }: CacheShard): Promise<boolean> {
+  try {
+    using file = await openSafetensors(path, record);
+    file.checkContents();
+    return true;
+  } catch (error) {
+    if (error instanceof InputError || error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /** Numbers as they are stored. */

@@ -13,6 +13,7 @@ import {
   removeLeftovers,
   writeTextAtomically,
 } from "../../formats/files/atomic_file.ts";
+import { lockFolder } from "../../formats/files/folder_lock.ts";
 import { InputError } from "../../base/errors.ts";
 import { checkpointPattern, manifestFile, readManifest } from "../checkpoints/manifest.ts";
 
@@ -57,7 +58,7 @@ export async function createRunFolder(results: string, title: string): Promise<s
  */
 export async function enterRunFolder(run: string): Promise<Disposable> {
   await Deno.mkdir(checkpointsFolder(run), { recursive: true });
-  const lock = await lockFolder(run);
+  const lock = await lockFolder(run, "is training in this run folder");
   try {
     await removeLeftovers(run);
   } catch (error) {
@@ -65,16 +66,6 @@ export async function enterRunFolder(run: string): Promise<Disposable> {
     throw error;
   }
   return lock;
-}
-
-/** Locks a folder itself, which leaves no file behind and ends with the process. */
-async function lockFolder(path: string): Promise<Disposable> {
-  // Windows opens no folders; there two runs in one folder are not found out.
-  if (Deno.build.os === "windows") return { [Symbol.dispose]: () => {} };
-  const folder = await Deno.open(path);
-  if (await folder.tryLock(true)) return folder;
-  folder.close();
-  throw new InputError(`${path}: another process is training in this run folder`);
 }
 
 /** Takes back a run folder in which nothing has happened yet, and its number. */

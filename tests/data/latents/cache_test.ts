@@ -49,7 +49,7 @@ function shard(first: number, count: number): EncodedSamples {
 
 /** Writes at most so many files of what is missing. */
 async function write(folder: string, changes: Partial<CacheDescription> = {}, files = Infinity) {
-  const writer = await CacheWriter.open(folder, { ...description, ...changes });
+  using writer = await CacheWriter.open(folder, { ...description, ...changes });
   for (let file = 0; file < files && writer.next > 0; file++) {
     await writer.add(shard(writer.samples, writer.next));
   }
@@ -93,6 +93,13 @@ Deno.test("a cache that was stopped after any file, or lost one, ends with the s
     await refuses(openLatentCache(whole), /damaged: its length \(100\)/);
     await write(whole);
     assert.deepEqual(await contents(whole), expected);
+    const [{ file }] = shards;
+    const bytes = await Deno.readFile(join(whole, file));
+    bytes[bytes.length - 40] ^= 1;
+    await Deno.writeFile(join(whole, file), bytes);
+    await refuses(openLatentCache(whole), /damaged: the checksum of its contents/);
+    await write(whole);
+    assert.deepEqual(await contents(whole), expected);
   });
 });
 
@@ -100,7 +107,7 @@ Deno.test("a cache that was told the names of its pictures knows them; others ha
   await withFolder(async (folder) => {
     const names = ["a 0", "b 1", "c/2", "d", "e", "f", "g"];
     const named = join(folder, "named");
-    const writer = await CacheWriter.open(named, description);
+    using writer = await CacheWriter.open(named, description);
     while (writer.next > 0) {
       const { samples: first, next: count } = writer;
       await writer.add({ ...shard(first, count), names: names.slice(first, first + count) });
@@ -134,6 +141,11 @@ Deno.test("a cache of something else is refused by what differs; so is a folder 
     for (const [changes, message] of others) await refuses(write(cache, changes), message);
     // Where autoencoder and pictures lie does not matter.
     assert(await write(cache, { autoencoder: { ...autoencoder, path: "/elsewhere" } }));
+    {
+      using _other = await CacheWriter.open(cache, description);
+      await refuses(write(cache), /another process encodes into this folder/);
+    }
+    await write(cache);
     const other = join(folder, "other");
     await Deno.mkdir(other);
     await Deno.writeTextFile(join(other, "mine.txt"), "");
@@ -145,6 +157,7 @@ Deno.test("a cache of something else is refused by what differs; so is a folder 
       ['"height": 2', '"height": 3', /latents is not of the shape \(3, 4, 3, 3\)/],
       [',\n    "b"', "", /label 1 is not one of 1 classes/],
       ['"scale": [', '"scale": [1, ', /its normalization is not of 2 channels/],
+      ['"scale": [', '"scale": [0, ', /cache\.json: normalization\.scale\.0: /],
     ];
     for (const [from, to, message] of damages) {
       assert(text.includes(from), from);

@@ -95,7 +95,7 @@ async function writeCache(
   seed = 1,
 ): Promise<void> {
   const latent = { channels: 2, frames, height: side, width: side };
-  const writer = await CacheWriter.open(folder, {
+  using writer = await CacheWriter.open(folder, {
     format: "tessera-latents",
     version: 1,
     autoencoder: { config: { family: "other" }, path: "tokenizer", hash: "0".repeat(64) },
