@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { extname } from "@std/path";
+import { basename } from "@std/path";
 import { InputError, quote } from "../base/errors.ts";
+import { writeTextAtomically } from "./files/atomic_file.ts";
 import { isTorchType, type TorchTensor, writePyTorch } from "./pytorch/writer.ts";
 import { elementSizes, encodeFloat32, isOpaque, type StoredType } from "./tensors/codec.ts";
 import { writeSafetensors } from "./tensors/safetensors.ts";
@@ -22,13 +23,15 @@ export interface ConversionOptions {
   readonly prefix?: string;
   /** How floating-point tensors are stored; as they are unless told. */
   readonly type?: FloatType;
+  /** Most bytes of tensors in one of several files, where the name is that of an index; 5 GB unless told. */
+  readonly shardBytes?: number;
 }
 
 /** What was written. */
 export interface Conversion {
   /** Tensors in the new file. */
   readonly tensors: number;
-  /** Length of the new file. */
+  /** Length of the new file, or of all of them. */
   readonly bytes: number;
 }
 
@@ -36,16 +39,79 @@ type Writer = (
   path: string,
   tensors: TorchTensor[],
   metadata: TensorReader["metadata"],
+  shardBytes: number,
 ) => Promise<number>;
 
 const toPyTorch: Writer = async (path, tensors) => await writePyTorch(path, tensors);
 
+const toSafetensors: Writer = async (path, tensors, metadata) => {
+  const withData = tensors.map((tensor) => ({ ...tensor, data: () => tensor.bytes() }));
+  return (await writeSafetensors(path, withData, { format: "pt", ...metadata })).bytes;
+};
+
+/** The end of the name of an index of several files. */
+export const indexEnding = ".safetensors.index.json";
+
+/** Bytes of tensors that are in one file at most, as transformers and diffusers have it. */
+const usualShard = 5e9;
+
+/** Several files and, when all of them are there, the index that says which of them has which tensor. */
+const toShards: Writer = async (path, tensors, metadata, shardBytes) => {
+  const shards = shardsOf(tensors, shardBytes);
+  const base = path.slice(0, -indexEnding.length);
+  const number = (place: number) => String(place).padStart(5, "0");
+  const names = shards.map((_, place) =>
+    `${base}-${number(place + 1)}-of-${number(shards.length)}.safetensors`
+  );
+  for (const name of names) await requireNew(name);
+  let bytes = 0;
+  try {
+    for (const [place, shard] of shards.entries()) {
+      bytes += await toSafetensors(names[place], shard, metadata, shardBytes);
+    }
+    const places = shards.flatMap((shard, place) =>
+      shard.map(({ name }) => [name, basename(names[place])])
+    );
+    const total = tensors.reduce((sum, tensor) => sum + byteLengthOf(tensor), 0);
+    const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(places) };
+    const text = `${JSON.stringify(index, null, 2)}\n`;
+    await writeTextAtomically(path, text);
+    return bytes + text.length;
+  } catch (error) {
+    for (const name of names) await Deno.remove(name).catch(() => {});
+    throw error;
+  }
+};
+
+/** Tensors in order, as many together as do not take more. */
+function shardsOf(tensors: readonly TorchTensor[], most: number): TorchTensor[][] {
+  const shards: TorchTensor[][] = [];
+  let left = 0;
+  for (const tensor of tensors) {
+    const bytes = byteLengthOf(tensor);
+    if (shards.length === 0 || bytes > left) {
+      shards.push([]);
+      left = most;
+    }
+    shards.at(-1)!.push(tensor);
+    left -= bytes;
+  }
+  return shards;
+}
+
+const byteLengthOf = ({ shape, type }: TorchTensor): number =>
+  shape.reduce((product, size) => product * size, elementSizes[type]);
+
+async function requireNew(path: string): Promise<void> {
+  if (await Deno.stat(path).then(() => true, () => false)) {
+    throw new InputError(`${path}: exists already; give a new name`);
+  }
+}
+
 /** Formats by the ends of names. */
 const writers: Readonly<Record<string, Writer>> = {
-  ".safetensors": async (path, tensors, metadata) => {
-    const withData = tensors.map((tensor) => ({ ...tensor, data: () => tensor.bytes() }));
-    return (await writeSafetensors(path, withData, { format: "pt", ...metadata })).bytes;
-  },
+  ".safetensors": toSafetensors,
+  [indexEnding]: toShards,
   ".pt": toPyTorch,
   ".pth": toPyTorch,
   ".bin": toPyTorch,
@@ -113,10 +179,10 @@ function under(file: TensorReader, prefix: string): TensorReader {
 export async function convertWeights(
   file: TensorReader,
   path: string,
-  { prefix = "", type }: ConversionOptions = {},
+  { prefix = "", type, shardBytes = usualShard }: ConversionOptions = {},
 ): Promise<Conversion> {
-  const ending = extname(path).toLowerCase();
-  const write = Object.hasOwn(writers, ending) ? writers[ending] : undefined;
+  const write =
+    writers[convertedEndings.find((ending) => path.toLowerCase().endsWith(ending)) ?? ""];
   if (!write) {
     throw new InputError(`${path}: the name must end in ${convertedEndings.join(", ")}`);
   }
@@ -137,6 +203,6 @@ export async function convertWeights(
           : converted(source, info.name, wanted as FloatType),
     };
   });
-  const bytes = await write(path, tensors, source.metadata);
+  const bytes = await write(path, tensors, source.metadata, shardBytes);
   return { tensors: tensors.length, bytes };
 }

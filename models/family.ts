@@ -115,6 +115,12 @@ export interface Family<
   readonly title: string;
   /** The class in diffusers whose `config.json` it reads too. */
   readonly publishedClass?: string;
+  /**
+   * The fields of `config.json` of diffusers; absent where weights are not written for it.
+   *
+   * @throws InputError for a model that diffusers does not have
+   */
+  publishedConfig?(config: Config, where: string): Readonly<Record<string, unknown>>;
   /** The models that have a name. */
   readonly configs: ReadonlyMap<string, Config>;
   /** The parameters in declaration order. */

@@ -1,6 +1,6 @@
 /**
  * Files of another program that has other names for the parameters of a model, and keeps some of them in
- * parts or in several copies.
+ * parts or in several copies: read as the model's, and made of them.
  *
  * @module
  */
@@ -139,4 +139,81 @@ function requireEqualCopies(
         "block, this model has one for all",
     );
   }
+}
+
+/** A model's parameters as another program has them: in parts, in copies, under its names. */
+class DispersedTensors extends StoredTensors {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+
+  readonly #file: TensorReader;
+  /** Of which parameter each tensor is, and where in it. */
+  readonly #sources: ReadonlyMap<string, { readonly name: string; readonly start: number }>;
+  /** The parameter read last, because parts and copies of one come behind each other. */
+  #whole: { readonly name: string; readonly bytes: Uint8Array } | undefined;
+
+  constructor(
+    file: TensorReader,
+    tensors: ReadonlyMap<string, TensorInfo>,
+    sources: ReadonlyMap<string, { readonly name: string; readonly start: number }>,
+  ) {
+    super();
+    this.path = file.path;
+    this.metadata = file.metadata;
+    this.tensors = tensors;
+    this.#file = file;
+    this.#sources = sources;
+  }
+
+  protected override readPart(info: TensorInfo, start: number, out: Uint8Array): void {
+    const source = this.#sources.get(info.name)!;
+    if (this.#whole?.name !== source.name) {
+      this.#whole = { name: source.name, bytes: this.#file.readBytes(source.name) };
+    }
+    const first = source.start + start;
+    out.set(this.#whole.bytes.subarray(first, first + out.length));
+  }
+
+  override checkContents(): void {
+    this.#file.checkContents();
+  }
+
+  override close(): void {
+    this.#file.close();
+  }
+}
+
+/**
+ * A model's parameters under the names of the other program, the counterpart of {@link fromOtherLayout}.
+ * Parameters that are not trained, whose values the other program computes itself, are left out.
+ *
+ * @param file has the model's parameters under its own names
+ * @throws RangeError when the model has no other layout
+ */
+export function toOtherLayout(
+  file: TensorReader,
+  specifications: readonly ParameterSpecification[],
+): TensorReader {
+  const tensors = new Map<string, TensorInfo>();
+  const sources = new Map<string, { readonly name: string; readonly start: number }>();
+  for (const { name, trainable, elsewhere } of specifications) {
+    if (!elsewhere) throw new RangeError(`${file.path}: ${name} has no place in another layout`);
+    if (!trainable) continue;
+    const { parts, copies = [] } = elsewhere;
+    const whole = file.info(name);
+    const [rows, ...rest] = whole.shape;
+    const shape = [rows / parts.length, ...rest];
+    const [count, bytes] = [whole.elementCount, whole.byteLength].map((n) => n / parts.length);
+    [...parts, ...copies].forEach((part, place) => {
+      const start = place < parts.length ? place * bytes : 0;
+      const { type, offset } = whole;
+      tensors.set(part, {
+        ...{ name: part, type, shape, elementCount: count, byteLength: bytes },
+        offset: offset + start,
+      });
+      sources.set(part, { name, start });
+    });
+  }
+  return new DispersedTensors(file, tensors, sources);
 }

@@ -9,6 +9,7 @@ import { checkDiTConfig } from "./config.ts";
 import { explainOtherDesign } from "./designs.ts";
 import { ditTokens, traceDiT } from "./graph.ts";
 import { type DiTConfig, ditConfigs, ditParameters } from "./model.ts";
+import { diffusersFields } from "./diffusers_config.ts";
 import { publishedDiT } from "./published.ts";
 import { type DiTSettings, ditSettingsSchema } from "./settings.ts";
 import { ditTrainingGraphs } from "./step.ts";
@@ -18,6 +19,8 @@ import { ditTrainingWorkload, ditWorkload } from "./workload.ts";
 export const ditFamily: TrainedFamily<DiTConfig, DiTSettings> = {
   name: "dit",
   title: "DiT",
+  publishedClass: "DiTTransformer2DModel",
+  publishedConfig: diffusersFields,
   configs: ditConfigs,
   check: checkDiTConfig,
   parameters: ditParameters,

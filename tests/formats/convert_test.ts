@@ -30,6 +30,37 @@ Deno.test("convert: to safetensors and back to PyTorch all bits stay", async () 
   });
 });
 
+Deno.test("convert: several files and their index hold the same bits", async () => {
+  await withFolder(async (folder) => {
+    using original = await openWeights(fixture);
+    const path = join(folder, "model.safetensors.index.json");
+    const shardBytes = 60;
+    const { tensors } = await convertWeights(original, path, { shardBytes });
+    assert.equal(tensors, original.tensors.size);
+    const files = (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
+    const count = String(files.length - 1).padStart(5, "0");
+    assert(files.length > 2, `${files}`);
+    assert.equal(files[0], `model-00001-of-${count}.safetensors`);
+    const { metadata, weight_map: places } = JSON.parse(await Deno.readTextFile(path));
+    const infos = [...original.tensors.values()];
+    assert.equal(metadata.total_size, infos.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    assert.deepEqual(Object.keys(places), infos.map(({ name }) => name));
+    using made = await openWeights(path);
+    for (const { name, byteLength } of infos) {
+      assert.deepEqual(made.readBytes(name), original.readBytes(name), name);
+      const together = infos.filter((other) => places[other.name] === places[name]);
+      const bytes = together.reduce((sum, info) => sum + info.byteLength, 0);
+      assert(bytes <= Math.max(shardBytes, byteLength), `${name}: ${bytes}`);
+    }
+    await Deno.remove(path);
+    await assertInputError(
+      convertWeights(original, path, { shardBytes }),
+      folder,
+      /exists already/,
+    );
+  });
+});
+
 Deno.test("convert: a part under a prefix, floats in another type, integers as they are", async () => {
   await withFolder(async (folder) => {
     using file = await openWeights(fixture);

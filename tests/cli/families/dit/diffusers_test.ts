@@ -120,3 +120,50 @@ Deno.test("a network of diffusers that is another one is refused by what differs
     }
   });
 });
+
+Deno.test("convert --layout diffusers makes the folder that diffusers would", async () => {
+  await withFolder(async (folder) => {
+    const expected = join(folder, "expected");
+    await writeFolder(expected);
+    const made = join(folder, "made", "transformer");
+    const flags = ["--layout", "diffusers", "--config", `${fixture}.config.json`];
+    assert.equal(await succeed("convert", weights, made, ...flags), made);
+    const config = JSON.parse(await Deno.readTextFile(join(made, "config.json")));
+    for (const [name, value] of Object.entries(published)) {
+      if (name !== "_diffusers_version" && value !== null) {
+        assert.deepEqual(config[name], value, name);
+      }
+    }
+    const open = (path: string) =>
+      openSafetensors(join(path, "diffusion_pytorch_model.safetensors"));
+    using one = await open(expected);
+    using other = await open(made);
+    assert.deepEqual([...other.tensors.keys()].sort(), [...one.tensors.keys()].sort());
+    for (const name of one.tensors.keys()) {
+      assert.deepEqual(other.info(name).shape, one.info(name).shape, name);
+      assert.deepEqual(other.readBytes(name), one.readBytes(name), name);
+    }
+    const sharded = join(folder, "sharded");
+    await succeed(
+      "convert",
+      weights,
+      sharded,
+      ...flags,
+      "--shard-size",
+      "0.00005",
+      "--dtype",
+      "f16",
+    );
+    const names = await Array.fromAsync(Deno.readDir(sharded), ({ name }) => name);
+    assert(names.includes("diffusion_pytorch_model.safetensors.index.json"), `${names}`);
+    assert(names.length > 4, `${names}`);
+    assertFails(await run("convert", weights, made, ...flags), 1, /exists already/);
+    const bare = ["convert", weights, join(folder, "x"), "--layout", "diffusers"];
+    assertFails(await run(...bare), 2, /bare weights file, which needs --config/);
+    assertFails(
+      await run(...bare, "--config", "NaViT-XS/8"),
+      1,
+      /weights of a NaViT are not written for diffusers/,
+    );
+  });
+});
