@@ -7,7 +7,7 @@ import type { WaltConfig } from "../../../models/walt/model.ts";
 import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
 import { evalWaltFlags } from "./eval_flags.ts";
 import { waltFields } from "./model_flags.ts";
-import { checkSampleWalt, sampleWaltFlags } from "./sample_flags.ts";
+import { checkSampleWalt, sampleWaltFlags } from "./sample/flags.ts";
 import { trainWaltFlags } from "./train_flags.ts";
 
 const train = trainCommand({
@@ -48,7 +48,7 @@ const sample: FamilyCommand<typeof sampleWaltFlags> = {
   ],
   run: async (io, parsed) => {
     checkSampleWalt(parsed);
-    const { runSampleWalt } = await import("./sample.ts");
+    const { runSampleWalt } = await import("./sample/sample.ts");
     await runSampleWalt(io, parsed);
   },
 };

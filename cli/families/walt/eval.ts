@@ -7,9 +7,7 @@ import { clipStream } from "../../../data/clips/clip_stream.ts";
 import type { Clip } from "../../../formats/video/clip.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
-import { WaltSampler } from "../../../models/walt/draw_clips.ts";
 import { waltParameters } from "../../../models/walt/model.ts";
-import { loadWalt } from "../../../models/walt/source.ts";
 import { checkWeights, weightsNotes } from "../../../training/checkpoints/checkpoint.ts";
 import { areMotions, compareClips } from "../../features/compare_clips.ts";
 import type { RealSamples } from "../../features/compare.ts";
@@ -19,13 +17,19 @@ import { opened, placeOf } from "../../runs/prepare.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { watchSignals } from "../../terminal/signals.ts";
-import { withCause } from "../sampling.ts";
 import { reopenPixels, shipped } from "./clips.ts";
 import type { evalWaltFlags } from "./eval_flags.ts";
-import { clipSizeOf, clipsOf, type Drawing, isPicture, pathOf } from "./sample.ts";
-import type { SampleWaltOptions } from "./sample_flags.ts";
-import { codecOf, findModel } from "./sample_model.ts";
-import { classesOf, planSamples } from "./sample_plan.ts";
+import {
+  clipSizeOf,
+  clipsOf,
+  type Drawing,
+  isPicture,
+  openSamplers,
+  pathOf,
+} from "./sample/sample.ts";
+import type { SampleWaltOptions } from "./sample/flags.ts";
+import { findModel } from "./sample/model.ts";
+import { classesOf, planSamples } from "./sample/plan.ts";
 
 type EvalWaltOptions = Values<typeof evalWaltFlags>;
 
@@ -50,8 +54,9 @@ export async function runEvalWalt(io: Io, values: EvalWaltOptions): Promise<void
   const { source } = base;
   const fit = await checkWeights(source.path, waltParameters(source.config));
   const drawing: Drawing = {
-    ...{ base, enlarger: undefined, plan, isDecoded, wantsFiles: false },
+    ...{ values: sampled, base, enlarger: undefined, plan, isDecoded, wantsFiles: false },
     notes: weightsNotes(source, fit),
+    [Symbol.dispose]() {},
   };
   const real = realClips(io, values, drawing);
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
@@ -64,7 +69,7 @@ export async function runEvalWalt(io: Io, values: EvalWaltOptions): Promise<void
     using watch = watchSignals(io, "stopping");
     await compareClips(io, values, device, real, {
       ...{ name: source.path, count: plan.count, frames: plan.frames },
-      samples: drawnClips(device, sampled, drawing, watch.signal),
+      samples: drawnClips(device, drawing, watch.signal),
       motions: areMotions(classesOf(source).classNames) ? plan.labels : undefined,
       making: makingOf(values, drawing),
     }, watch.signal);
@@ -119,24 +124,14 @@ function realClips(
 /** The clips of a model, drawn batch by batch. */
 async function* drawnClips(
   device: Device,
-  values: SampleWaltOptions,
   drawing: Drawing,
   signal: AbortSignal,
 ): AsyncGenerator<Clip> {
-  const { base, plan } = drawing;
-  const loaded = await loadWalt(device, base.source, base.config, values.dtype);
-  using codec = codecOf(device, base);
-  const sampler = await WaltSampler.create(device, loaded, {
-    ...{ sampler: values.sampler, steps: values.numSamplingSteps, guidance: plan.guidance },
-    ...{ batchSize: Math.min(values.batchSize, plan.count), words: plan.features?.words },
-  });
-  const progress = () => signal.throwIfAborted();
-  const request = { seed: values.seed, count: plan.count, conditions: plan.conditions };
-  const samplers = { base: sampler, enlarger: undefined, codec, progress };
+  using samplers = await openSamplers(device, drawing, () => signal.throwIfAborted());
   try {
-    const latents = sampler.batches(request, progress);
-    for await (const clips of clipsOf(latents, drawing, samplers, request)) yield* clips;
+    const latents = samplers.base.batches(samplers.request, samplers.progress);
+    for await (const clips of clipsOf(latents, drawing, samplers)) yield* clips;
   } catch (error) {
-    throw await withCause(error, pathOf(base), loaded.parameters);
+    throw await samplers.withCause(error);
   }
 }

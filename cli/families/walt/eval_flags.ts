@@ -8,7 +8,7 @@ import { featureFlags } from "../../features/flags.ts";
 import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
 import { flag, group, optional } from "../../flags/flags.ts";
 import { integer, text } from "../../flags/parsers.ts";
-import { sampleWaltFlags } from "./sample_flags.ts";
+import { sampleWaltFlags } from "./sample/flags.ts";
 
 const { stride, hop, folderFps, crop } = clipDataFlags;
 

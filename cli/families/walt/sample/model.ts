@@ -3,24 +3,24 @@
  *
  * @module
  */
-import { InputError } from "../../../base/errors.ts";
-import { causalTokenizerFamily } from "../../../models/causal_tokenizer/family.ts";
-import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
-import { type ClipCodec, pixelCodec } from "../../../models/clip_codec.ts";
-import type { CodecGrid } from "../../../models/codec.ts";
-import { findTrained } from "../../../models/trained.ts";
-import { waltFamily } from "../../../models/walt/family.ts";
-import type { WaltConfig } from "../../../models/walt/model.ts";
-import { configForSize, type WaltSource } from "../../../models/walt/source.ts";
-import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
-import type { Device } from "../../../kernels/device.ts";
-import { requireMultiple } from "../../../nn/config.ts";
-import type { FoundTokenizer } from "../causal_tokenizer/decoder.ts";
-import { findLatentTokenizer, LatentClips } from "../causal_tokenizer/latent_clips.ts";
-import { namedConfigOrFile } from "../../flags/model_config.ts";
-import { asUsage, UsageError } from "../../terminal/errors.ts";
-import { waltFields } from "./model_flags.ts";
-import type { SampleWaltOptions } from "./sample_flags.ts";
+import { InputError } from "../../../../base/errors.ts";
+import { causalTokenizerFamily } from "../../../../models/causal_tokenizer/family.ts";
+import { causalTokenizerCodec } from "../../../../models/causal_tokenizer/graph.ts";
+import { type ClipCodec, pixelCodec } from "../../../../models/clip_codec.ts";
+import type { CodecGrid } from "../../../../models/codec.ts";
+import { findTrained } from "../../../../models/trained.ts";
+import { waltFamily } from "../../../../models/walt/family.ts";
+import type { WaltConfig } from "../../../../models/walt/model.ts";
+import { configForSize, type WaltSource } from "../../../../models/walt/source.ts";
+import { isWeightsFile } from "../../../../training/checkpoints/checkpoint.ts";
+import type { Device } from "../../../../kernels/device.ts";
+import { requireMultiple } from "../../../../nn/config.ts";
+import type { FoundTokenizer } from "../../causal_tokenizer/decoder.ts";
+import { findLatentTokenizer, LatentClips } from "../../causal_tokenizer/latent_clips.ts";
+import { namedConfigOrFile } from "../../../flags/model_config.ts";
+import { asUsage, UsageError } from "../../../terminal/errors.ts";
+import { waltFields } from "../model_flags.ts";
+import type { SampleWaltOptions } from "./flags.ts";
 
 /** A denoiser and what it works on. Close the weights of its tokenizer after use. */
 export interface DrawnModel {

@@ -3,10 +3,15 @@
  *
  * @module
  */
-import { scaleBytes } from "../../../data/dataset.ts";
-import { copyPlanar, cropTo, decodePicture, withChannels } from "../../../data/pictures/picture.ts";
-import type { ClipSize } from "../../../models/codec.ts";
-import { openClipData } from "../../runs/clip_data.ts";
+import { scaleBytes } from "../../../../data/dataset.ts";
+import {
+  copyPlanar,
+  cropTo,
+  decodePicture,
+  withChannels,
+} from "../../../../data/pictures/picture.ts";
+import type { ClipSize } from "../../../../models/codec.ts";
+import { openClipData } from "../../../runs/clip_data.ts";
 
 /**
  * A picture as a clip of one frame, (C, 1, H, W) in [-1, 1]: as large as fills the frame, cut to its middle.

@@ -3,33 +3,33 @@
  *
  * @module
  */
-import { InputError } from "../../../base/errors.ts";
-import { openTextFeatures, type TextFeatures } from "../../../data/text_features.ts";
+import { InputError } from "../../../../base/errors.ts";
+import { openTextFeatures, type TextFeatures } from "../../../../data/text_features.ts";
 import {
   type GuidanceSchedule,
   type GuidanceWeight,
   guidanceWeight,
-} from "../../../diffusion/guidance.ts";
-import { numberedClasses } from "../../../models/classes.ts";
-import type { ClipCodec } from "../../../models/clip_codec.ts";
-import { clipSize, type CodecGrid } from "../../../models/codec.ts";
-import type { ClipConditions } from "../../../models/walt/clip_conditions.ts";
+} from "../../../../diffusion/guidance.ts";
+import { numberedClasses } from "../../../../models/classes.ts";
+import type { ClipCodec } from "../../../../models/clip_codec.ts";
+import { clipSize, type CodecGrid } from "../../../../models/codec.ts";
+import type { ClipConditions } from "../../../../models/walt/clip_conditions.ts";
 import {
   continuations,
   framesBehind,
   givenFrames,
   givenFrom,
   latentClip,
-} from "../../../models/walt/draw_clips.ts";
-import type { WaltConfig } from "../../../models/walt/model.ts";
-import type { WaltSource } from "../../../models/walt/source.ts";
-import { guidanceSchedule } from "../../flags/guidance_flags.ts";
-import { asUsage, UsageError } from "../../terminal/errors.ts";
-import { chooseLabels, type ModelClasses } from "../classes.ts";
-import { NoiseFile } from "../sampling.ts";
+} from "../../../../models/walt/draw_clips.ts";
+import type { WaltConfig } from "../../../../models/walt/model.ts";
+import type { WaltSource } from "../../../../models/walt/source.ts";
+import { guidanceSchedule } from "../../../flags/guidance_flags.ts";
+import { asUsage, UsageError } from "../../../terminal/errors.ts";
+import { chooseLabels, type ModelClasses } from "../../classes.ts";
+import { NoiseFile } from "../../sampling.ts";
 import { readFirstFrames, readPicture } from "./given_frames.ts";
-import type { SampleWaltOptions } from "./sample_flags.ts";
-import { type DrawnModel, gridOf } from "./sample_model.ts";
+import type { SampleWaltOptions } from "./flags.ts";
+import { type DrawnModel, gridOf } from "./model.ts";
 
 /** What is drawn. Close it after use. */
 export interface SamplePlan extends Disposable {

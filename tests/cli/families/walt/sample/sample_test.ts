@@ -1,19 +1,19 @@
 /** `tessera sample walt` from the command line: files, independence of the batch, given and later frames. */
 import assert from "node:assert/strict";
 import { join } from "@std/path";
-import { ripple } from "../../../../base/ripple.ts";
-import { openClips } from "../../../../data/clips/open_clips.ts";
-import { namesMetadata } from "../../../../data/sample_names.ts";
-import { withChannels } from "../../../../data/pictures/picture.ts";
-import { encodePng } from "../../../../formats/pictures/bitmap.ts";
-import { readPngMetadata } from "../../../../formats/pictures/png.ts";
-import { NpzFile } from "../../../../formats/tensors/npz.ts";
-import { openSafetensors, writeSafetensors } from "../../../../formats/tensors/safetensors.ts";
-import { elementCount } from "../../../../kernels/shape.ts";
-import { waltParameters } from "../../../../models/walt/model.ts";
-import { checkWaltConfig } from "../../../../models/walt/config.ts";
-import { assertClose, loadGolden, loadJson } from "../../../golden.ts";
-import { writeClipAs } from "../../../data/clips/files.ts";
+import { ripple } from "../../../../../base/ripple.ts";
+import { openClips } from "../../../../../data/clips/open_clips.ts";
+import { namesMetadata } from "../../../../../data/sample_names.ts";
+import { withChannels } from "../../../../../data/pictures/picture.ts";
+import { encodePng } from "../../../../../formats/pictures/bitmap.ts";
+import { readPngMetadata } from "../../../../../formats/pictures/png.ts";
+import { NpzFile } from "../../../../../formats/tensors/npz.ts";
+import { openSafetensors, writeSafetensors } from "../../../../../formats/tensors/safetensors.ts";
+import { elementCount } from "../../../../../kernels/shape.ts";
+import { waltParameters } from "../../../../../models/walt/model.ts";
+import { checkWaltConfig } from "../../../../../models/walt/config.ts";
+import { assertClose, loadGolden, loadJson } from "../../../../golden.ts";
+import { writeClipAs } from "../../../../data/clips/files.ts";
 import {
   assertFails,
   assertRefuses,
@@ -25,8 +25,8 @@ import {
   start,
   succeed,
   withFolder,
-} from "../../runs.ts";
-import { filesOf } from "../../verify_cases.ts";
+} from "../../../runs.ts";
+import { filesOf } from "../../../verify_cases.ts";
 
 const quick = ["--num-sampling-steps", "3", "--quiet"];
 

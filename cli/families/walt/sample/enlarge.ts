@@ -3,12 +3,16 @@
  *
  * @module
  */
-import type { SamplingProgress } from "../../../diffusion/sample_batches.ts";
-import { decoderLatents, normalizedLatents } from "../../../diffusion/latents.ts";
-import { clipLength } from "../../../models/clip_codec.ts";
-import { positions } from "../../../models/codec.ts";
-import { type ClipRequest, latentClip, type WaltSampler } from "../../../models/walt/draw_clips.ts";
-import type { DrawnModel } from "./sample_model.ts";
+import type { SamplingProgress } from "../../../../diffusion/sample_batches.ts";
+import { decoderLatents, normalizedLatents } from "../../../../diffusion/latents.ts";
+import { clipLength } from "../../../../models/clip_codec.ts";
+import { positions } from "../../../../models/codec.ts";
+import {
+  type ClipRequest,
+  latentClip,
+  type WaltSampler,
+} from "../../../../models/walt/draw_clips.ts";
+import type { DrawnModel } from "./model.ts";
 
 /** A stage of the cascade. */
 export interface EnlargingStage {

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { clipFormats } from "../../../formats/video/clip_files.ts";
-import { frameSize } from "../../flags/clip_data_flags.ts";
-import { flag, group, optional, type Parsed, type Values } from "../../flags/flags.ts";
-import { guidanceFlags } from "../../flags/guidance_flags.ts";
-import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
-import { choice, integer, number, text } from "../../flags/parsers.ts";
-import { UsageError } from "../../terminal/errors.ts";
-import { sampledWeightsFlags } from "../sample_flags.ts";
-import { waltModelFlags } from "./model_flags.ts";
+import { clipFormats } from "../../../../formats/video/clip_files.ts";
+import { frameSize } from "../../../flags/clip_data_flags.ts";
+import { flag, group, optional, type Parsed, type Values } from "../../../flags/flags.ts";
+import { guidanceFlags } from "../../../flags/guidance_flags.ts";
+import { deviceFlags, progressFlags, seedFlags } from "../../../flags/options.ts";
+import { choice, integer, number, text } from "../../../flags/parsers.ts";
+import { UsageError } from "../../../terminal/errors.ts";
+import { sampledWeightsFlags } from "../../sample_flags.ts";
+import { waltModelFlags } from "../model_flags.ts";
 
 const count = integer({ min: 1 });
 
