@@ -27,6 +27,7 @@ import {
   type TimingValues,
   writeReport,
 } from "./sweep.ts";
+import { samplersCommand } from "./samplers.ts";
 import { windowsCommand } from "./windows.ts";
 import { UsageError } from "../terminal/errors.ts";
 import { alias, define, flag, group, optional, toggle, type Values } from "../flags/flags.ts";
@@ -48,7 +49,8 @@ export function command(io: Io): Command {
     .addCommand(productCommand(io))
     .addCommand(windowsCommand(io))
     .addCommand(aspectCommand(io))
-    .addCommand(conditioningCommand(io));
+    .addCommand(conditioningCommand(io))
+    .addCommand(samplersCommand(io));
 }
 
 /** Which models are looked at. */
