@@ -1,5 +1,5 @@
 /**
- * Which design of a block weights are of, told from their names and shapes.
+ * What a DiT weights are of, told from their names and shapes: the design of its block, its output.
  *
  * @module
  */
@@ -8,14 +8,25 @@ import type { Shape } from "../../kernels/shape.ts";
 import { type Conditioning, conditionings } from "./blocks.ts";
 import { type DiTConfig, ditParameters } from "./model.ts";
 
-/** Says that weights are of another design than a model. */
+/** Says in what weights differ from a model: their design, or whether they learn the variance. */
 export function explainOtherDesign(config: DiTConfig): MatchOptions["explain"] {
   return (found) => {
+    if (differsInVariance(config, found)) {
+      return config.learnSigma
+        ? "the weights have no learned variance and this model has one: they are of --objective flow"
+        : "the weights have a learned variance, as of --objective noise, and a flow has none";
+    }
     const design = designOf(config, found);
     if (design === undefined || design === config.conditioning) return undefined;
     return `the weights are of a DiT with ${design} conditioning, this model has ` +
       `${config.conditioning}; --conditioning ${design} makes one that takes them`;
   };
+}
+
+/** Whether only the number of channels that are put out tells weights from those of a model. */
+function differsInVariance(config: DiTConfig, found: ReadonlyMap<string, Shape>): boolean {
+  const other = ditParameters({ ...config, learnSigma: !config.learnSigma });
+  return other.every(({ name, shape }) => found.get(name)?.join() === shape.join());
 }
 
 /** The design whose blocks have the parameters that are found; undefined where there is none. */

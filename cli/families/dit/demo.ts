@@ -32,8 +32,11 @@ import { parseTrainOptions, type TrainDitOptions } from "./train_flags.ts";
 import { Progress } from "../../terminal/progress.ts";
 import { shippedCheckpoint } from "./sample.ts";
 
-/** How the demo draws: fast, and with predictions kept in range since the model makes pixels. */
-const drawing = { sampler: "ddim", steps: 50, cfgScale: 2, clipDenoised: true } as const;
+/** How the demo draws: fast, and with predictions kept in range since the models make pixels. */
+const drawing = { steps: 50, cfgScale: 2, clipDenoised: true } as const;
+
+/** A sampler that evaluates the network once a step. */
+const samplerOf = ({ objective }: DiTSource) => objective === "flow" ? "euler" : "ddim";
 
 /** Pictures and steps of the comparison: few, because a software WebGPU device is slow. */
 const comparison = { pictures: 4, steps: 10 } as const;
@@ -96,7 +99,7 @@ async function draw(
     weights: source.path,
     step: source.step,
     config: source.config,
-    sampler: drawing.sampler,
+    sampler: samplerOf(source),
     samplingSteps: drawing.steps,
     clipDenoised: drawing.clipDenoised,
     cfgScale: drawing.cfgScale,
@@ -108,8 +111,9 @@ async function draw(
   };
   const grid = await sampleGrid(samplesToBitmaps(samples, source.config), record, {
     title: `DiT-XS/4 after ${formatCount(source.step ?? 0)} steps`,
-    subtitle:
-      `Fashion-MNIST, ${drawing.sampler}, ${drawing.steps} steps, guidance ${drawing.cfgScale}, seed ${seed}`,
+    subtitle: `Fashion-MNIST, ${
+      samplerOf(source)
+    }, ${drawing.steps} steps, guidance ${drawing.cfgScale}, seed ${seed}`,
   });
   await writeBytesAtomically(path, grid);
   return path;
@@ -126,6 +130,8 @@ async function sample(
   const parameters = await loadDiT(device, source);
   const program = await createDiTSampler(device, source.config, parameters, {
     ...drawing,
+    sampler: samplerOf(source),
+    objective: source.objective,
     steps,
     batchSize: labels.length,
     guidance: { scale: drawing.cfgScale },

@@ -19,6 +19,7 @@ import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
 import { type PictureDecoder, runSampling } from "../../../models/dit/run_samples.ts";
 import { ditSampling } from "../../../models/dit/sampling.ts";
 import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
+import type { Objective } from "../../../diffusion/objective.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { openExtractor } from "../../features/extractor.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
@@ -57,6 +58,23 @@ function checkPictures(settings: DiTSettings, data: ImageDataset): void {
   if (isLatentDataset(data) && data.cache.latent.frames !== undefined) {
     throw new InputError(`${data.name}: holds latents of clips, a DiT is trained on pictures`);
   }
+}
+
+/** Width of the smallest published model. */
+const smallestPublished = 384;
+
+/**
+ * What a model is trained to predict where no flag says it: a flow is what small models learn fastest
+ * (docs/training.md), larger ones are the paper's, as are weights and files that do not say otherwise.
+ */
+function objectiveOf(
+  { objective, lossWeight, initFrom, config }: TrainDitOptions,
+  hidden: number,
+): Objective {
+  if (objective !== undefined) return objective;
+  const isFromScratch = initFrom === undefined && config === undefined;
+  const isPlain = lossWeight === "uniform";
+  return isFromScratch && isPlain && hidden < smallestPublished ? "flow" : "noise";
 }
 
 /** Refuses weights of noise levels where there is no schedule of them. */
@@ -104,19 +122,20 @@ export const ditTraining: TrainingCommand<
     const { inputSize: imageSize, channels } = config;
     return await openDataset(place, { imageSize, channels, classNames, ...events });
   },
-  configure: (base, data, values) =>
-    configForDataset(base, data, {
-      ...ditFields.overrides(base, values),
-      // A flow has no variance; a file that says otherwise, such as SiT's, has a reason.
-      learnSigma: values.objective === "flow" && values.config === undefined ? false : undefined,
-    }),
-  learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 1e-4,
+  configure(base, data, values) {
+    const overrides = ditFields.overrides(base, values);
+    const isFlow = objectiveOf(values, overrides.hidden ?? base.hidden) === "flow";
+    // A flow has no variance; a file that says otherwise, such as SiT's, has a reason.
+    const learnSigma = isFlow && values.config === undefined ? false : undefined;
+    return configForDataset(base, data, { ...overrides, learnSigma });
+  },
+  learningRate: ({ hidden }) => hidden < smallestPublished ? 1e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings: ({ values }, _, common, data) => ({
+  settings: ({ values }, { hidden }, common, data) => ({
     ...common,
     batchSize: values.batchSize,
     labelDropout: values.labelDropout,
-    ...(values.objective !== "noise" && { objective: values.objective }),
+    objective: objectiveOf(values, hidden),
     ...(values.lossWeight !== "uniform" && { lossWeight: values.lossWeight }),
     ...(isLatentDataset(data) && { latents: data.latents }),
   }),
@@ -143,6 +162,7 @@ export const ditTraining: TrainingCommand<
     const { tokens, multiplyAdds } = describeDiT(config);
     const batches = data.length / run.batchSize;
     return [
+      ["objective", run.objective ?? "noise"],
       ["tokens", `${tokens}`],
       ["multiply-adds", `${formatCount(multiplyAdds)} a picture, forward`],
       ["batch", `${run.batchSize} pictures${inParts(run.accumulate)}`],

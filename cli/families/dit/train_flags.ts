@@ -45,12 +45,12 @@ export const trainDitFlags = {
     flip: toggle("--flip", "mirror half of the pictures, left to right"),
   }),
   ...group("Training:", {
-    objective: flag(
+    objective: optional(
       `--objective <${objectives.join("|")}>`,
       "what the network predicts: noise or velocity of a diffusion, or the velocity of a " +
-        "rectified flow, which takes fewer steps to sample",
+        "rectified flow, from which small models learn fastest",
       choice(...objectives),
-      "noise",
+      "flow for named models below width 384 from scratch, else noise",
     ),
     lossWeight: flag(
       `--loss-weight <${lossWeights.join("|")}>`,

@@ -344,6 +344,27 @@ Deno.test("a checkpoint says what it predicts, and is drawn from by a sampler th
   });
 });
 
+Deno.test("small models from scratch learn a flow unless told otherwise, others the noise", async () => {
+  const cases: [string, ...string[]][] = [
+    ["flow"],
+    ["noise", "--model", "DiT-S/4"],
+    ["flow", "--model", "DiT-S/4", "--hidden", "96"],
+    ["noise", "--loss-weight", "min-snr"],
+    ["noise", "--init-from", "models/checkpoints/fashion"],
+    ["velocity", "--objective", "velocity"],
+  ];
+  for (const [objective, ...flags] of cases) {
+    const plan = await succeed("train", "dit", "--dry-run", ...flags, ...onWasm);
+    assert.match(plan, new RegExp(`^objective +${objective}$`, "m"), `${flags}`);
+  }
+  const flow = ["--objective", "flow", "--init-from", "models/checkpoints/fashion"];
+  assertFails(
+    await run("train", "dit", "--dry-run", ...flow, ...onWasm),
+    1,
+    /the weights have a learned variance, as of --objective noise, and a flow has none/,
+  );
+});
+
 Deno.test("--conditioning chooses the block, and weights of another design are refused by its name", async () => {
   await withFolder(async (results) => {
     const crossed = ["--conditioning", "Cross-Attention"];
