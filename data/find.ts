@@ -6,6 +6,7 @@
 
 import { basename, join, relative } from "@std/path";
 import { InputError } from "../base/errors.ts";
+import { requireNoCache } from "./latents/cache.ts";
 import type { MemoryDataset } from "./memory_dataset.ts";
 import { isCifarName, openCifar } from "./sources/cifar.ts";
 import { isIdxImagesName, openIdxDataset, type Split } from "./sources/idx.ts";
@@ -174,6 +175,7 @@ export async function findPictures(path: string, options: FindOptions): Promise<
   });
   if (info.isFile) return await findInFile(path);
   if (!info.isDirectory) throw new InputError(`${path}: neither a regular file nor a folder`);
+  await requireNoCache(path);
   // Before all below is looked at, which takes its time.
   return await findInMemory(path, (await listFolder(path)).files, options.split) ??
     await findInTree(await scanFolder(path, options.watch), options);

@@ -86,7 +86,8 @@ const sizesOf = ({ channels, frames, height, width }: PlaneSizes): PlaneSizes =>
 function usualRate({ fps, length }: EncodedDataset): number | undefined {
   if (!fps) return undefined;
   const rates = Float64Array.from({ length }, (_, index) => fps(index)).sort();
-  return rates[Math.floor(length / 2)];
+  // Times of frames are rounded in files, so that rates differ in their last digits.
+  return Number(rates[Math.floor(length / 2)].toPrecision(9));
 }
 
 /**

@@ -40,6 +40,7 @@ export function checkLatents({ latents, flip }: LatentRun, data: ImageDataset): 
 export function requirePixels(place: string, { latents }: Pick<LatentRun, "latents">): void {
   if (!latents) return;
   throw new InputError(
-    `${place}: is no cache of latents; the run trains on those of ${latents.autoencoder.path}`,
+    `${place}: is no cache of latents; the run trains on those of ${latents.autoencoder.path}, ` +
+      "and --data-path says where they are now",
   );
 }

@@ -9,6 +9,7 @@
  */
 import { basename, dirname, extname, join, relative } from "@std/path";
 import { InputError, quote } from "../../base/errors.ts";
+import { requireNoCache } from "../latents/cache.ts";
 import { labelOf } from "../class_names.ts";
 import { MissingDataError } from "../find.ts";
 import type { Split } from "../sources/idx.ts";
@@ -106,6 +107,7 @@ export async function findClips(path: string, options: FindClipsOptions): Promis
   });
   if (info.isFile) return findInFile(path, options);
   if (!info.isDirectory) throw new InputError(`${path}: neither a regular file nor a folder`);
+  await requireNoCache(path);
   const { folder, isPart } = enterPart(await scanFolder(path, options.watch), options.split);
   const entries: Entry[] = [];
   const leftOut: LeftOut[] = [];

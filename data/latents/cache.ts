@@ -209,6 +209,19 @@ export async function isLatentCache(folder: string): Promise<boolean> {
 }
 
 /**
+ * Refuses a cache where pictures or clips are looked for.
+ *
+ * @throws InputError when a folder is one
+ */
+export async function requireNoCache(folder: string): Promise<void> {
+  if (!await isLatentCache(folder)) return;
+  throw new InputError(
+    `${folder}: is a cache of latents, on which diffusion models are trained; pictures or clips are ` +
+      "wanted",
+  );
+}
+
+/**
  * Reads what a cache says about itself.
  *
  * @throws InputError when there is none, or naming the field that is wrong

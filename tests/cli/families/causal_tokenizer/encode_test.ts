@@ -133,6 +133,7 @@ Deno.test("encode tokenizer: a killed cache ends with the same bytes; what is an
       [["--size", "8"], 1, /another size of clips \(.*16.*\), not .*8/],
       [["--hop", "1"], 1, /another set of clips/],
       [["--flips"], 1, /another choice of mirrored clips/],
+      [["--data-path", whole], 1, /whole: is a cache of latents, .*pictures or clips are wanted/],
       [["--frames", "4"], 2, /--frames: 4 frames are not 1 \+ a multiple of 2; .*: 3 and 5/],
       [["--fps", "8", "--stride", "2"], 2, /--fps and --stride both say/],
     ];
