@@ -118,6 +118,7 @@ export async function trainWalt(
             device,
             averages,
             description,
+            dataset,
             samples,
             folder,
             events.warning,

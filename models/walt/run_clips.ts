@@ -21,12 +21,12 @@ import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
 import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
 import type { ParameterBuffers } from "../../training/step/trainer.ts";
 import { type ClipSize, NonFiniteCodecError } from "../codec.ts";
+import { conditionInputs } from "./clip_conditions.ts";
+import type { WaltDataset } from "./conditions.ts";
 import type { WaltConfig } from "./model.ts";
 import { waltSampling } from "./sampling.ts";
 import type { WaltRun } from "./settings.ts";
-
-/** Clips of a sheet, if there are as many classes. */
-const mostClips = 8;
+import { type SheetClips, sheetClips, sheetLength } from "./sheet_conditions.ts";
 
 /** Strength of guidance, where the model can be guided. */
 const guidanceScale = 2;
@@ -39,20 +39,21 @@ const sizesOf = (
   { latentChannels: channels, latentFrames: frames, latentSize: [height, width] }: WaltConfig,
 ) => ({ channels, frames, height, width });
 
-/** What is drawn: one clip of each of the first classes. */
-const clipsOf = ({ classes }: WaltConfig): number => Math.min(classes ?? mostClips, mostClips);
+/** Whether a model can be compared with itself told neither class nor text. */
+const isGuided = ({ classes, nullClass, textWidth }: WaltConfig): boolean =>
+  classes === null ? textWidth !== null : nullClass;
 
 /** How a run's clips are drawn. */
 export function runSampling(
-  { config, run: { schedule } }: Pick<WaltRun, "config" | "run">,
+  { config, run: { schedule, text } }: Pick<WaltRun, "config" | "run">,
   { steps }: SampleSchedule,
 ): SamplerProcess {
-  const isGuided = config.classes !== null && config.nullClass;
   return waltSampling(config, {
     sampler: "ddim",
     ...{ steps, schedule },
-    batchSize: clipsOf(config),
-    guidance: isGuided ? constantGuidance(guidanceScale) : undefined,
+    batchSize: sheetLength(config),
+    words: text?.words,
+    guidance: isGuided(config) ? constantGuidance(guidanceScale) : undefined,
   });
 }
 
@@ -77,6 +78,7 @@ export const noClipDecoder: OpenClipDecoder = () => Promise.resolve(undefined);
 /** Draws the clips of a run. */
 export class RunClips {
   readonly #description: WaltRun;
+  readonly #told: SheetClips;
   readonly #folder: string;
   readonly #loop: SamplerLoop;
   readonly #decoder: ClipDecoder | undefined;
@@ -84,12 +86,14 @@ export class RunClips {
 
   private constructor(
     description: WaltRun,
+    told: SheetClips,
     folder: string,
     loop: SamplerLoop,
     decoder: ClipDecoder | undefined,
     warn: (line: string) => void,
   ) {
     this.#description = description;
+    this.#told = told;
     this.#folder = folder;
     this.#loop = loop;
     this.#decoder = decoder;
@@ -99,6 +103,7 @@ export class RunClips {
   /**
    * Compiles the sampler and binds it to the averages; sheets go to `samples/` of the run.
    *
+   * @param dataset whose first clips tell what is drawn, where classes do not
    * @param warn gets a line when the clips of a step are not finite
    * @param openDecoder opens what decodes, where the model draws latents
    */
@@ -106,6 +111,7 @@ export class RunClips {
     device: Device,
     averages: ParameterBuffers,
     description: WaltRun,
+    dataset: WaltDataset,
     schedule: SampleSchedule,
     run: string,
     warn: (line: string) => void = () => {},
@@ -115,7 +121,8 @@ export class RunClips {
     await Deno.mkdir(folder, { recursive: true });
     const process = runSampling(description, schedule);
     const loop = await SamplerLoop.create(device, process, averages);
-    return new RunClips(description, folder, loop, await openDecoder(), warn);
+    const told = await sheetClips(dataset, description);
+    return new RunClips(description, told, folder, loop, await openDecoder(), warn);
   }
 
   /** Writes the sheet of a step, such as `samples/0000500.png`; a run does not end for want of one. */
@@ -131,12 +138,13 @@ export class RunClips {
   }
 
   async #drawSheet(step: number): Promise<void> {
-    const { config, classNames, run: { seed } } = this.#description;
-    const labels = Int32Array.from({ length: clipsOf(config) }, (_, label) => label);
+    const { config, run: { seed } } = this.#description;
+    const { conditions, names } = this.#told;
+    const rows = Int32Array.from(names, (_, clip) => clip);
     const values = await this.#loop.draw({
       seed,
-      rows: labels,
-      conditions: new Map([["y", labels]]),
+      rows,
+      conditions: conditionInputs(config, conditions, rows, () => true),
     });
     await this.#loop.requireFinite(values, () => "the clips");
     // What draws is loaded with the first sheet.
@@ -146,12 +154,12 @@ export class RunClips {
     ]);
     const { channels, frames, height, width } = this.#decoder?.clips ?? sizesOf(config);
     const pixels = this.#decoder ? await this.#decoder.decode(values) : values;
-    const shape = [labels.length, channels, frames, height, width] as const;
+    const shape = [rows.length, channels, frames, height, width] as const;
     const clips: Clip[] = toClips(pixels, shape, fps);
     const sheet = await clipSheet(clips, {
       title: `step ${step}`,
       subtitle: `ddim, ${this.#loop.stepCount} steps, seed ${seed}`,
-      names: Array.from(labels, (label) => classNames[label] ?? String(label)),
+      names,
     });
     await writeBytesAtomically(join(this.#folder, `${checkpointName(step)}.png`), sheet);
   }

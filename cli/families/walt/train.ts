@@ -114,15 +114,11 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     throw new UsageError("--image-share is for clips; what has one frame is a picture already");
   },
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
-  samples({ values, given }, { latentChannels, textWidth, lowResolution }, before, { latents }) {
+  samples({ values, given }, { latentChannels }, before, { latents }) {
     const samples = sampleSchedule(values, given, before);
-    if (samples === undefined) return samples;
-    if (textWidth !== null || lowResolution) {
-      throw new UsageError(
-        "--sample-every draws clips of classes, from neither text nor a low resolution",
-      );
+    if (samples === undefined || latents || latentChannels === 1 || latentChannels === 3) {
+      return samples;
     }
-    if (latents || latentChannels === 1 || latentChannels === 3) return samples;
     throw new UsageError(
       `--sample-every draws clips of 1 or 3 channels, the model has ${latentChannels}`,
     );

@@ -193,12 +193,13 @@ Deno.test("train walt --tokenizer: clips are encoded once, at two sizes to enlar
       ...["train", "walt", "--data-path", data, "--frames", "3", "--size", "32", "--patch", "1"],
       ...["--hidden", "16", "--depth", "2", "--heads", "2", "--batch-size", "2", "--steps", "2"],
       ...["--tokenizer", tokenizer, "--super-resolution", "--embeddings", captions, "--flip"],
-      ...[...onWasm, "--results-dir", folder],
+      ...["--sample-every", "2", "--num-sampling-steps", "1", ...onWasm, "--results-dir", folder],
     ];
     const planned = await succeed(...flags, "--dry-run");
     assert.match(planned, /tokens +48/);
     assert(!(await namesIn(folder)).includes("latents"), "a plan encodes nothing");
     const first = await succeed(...flags);
+    assert.deepEqual(await namesIn(join(first, "samples")), ["0000002.png"]);
     const caches = (await namesIn(join(folder, "latents"))).filter((name) => !name.includes("/"));
     assert.equal(caches.length, 2);
     const { config, run: settings, dataPath } = await descriptionOf(first);
