@@ -15,7 +15,7 @@ import { compile } from "../kernels/graph/compile.ts";
 import { type Graph, graphCost, makeGraph, type Update } from "../kernels/graph/graph.ts";
 import { broadcastTo, concatenate, slice } from "../kernels/ops/movement/op.ts";
 import type { Program } from "../kernels/program.ts";
-import { elementCount, type Shape, storedBytes } from "../kernels/shape.ts";
+import { elementCount, type Shape, storedBytes, TooLargeError } from "../kernels/shape.ts";
 import { constantTensor, input, state, type Tensor } from "../kernels/tensor.ts";
 import type { FamilyConfig } from "../nn/config.ts";
 import { lookup, type ParameterSpecification, parameterStates } from "../nn/parameters.ts";
@@ -216,6 +216,16 @@ export function codingMemory(
   return taken + held + Math.max(...own) + scratch;
 }
 
+/** The same; without bound where an array would have more elements than any device takes. */
+function memoryIfAny(codec: Codec, settings: CodingSettings, target: CodingTarget): number {
+  try {
+    return codingMemory(codec, settings, target);
+  } catch (error) {
+    if (error instanceof TooLargeError) return Infinity;
+    throw error;
+  }
+}
+
 /** Multiply-adds of coding a batch of clips, overlaps of tiles included. */
 export function codingCost(codec: Codec, settings: CodingSettings): number {
   const { rows, columns } = tilesOf(codec, settings);
@@ -280,7 +290,7 @@ export async function planCoding(
   const size = latentSize(codec.face.grid(codec.config), settings.clip);
   let least = Infinity;
   for (const plan of codingPlans(size, mostClips)) {
-    const needed = codingMemory(codec, { ...settings, ...plan }, target);
+    const needed = memoryIfAny(codec, { ...settings, ...plan }, target);
     if (needed <= limit) return plan;
     least = Math.min(least, needed);
   }

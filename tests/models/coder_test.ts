@@ -153,6 +153,9 @@ for (const { name, available, create } of plain) {
         const taken = 2 ** 20;
         const target = { kind, threads, taken };
         assert.equal(codingMemory(codec, how, target), total + taken);
+        const huge = { ...how.clip, height: 2 ** 15, width: 2 ** 15 };
+        const plan = await planCoding(codec, { ...how, batch: 2, clip: huge }, { kind, threads });
+        assert.equal(plan.tile?.height, 96, "whole frames have more elements than arrays may have");
         await assert.rejects(among(1024, 1), {
           name: "InputError",
           message: /^decode: the smallest parts of a clip take \d+ MiB, a test has 1 MiB; take a/,
