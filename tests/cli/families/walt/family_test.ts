@@ -129,6 +129,8 @@ Deno.test("windows cost what windows cost: the whole grid's multiply-adds, and t
   const perKey = 12 * 2 * 1280 * 1024;
   assert.equal(await macs("--spatio-temporal-window", "5,16,16") - usual, perKey * (1280 - 320));
   assert.equal(usual - await macs("--spatio-temporal-window", "5,4,4"), perKey * (320 - 80));
+  const full = await macs("--spatial-window", "none", "--spatio-temporal-window", "5,16,16");
+  assert.equal(full - usual, perKey * (1280 - 256 + 1280 - 320));
 });
 
 Deno.test("flags of a denoiser: fields that do not fit name the nearest valid ones", async () => {
