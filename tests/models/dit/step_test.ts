@@ -14,7 +14,7 @@ import { ditLosses } from "../../../models/dit/step.ts";
 import { wholeStep } from "../../../training/step/step_graphs.ts";
 import { scheduleAtStep, stateNames } from "../../../training/step/optimizer.ts";
 import { adamwSchedule } from "../../../kernels/ops/optimizer/step.ts";
-import { eachDevice } from "../../devices.ts";
+import { eachDefaultDevice, eachDevice } from "../../devices.ts";
 import { assertClose, loadConfig, loadGolden, thinned } from "../../golden.ts";
 
 /**
@@ -75,7 +75,7 @@ const objectiveCases = [
 ] as const;
 
 for (const [name, file, settings] of objectiveCases) {
-  eachDevice(`${name}.${file}: loss and gradients equal PyTorch's`, async (device) => {
+  eachDefaultDevice(`${name}.${file}: loss and gradients equal PyTorch's`, async (device) => {
     const config = await loadConfig(name);
     const [weights, golden] = [
       await loadGolden(`${name}.weights`),
