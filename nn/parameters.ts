@@ -47,6 +47,11 @@ export interface ParameterSpecification {
   readonly formerName?: string;
   /** How another program keeps it, if not under this name. */
   readonly elsewhere?: OtherPlaces;
+  /**
+   * What becomes of it where weights are of a model of another size, such as learned positions; undefined
+   * for a shape of which nothing becomes. Tables that are never trained need none: they are computed.
+   */
+  readonly resized?: (values: Float32Array, from: Shape) => Float32Array | undefined;
 }
 
 /** The tensors that make a parameter in files of another program. */

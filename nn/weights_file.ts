@@ -6,7 +6,7 @@
  */
 import { InputError } from "../base/errors.ts";
 import { renamed, type TensorReader } from "../formats/tensors/safetensors.ts";
-import { sameShape, type Shape } from "../kernels/shape.ts";
+import { elementCount, sameShape, type Shape } from "../kernels/shape.ts";
 import { fromOtherLayout } from "./other_layout.ts";
 import {
   groupPrefixes,
@@ -25,6 +25,16 @@ export interface ModelWeights {
   readonly others: number;
   /** The parameters that the file has for another number of classes, if there are any. */
   readonly otherClasses?: OtherClasses;
+  /** Those that it has for another size of samples, if there are any. */
+  readonly otherSizes?: OtherSizes;
+}
+
+/** Parameters that belong to another size of samples. */
+export interface OtherSizes {
+  /** Tables whose values are computed. */
+  readonly computed: readonly string[];
+  /** Learned ones, which are interpolated, with the shapes that the file has. */
+  readonly resized: ReadonlyMap<string, Shape>;
 }
 
 /** Parameters that belong to another number of classes. */
@@ -51,6 +61,8 @@ export interface OtherForm {
 export interface MatchOptions {
   /** Accepts parameters that the file has for another number of classes. */
   readonly allowOtherClasses?: boolean;
+  /** Accepts parameters that the file has for another size of samples. */
+  readonly allowOtherSizes?: boolean;
   /**
    * Says what weights are that do not fit the model; undefined where it cannot tell.
    *
@@ -67,7 +79,7 @@ export interface MatchOptions {
 export function matchWeights(
   stored: TensorReader,
   specifications: readonly ParameterSpecification[],
-  { allowOtherClasses = false, explain }: MatchOptions = {},
+  { allowOtherClasses = false, allowOtherSizes = false, explain }: MatchOptions = {},
 ): ModelWeights {
   const file = fromOtherLayout(stored, specifications) ?? stored;
   const names = [...file.tensors.keys()];
@@ -79,11 +91,18 @@ export function matchWeights(
     ? specifications.filter((parameter) => differsInClasses(parameter, shapes.get(parameter.name)))
     : [];
   const otherClasses = describeClasses(differing, shapes);
-  for (const { name, shape } of differing) shapes.set(name, shape);
+  const otherSizes = allowOtherSizes ? sizesOf(specifications, shapes) : undefined;
+  const isOfOther = ({ name }: ParameterSpecification): boolean =>
+    otherSizes !== undefined &&
+    (otherSizes.resized.has(name) || otherSizes.computed.includes(name));
+  for (const { name, shape } of [...differing, ...specifications.filter(isOfOther)]) {
+    shapes.set(name, shape);
+  }
   const problem = mismatch(specifications, shapes);
   if (problem) throw new InputError(`${file.path}: ${explain?.(shapes) ?? problem}`);
   requirePlainNumbers(tensors);
-  return { tensors, prefix, others: names.length - tensors.tensors.size, otherClasses };
+  const others = names.length - tensors.tensors.size;
+  return { tensors, prefix, others, otherClasses, otherSizes };
 }
 
 /** What lies under the prefix, by the names that the model has, which are not the former ones. */
@@ -137,6 +156,24 @@ function requirePlainNumbers({ path, tensors }: TensorReader): void {
     `${path}: the parameter ${scaled.name} is stored as 8-bit floats (${scaled.type}), whose ` +
       "scales only the program that wrote them knows; have it write F32, F16 or BF16",
   );
+}
+
+/** The parameters that a file has for another size of samples; undefined when there are none. */
+function sizesOf(
+  specifications: readonly ParameterSpecification[],
+  found: ReadonlyMap<string, Shape>,
+): OtherSizes | undefined {
+  const computed: string[] = [];
+  const resized = new Map<string, Shape>();
+  for (const { name, shape, trainable, initial, resized: resize } of specifications) {
+    const from = found.get(name);
+    if (from === undefined || sameShape(from, shape)) continue;
+    const isTable = !trainable && initial.kind === "values" && from.length === shape.length &&
+      from.at(-1) === shape.at(-1);
+    if (isTable) computed.push(name);
+    else if (resize?.(new Float32Array(elementCount(from)), from)) resized.set(name, from);
+  }
+  return computed.length + resized.size > 0 ? { computed, resized } : undefined;
 }
 
 /** Whether a shape is that of a parameter but for the number of classes. */

@@ -6,6 +6,7 @@
 import { dirname, join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { convertWeights, dtypes, indexEnding } from "../../formats/convert.ts";
+import { elementSizes } from "../../formats/tensors/codec.ts";
 import { writeFolderAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import {
   familyOf,
@@ -62,7 +63,11 @@ export async function convertToDiffusers(
   const specifications = parameters(config);
   const tensors = toOtherLayout(matchWeights(file, specifications).tensors, specifications);
   const type = dtype && dtypes[dtype];
-  const total = [...tensors.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const total = [...tensors.tensors.values()].reduce(
+    (sum, { elementCount, byteLength }) =>
+      sum + (type ? elementCount * elementSizes[type] : byteLength),
+    0,
+  );
   const ending = total > 1e9 * shardSize ? indexEnding : ".safetensors";
   await Deno.mkdir(dirname(to), { recursive: true });
   let written = 0;

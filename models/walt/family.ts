@@ -7,7 +7,8 @@ import type { TrainedFamily } from "../family.ts";
 import { readWaltCase } from "./case.ts";
 import { checkWaltConfig } from "./config.ts";
 import { waltTokens } from "./graph.ts";
-import { type WaltConfig, waltConfigs, waltParameters } from "./model.ts";
+import { type WaltConfig, waltConfigs } from "./model.ts";
+import { resizableParameters } from "./resize.ts";
 import { publishedWalt } from "./published.ts";
 import { type WaltSettings, waltSettingsSchema } from "./settings.ts";
 import { waltTrainingGraphs } from "./step.ts";
@@ -19,7 +20,7 @@ export const waltFamily: TrainedFamily<WaltConfig, WaltSettings> = {
   title: "W.A.L.T",
   configs: waltConfigs,
   check: checkWaltConfig,
-  parameters: waltParameters,
+  parameters: resizableParameters,
   classes: ({ classes }) => classes ?? undefined,
   sample: (config) => ({ tokens: waltTokens(config) }),
   trace: traceClips,

@@ -5,6 +5,7 @@
  * @module
  */
 import { elementCount, formatShape, sameShape, type Shape } from "../../kernels/shape.ts";
+import type { ParameterSpecification } from "../../nn/parameters.ts";
 import { type WaltConfig, waltParameters } from "./model.ts";
 
 /** Where the entries of an axis of another length lie between those of the old one. */
@@ -75,6 +76,27 @@ export function resizeParameter(
     shape = shape.with(axis, to[axis]);
   }
   return result;
+}
+
+/** Whether a parameter is interpolated where latents or windows have another size. */
+const isResized = (name: string): boolean =>
+  name === "pos_embed.space" || name.endsWith("relative_bias");
+
+/** The parameters of a model, which weights of models of other sizes can be made of. */
+export function resizableParameters(config: WaltConfig): ParameterSpecification[] {
+  return waltParameters(config).map((parameter) => {
+    const { name, shape } = parameter;
+    if (!isResized(name)) return parameter;
+    const resized = (values: Float32Array, from: Shape): Float32Array | undefined => {
+      try {
+        return resizeParameter(name, values, from, shape);
+      } catch (error) {
+        if (error instanceof RangeError) return undefined;
+        throw error;
+      }
+    };
+    return { ...parameter, resized };
+  });
 }
 
 /**

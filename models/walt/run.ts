@@ -14,7 +14,8 @@ import type { Trainer } from "../../training/step/trainer.ts";
 import { waltBatches } from "./batches.ts";
 import type { WaltDataset } from "./conditions.ts";
 import { overrideWaltConfig } from "./config.ts";
-import { gridOf, type WaltConfig, waltParameters } from "./model.ts";
+import { gridOf, type WaltConfig } from "./model.ts";
+import { resizableParameters } from "./resize.ts";
 import { noClipDecoder, type OpenClipDecoder, RunClips } from "./run_clips.ts";
 import type { WaltRun } from "./settings.ts";
 import { waltTrainingGraphs } from "./step.ts";
@@ -107,7 +108,7 @@ export async function trainWalt(
   return await runTraining(
     device,
     {
-      specifications: waltParameters(config),
+      specifications: resizableParameters(config),
       graphs: waltTrainingGraphs(config, run),
       batches: (startStep) =>
         waltBatches(dataset, { seed, batchSize, flip, imageShare, startStep }),

@@ -314,12 +314,23 @@ async function fillFrom(
 ): Promise<void> {
   using file = await openCheckpointFile(path);
   const found = form?.specifications ?? specifications;
-  const { tensors, otherClasses } = matchWeights(file, found, options);
-  const left = new Set(otherClasses?.parameters);
+  const { tensors, otherClasses, otherSizes } = matchWeights(file, found, options);
+  const left = new Set([...otherClasses?.parameters ?? [], ...otherSizes?.computed ?? []]);
+  for (const { name, initial } of specifications) {
+    const isComputed = otherSizes?.computed.includes(name) && initial.kind === "values";
+    if (isComputed) writeChecked(buffers.get(name)!, initial.values(), path);
+  }
+  const byName = new Map(specifications.map((parameter) => [parameter.name, parameter]));
   // In the order of the file, so that its checksum needs no second reading.
   for (const name of tensors.tensors.keys()) {
     if (left.has(name)) continue;
     const buffer = buffers.get(name)!;
+    const from = otherSizes?.resized.get(name);
+    if (from) {
+      const values = byName.get(name)!.resized!(tensors.readFloat32(name), from)!;
+      writeChecked(buffer, values, path);
+      continue;
+    }
     const values = buffer.dtype === "f16" ? readHalves(tensors, name) : tensors.readFloat32(name);
     writeChecked(buffer, form ? form.convert(name, values as Float32Array) : values, path);
   }

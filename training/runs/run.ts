@@ -8,7 +8,7 @@ import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { InputError } from "../../base/errors.ts";
 import type { Device } from "../../kernels/device.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
-import type { MatchOptions, OtherClasses, OtherForm } from "../../nn/weights_file.ts";
+import type { MatchOptions, OtherClasses, OtherForm, OtherSizes } from "../../nn/weights_file.ts";
 import type { BatchSource, DataPosition } from "./batch_source.ts";
 import {
   checkWeights,
@@ -229,6 +229,7 @@ async function fillState(
       }
       await readWeights(start.path, state.specifications, state.parameters, {
         allowOtherClasses: start.allowOtherClasses,
+        allowOtherSizes: true,
         form: start.isOtherForm ? otherForm : undefined,
       });
       await copyAverages(state);
@@ -261,13 +262,22 @@ export async function startFromWeights(
       notes: [...notes, `${weights.path}: ${otherForm.note}`],
     };
   }
-  const options = { allowOtherClasses: true, explain };
+  const options = { allowOtherClasses: true, allowOtherSizes: true, explain };
   const fit = await checkWeights(weights.path, specifications, options);
-  const { otherClasses } = fit;
+  const { otherClasses, otherSizes } = fit;
   const notes = weightsNotes(weights, fit);
+  if (otherSizes) notes.push(sizesNote(weights.path, otherSizes));
   if (otherClasses) notes.push(classesNote(weights.path, otherClasses));
   const allowOtherClasses = otherClasses === undefined ? undefined : true;
   return { start: { from: "weights", path: weights.path, allowOtherClasses }, notes };
+}
+
+function sizesNote(path: string, { computed, resized }: OtherSizes): string {
+  const parts = [
+    ...(computed.length > 0 ? [`computed anew: ${computed.join(", ")}`] : []),
+    ...(resized.size > 0 ? [`interpolated: ${[...resized.keys()].join(", ")}`] : []),
+  ];
+  return `${path}: the weights are for samples of another size; ${parts.join("; ")}`;
 }
 
 function classesNote(path: string, { parameters, found, wanted }: OtherClasses): string {
