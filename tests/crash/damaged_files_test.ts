@@ -8,6 +8,8 @@ import { basename, dirname, join } from "@std/path";
 import { encodePng } from "../../formats/pictures/bitmap.ts";
 import { encodeMp4 } from "../../formats/video/mp4_writer.ts";
 import { setPngMetadata } from "../../formats/pictures/png.ts";
+import { CacheWriter } from "../../data/latents/writer.ts";
+import { autoencoderKLConfigs } from "../../models/autoencoder_kl/model.ts";
 import { pictureSheetFormat, pixelHash } from "../../data/sources/picture_sheet.ts";
 import { checkpointOf, onWasm, run, train, withFolder, writeTinyData } from "../cli/runs.ts";
 import type { Finished } from "../cli/support.ts";
@@ -57,6 +59,33 @@ async function assertOrderly(args: readonly string[], where: string): Promise<nu
   return code;
 }
 
+/** Writes a cache of latents of two pictures; returns the path of its file. */
+async function writeCache(folder: string): Promise<string> {
+  using writer = await CacheWriter.open(folder, {
+    format: "tessera-latents",
+    version: 1,
+    autoencoder: {
+      config: autoencoderKLConfigs.get("VAE-XS")!,
+      path: "somewhere",
+      hash: "0".repeat(64),
+    },
+    source: { path: "pictures", fingerprint: "f", pictures: 2 },
+    classNames: ["a", "b"],
+    pixels: { channels: 3, height: 16, width: 16 },
+    latent: { channels: 4, height: 4, width: 4 },
+    posterior: true,
+    mirrored: false,
+    type: "F32",
+    shardLength: 2,
+  });
+  await writer.add({
+    latents: Float32Array.from({ length: 2 * 8 * 16 }, (_, index) => Math.sin(index)),
+    labels: Int32Array.of(0, 1),
+  });
+  const { shards: [{ file }] } = await writer.finish();
+  return join(folder, file);
+}
+
 /** Makes a file of each kind that the commands read. */
 async function makeTargets(folder: string): Promise<Target[]> {
   const at = (...names: string[]) => join(folder, ...names);
@@ -103,6 +132,7 @@ async function makeTargets(folder: string): Promise<Target[]> {
   await write(at("png", "sample.png"), setPngMetadata(sheet, { seed: 1, labels: [1, 2] }));
   const clip = { frames: 2, height: 8, width: 8, channels: 1, data: new Uint8Array(128), fps: 8 };
   const mp4 = await write(at("clip.mp4"), await encodeMp4(clip, { comment: '{"seed":1}' }));
+  const shard = await writeCache(at("cache"));
   const fixtures = "tests/fixtures";
   const config = await write(
     at("config.json"),
@@ -157,6 +187,18 @@ async function makeTargets(folder: string): Promise<Target[]> {
       name: "PNG text",
       file: at("png", "sample.png"),
       args: ["info", at("png", "sample.png")],
+      damage: fc.oneof(binary, json),
+    },
+    {
+      name: "cache of latents",
+      file: at("cache", "cache.json"),
+      args: dryRun("--data-path", at("cache")),
+      damage: json,
+    },
+    {
+      name: "latents",
+      file: shard,
+      args: dryRun("--data-path", at("cache")),
       damage: fc.oneof(binary, json),
     },
     { name: "MP4", file: mp4, args: ["info", mp4], damage: binary },
