@@ -15,7 +15,7 @@ import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { isLatentCache, readCacheManifest } from "../../../data/latents/cache.ts";
 import { type LatentDataset, plannedLatents } from "../../../data/latents/dataset.ts";
 import { tokenizerLatents } from "../../../models/causal_tokenizer/coding.ts";
-import { checkTokenizerData } from "../../../models/causal_tokenizer/data.ts";
+import { checkTokenizerData, type TokenizerData } from "../../../models/causal_tokenizer/data.ts";
 import { colours } from "../../../models/causal_tokenizer/model.ts";
 import {
   findTokenizer,
@@ -29,6 +29,7 @@ import { recordedPlace } from "../../flags/run_file.ts";
 import { opened, placeOf } from "../../runs/prepare.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
+import { isShippedClips, openTokenizerData } from "../causal_tokenizer/data.ts";
 import { tokenizerEncoding } from "../causal_tokenizer/encode.ts";
 import type { OpeningEvents } from "../training.ts";
 import { openPixels, shipped } from "./clips.ts";
@@ -38,19 +39,27 @@ import type { TrainWaltOptions } from "./train_flags.ts";
 const shardLength = 1024;
 const clipsAtOnce = 4;
 
+/** Clips, or where a clip has one frame pictures. */
+type Pixels = TokenizerData & Partial<Pick<ClipSet, "clipName" | "close">>;
+
 /** Clips with the cache that their latents belong into. */
 interface TokenizedClips {
   readonly source: TokenizerSource;
-  readonly clips: ClipSet;
+  readonly clips: Pixels;
   readonly latents: CachedLatents;
   readonly folder: string;
 }
 
 /** How a cache is made. */
-const choicesOf = ({ flip, dataPath, fps, stride, hop, folderFps, crop }: TrainWaltOptions) => {
+const choicesOf = (values: TrainWaltOptions, { frames }: Pixels) => {
+  const { flip, dataPath, fps, stride, hop, folderFps, crop } = values;
   const cuts: ClipCuts = { fps, stride, hop, folderFps, crop };
   const path = recordedPlace(dataPath ?? shipped.name);
-  return { dataPath: path, cuts, mirrored: flip, type: "F32", shardLength } as const;
+  const isCut = frames !== undefined;
+  return {
+    ...{ dataPath: path, cuts: isCut ? cuts : undefined },
+    ...{ mirrored: flip, type: "F32", shardLength } as const,
+  };
 };
 
 /**
@@ -72,7 +81,7 @@ export async function encodeFirst(io: Io, values: TrainWaltOptions): Promise<Tra
       }
       folders.push(tokenized.folder);
     } finally {
-      tokenized.clips.close();
+      tokenized.clips.close?.();
     }
   }
   const [dataPath, lowResolution] = folders;
@@ -87,8 +96,8 @@ export async function plannedTokens(
   const planned: LatentDataset[] = [];
   for (const size of sizesOf(values)) {
     const { clips, latents } = await tokenize(values, size, events);
-    planned.push(plannedLatents(cacheDescription(latents, clips, choicesOf(values)), clips));
-    clips.close();
+    planned.push(plannedLatents(cacheDescription(latents, clips, choicesOf(values, clips)), clips));
+    clips.close?.();
   }
   const [clips, lowResolution] = planned;
   return { clips, lowResolution };
@@ -111,7 +120,7 @@ async function tokenize(
   size: TrainWaltOptions["size"],
   events: OpeningEvents,
 ): Promise<TokenizedClips> {
-  const { tokenizer, seed, flip, resultsDir, dataPath } = values;
+  const { tokenizer, flip, resultsDir, dataPath } = values;
   if (await isWeightsFile(tokenizer!)) {
     throw new UsageError(
       `--tokenizer ${tokenizer}: is a file of weights; it takes a run or checkpoint`,
@@ -119,13 +128,25 @@ async function tokenize(
   }
   const source = await findTokenizer(tokenizer!, "ema", undefined);
   const place = placeOf({ shipped }, dataPath);
-  const clips = await openPixels(place, { ...values, size }, { channels: colours, seed }, events);
+  const clips = await openPixelsOf(place, { ...values, size }, events);
   checkTokenizerData(source.config, clips);
   using weights = await openTokenizer(source);
   const latents = tokenizerLatents(source, weights, clips);
   const key = JSON.stringify([latents.autoencoder.hash, clips.fingerprint, flip]);
   const name = createHash("sha256").update(key).digest("hex").slice(0, 16);
   return { source, clips, latents, folder: join(resultsDir, "latents", name) };
+}
+
+/** Clips in colour; where they have one frame each, pictures, unless the place has clips only. */
+async function openPixelsOf(
+  place: string,
+  values: TrainWaltOptions,
+  events: OpeningEvents,
+): Promise<Pixels> {
+  const { frames, seed } = values;
+  return frames === 1
+    ? await openTokenizerData(place, values, { isClips: isShippedClips(place), seed, ...events })
+    : await openPixels(place, values, { channels: colours, seed }, events);
 }
 
 /** Whether a cache has all that belongs into it. */
@@ -138,7 +159,7 @@ async function encode(
   { source, clips, folder }: TokenizedClips,
 ): Promise<void> {
   using weights = await openTokenizer(source);
-  const { mirrored: flips, ...choices } = choicesOf(values);
+  const { mirrored: flips, ...choices } = choicesOf(values, clips);
   const storing = {
     out: folder,
     flips,

@@ -228,6 +228,11 @@ Deno.test("train walt --tokenizer: clips are encoded once, at two sizes to enlar
     const later = await Promise.all(paths.map((path) => Deno.stat(join(path, "cache.json"))));
     assert.deepEqual(later.map(({ mtime }) => mtime), made.map(({ mtime }) => mtime));
     await succeed("train", "walt", "--resume", first, "--steps", "3", ...onWasm);
+    const pictures = await succeed(
+      ...["train", "walt", "--tokenizer", tokenizer, "--data-path", "data/samples/fashion"],
+      ...["--frames", "1", "--size", "16", "--patch", "1", "--results-dir", folder, "--dry-run"],
+    );
+    assert.match(pictures, /tokens +4\n/, "pictures are clips of one frame");
     const refusals: [string[], RegExp][] = [
       [["--size", "36"], /height 36 is not divisible by 8/],
       [["--size", "40"], /height 20 is not divisible by 8/],
