@@ -108,6 +108,7 @@ export async function compareSamples<Sample>(
 ): Promise<Comparison> {
   const reference = await realFeatures(io, values, extractor, real, noun, signal);
   const summary = await generatedFeatures(io, values, extractor, generated, noun, signal);
+  if (!values.quiet) io.tell(`comparing the features of ${summary.count} ${noun}s`);
   return {
     reference: reference.name,
     measures: measureFeatures(extractor.description, reference, summary),

@@ -48,6 +48,7 @@ import {
   split,
   transpose,
 } from "../../../kernels/ops/movement/op.ts";
+import { averagePool, maximumPool } from "../../../kernels/ops/pooling/op.ts";
 import {
   blurPool,
   depthToSpace,
@@ -246,6 +247,14 @@ const cases: Case[] = [
     name: "depth to space and back",
     shapes: [[1, 2, 1, 2, 24]],
     body: (x) => spaceToDepth(square(depthToSpace(x, [2, 2, 3])), [1, 2, 2]),
+  },
+  {
+    name: "maximum and average pooling",
+    shapes: [[1, 5, 4, 2]],
+    body: (x) => {
+      const windows = { window: [3, 2], strides: [2, 1], padding: [[1, 0], [0, 1]] } as const;
+      return multiply(square(maximumPool(x, windows)), averagePool(x, windows));
+    },
   },
   { name: "blur pooling", shapes: [[1, 3, 4, 1, 2]], body: (x) => square(blurPool(x)) },
   {
