@@ -129,7 +129,7 @@ export const ditTraining: TrainingCommand<
     const learnSigma = isFlow && values.config === undefined ? false : undefined;
     return configForDataset(base, data, { ...overrides, learnSigma });
   },
-  learningRate: ({ hidden }) => hidden < smallestPublished ? 1e-3 : 1e-4,
+  learningRate: ({ hidden }) => hidden < smallestPublished ? 2e-3 : 1e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
   settings: ({ values }, { hidden }, common, data) => ({
     ...common,

@@ -64,7 +64,7 @@ export const trainDitFlags = {
     ),
   }),
   ...trainFlags({
-    learningRate: "1e-3 below width 384, else 1e-4",
+    learningRate: "2e-3 below width 384, else 1e-4",
     rateSchedule: "constant",
     warmup: 0,
     weightDecay: 0,
