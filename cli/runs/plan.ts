@@ -98,9 +98,12 @@ async function describeMemory(
 const line = (title: string, text: string): string => `${title.padEnd(17)} ${text}`;
 
 /** Whether a run fits, and what to change when it does not. */
-function describeFit({ total, largest }: MemoryForecast, limits: MemoryLimits): string {
-  const advice = "give --accumulate, a smaller batch or a smaller model";
+function describeFit({ total, largest, parts }: MemoryForecast, limits: MemoryLimits): string {
   const { owner } = limits;
+  const states = parts.parameters + parts.optimizer + parts.average;
+  const advice = states > (limits.total ?? Infinity)
+    ? `weights, moments and averages alone take ${formatBytes(states)}: only a smaller model fits`
+    : "give --accumulate, a smaller batch or a smaller model";
   if (limits.total !== undefined && total > limits.total) {
     return `does not fit: ${formatBytes(total)} of memory, ${owner} has ` +
       `${formatBytes(limits.total)}; ${advice}`;
