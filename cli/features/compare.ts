@@ -49,14 +49,22 @@ export interface Comparison {
 const featureProgress = (io: Io, quiet: boolean, noun: string, total: number): Progress<never> =>
   new Progress(io, { noun, total, columns: {}, quiet, interval: progressInterval });
 
+/** Two sets of samples, and what they are compared by. */
+export interface ComparedSamples<Sample> {
+  readonly extractor: FeatureExtractor<Sample>;
+  readonly real: RealSamples<Sample>;
+  readonly generated: GeneratedSamples<Sample>;
+  /** What a sample is called. */
+  readonly noun: string;
+  /** Asks to stop between two batches. */
+  readonly signal: AbortSignal;
+}
+
 /** Features of real samples, with progress; their statistics are kept if that is asked for. */
 async function realFeatures<Sample>(
   io: Io,
   { quiet, saveReference }: ComparisonValues,
-  extractor: FeatureExtractor<Sample>,
-  { path, open, isRecorded = false }: RealSamples<Sample>,
-  noun: string,
-  signal: AbortSignal,
+  { extractor, real: { path, open, isRecorded = false }, noun, signal }: ComparedSamples<Sample>,
 ): Promise<Reference> {
   let progress: Progress<never> | undefined;
   const reading = readReference(extractor, path, {
@@ -82,35 +90,22 @@ async function realFeatures<Sample>(
 async function generatedFeatures<Sample>(
   io: Io,
   { quiet }: ComparisonValues,
-  extractor: FeatureExtractor<Sample>,
-  { count, samples }: GeneratedSamples<Sample>,
-  noun: string,
-  signal: AbortSignal,
+  { extractor, generated: { count, samples }, noun, signal }: ComparedSamples<Sample>,
 ): Promise<FeatureSummary> {
   const progress = featureProgress(io, quiet, noun, count);
   return await collectFeatures(extractor, samples, (done) => progress.update(done), signal)
     .finally(() => progress.end());
 }
 
-/**
- * Compares samples.
- *
- * @param noun what a sample is called
- */
+/** Compares samples. */
 export async function compareSamples<Sample>(
   io: Io,
   values: ComparisonValues,
-  extractor: FeatureExtractor<Sample>,
-  real: RealSamples<Sample>,
-  generated: GeneratedSamples<Sample>,
-  noun: string,
-  signal: AbortSignal,
+  compared: ComparedSamples<Sample>,
 ): Promise<Comparison> {
-  const reference = await realFeatures(io, values, extractor, real, noun, signal);
-  const summary = await generatedFeatures(io, values, extractor, generated, noun, signal);
+  const reference = await realFeatures(io, values, compared);
+  const summary = await generatedFeatures(io, values, compared);
+  const { extractor: { description }, noun } = compared;
   if (!values.quiet) io.tell(`comparing the features of ${summary.count} ${noun}s`);
-  return {
-    reference: reference.name,
-    measures: measureFeatures(extractor.description, reference, summary),
-  };
+  return { reference: reference.name, measures: measureFeatures(description, reference, summary) };
 }

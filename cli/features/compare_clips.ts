@@ -79,9 +79,9 @@ export async function compareClips(
   }
   const size = { batch: values.featureBatch, frames };
   using extractor = await openClipExtractor(device, values.features, size);
-  const { reference, measures } = await compareSamples(
-    ...[io, values, extractor, real, { count, samples }, "clip", signal] as const,
-  );
+  const { reference, measures } = await compareSamples(io, values, {
+    ...{ extractor, real, generated: { count, samples }, noun: "clip", signal },
+  });
   const all = motion ? [...measures, motion.measure] : measures;
   const about = { samples: name, making, reference };
   await reportMeasures(io, values, extractor.description, about, all);

@@ -40,9 +40,9 @@ export async function runEvalPictures(
     );
     const real = realPictures(io, values, placeOf(ditTraining, reference), { imageSize, split });
     const generated = { count: stream.count, samples: stream.samples() };
-    const { measures, reference: name } = await compareSamples(
-      ...[io, values, extractor, real, generated, "picture", watch.signal] as const,
-    );
+    const { measures, reference: name } = await compareSamples(io, values, {
+      ...{ extractor, real, generated, noun: "picture", signal: watch.signal },
+    });
     const about = { samples: pictures, reference: name };
     await reportMeasures(io, values, extractor.description, about, measures);
   } finally {

@@ -76,9 +76,9 @@ export async function runEvalDit(io: Io, parsed: Parsed<typeof evalDitFlags>): P
       count: labels.length,
       samples: drawnPictures(device, values, output, watch.signal),
     };
-    const { measures, reference } = await compareSamples(
-      ...[io, values, extractor, real, generated, "picture", watch.signal] as const,
-    );
+    const { measures, reference } = await compareSamples(io, values, {
+      ...{ extractor, real, generated, noun: "picture", signal: watch.signal },
+    });
     const about = { samples: source.path, making: makingOf(values, output), reference };
     await reportMeasures(io, values, extractor.description, about, measures);
   } finally {
