@@ -30,10 +30,24 @@ const usual: Variant = { name: "usual", flags: [] };
 /** Clips that are drawn to measure a model, the same number of each class. */
 export const clipsDrawn = 128;
 
+/** Flags of all runs, which what is usual may not change. */
+const everywhere = [
+  "--hidden",
+  "96",
+  "--depth",
+  "6",
+  "--heads",
+  "4",
+  "--batch-size",
+  "16",
+  "--lr",
+  "2e-3",
+];
+
 /** Flags of all runs of pixels: 80 tokens of width 96 in windows of 16 and 20. */
 export const pixelFlags: readonly string[] = [
-  ...["--hidden", "96", "--depth", "6", "--heads", "4", "--patch", "4"],
-  ...["--frames", "5", "--size", "16", "--batch-size", "16"],
+  ...everywhere,
+  ...["--frames", "5", "--size", "16", "--patch", "4"],
 ];
 
 /** The tokenizer of the runs of latents, which have 48 tokens. */
@@ -51,8 +65,8 @@ export const tokenizerFlags: readonly string[] = [
   ],
 ];
 export const latentFlags: readonly string[] = [
-  ...["--hidden", "96", "--depth", "6", "--heads", "4", "--patch", "1"],
-  ...["--frames", "9", "--size", "32", "--batch-size", "16"],
+  ...everywhere,
+  ...["--frames", "9", "--size", "32", "--patch", "1"],
 ];
 
 const variant = (name: string, ...flags: string[]): Variant => ({ name, flags });
