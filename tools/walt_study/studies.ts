@@ -41,7 +41,7 @@ const everywhere = [
   "--batch-size",
   "16",
   "--lr",
-  "2e-3",
+  "1e-3",
 ];
 
 /** Flags of all runs of pixels: 80 tokens of width 96 in windows of 16 and 20. */
