@@ -9,7 +9,7 @@ import type { FamilyConfig } from "../../nn/config.ts";
 import type { CommonSettings } from "../../training/checkpoints/settings.ts";
 import type { Description } from "../../training/checkpoints/manifest.ts";
 import { evalEveryFlag } from "../flags/train_flags.ts";
-import { mostEvaluated } from "../../models/reconstruction_evaluator.ts";
+import { mostEvaluated } from "../../models/reconstruction/evaluator.ts";
 import type { OpeningEvents, TrainingCommand, TrainingData, TrainValues } from "./training.ts";
 
 /** The flag, with what samples are called. */

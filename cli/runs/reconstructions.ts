@@ -19,8 +19,8 @@ import {
   reconstruct,
   type ReconstructingCodec,
   type Reconstructions,
-} from "../../models/reconstruction.ts";
-import { reconstructionSheet } from "../../models/reconstruction_sheet.ts";
+} from "../../models/reconstruction/evaluation.ts";
+import { reconstructionSheet } from "../../models/reconstruction/sheet.ts";
 import { machine, writeReport } from "../bench/sweep.ts";
 import type { ReconstructionValues } from "../flags/reconstruction_flags.ts";
 import type { Io } from "../terminal/io.ts";

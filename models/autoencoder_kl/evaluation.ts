@@ -4,7 +4,7 @@
  * @module
  */
 import { logVarianceBounds } from "../../nn/posterior.ts";
-import { channelStatistics, type LatentChannel } from "../reconstruction.ts";
+import { channelStatistics, type LatentChannel } from "../reconstruction/evaluation.ts";
 
 /** The mean of a posterior (c, h, w), of its moments (2 c, h, w). */
 export const posteriorMean = (moments: Float32Array): Float32Array =>

@@ -6,12 +6,12 @@
 import { type ImageDataset, pictureLength } from "../../data/dataset.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
-import { reconstructionSheet } from "../reconstruction_sheet.ts";
+import { reconstructionSheet } from "../reconstruction/sheet.ts";
 import {
   type ReconstructionProgram,
   type ReconstructionSheets,
   spreadIndices,
-} from "../run_reconstructions.ts";
+} from "../reconstruction/run.ts";
 import { traceAutoencoderKL } from "./graph.ts";
 import type { AutoencoderKLConfig } from "./model.ts";
 import type { AutoencoderKLRun } from "./settings.ts";

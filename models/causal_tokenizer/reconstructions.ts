@@ -7,12 +7,12 @@ import { pictureLength } from "../../data/dataset.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import { makeGraph } from "../../kernels/graph/graph.ts";
 import type { ClipSize } from "../codec.ts";
-import { reconstructionSheet } from "../reconstruction_sheet.ts";
+import { reconstructionSheet } from "../reconstruction/sheet.ts";
 import {
   type ReconstructionProgram,
   type ReconstructionSheets,
   spreadIndices,
-} from "../run_reconstructions.ts";
+} from "../reconstruction/run.ts";
 import { traceCausalTokenizer } from "./graph.ts";
 import { type CausalTokenizerConfig, colours } from "./model.ts";
 import { clipOf, type TokenizerData } from "./data.ts";

@@ -5,7 +5,7 @@
  */
 import { clipOf } from "../../../models/causal_tokenizer/data.ts";
 import { openTokenizer } from "../../../models/causal_tokenizer/source.ts";
-import { channelStatistics } from "../../../models/reconstruction.ts";
+import { channelStatistics } from "../../../models/reconstruction/evaluation.ts";
 import { openEvaluated, runReconstructions } from "../../runs/reconstructions.ts";
 import type { Io } from "../../terminal/io.ts";
 import { openCoder } from "./coding.ts";

@@ -8,14 +8,14 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeBytesAtomically } from "../formats/files/atomic_file.ts";
-import { setPngMetadata } from "../formats/pictures/png.ts";
-import type { Device, Executable } from "../kernels/device.ts";
-import type { Program } from "../kernels/program.ts";
-import type { FamilyConfig } from "../nn/config.ts";
-import { checkpointName, samplesFolder } from "../training/runs/run_folder.ts";
-import type { Drawer } from "../training/runs/run.ts";
-import type { ParameterBuffers } from "../training/step/trainer.ts";
+import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
+import { setPngMetadata } from "../../formats/pictures/png.ts";
+import type { Device, Executable } from "../../kernels/device.ts";
+import type { Program } from "../../kernels/program.ts";
+import type { FamilyConfig } from "../../nn/config.ts";
+import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
+import type { Drawer } from "../../training/runs/run.ts";
+import type { ParameterBuffers } from "../../training/step/trainer.ts";
 
 /** What makes reconstructions of samples. */
 export interface ReconstructionProgram {

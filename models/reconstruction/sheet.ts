@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { frameOf, toClips } from "../formats/video/clip.ts";
-import { type ClipSize, positions } from "./codec.ts";
+import { frameOf, toClips } from "../../formats/video/clip.ts";
+import { type ClipSize, positions } from "../codec.ts";
 
 /** Most frames of a clip that are shown. */
 const mostFrames = 9;
@@ -29,8 +29,8 @@ export async function reconstructionSheet(
   { channels, frames, height, width }: ClipSize & { readonly channels: number },
   { names, ...headings }: SheetWords,
 ): Promise<Uint8Array> {
-  const { pictureGrid } = await import("../formats/pictures/picture_grid.ts");
-  const { spreadFrames } = await import("../formats/video/clip_sheet.ts");
+  const { pictureGrid } = await import("../../formats/pictures/picture_grid.ts");
+  const { spreadFrames } = await import("../../formats/video/clip_sheet.ts");
   const count = originals.length / (channels * positions({ frames, height, width }));
   const [before, after] = [originals, reconstructions].map((values) =>
     toClips(values, [count, channels, frames, height, width], 1)

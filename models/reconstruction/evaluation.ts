@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { describeNonFinite } from "../base/finite.ts";
-import { type ImageDataset, pictureLength } from "../data/dataset.ts";
-import { type ClipQuality, clipQuality, type ValueClip } from "../metrics/reconstruction.ts";
-import { NonFiniteCodecError } from "./codec.ts";
-import type { Direction, SampleCoder } from "./coder.ts";
+import { describeNonFinite } from "../../base/finite.ts";
+import { type ImageDataset, pictureLength } from "../../data/dataset.ts";
+import { type ClipQuality, clipQuality, type ValueClip } from "../../metrics/reconstruction.ts";
+import { NonFiniteCodecError } from "../codec.ts";
+import type { Direction, SampleCoder } from "../coder.ts";
 
 /** A codec that is evaluated, or what of it is not the same for all of them. */
 export interface ReconstructingCodec {

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { type ImageDataset, pictureLength } from "../data/dataset.ts";
-import { evenIndices } from "../data/order/spread.ts";
-import type { Device } from "../kernels/device.ts";
-import { peakSignalToNoise } from "../metrics/reconstruction.ts";
-import type { Evaluator } from "../training/runs/run.ts";
-import type { ParameterBuffers } from "../training/step/trainer.ts";
-import { sampleQuality } from "./reconstruction.ts";
-import type { ReconstructionProgram } from "./run_reconstructions.ts";
+import { type ImageDataset, pictureLength } from "../../data/dataset.ts";
+import { evenIndices } from "../../data/order/spread.ts";
+import type { Device } from "../../kernels/device.ts";
+import { peakSignalToNoise } from "../../metrics/reconstruction.ts";
+import type { Evaluator } from "../../training/runs/run.ts";
+import type { ParameterBuffers } from "../../training/step/trainer.ts";
+import { sampleQuality } from "./evaluation.ts";
+import type { ReconstructionProgram } from "./run.ts";
 
 /** Most samples of an evaluation, which bounds its time: pictures, or clips, of which each is many. */
 export const mostEvaluated = (frames: number | undefined): number => frames === undefined ? 64 : 16;
