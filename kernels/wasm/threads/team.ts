@@ -4,9 +4,12 @@
  * workers run the same code.
  *
  * Waiting spins for a bounded time, because a sleeping thread needs up to half a millisecond to wake,
- * and then sleeps in `Atomics.wait`, so that idle workers cost nothing. Nothing waits without looking
- * at the abort flag: a thread whose kernel traps raises it, records where it was, and every other
- * thread leaves its loop at the next barrier.
+ * and then sleeps in `Atomics.wait`, so that idle workers cost nothing. The time is shortened where
+ * waits are longer anyway, because threads share a processor with each other or with other programs:
+ * polling takes it from the thread that is waited for.
+ *
+ * Nothing waits without looking at the abort flag: a thread whose kernel traps raises it, records
+ * where it was, and every other thread leaves its loop at the next barrier.
  *
  * @module
  */
@@ -50,8 +53,14 @@ const progressStride = 16;
 const errorTextOffset = 32768;
 const errorTextBytes = 4096;
 
-/** Polls before a waiting thread goes to sleep: some 50 to 100 microseconds. */
-const spins = 20000;
+/** Most polls before a waiting thread goes to sleep: some 50 to 100 microseconds. */
+const longestSpin = 20000;
+
+/** Fewest polls, after waits that were longer: some 10 microseconds. */
+const shortestSpin = 2500;
+
+/** Waits after which a long spin is tried again. */
+const waitsBetweenTrials = 8;
 
 /** A sleeping thread looks around this often. */
 const sleepMilliseconds = 100;
@@ -98,6 +107,9 @@ export function link(
 export class TeamMember {
   readonly words: Int32Array<ArrayBufferLike>;
   readonly #progressWord: number;
+  /** Polls of the next wait before it sleeps. */
+  #spin = longestSpin;
+  #waits = 0;
 
   constructor(
     readonly memory: WebAssembly.Memory,
@@ -128,9 +140,13 @@ export class TeamMember {
    * @param onSleep Called before every nap.
    */
   waitForChange(word: number, value: number, onSleep?: () => void): void {
-    for (let spin = 0; spin < spins; spin++) {
-      if (Atomics.load(this.words, word) !== value) return;
+    const trial = ++this.#waits % waitsBetweenTrials === 0;
+    for (let left = trial ? longestSpin : this.#spin; left > 0; left--) {
+      if (Atomics.load(this.words, word) === value) continue;
+      this.#spin = longestSpin;
+      return;
     }
+    this.#spin = Math.max(shortestSpin, this.#spin >> 1);
     while (Atomics.load(this.words, word) === value && !this.aborted) {
       onSleep?.();
       Atomics.wait(this.words, word, value, sleepMilliseconds);
