@@ -14,6 +14,7 @@ export const embeddedFiles: readonly string[] = [
   "data/samples/motion",
   "formats/plots/inter",
   "models/checkpoints/fashion",
+  "models/checkpoints/moving-fashion",
 ];
 
 /** Whether a path from the project's root is embedded, itself or in a folder. */

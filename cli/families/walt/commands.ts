@@ -4,6 +4,7 @@
  * @module
  */
 import type { WaltConfig } from "../../../models/walt/model.ts";
+import { demoFlags } from "../../commands/demo_flags.ts";
 import { type FamilyCommand, type FamilyCommands, trainCommand } from "../commands.ts";
 import { evalWaltFlags } from "./eval_flags.ts";
 import { waltFields } from "./model_flags.ts";
@@ -74,6 +75,23 @@ const evaluation: FamilyCommand<typeof evalWaltFlags> = {
   },
 };
 
+const demo: FamilyCommand<ReturnType<typeof demoFlags>> = {
+  summary: "train, draw and predict clips, in about three minutes",
+  description: "Train a small W.A.L.T on pictures that move, draw clips from it and from the " +
+    "checkpoint that comes with the tool, measure whether they move as they should, and predict " +
+    "what comes after the first frames of a clip.",
+  flags: demoFlags(100),
+  examples: [
+    ["tessera demo walt", "about three minutes on two CPU cores"],
+    ["tessera demo walt --seconds 600", "train longer, for better clips"],
+  ],
+  run: async (io, { values }) => {
+    const { runDemo } = await import("../../runs/demo.ts");
+    const { waltDemo } = await import("./demo.ts");
+    await runDemo(io, values, waltDemo);
+  },
+};
+
 /** The commands of W.A.L.T's denoisers. */
 export const waltCommands: FamilyCommands<WaltConfig> = {
   name: "walt",
@@ -88,5 +106,6 @@ export const waltCommands: FamilyCommands<WaltConfig> = {
   },
   train,
   sample,
+  demo,
   eval: evaluation,
 };

@@ -18,6 +18,7 @@ import { requireMultiple } from "../../../../nn/config.ts";
 import type { FoundTokenizer } from "../../causal_tokenizer/decoder.ts";
 import { findLatentTokenizer, LatentClips } from "../../causal_tokenizer/latent_clips.ts";
 import { namedConfigOrFile } from "../../../flags/model_config.ts";
+import { assetPath } from "../../../terminal/assets.ts";
 import { asUsage, UsageError } from "../../../terminal/errors.ts";
 import { waltFields } from "../model_flags.ts";
 import type { SampleWaltOptions } from "./flags.ts";
@@ -31,11 +32,14 @@ export interface DrawnModel {
   readonly tokenizer?: FoundTokenizer;
 }
 
+/** The checkpoint that comes with the tool. */
+const shippedCheckpoint = "models/checkpoints/moving-fashion";
+
 /** The denoiser that flags mean. */
 export async function findModel(values: SampleWaltOptions): Promise<DrawnModel> {
   const { ckpt, config, weights } = values;
-  if (ckpt === undefined) throw new UsageError("--ckpt is needed: a run, checkpoint or weights");
-  const source = await findSource(ckpt, config, weights, "--config");
+  const path = ckpt ?? assetPath(shippedCheckpoint);
+  const source = await findSource(path, config, weights, "--config");
   const tokenizer = await tokenizerOf(source, values);
   try {
     return {
@@ -79,6 +83,12 @@ export function checkEnlarger(
   if (wanted !== found) {
     throw new InputError(
       `${path}: draws ${found}, and twice the size of what the first model draws is ${wanted}`,
+    );
+  }
+  for (const [field, what] of [["classes", "classes"], ["textWidth", "features a word"]] as const) {
+    if (config[field] === null || config[field] === base.config[field]) continue;
+    throw new InputError(
+      `${path}: is told ${config[field]} ${what}, the first model ${base.config[field] ?? "none"}`,
     );
   }
   const small = manifest?.run.lowResolution?.cache?.latents.autoencoder;

@@ -82,18 +82,22 @@ export async function planSamples(
   const { source, config } = model;
   checkConditions(model, values);
   const schedule = guidanceSchedule(values);
+  using opened = new DisposableStack();
   const features = values.embeddings === undefined
     ? undefined
-    : await openFeatures(values.embeddings, config);
+    : opened.use(await openFeatures(values.embeddings, config));
   const grid = gridOf(model);
   const times = asUsage(() => continuationsOf(model, grid, values));
-  const noise = values.noise === undefined ? undefined : await openNoise(values.noise, config);
+  const noise = values.noise === undefined
+    ? undefined
+    : opened.use(await openNoise(values.noise, config));
   const asked = noise?.count ?? values.count;
   const labels = config.classes === null
     ? undefined
     : asUsage(() => chooseLabels(classesOf(source), values.classes, asked));
   const count = labels?.length ?? asked ?? features?.names.length ?? usualCount;
   const cfgScale = guidanceOf(model, values);
+  const kept = opened.move();
   return {
     ...{ count, labels, features, noise, cfgScale, continuations: times },
     captions: features &&
@@ -106,10 +110,7 @@ export async function planSamples(
     fps: values.fps ?? rateOf(source) ?? usualRate,
     schedule,
     guidance: cfgScale === 1 ? undefined : guidanceWeight(cfgScale, schedule),
-    [Symbol.dispose]() {
-      features?.[Symbol.dispose]();
-      noise?.[Symbol.dispose]();
-    },
+    [Symbol.dispose]: () => kept.dispose(),
   };
 }
 

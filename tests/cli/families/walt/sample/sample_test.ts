@@ -322,6 +322,7 @@ Deno.test("sample walt refuses what does not fit in one line, with the nearest v
   withFolder(async (folder) => {
     const files = filesOf("walt_prediction");
     const text = filesOf("walt_text");
+    const large = filesOf("walt_super");
     const features = join(folder, "t5.safetensors");
     await writeFeatures(features, ["a cat"], 5);
     const ofPixels = { ...await loadJson<object>("walt_prediction.config"), latentChannels: 1 };
@@ -362,6 +363,11 @@ Deno.test("sample walt refuses what does not fit in one line, with the nearest v
       ],
       [`--ckpt '${unguided}' --config '${plain}' --cfg-scale 2`, 2, /no null class/],
       [`${pixels} --sr '${ckpt}' --sr-config '${config}'`, 1, /it enlarges nothing/],
+      [
+        `${latents} --save-latents l --sr ${large.ckpt} --sr-config ${large.config}`,
+        1,
+        /is told 6 features a word, the first model none/,
+      ],
       [`--ckpt '${ckpt}'`, 1, /give --config, such as WALT-/],
     ];
     for (const [args, code, message] of cases) {
