@@ -7,6 +7,7 @@ import { samplesToBitmaps } from "../../../diffusion/sample_files.ts";
 import type { Bitmap } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";
+import { explainOtherDesign } from "../../../models/dit/designs.ts";
 import { ditParameters } from "../../../models/dit/model.ts";
 import { type DiTSource, loadDiT } from "../../../models/dit/sampling.ts";
 import { checkWeights, weightsNotes } from "../../../training/checkpoints/checkpoint.ts";
@@ -54,7 +55,9 @@ export async function runEvalDit(io: Io, parsed: Parsed<typeof evalDitFlags>): P
     ...realPictures(io, values, path, { imageSize: pictures.inputSize }),
     isRecorded,
   };
-  const fit = await checkWeights(source.path, ditParameters(source.config));
+  const fit = await checkWeights(source.path, ditParameters(source.config), {
+    explain: explainOtherDesign(source.config),
+  });
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
   try {
     using extractor = await openExtractor(device, values.features, values.featureBatch);
