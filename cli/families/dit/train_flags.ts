@@ -54,7 +54,7 @@ export const trainDitFlags = {
     ),
     lossWeight: flag(
       `--loss-weight <${lossWeights.join("|")}>`,
-      "how errors at different noise levels count; min-snr learns a diffusion faster",
+      "how errors at different noise levels count; min-snr helps models of the noise",
       choice(...lossWeights),
       "uniform",
     ),
