@@ -41,7 +41,7 @@ const real = { seed: 1, index: 1001 } as const;
 export const waltDemo: Demo<TrainWaltOptions, WaltConfig, WaltSettings, WaltData> = {
   training: waltTraining,
   parse: (args) => parseFlags(trainWaltFlags, args),
-  trainingFlags: ["--lr", "2e-3", "--log-every", "20"],
+  trainingFlags: ["--batch-size", "8", "--lr", "2e-3", "--log-every", "20"],
   data: "pictures that move",
   async show(io, options, device, folder) {
     const draw = drawer(io, options, device);
