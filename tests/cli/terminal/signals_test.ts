@@ -11,10 +11,20 @@ const keepAlive = setInterval(() => {}, 1000);
 io.out("ready");
 await safePoint;
 if (Deno.args[0] === "stubborn") await new Promise(() => {});
+if (Deno.args[0] === "slow") await new Promise((resolve) => setTimeout(resolve, 500));
 clearInterval(keepAlive);
 io.out("saved");
 Deno.exit(exitCodeOf(watch.signal.reason));
 `;
+
+/** Sends a signal to a process, which on a busy machine may have come to its end before. */
+function sendTo(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
 
 /** Starts the program, sends it signals one after the other, and waits for its end. */
 async function stop(mode: string, signals: Deno.Signal[]) {
@@ -32,7 +42,7 @@ async function stop(mode: string, signals: Deno.Signal[]) {
   let printed = (await out.read()).value ?? "";
   let message = "";
   for (const signal of signals) {
-    child.kill(signal);
+    sendTo(child, signal);
     if (!message) message = (await err.read()).value ?? "";
   }
   for (let part = await out.read(); !part.done; part = await out.read()) printed += part.value;
@@ -62,7 +72,7 @@ Deno.test(
   "a second hang-up, which the shell adds to the system's, lets the run save",
   posix,
   async () => {
-    const { code, printed } = await stop("polite", ["SIGHUP", "SIGHUP"]);
+    const { code, printed } = await stop("slow", ["SIGHUP", "SIGHUP"]);
     assert.deepEqual({ code, printed }, { code: 129, printed: "ready\nsaved\n" });
   },
 );
