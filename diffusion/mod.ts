@@ -59,7 +59,7 @@ export {
   type VelocitySamplerOptions,
   velocityStepGraph,
   velocitySteps,
-} from "./velocity_sampler.ts";
+} from "./samplers/velocity.ts";
 export {
   type BatchRequest,
   SamplerLoop,
@@ -78,6 +78,6 @@ export {
   sampleBatches,
   type SampleRequest,
   type SamplingProgress,
-} from "./sample_batches.ts";
+} from "./samples/batches.ts";
 export { SamplingProgram, type SamplingRequest, type SamplingSettings } from "./sampling.ts";
 export type { Network, StepsAhead } from "./step_conditions.ts";

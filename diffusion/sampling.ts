@@ -32,7 +32,7 @@ import {
 import { trainingSteps } from "./schedule.ts";
 import { coefficientInput, type Sampler, type SamplerOptions } from "./samplers/sampler.ts";
 import { createSampler } from "./samplers/samplers.ts";
-import { sampleBatches, type SamplingProgress } from "./sample_batches.ts";
+import { sampleBatches, type SamplingProgress } from "./samples/batches.ts";
 import { streams } from "./streams.ts";
 
 /** What a sampling program is made for. */

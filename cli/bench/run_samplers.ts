@@ -6,7 +6,7 @@
 import { InputError } from "../../base/errors.ts";
 import { frechetDistance } from "../../metrics/features/frechet.ts";
 import type { Gaussian } from "../../metrics/features/gaussian.ts";
-import { samplesToBitmaps } from "../../diffusion/sample_files.ts";
+import { samplesToBitmaps } from "../../diffusion/samples/picture_files.ts";
 import { type SamplerName, samplersFor } from "../../diffusion/samplers/sampler.ts";
 import { openPictureStream } from "../../data/picture_stream.ts";
 import { readReference } from "../../evaluation/features/reference.ts";

@@ -8,7 +8,7 @@
 import { datasetPictures } from "../../data/picture_stream.ts";
 import type { ImageDataset } from "../../data/dataset.ts";
 import { NonFiniteSampleError } from "../../diffusion/sampler_loop.ts";
-import { samplesToBitmaps } from "../../diffusion/sample_files.ts";
+import { samplesToBitmaps } from "../../diffusion/samples/picture_files.ts";
 import { collectFeatures } from "../../evaluation/features/collect.ts";
 import type { FeatureExtractor } from "../../evaluation/features/extractor.ts";
 import type { Bitmap } from "../../formats/pictures/bitmap.ts";

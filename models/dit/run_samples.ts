@@ -17,7 +17,11 @@ import type { DiTConfig } from "./model.ts";
 import { createDiTSampler } from "./sampling.ts";
 import type { SampleSchedule } from "../../training/checkpoints/manifest.ts";
 import type { DiTRun } from "./settings.ts";
-import { type PictureModel, sampleGrid, samplesToBitmaps } from "../../diffusion/sample_files.ts";
+import {
+  type PictureModel,
+  sampleGrid,
+  samplesToBitmaps,
+} from "../../diffusion/samples/picture_files.ts";
 import { checkpointName, samplesFolder } from "../../training/runs/run_folder.ts";
 import type { ParameterBuffers } from "../../training/step/trainer.ts";
 

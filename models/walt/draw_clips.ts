@@ -12,7 +12,7 @@ import {
   sampleBatches,
   type SampleRequest,
   type SamplingProgress,
-} from "../../diffusion/sample_batches.ts";
+} from "../../diffusion/samples/batches.ts";
 import { SamplerLoop } from "../../diffusion/sampler_loop.ts";
 import type { LevelSchedule } from "../../diffusion/schedule.ts";
 import type { Device, DeviceBuffer } from "../../kernels/device.ts";

@@ -9,7 +9,7 @@ import {
   type VelocitySamplerOptions,
   velocityStepGraph,
   velocitySteps,
-} from "../../diffusion/velocity_sampler.ts";
+} from "../../diffusion/samplers/velocity.ts";
 import { randomSource, type SamplerProcess } from "../../diffusion/sampler_loop.ts";
 import { zeroTerminalLevels } from "../../diffusion/schedule.ts";
 import { streams } from "../../diffusion/streams.ts";

@@ -7,7 +7,7 @@ import { InputError } from "../../../base/errors.ts";
 import { describeNonFinite } from "../../../base/finite.ts";
 import type { LatentNormalization, LatentSettings } from "../../../data/latents/cache.ts";
 import { decoderLatents } from "../../../diffusion/latents.ts";
-import type { PictureModel } from "../../../diffusion/sample_files.ts";
+import type { PictureModel } from "../../../diffusion/samples/picture_files.ts";
 import type { Device } from "../../../kernels/device.ts";
 import type { PictureDecoder } from "../../../models/dit/run_samples.ts";
 import { checkAutoencoderKLConfig } from "../../../models/autoencoder_kl/config.ts";

@@ -10,7 +10,7 @@ import type {
   PlaneSizes,
 } from "../../../data/latents/cache.ts";
 import { decoderLatents } from "../../../diffusion/latents.ts";
-import type { PictureModel } from "../../../diffusion/sample_files.ts";
+import type { PictureModel } from "../../../diffusion/samples/picture_files.ts";
 import type { TensorReader } from "../../../formats/tensors/safetensors.ts";
 import type { Device } from "../../../kernels/device.ts";
 import type { Program } from "../../../kernels/program.ts";

@@ -5,7 +5,7 @@
  */
 import { InputError } from "../../../base/errors.ts";
 import type { LatentSettings } from "../../../data/latents/cache.ts";
-import type { PictureModel } from "../../../diffusion/sample_files.ts";
+import type { PictureModel } from "../../../diffusion/samples/picture_files.ts";
 import type { Device } from "../../../kernels/device.ts";
 import type { Program } from "../../../kernels/program.ts";
 import { tileProgram } from "../../../models/autoencoder_kl/codec.ts";

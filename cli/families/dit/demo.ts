@@ -21,7 +21,7 @@ import {
   sampleGrid,
   type SampleRecord,
   samplesToBitmaps,
-} from "../../../diffusion/sample_files.ts";
+} from "../../../diffusion/samples/picture_files.ts";
 import { assetPath } from "../../terminal/assets.ts";
 import type { DemoOptions } from "../../commands/demo_flags.ts";
 import { type Demo, say } from "../../runs/demo.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { samplesToBitmaps } from "../../../diffusion/sample_files.ts";
+import { samplesToBitmaps } from "../../../diffusion/samples/picture_files.ts";
 import type { Bitmap } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
 import { selectDevice } from "../../../kernels/select_device.ts";

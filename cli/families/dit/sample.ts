@@ -32,8 +32,8 @@ import {
   type SampleRecord,
   samplesToBitmaps,
   teeSamples,
-} from "../../../diffusion/sample_files.ts";
-import { findEarlierSamples } from "../../../diffusion/sample_folder.ts";
+} from "../../../diffusion/samples/picture_files.ts";
+import { findEarlierSamples } from "../../../diffusion/samples/folder.ts";
 import { chooseLabels, describeLabels, type ModelClasses } from "../classes.ts";
 import { NoiseFile, prepareFiles, progressInterval, recordOf, withCause } from "../sampling.ts";
 import { assetPath } from "../../terminal/assets.ts";

@@ -12,7 +12,7 @@ import {
   findDiT,
   loadDiT,
 } from "../../../models/dit/sampling.ts";
-import { samplesToBitmaps } from "../../../diffusion/sample_files.ts";
+import { samplesToBitmaps } from "../../../diffusion/samples/picture_files.ts";
 import { eachDevice } from "../../devices.ts";
 import { assertClose, loadConfig, loadGolden } from "../../golden.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SamplingProgress } from "../../../../diffusion/sample_batches.ts";
+import type { SamplingProgress } from "../../../../diffusion/samples/batches.ts";
 import { decoderLatents, normalizedLatents } from "../../../../diffusion/latents.ts";
 import { clipLength } from "../../../../models/clip_codec.ts";
 import { positions } from "../../../../models/codec.ts";

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type ClipRecord, sheetPath, teeClips } from "../../../../diffusion/clip_sample_files.ts";
+import { type ClipRecord, sheetPath, teeClips } from "../../../../diffusion/samples/clip_files.ts";
 import type { GuidanceWeight } from "../../../../diffusion/guidance.ts";
-import type { SamplingProgress } from "../../../../diffusion/sample_batches.ts";
-import type { GridText } from "../../../../diffusion/sample_files.ts";
-import { findEarlierSamples } from "../../../../diffusion/sample_folder.ts";
+import type { SamplingProgress } from "../../../../diffusion/samples/batches.ts";
+import type { GridText } from "../../../../diffusion/samples/picture_files.ts";
+import { findEarlierSamples } from "../../../../diffusion/samples/folder.ts";
 import { writeTextAtomically } from "../../../../formats/files/atomic_file.ts";
 import { writeSamplesNpz } from "../../../../formats/tensors/npz.ts";
 import { teeSafetensors } from "../../../../formats/tensors/safetensors.ts";

@@ -5,7 +5,7 @@ import { loadSharp } from "../../../../formats/pictures/bitmap.ts";
 import { NpzFile, writeSamplesNpz } from "../../../../formats/tensors/npz.ts";
 import { readPngMetadata } from "../../../../formats/pictures/png.ts";
 import { openSafetensors, writeSafetensors } from "../../../../formats/tensors/safetensors.ts";
-import type { SampleRecord } from "../../../../diffusion/sample_files.ts";
+import type { SampleRecord } from "../../../../diffusion/samples/picture_files.ts";
 import { deviceChoices } from "../../../devices.ts";
 import { assertClose, loadGolden } from "../../../golden.ts";
 import type { Finished } from "../../support.ts";

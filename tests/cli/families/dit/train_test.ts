@@ -5,7 +5,7 @@ import { readManifest } from "../../../../training/checkpoints/manifest.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { assertClose } from "../../../golden.ts";
 import { paint } from "../../../data/helpers.ts";
-import type { SampleRecord } from "../../../../diffusion/sample_files.ts";
+import type { SampleRecord } from "../../../../diffusion/samples/picture_files.ts";
 import { loadSharp } from "../../../../formats/pictures/bitmap.ts";
 import { layOutGrid } from "../../../../formats/pictures/picture_grid.ts";
 import { readPngMetadata } from "../../../../formats/pictures/png.ts";

@@ -1,8 +1,8 @@
 /** Zero terminal signal-to-noise ratio, its steps, and samplers on a problem with a known solution. */
 import assert from "node:assert/strict";
-import { constantGuidance, powerCosineGuidance } from "../../diffusion/guidance.ts";
-import { noiseLevels, spacedTimesteps, zeroTerminalLevels } from "../../diffusion/schedule.ts";
-import { velocitySteps } from "../../diffusion/velocity_sampler.ts";
+import { constantGuidance, powerCosineGuidance } from "../../../diffusion/guidance.ts";
+import { noiseLevels, spacedTimesteps, zeroTerminalLevels } from "../../../diffusion/schedule.ts";
+import { velocitySteps } from "../../../diffusion/samplers/velocity.ts";
 
 const near = (actual: number, expected: number, tolerance: number) =>
   assert(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected}`);

@@ -4,14 +4,14 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeBytesAtomically, writeTextAtomically } from "../formats/files/atomic_file.ts";
-import { setPngMetadata } from "../formats/pictures/png.ts";
-import type { Clip } from "../formats/video/clip.ts";
-import { type ClipFormat, writeClip } from "../formats/video/clip_files.ts";
-import type { WeightType } from "../nn/parameters.ts";
-import type { GuidanceSchedule } from "./guidance.ts";
-import type { GridText } from "./sample_files.ts";
-import { recordPath, removeSamples, samplePath } from "./sample_folder.ts";
+import { writeBytesAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { setPngMetadata } from "../../formats/pictures/png.ts";
+import type { Clip } from "../../formats/video/clip.ts";
+import { type ClipFormat, writeClip } from "../../formats/video/clip_files.ts";
+import type { WeightType } from "../../nn/parameters.ts";
+import type { GuidanceSchedule } from "../guidance.ts";
+import type { GridText } from "./picture_files.ts";
+import { recordPath, removeSamples, samplePath } from "./folder.ts";
 
 /** How clips were made; stored in every file. */
 export interface ClipRecord {
@@ -117,7 +117,7 @@ export async function sampleSheet(
 ): Promise<Uint8Array> {
   const names = clips.map((_, index) => clipTitle(record, index));
   // What draws letters is loaded with the first sheet.
-  const { clipSheet } = await import("../formats/video/clip_sheet.ts");
+  const { clipSheet } = await import("../../formats/video/clip_sheet.ts");
   const drawn = {
     ...record,
     labels: record.labels?.slice(0, clips.length),

@@ -8,16 +8,16 @@
  *
  * @module
  */
-import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
-import { add, multiply, subtract } from "../kernels/ops/elementwise/op.ts";
-import { broadcastTo, concatenate, reshape, slice } from "../kernels/ops/movement/op.ts";
-import { mean } from "../kernels/ops/reduce/op.ts";
-import type { Shape } from "../kernels/shape.ts";
-import { input, state, type Tensor } from "../kernels/tensor.ts";
-import type { GuidanceWeight } from "./guidance.ts";
-import { outputSizeState, type SamplerStep } from "./sampler_loop.ts";
-import { type LevelSchedule, noiseLevels, spacedTimesteps } from "./schedule.ts";
-import { cleanBy, type VelocityNetwork } from "./velocity.ts";
+import { type Graph, makeGraph } from "../../kernels/graph/graph.ts";
+import { add, multiply, subtract } from "../../kernels/ops/elementwise/op.ts";
+import { broadcastTo, concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
+import { mean } from "../../kernels/ops/reduce/op.ts";
+import type { Shape } from "../../kernels/shape.ts";
+import { input, state, type Tensor } from "../../kernels/tensor.ts";
+import type { GuidanceWeight } from "../guidance.ts";
+import { outputSizeState, type SamplerStep } from "../sampler_loop.ts";
+import { type LevelSchedule, noiseLevels, spacedTimesteps } from "../schedule.ts";
+import { cleanBy, type VelocityNetwork } from "../velocity.ts";
 
 /** Settings of a sampler. */
 export interface VelocitySamplerOptions {

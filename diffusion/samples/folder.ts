@@ -5,13 +5,13 @@
  * @module
  */
 import { join } from "@std/path";
-import { forEachIndex } from "../base/concurrency.ts";
-import { InputError } from "../base/errors.ts";
-import { removeTemporaries } from "../formats/files/atomic_file.ts";
-import { readPngMetadata } from "../formats/pictures/png.ts";
-import { readWebpComment } from "../formats/video/animated_webp.ts";
-import { firstFrame } from "../formats/video/clip_files.ts";
-import { readMp4Comment } from "../formats/video/mp4_reader.ts";
+import { forEachIndex } from "../../base/concurrency.ts";
+import { InputError } from "../../base/errors.ts";
+import { removeTemporaries } from "../../formats/files/atomic_file.ts";
+import { readPngMetadata } from "../../formats/pictures/png.ts";
+import { readWebpComment } from "../../formats/video/animated_webp.ts";
+import { firstFrame } from "../../formats/video/clip_files.ts";
+import { readMp4Comment } from "../../formats/video/mp4_reader.ts";
 
 /** Pictures that show many samples at once. */
 const overviews = ["grid.png", "sheet.png"];

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { elementCount, type HostArray } from "../kernels/shape.ts";
-import type { SamplerLoop } from "./sampler_loop.ts";
+import { elementCount, type HostArray } from "../../kernels/shape.ts";
+import type { SamplerLoop } from "../sampler_loop.ts";
 
 /** Which samples to draw. */
 export interface SampleRequest {

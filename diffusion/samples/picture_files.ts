@@ -4,12 +4,12 @@
  * @module
  */
 import { join } from "@std/path";
-import { writeBytesAtomically, writeTextAtomically } from "../formats/files/atomic_file.ts";
-import { recordPath, removeSamples, samplePath } from "./sample_folder.ts";
-import { type Bitmap, encodePng, toBitmaps } from "../formats/pictures/bitmap.ts";
-import { setPngMetadata } from "../formats/pictures/png.ts";
-import type { GuidanceSchedule } from "./guidance.ts";
-import type { WeightType } from "../nn/parameters.ts";
+import { writeBytesAtomically, writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { recordPath, removeSamples, samplePath } from "./folder.ts";
+import { type Bitmap, encodePng, toBitmaps } from "../../formats/pictures/bitmap.ts";
+import { setPngMetadata } from "../../formats/pictures/png.ts";
+import type { GuidanceSchedule } from "../guidance.ts";
+import type { WeightType } from "../../nn/parameters.ts";
 
 /** What is known here about the model that made pictures: their shape, and whatever else it holds. */
 export interface PictureModel {
@@ -88,7 +88,7 @@ export async function sampleGrid(
     names.every((name, index) => name === names[index % columns]);
   const layout = inTurn ? { columnLabels: names.slice(0, columns), columns } : { captions: names };
   // What draws letters is loaded with the first grid.
-  const { pictureGrid } = await import("../formats/pictures/picture_grid.ts");
+  const { pictureGrid } = await import("../../formats/pictures/picture_grid.ts");
   return setPngMetadata(await pictureGrid(pictures, { ...text, ...layout }), record, "grid");
 }
 
