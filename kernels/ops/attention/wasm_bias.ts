@@ -133,7 +133,7 @@ function walkWholeRows(
   name: string,
   bias: BiasTable,
   stride: number,
-  body: (f: FunctionBuilder, tile: Local, base: Local, run: { at: number; from: number }) => void,
+  body: OverWholeRows,
 ): FunctionBuilder {
   const f = module.function(name, new Array<"i32">(7).fill("i32"), []);
   const [tile, rows, , firstRow, , entries, places] = f.parameters;
@@ -175,7 +175,7 @@ function walkTile(
   name: string,
   bias: BiasTable,
   stride: number,
-  body: (f: FunctionBuilder, run: Run) => void,
+  body: OverRuns,
 ): FunctionBuilder {
   const f = module.function(name, new Array<"i32">(7).fill("i32"), []);
   const [tile, rows, columns, firstRow, firstColumn, entries, places] = f.parameters;
@@ -204,6 +204,42 @@ function walkTile(
   return f;
 }
 
+/** What is done with a run of a whole row: pointers to row and entries, and the bytes from these to the run. */
+type OverWholeRows = (
+  f: FunctionBuilder,
+  tile: Local,
+  base: Local,
+  run: { readonly at: number; readonly from: number },
+) => void;
+
+/** What is done with a run, wherever it begins. */
+type OverRuns = (f: FunctionBuilder, run: Run) => void;
+
+/**
+ * A function over tiles: unrolled where they have all tokens of a small window as columns, run by run else.
+ *
+ * @param whole whether the columns of all tiles are all tokens of the window
+ */
+function defineWalk(
+  module: ModuleBuilder,
+  what: string,
+  bias: BiasTable,
+  stride: number,
+  whole: boolean,
+  { rows, runs }: { readonly rows: OverWholeRows; readonly runs: OverRuns },
+): FunctionBuilder {
+  const size = `${bias.window} ${stride}`;
+  return whole && isUnrolled(bias)
+    ? module.define(
+      `attention bias ${what} whole ${size}`,
+      (_, name) => walkWholeRows(module, name, bias, stride, rows),
+    )
+    : module.define(
+      `attention bias ${what} ${size}`,
+      (_, name) => walkTile(module, name, bias, stride, runs),
+    );
+}
+
 /**
  * `tile = bias`: see `walkTile`. Up to seven elements behind each row are overwritten.
  *
@@ -215,34 +251,26 @@ export function spreadBias(
   stride: number,
   whole: boolean,
 ): FunctionBuilder {
-  if (whole && isUnrolled(bias)) {
-    return module.define(
-      `attention bias spread whole ${bias.window} ${stride}`,
-      (_, name) =>
-        walkWholeRows(module, name, bias, stride, (f, tile, base, { at, from }) => {
-          // What is copied too much is overwritten by the next run.
-          for (let offset = 0; offset < 4 * runLength(bias); offset += vectorBytes) {
-            store(f, tile, wholeVector(at + offset), row(base, wholeVector(from + offset)));
-          }
-        }),
-    );
-  }
-  return module.define(
-    `attention bias spread ${bias.window} ${stride}`,
-    (_, name) =>
-      walkTile(module, name, bias, stride, (f, { count, scores, entries }) => {
-        // What is copied too much is overwritten by the next run.
-        const group = vectorsAtOnce * vectorElements;
-        const groups = integer.shiftRight(integer.add(count, group - 1), Math.log2(group));
-        f.withLocals(["i32"], (left) => {
-          assign(f, left, groups);
-          f.repeat(left, () => {
-            eachVector(f, (at) => store(f, scores, at, row(entries, at)));
-            f.increment(scores, group * 4).increment(entries, group * 4);
-          });
+  return defineWalk(module, "spread", bias, stride, whole, {
+    rows: (f, tile, base, { at, from }) => {
+      // What is copied too much is overwritten by the next run.
+      for (let offset = 0; offset < 4 * runLength(bias); offset += vectorBytes) {
+        store(f, tile, wholeVector(at + offset), row(base, wholeVector(from + offset)));
+      }
+    },
+    runs: (f, { count, scores, entries }) => {
+      // What is copied too much is overwritten by the next run.
+      const group = vectorsAtOnce * vectorElements;
+      const groups = integer.shiftRight(integer.add(count, group - 1), Math.log2(group));
+      f.withLocals(["i32"], (left) => {
+        assign(f, left, groups);
+        f.repeat(left, () => {
+          eachVector(f, (at) => store(f, scores, at, row(entries, at)));
+          f.increment(scores, group * 4).increment(entries, group * 4);
         });
-      }),
-  );
+      });
+    },
+  });
 }
 
 /**
@@ -256,50 +284,42 @@ export function collectBias(
   stride: number,
   whole: boolean,
 ): FunctionBuilder {
-  if (whole && isUnrolled(bias)) {
-    return module.define(
-      `attention bias collect whole ${bias.window} ${stride}`,
-      (_, name) =>
-        walkWholeRows(module, name, bias, stride, (f, tile, base, { at, from }) => {
-          const length = runLength(bias);
-          const vectors = Math.floor(length / vectorElements);
-          for (let offset = 0; offset < vectors * vectorBytes; offset += vectorBytes) {
-            const [score, entry] = [wholeVector(at + offset), wholeVector(from + offset)];
-            store(f, base, entry, add(row(base, entry), row(tile, score)));
-          }
-          for (let element = vectors * vectorElements; element < length; element++) {
-            addScalar(f, base, from + 4 * element, tile, at + 4 * element);
-          }
-        }),
-    );
-  }
-  return module.define(
-    `attention bias collect ${bias.window} ${stride}`,
-    (_, name) =>
-      walkTile(module, name, bias, stride, (f, { count, scores, entries }) => {
-        const collect = (at: RowVector, gradient: Operand): void =>
-          store(f, entries, at, add(row(entries, at), gradient));
-        const group = vectorsAtOnce * vectorElements;
-        f.withLocals(["i32"], (left) => {
-          assign(f, left, integer.shiftRight(count, Math.log2(group)));
-          f.repeat(left, () => {
-            eachVector(f, (at) => collect(at, row(scores, at)));
-            f.increment(scores, group * 4).increment(entries, group * 4);
-          });
+  return defineWalk(module, "collect", bias, stride, whole, {
+    rows: (f, tile, base, { at, from }) => {
+      const length = runLength(bias);
+      const vectors = Math.floor(length / vectorElements);
+      for (let offset = 0; offset < vectors * vectorBytes; offset += vectorBytes) {
+        const [score, entry] = [wholeVector(at + offset), wholeVector(from + offset)];
+        store(f, base, entry, add(row(base, entry), row(tile, score)));
+      }
+      for (let element = vectors * vectorElements; element < length; element++) {
+        addScalar(f, base, from + 4 * element, tile, at + 4 * element);
+      }
+    },
+    runs: (f, { count, scores, entries }) => {
+      const collect = (at: RowVector, gradient: Operand): void =>
+        store(f, entries, at, add(row(entries, at), gradient));
+      const group = vectorsAtOnce * vectorElements;
+      f.withLocals(["i32"], (left) => {
+        assign(f, left, integer.shiftRight(count, Math.log2(group)));
+        f.repeat(left, () => {
+          eachVector(f, (at) => collect(at, row(scores, at)));
+          f.increment(scores, group * 4).increment(entries, group * 4);
         });
-        when(f, integer.and(count, vectorElements), () => {
-          collect(wholeVector(0), row(scores, wholeVector(0)));
-          f.increment(scores, vectorBytes).increment(entries, vectorBytes);
+      });
+      when(f, integer.and(count, vectorElements), () => {
+        collect(wholeVector(0), row(scores, wholeVector(0)));
+        f.increment(scores, vectorBytes).increment(entries, vectorBytes);
+      });
+      // Vectors of neighbouring short runs overlap: a load would wait for the store before it.
+      for (const elements of [2, 1]) {
+        when(f, integer.and(count, elements), () => {
+          for (let at = 0; at < 4 * elements; at += 4) addScalar(f, entries, at, scores, at);
+          f.increment(scores, 4 * elements).increment(entries, 4 * elements);
         });
-        // Vectors of neighbouring short runs overlap: a load would wait for the store before it.
-        for (const elements of [2, 1]) {
-          when(f, integer.and(count, elements), () => {
-            for (let at = 0; at < 4 * elements; at += 4) addScalar(f, entries, at, scores, at);
-            f.increment(scores, 4 * elements).increment(entries, 4 * elements);
-          });
-        }
-      }),
-  );
+      }
+    },
+  });
 }
 
 /** `sums[at] += values[from]` of single numbers. */
