@@ -133,6 +133,8 @@ export interface TrainingCommand<
   stepsPerEpoch(data: Data, config: Config, settings: Settings): number;
   /** Refuses settings that do not go with each other or with the data. */
   check?(config: Config, settings: Settings, data: Data): void;
+  /** What tells data from those that a run was trained on, where more than their contents differs. */
+  difference?(settings: Settings, data: Data): string | undefined;
   /** When samples are drawn; where the flags say nothing, as in the run so far. */
   samples?(
     parsed: ParsedTrain<V>,

@@ -36,6 +36,28 @@ export function checkLatents({ latents, flip }: LatentRun, data: ImageDataset): 
   }
 }
 
+/** Numbers of channels as they are told. */
+const told = (values: readonly number[]): string => values.map((v) => v.toPrecision(4)).join(", ");
+
+/**
+ * What tells the latents of a cache from those that a run was begun with: another autoencoder, or other
+ * statistics; undefined where neither is what differs.
+ */
+export function latentDifference(
+  { latents }: Pick<LatentRun, "latents">,
+  data: ImageDataset,
+): string | undefined {
+  if (!latents || !isLatentDataset(data)) return undefined;
+  const { autoencoder, shift, scale } = data.latents;
+  if (autoencoder.hash !== latents.autoencoder.hash) {
+    return `they are of ${autoencoder.path}, the run's of ${latents.autoencoder.path}`;
+  }
+  const [found, wanted] = [{ shift, scale }, latents].map((normalization) =>
+    `shift ${told(normalization.shift)} and scale ${told(normalization.scale)}`
+  );
+  return found === wanted ? undefined : `they have ${found}, the run's ${wanted}`;
+}
+
 /** Refuses pixels at the place of a run that is trained on a cache. */
 export function requirePixels(place: string, { latents }: Pick<LatentRun, "latents">): void {
   if (!latents) return;

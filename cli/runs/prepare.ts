@@ -227,7 +227,9 @@ async function planContinuedRun<
     values.dataPath,
     opened(io, values.quiet, (events) => command.reopen(place, description, events)),
   );
-  if (!allowedChanges(values).includes("data")) requireSameData(reopened, manifest);
+  if (!allowedChanges(values).includes("data")) {
+    requireSameData(reopened, manifest, command.difference?.(manifest.run, reopened));
+  }
   const data = command.relabel?.(reopened, manifest.classNames) ?? reopened;
   const runSchedule = schedule(
     values,

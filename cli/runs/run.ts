@@ -125,14 +125,20 @@ export function requireFamily(name: string, manifest: Manifest, folder: string):
   );
 }
 
-/** Refuses data that a resumed run has not been trained on. */
+/**
+ * Refuses data that a resumed run has not been trained on.
+ *
+ * @param difference what tells them apart, if that is known
+ */
 export function requireSameData(
   { name, fingerprint }: { readonly name: string; readonly fingerprint: string },
   { dataFingerprint, dataPath }: RunDescription,
+  difference?: string,
 ): void {
   if (fingerprint === dataFingerprint) return;
+  const what = difference === undefined ? "" : `: ${difference}`;
   throw new InputError(
-    `${name}: not the pictures this run was trained on (${dataPath}); ` +
+    `${name}: not the pictures this run was trained on (${dataPath})${what}; ` +
       "--allow-changes data goes on with them, a new run may start with --init-from",
   );
 }

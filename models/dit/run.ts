@@ -42,7 +42,7 @@ export function configForDataset(
     classes: dataset.classNames.length,
     ...Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
   }, `model for ${dataset.name}`);
-  checkDataset(config, dataset);
+  requireFittingPictures(config, dataset);
   return config;
 }
 
@@ -50,11 +50,12 @@ export function configForDataset(
 const channelsOf = (dataset: TrainedPictures): number =>
   dataset.cache?.latent.channels ?? dataset.channels;
 
-/** Whether a model can be trained on a data set. */
-function checkDataset(
-  config: DiTConfig,
-  dataset: TrainedPictures,
-): void {
+/**
+ * Requires that a model takes what the pictures are.
+ *
+ * @throws {InputError} naming what differs
+ */
+export function requireFittingPictures(config: DiTConfig, dataset: TrainedPictures): void {
   const differ = (what: string, model: number, data: number): string =>
     `${dataset.name}: the data set has ${what} ${data}, the model ${model}`;
   if (config.inputSize !== dataset.width) {
@@ -91,7 +92,7 @@ export async function trainDiT(
   const { description, samples, folder } = plan;
   const { config, run } = description;
   const { seed, batchSize, flip } = run;
-  checkDataset(config, dataset);
+  requireFittingPictures(config, dataset);
   return await runTraining(
     device,
     {

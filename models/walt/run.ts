@@ -57,7 +57,7 @@ export function configForClips(
     { ...usualWindows(sized), ...given },
     `model for ${data.name}`,
   );
-  checkClips(config, data);
+  requireFittingClips(config, data);
   return config;
 }
 
@@ -74,8 +74,12 @@ export function usualWindows(
   return { spatialWindow: [rows, columns], spatioTemporalWindow: across };
 }
 
-/** Requires that a model takes what the clips are. */
-function checkClips(config: WaltConfig, data: TrainedClips): void {
+/**
+ * Requires that a model takes what the clips are.
+ *
+ * @throws {InputError} naming what differs
+ */
+export function requireFittingClips(config: WaltConfig, data: TrainedClips): void {
   const { latentFrames, latentSize: [height, width], latentChannels, classes } = config;
   const fields: [what: string, model: number, found: number][] = [
     ["frames", latentFrames, data.frames ?? 1],
@@ -104,7 +108,7 @@ export async function trainWalt(
   const { description, samples, folder } = plan;
   const { config, run } = description;
   const { seed, batchSize, flip, imageShare } = run;
-  checkClips(config, dataset);
+  requireFittingClips(config, dataset);
   return await runTraining(
     device,
     {

@@ -15,7 +15,7 @@ import { ditFamily } from "../../../models/dit/family.ts";
 import { overrideDiTConfig } from "../../../models/dit/config.ts";
 import { describeDiT } from "../../../models/dit/graph.ts";
 import type { DiTConfig } from "../../../models/dit/model.ts";
-import { configForDataset, trainDiT } from "../../../models/dit/run.ts";
+import { configForDataset, requireFittingPictures, trainDiT } from "../../../models/dit/run.ts";
 import { type PictureDecoder, runSampling } from "../../../models/dit/run_samples.ts";
 import { ditSampling } from "../../../models/dit/sampling.ts";
 import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
@@ -23,7 +23,7 @@ import type { Objective } from "../../../diffusion/objective.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { openExtractor } from "../../features/extractor.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
-import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
+import { checkLatents, latentDifference, requirePixels } from "../../runs/latent_data.ts";
 import { asUsage, UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import type { TrainingCommand } from "../training.ts";
@@ -139,10 +139,12 @@ export const ditTraining: TrainingCommand<
     ...(values.lossWeight !== "uniform" && { lossWeight: values.lossWeight }),
     ...(isLatentDataset(data) && { latents: data.latents }),
   }),
-  check(_, settings, data) {
+  check(config, settings, data) {
     checkPictures(settings, data);
+    requireFittingPictures(config, data);
     checkObjective(settings);
   },
+  difference: latentDifference,
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values, given }, { channels }, before, { latents }) {
     const samples = sampleSchedule(values, given, before);

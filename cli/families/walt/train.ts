@@ -11,13 +11,13 @@ import { graphCost, makeGraph } from "../../../kernels/graph/graph.ts";
 import { waltFamily } from "../../../models/walt/family.ts";
 import { waltTokens } from "../../../models/walt/graph.ts";
 import type { WaltConfig } from "../../../models/walt/model.ts";
-import { configForClips, trainWalt } from "../../../models/walt/run.ts";
+import { configForClips, requireFittingClips, trainWalt } from "../../../models/walt/run.ts";
 import { runSampling } from "../../../models/walt/run_clips.ts";
 import type { WaltSettings } from "../../../models/walt/settings.ts";
 import { traceClips } from "../../../models/walt/workload.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
 import { describeClips, previewClips } from "../../runs/clip_data.ts";
-import { checkLatents, requirePixels } from "../../runs/latent_data.ts";
+import { checkLatents, latentDifference, requirePixels } from "../../runs/latent_data.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import type { TrainingCommand } from "../training.ts";
@@ -109,10 +109,12 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
   },
   check(config, settings, data) {
     checkLatents(settings, data);
+    requireFittingClips(config, data);
     checkTold(config, settings, data);
     if (settings.imageShare === 0 || config.latentFrames > 1) return;
     throw new UsageError("--image-share is for clips; what has one frame is a picture already");
   },
+  difference: latentDifference,
   stepsPerEpoch: (data, _, { batchSize }) => data.length / batchSize,
   samples({ values, given }, { latentChannels }, before, { latents }) {
     const samples = sampleSchedule(values, given, before);

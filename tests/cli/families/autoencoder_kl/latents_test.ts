@@ -85,6 +85,39 @@ Deno.test("latent diffusion without a download, from pictures to pictures", asyn
       1,
       /data\.npz: is no cache of latents; the run trains on those of .*ema\.safetensors/,
     );
+    // Another cache is refused by what differs; other pictures may be allowed, another size may not.
+    const go = (
+      data: string,
+      ...args: string[]
+    ) => ["train", "dit", "--resume", begun, "--data-path", data, ...args, ...onWasm];
+    const cached = async (name: string, autoencoder: string, shade: number, ...args: string[]) => {
+      const pictures = await writeTinyData(join(folder, `${name}.npz`), shade);
+      const made = join(folder, name);
+      await succeed(...encode(autoencoder, pictures, made, "--flips", "-q", ...args));
+      return made;
+    };
+    const pale = await cached("pale", vae, 100);
+    const foreign = await cached("foreign", other, 0);
+    const large = await cached("large", vae, 0, "--image-size", "16");
+    const numbers = String.raw`(-?[\d.e-]+(, )?){4}`;
+    const refusals: [string[], RegExp][] = [
+      [
+        go(pale),
+        RegExp(
+          `pale: not the pictures this run .*: they have shift ${numbers} and scale ${numbers}, ` +
+            `the run's shift ${numbers} and scale`,
+        ),
+      ],
+      [go(foreign), /foreign: not the pictures .*: they are of .*other.*, the run's of .*vae/],
+      [go(foreign, "--allow-changes", "data"), /foreign: holds latents of .*other.*, the run trai/],
+      [
+        go(large, "--allow-changes", "data"),
+        /^tessera: large: the data set has side 8, the model 4/,
+      ],
+    ];
+    for (const [args, message] of refusals) await assertRefuses(folder, args, 1, message);
+    await succeed(...go(pale, "--allow-changes", "data", "--steps", "5"));
+
     // A model to share has its autoencoder with it, wherever it goes.
     const shared = join(folder, "shared");
     await succeed("export", whole, "--out", join(folder, "made"));
