@@ -58,6 +58,7 @@ export {
 export {
   type VelocitySamplerOptions,
   velocityStepGraph,
+  type VelocityStepNetwork,
   velocitySteps,
 } from "./samplers/velocity.ts";
 export {
@@ -80,4 +81,4 @@ export {
   type SamplingProgress,
 } from "./samples/batches.ts";
 export { SamplingProgram, type SamplingRequest, type SamplingSettings } from "./sampling.ts";
-export type { Network, StepsAhead } from "./step_conditions.ts";
+export type { ConditionNetwork, Network, StepsAhead, ToldInput } from "./step_conditions.ts";

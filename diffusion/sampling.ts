@@ -90,7 +90,8 @@ export function preparedBatch(
   { timeType, steps }: Sampler,
 ): PreparedBatch {
   const guided = guidance.scale !== 1;
-  return { size: batchSize, guided, nullLabel, timeType, steps: steps.length };
+  const told = [{ name: "labels", nothing: nullLabel }];
+  return { size: batchSize, guided, told, timeType, steps: steps.length };
 }
 
 /** What a network and settings make of a sampler's steps. */

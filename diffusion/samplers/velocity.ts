@@ -10,14 +10,14 @@
  */
 import { type Graph, makeGraph } from "../../kernels/graph/graph.ts";
 import { add, multiply, subtract } from "../../kernels/ops/elementwise/op.ts";
-import { broadcastTo, concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
+import { concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import type { Shape } from "../../kernels/shape.ts";
 import { input, state, type Tensor } from "../../kernels/tensor.ts";
 import type { GuidanceWeight } from "../guidance.ts";
 import { outputSizeState, type SamplerStep } from "../sampler_loop.ts";
 import { type LevelSchedule, noiseLevels, spacedTimesteps } from "../schedule.ts";
-import { cleanBy, type VelocityNetwork } from "../velocity.ts";
+import { cleanBy } from "../velocity.ts";
 
 /** Settings of a sampler. */
 export interface VelocitySamplerOptions {
@@ -74,47 +74,46 @@ export function velocitySteps(
   });
 }
 
+/** A network at the time step of a sampler: noisy samples (N, ...), an estimate of x0 to the velocity (N, ...). */
+export type VelocityStepNetwork = (x: Tensor, estimate: Tensor) => Tensor;
+
 /**
  * The velocity with guidance: `without + weight (with - without)`.
  *
  * @param network evaluated on twice the batch, whose first half is conditioned and whose second is not
  */
 function guidedVelocity(
-  network: VelocityNetwork,
+  network: VelocityStepNetwork,
   x: Tensor,
-  t: Tensor,
   estimate: Tensor,
   weight: Tensor,
 ): Tensor {
   const twice = (tensor: Tensor): Tensor => concatenate([tensor, tensor], 0);
-  const both = network(twice(x), twice(t), twice(estimate));
+  const both = network(twice(x), twice(estimate));
   const [batch] = x.shape;
   const [conditioned, unconditioned] = [0, batch].map((first) => slice(both, 0, first, batch));
   return add(unconditioned, multiply(weight, subtract(conditioned, unconditioned)));
 }
 
 /**
- * The graph of one step on samples of a shape (N, ...). States `x` and `estimate`; inputs `t` (1),
- * `coefficients`, and those of the network.
+ * The graph of one step on samples of a shape (N, ...). States `x` and `estimate`; inputs `coefficients`, and
+ * those of the network.
  *
  * @param guided whether the network takes twice the batch: conditioned, then not
  */
 export function velocityStepGraph(
-  network: VelocityNetwork,
+  network: VelocityStepNetwork,
   shape: Shape,
   guided: boolean,
 ): Graph {
   const [x, estimate] = [state("x", shape), state(estimateState, shape)];
-  const t = broadcastTo(input("t", [1], "i32"), [shape[0]]);
   const coefficients = input("coefficients", [coefficientCount]);
   const [signal, noise, weight, keep, move, current, before] = Array.from(
     { length: coefficientCount },
     (_, index) =>
       reshape(slice(coefficients, 0, index, 1), new Array<number>(shape.length).fill(1)),
   );
-  const velocity = guided
-    ? guidedVelocity(network, x, t, estimate, weight)
-    : network(x, t, estimate);
+  const velocity = guided ? guidedVelocity(network, x, estimate, weight) : network(x, estimate);
   const clean = cleanBy(x, velocity, { signal, noise });
   const extrapolated = add(multiply(current, clean), multiply(before, estimate));
   const outputSize = state(outputSizeState, []);

@@ -152,25 +152,71 @@ export function inputChannels(config: WaltConfig): number {
 /** The network: noisy latents to the velocity v (N, c, F, h, w) of diffusion/velocity.ts. */
 export function walt(config: WaltConfig, parameters: Parameters, inputs: WaltInputs): Tensor {
   checkInputs(config, inputs);
-  const condition = conditionOf(config, parameters, inputs);
-  const shared = config.adaLNRank === null
-    ? undefined
-    : linear(parameters, "adaLN_modulation.1", silu(condition));
+  return denoise(config, parameters, inputs, conditionOf(config, parameters, inputs));
+}
+
+/** Time step, class, and level of the noise in the low resolution, of which nothing else is known. */
+type ConditionInputs = Pick<WaltInputs, "t" | "y" | "noiseLevel">;
+
+/** What is known of the clips themselves. */
+export type ClipInputs = Omit<WaltInputs, keyof ConditionInputs>;
+
+/** What time step, class and level of the noise are to the network, whatever the clip is. */
+export interface WaltCondition {
+  /** Modulation of each layer (N, G, 3 b d), for its b modulated steps. */
+  readonly layers: readonly Tensor[];
+  /** That of the final layer norm (N, G, 2 d). */
+  readonly final: Tensor;
+}
+
+/**
+ * AdaLN-LoRA: one map of the condition for all layers, to which each adds one of low rank; or a
+ * full map in each. The first layer adds its own map too.
+ */
+export function conditionOf(
+  config: WaltConfig,
+  parameters: Parameters,
+  inputs: ConditionInputs,
+): WaltCondition {
+  const condition = embedCondition(config, parameters, inputs);
+  const full = (own: Parameters): Tensor => linear(own, "adaLN_modulation.1", silu(condition));
+  const shared = config.adaLNRank === null ? undefined : full(parameters);
+  const ofLayer = (own: Parameters): Tensor =>
+    shared ? add(shared, lowRank(own, condition)) : full(own);
+  return {
+    layers: Array.from(
+      { length: config.depth },
+      (_, index) => ofLayer(within(parameters, `layers.${index}`)),
+    ),
+    final: full(within(parameters, "final_layer")),
+  };
+}
+
+const lowRank = (parameters: Parameters, condition: Tensor): Tensor =>
+  projection(parameters, "adaLN_lora.up", projection(parameters, "adaLN_lora.down", condition));
+
+/** Patches, layers, and patches back in place. */
+export function denoise(
+  config: WaltConfig,
+  parameters: Parameters,
+  inputs: ClipInputs,
+  condition: WaltCondition,
+): Tensor {
   const text = textOf(config, parameters, inputs);
   let tokens = asOneWindow(embed(config, parameters, inputs));
   for (let index = 0; index < config.depth; index++) {
     const own = within(parameters, `layers.${index}`);
-    const modulation = modulationOf(config, own, condition, shared);
+    const modulation = modulationOf(config, condition.layers[index]);
     tokens = layer(config, own, index, tokens, { modulation, text, isImage: inputs.isImage });
   }
-  return finalLayer(config, within(parameters, "final_layer"), tokens, condition);
+  return finalLayer(config, within(parameters, "final_layer"), tokens, condition.final);
 }
 
 /**
  * Patches of all input channels through one linear map, and learned positions in space and time. All
  * pictures of a stack have the first position in time.
  */
-function embed(config: WaltConfig, parameters: Parameters, inputs: WaltInputs): Tensor {
+function embed(config: WaltConfig, parameters: Parameters, inputs: ClipInputs): Tensor {
   const [frames, rows, columns] = gridOf(config);
   const { hidden, patch } = config;
   const channels = concatenate(channelsOf(config, parameters, inputs), 1);
@@ -192,7 +238,7 @@ function embed(config: WaltConfig, parameters: Parameters, inputs: WaltInputs): 
 function timePositions(
   { latentFrames, hidden }: WaltConfig,
   parameters: Parameters,
-  { isImage }: WaltInputs,
+  { isImage }: ClipInputs,
 ): Tensor {
   const table = parameters("pos_embed.time");
   const ofClips = reshape(table, [1, latentFrames, 1, 1, hidden]);
@@ -202,7 +248,7 @@ function timePositions(
 }
 
 /** The input, then the conditions that are given as channels, each (N, channels, F, h, w). */
-function channelsOf(config: WaltConfig, parameters: Parameters, inputs: WaltInputs): Tensor[] {
+function channelsOf(config: WaltConfig, parameters: Parameters, inputs: ClipInputs): Tensor[] {
   const { selfConditioning, framePrediction, lowResolution, latentFrames } = config;
   const { x, frameCondition, frameMask } = inputs;
   const parts = [x];
@@ -224,7 +270,7 @@ const zeros = (shape: readonly number[]): Tensor =>
   broadcastTo(constantTensor(Float32Array.of(0), []), shape);
 
 /** The low resolution at twice the height and width: a convolution of frames, and depth to space. */
-function enlarge(parameters: Parameters, { lowResolution, x }: WaltInputs): Tensor {
+function enlarge(parameters: Parameters, { lowResolution, x }: ClipInputs): Tensor {
   const [batch, channels, frames, height, width] = lowResolution!.shape;
   const pictures = reshape(permute(lowResolution!, [0, 2, 3, 4, 1]), [
     batch * frames,
@@ -239,8 +285,12 @@ function enlarge(parameters: Parameters, { lowResolution, x }: WaltInputs): Tens
   return permute(enlarged, [0, 4, 1, 2, 3]);
 }
 
-/** What modulates all layers: time step, class, level of the noise in the low resolution; (N, G, d). */
-function conditionOf(config: WaltConfig, parameters: Parameters, inputs: WaltInputs): Tensor {
+/** The sum of what time step, class and level of the noise are as vectors, (N, G, d). */
+function embedCondition(
+  config: WaltConfig,
+  parameters: Parameters,
+  inputs: ConditionInputs,
+): Tensor {
   const { t, y, noiseLevel } = inputs;
   const [batch] = t.shape;
   const wide = (rows: Tensor): Tensor => reshape(rows, [batch, -1, config.hidden]);
@@ -258,24 +308,9 @@ function conditionOf(config: WaltConfig, parameters: Parameters, inputs: WaltInp
 /** Scales, shifts and gates (N, G, d) of the steps of a layer. */
 type Modulation = readonly (readonly [scale: Tensor, shift: Tensor, gate: Tensor])[];
 
-/**
- * AdaLN-LoRA: one map of the condition for all layers, to which each adds one of low rank; or a
- * full map in each. All scales come first, then all shifts, then all gates. The first layer adds its own
- * map too.
- */
-function modulationOf(
-  config: WaltConfig,
-  parameters: Parameters,
-  condition: Tensor,
-  shared: Tensor | undefined,
-): Modulation {
+/** Modulation of a layer, of which all scales come first, then all shifts, then all gates. */
+function modulationOf(config: WaltConfig, vectors: Tensor): Modulation {
   const branches = branchesOf(config);
-  const vectors = shared
-    ? add(
-      shared,
-      projection(parameters, "adaLN_lora.up", projection(parameters, "adaLN_lora.down", condition)),
-    )
-    : linear(parameters, "adaLN_modulation.1", silu(condition));
   const parts = split(vectors, 3 * branches, 2);
   return Array.from(
     { length: branches },
@@ -382,7 +417,7 @@ interface Text {
 function textOf(
   config: WaltConfig,
   parameters: Parameters,
-  { text, textMask }: WaltInputs,
+  { text, textMask }: ClipInputs,
 ): Text | undefined {
   if (config.textWidth === null) return undefined;
   return { features: linear(parameters, "text_proj", text!), mask: textMask! };
@@ -444,13 +479,12 @@ function finalLayer(
   config: WaltConfig,
   parameters: Parameters,
   tokens: Windowed,
-  condition: Tensor,
+  modulation: Tensor,
 ): Tensor {
   const { patch, latentChannels, latentSize } = config;
   const grid = gridOf(config);
   const { values } = inWindows(tokens, grid);
-  const vectors = linear(parameters, "adaLN_modulation.1", silu(condition));
-  const [scale, shift] = split(vectors, 2, 2).map((part) => framesInWindows(part, grid));
+  const [scale, shift] = split(modulation, 2, 2).map((part) => framesInWindows(part, grid));
   const patches = linear(parameters, "linear", layerNorm(values, epsilon, { scale, shift }));
   const [batch] = values.shape;
   const [frames, rows, columns] = grid;

@@ -11,6 +11,7 @@ import {
   velocitySteps,
 } from "../../diffusion/samplers/velocity.ts";
 import { randomSource, type SamplerProcess } from "../../diffusion/sampler_loop.ts";
+import { conditionsOfStep, stepsAhead } from "../../diffusion/step_conditions.ts";
 import { zeroTerminalLevels } from "../../diffusion/schedule.ts";
 import { streams } from "../../diffusion/streams.ts";
 import { levelsAt, noisedBy } from "../../diffusion/velocity.ts";
@@ -20,7 +21,8 @@ import { elementCount } from "../../kernels/shape.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
 import { lookup, parameterStates, type WeightType } from "../../nn/parameters.ts";
 import { waltInputShapes } from "./graph.ts";
-import { walt, type WaltConfig, type WaltInputs, waltParameters } from "./model.ts";
+import { type WaltConfig, type WaltInputs, waltParameters } from "./model.ts";
+import { waltNetwork } from "./network.ts";
 
 /** How clips are drawn. */
 export interface WaltSamplingSettings extends VelocitySamplerOptions {
@@ -31,7 +33,7 @@ export interface WaltSamplingSettings extends VelocitySamplerOptions {
 }
 
 /** Conditions that a step of the sampler takes as inputs, where the configuration asks for them. */
-type Condition = Exclude<keyof WaltInputs, "x" | "t" | "isImage" | "selfCondition">;
+type Condition = Exclude<keyof WaltInputs, "x" | "t" | "y" | "isImage" | "selfCondition">;
 
 /**
  * A sampler of clips (N, c, F, h, w). Conditions are inputs of its step by the names of `WaltInputs`,
@@ -56,13 +58,21 @@ export function waltSampling(
   const shape = [batchSize, latentChannels, latentFrames, ...latentSize];
   const states = lookup(parameterStates(waltParameters(config), weights));
   const conditions = conditionsOf(config, batchSize, words, guided);
-  const network = (x: Tensor, t: Tensor, estimate: Tensor): Tensor =>
-    walt(config, states, { x, t, selfCondition: estimate, ...conditions });
+  const steps = velocitySteps(settings);
+  const network = waltNetwork(config, states);
+  const batch = {
+    ...{ size: batchSize, guided, told: network.told, steps: steps.length },
+    timeType: "i32" as const,
+  };
+  const ofStep = conditionsOfStep(network, batch);
+  const predict = (x: Tensor, estimate: Tensor): Tensor =>
+    network.denoise({ x, selfCondition: estimate, ...conditions }, ofStep);
   return {
     shape,
-    graph: velocityStepGraph(network, shape, guided),
-    steps: velocitySteps(settings),
+    graph: velocityStepGraph(predict, shape, guided),
+    steps,
     memory: [estimateState],
+    ahead: stepsAhead(network, batch),
   };
 }
 
@@ -74,7 +84,7 @@ function conditionsOf(
   guided: boolean,
 ): Partial<Record<Condition, Tensor>> {
   const sizes = { batch, labelGroups: 1, textGroups: 1, words, images: false };
-  const own = new Set<string>(["x", "t", "selfCondition"]);
+  const own = new Set<string>(["x", "t", "y", "selfCondition"]);
   const given = waltInputShapes(config, sizes).filter(([name]) => !own.has(name));
   const inputs = new Map(
     given.map(([name, shape, dtype]) => [name, input(name, shape, dtype)]),
@@ -83,7 +93,7 @@ function conditionsOf(
   return Object.fromEntries([...inputs].map(([name, condition]) => {
     return [
       name,
-      guided ? concatenate([condition, without(name, condition, config)], 0) : condition,
+      guided ? concatenate([condition, without(name, condition)], 0) : condition,
     ];
   }));
 }
@@ -100,10 +110,9 @@ function augmented(inputs: ReadonlyMap<keyof WaltInputs, Tensor>, batch: number)
 }
 
 /** A condition as guidance leaves it out; what belongs to the task, such as a low resolution, stays. */
-function without(name: keyof WaltInputs, condition: Tensor, { classes }: WaltConfig): Tensor {
-  const none = { y: classes ?? 0, frameMask: 0, textMask: 0 }[name as string];
-  if (none === undefined) return condition;
-  return broadcastTo(constantTensor(Int32Array.of(none), []), condition.shape);
+function without(name: keyof WaltInputs, condition: Tensor): Tensor {
+  if (name !== "frameMask" && name !== "textMask") return condition;
+  return broadcastTo(constantTensor(Int32Array.of(0), []), condition.shape);
 }
 
 /**

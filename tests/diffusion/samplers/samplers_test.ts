@@ -155,7 +155,7 @@ Deno.test("conditions that do not fit for all steps are worked out for some afte
     denoise: (_, condition) =>
       multiply(2, reshape(slice(condition, 1, width - 1, 1), [1, 1, 1, 1])),
   };
-  const batch = { size: 1, guided: false, nullLabel: 1, timeType: "f32" } as const;
+  const batch = { size: 1, guided: false, told: [], timeType: "f32" } as const;
   const counts = [5, 8, 12, 17].map((steps) => stepsAhead(wide, { ...batch, steps }).count);
   assert.deepEqual(counts, [5, 8, 6, 6]);
   nearly(await follow({ sampler: "euler", steps: 17 }, wide, 0.25), 0.25 + 1 - 1 / 17);

@@ -74,18 +74,28 @@ async function draw(
 }
 
 /** Every step of a sampler. */
-async function* trajectory(device: Device, process: SamplerProcess) {
-  const executable = await device.load(compile(process.graph));
-  for (const name of weights.shapes.keys()) executable.buffer(name).write(weights.floats(name));
+async function* trajectory(device: Device, { graph, steps, ahead }: SamplerProcess) {
+  const parameters = createWeights(device, weights);
+  const prepared = await device.load(compile(ahead!.graph), parameters);
+  const bindings = new Map([...parameters, [ahead!.state, prepared.buffer(ahead!.state)]]);
+  const executable = await device.load(compile(graph), bindings);
+  for (const [name, values] of ahead!.inputs(steps, conditions(noFrames))) {
+    prepared.buffer(name).write(values);
+  }
+  prepared.run();
   executable.buffer("x").write(path.floats("noise"));
-  for (const [name, values] of conditions(noFrames)) executable.buffer(name).write(values);
-  for (const { timestep, coefficients } of process.steps) {
-    executable.buffer("t").write(Int32Array.of(timestep));
+  for (const name of ["frameCondition", "frameMask"]) {
+    executable.buffer(name).write(conditions(noFrames).get(name)!);
+  }
+  for (const [index, { coefficients }] of steps.entries()) {
+    for (const [name, values] of ahead!.stepInputs(index)) executable.buffer(name).write(values);
     executable.buffer("coefficients").write(coefficients);
     executable.run();
     yield await executable.buffer("x").read();
   }
   executable.destroy();
+  prepared.destroy();
+  for (const buffer of parameters.values()) buffer.destroy();
 }
 
 eachDefaultDevice("DDIM by velocity: every step is PyTorch's", async (device) => {
