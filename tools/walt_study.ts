@@ -5,7 +5,7 @@
  *     deno run -A tools/walt_study.ts --out results/walt-study
  *     deno run -A tools/walt_study.ts --out results/walt-study --docs docs/walt.md
  *
- * It takes about two hours on two cores, can be stopped with Ctrl-C at any moment, and goes on with the same
+ * It takes about an hour of one core (`--threads 1`), can be stopped with Ctrl-C at any moment, and goes on with the same
  * command. With `--docs` it trains nothing, and writes what there is into a document, between the lines
  * `<!-- study -->` and `<!-- end of study -->`, with a chart beside it.
  *
@@ -26,15 +26,13 @@ const resultsFile = "results.json";
 /** What the runs of a study have in common, and what was measured so far. */
 interface StudyFile {
   readonly steps: number;
-  readonly tokenizerSteps: number;
   readonly results: Results;
 }
 
 const { values } = parseArgs({
   options: {
     out: { type: "string", default: "results/walt-study" },
-    steps: { type: "string", default: "3000" },
-    "tokenizer-steps": { type: "string", default: "1500" },
+    steps: { type: "string", default: "1000" },
     seeds: { type: "string", default: "3" },
     only: { type: "string" },
     threads: { type: "string" },
@@ -43,23 +41,21 @@ const { values } = parseArgs({
 });
 
 async function readStudy(): Promise<StudyFile> {
-  const wanted = { steps: Number(values.steps), tokenizerSteps: Number(values["tokenizer-steps"]) };
+  const steps = Number(values.steps);
   const path = join(values.out, resultsFile);
   const text = await Deno.readTextFile(path).catch(() => undefined);
-  if (text === undefined) return { ...wanted, results: {} };
+  if (text === undefined) return { steps, results: {} };
   const found: StudyFile = JSON.parse(text);
   if (values.docs !== undefined) return found;
-  if (found.steps === wanted.steps && found.tokenizerSteps === wanted.tokenizerSteps) return found;
-  throw new Error(
-    `${path}: was begun with --steps ${found.steps} --tokenizer-steps ${found.tokenizerSteps}`,
-  );
+  if (found.steps === steps) return found;
+  throw new Error(`${path}: was begun with --steps ${found.steps}`);
 }
 
 /** Makes what is missing; all variants with the first seed come first. */
 async function runStudy(study: StudyFile, signal: AbortSignal): Promise<void> {
-  const { steps, tokenizerSteps } = study;
+  const { steps } = study;
   const device = values.threads === undefined ? [] : ["--threads", values.threads];
-  const settings = { folder: values.out, steps, tokenizerSteps, device, signal };
+  const settings = { folder: values.out, steps, device, signal };
   await Deno.mkdir(values.out, { recursive: true });
   const results: Record<string, Results[string]> = { ...study.results };
   const path = join(values.out, resultsFile);

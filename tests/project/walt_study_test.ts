@@ -3,22 +3,19 @@ import assert from "node:assert/strict";
 import { parseFlags } from "../../cli/flags/flags.ts";
 import { trainWaltFlags } from "../../cli/families/walt/train_flags.ts";
 import { studyChart, studyReport, withReport } from "../../tools/walt_study/report.ts";
-import { allVariants, latentFlags, pixelFlags, studies } from "../../tools/walt_study/studies.ts";
+import { allVariants, commonFlags, studies } from "../../tools/walt_study/studies.ts";
 
 Deno.test("the runs of the study have names of their own, and flags of the tool", () => {
   const names = studies.flatMap(({ variants }) => variants.map(({ name }) => name));
   assert.equal(new Set(names).size, allVariants.length);
   assert.equal(
     new Set(
-      allVariants.map(({ flags, model, onLatents }) => JSON.stringify([flags, model, onLatents])),
+      allVariants.map(({ flags, model }) => JSON.stringify([flags, model])),
     ).size,
     allVariants.length,
   );
-  for (const { flags, onLatents } of allVariants) {
-    const { values } = parseFlags(trainWaltFlags, [
-      ...onLatents ? latentFlags : pixelFlags,
-      ...flags,
-    ]);
+  for (const { flags } of allVariants) {
+    const { values } = parseFlags(trainWaltFlags, [...commonFlags, ...flags]);
     assert.equal(values.heads, 4);
   }
 });
@@ -42,7 +39,7 @@ Deno.test("the report has a table for every study with results, over the seeds t
   assert.doesNotMatch(report, /raw latents/);
   const { bars } = studyChart(results, 3000);
   assert.deepEqual(bars.at(-1), {
-    category: "query-key norm: usual",
+    category: "latent normalisation: usual",
     value: 60,
     error: bars[0].error,
   });

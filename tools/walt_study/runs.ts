@@ -16,7 +16,7 @@ import { traceClips } from "../../models/walt/workload.ts";
 import { countParameters } from "../../nn/parameters.ts";
 import { readMetrics } from "../../training/runs/metrics.ts";
 import { latestCheckpoint } from "../../training/runs/run_folder.ts";
-import { clipsDrawn, latentFlags, pixelFlags, tokenizerFlags, type Variant } from "./studies.ts";
+import { clipsDrawn, commonFlags, type Variant } from "./studies.ts";
 
 /** How a study is made. */
 export interface StudySettings {
@@ -24,8 +24,6 @@ export interface StudySettings {
   readonly folder: string;
   /** Steps of every run. */
   readonly steps: number;
-  /** Steps of the tokenizer. */
-  readonly tokenizerSteps: number;
   /** Flags of the device. */
   readonly device: readonly string[];
   /** Asks to stop; the reason is the name of the system's signal. */
@@ -85,31 +83,19 @@ async function begunRun(folder: string): Promise<string | undefined> {
 async function train(
   settings: StudySettings,
   folder: string,
-  family: string,
-  steps: number,
   flags: readonly string[],
 ): Promise<string> {
   const begun = await begunRun(folder);
-  const kept = ["--steps", `${steps}`, "--ckpt-every", "250", "--keep", "1"];
+  const kept = ["--steps", `${settings.steps}`, "--ckpt-every", "250", "--keep", "1"];
   return begun === undefined
-    ? await tool(settings, "train", family, ...flags, ...kept, "--results-dir", folder)
-    : await tool(settings, "train", family, "--resume", begun, ...kept);
+    ? await tool(settings, "train", "walt", ...flags, ...kept, "--results-dir", folder)
+    : await tool(settings, "train", "walt", "--resume", begun, ...kept);
 }
-
-/** The tokenizer of the runs of latents. */
-const trainTokenizer = (settings: StudySettings): Promise<string> =>
-  train(
-    settings,
-    join(settings.folder, "tokenizer"),
-    "tokenizer",
-    settings.tokenizerSteps,
-    tokenizerFlags,
-  );
 
 /** Trains a variant with a seed, and measures it. */
 export async function runVariant(
   settings: StudySettings,
-  { name, flags, model, onLatents }: Variant,
+  { name, flags, model }: Variant,
   seed: number,
 ): Promise<RunResult> {
   const folder = join(settings.folder, `${name}, seed ${seed}`);
@@ -120,24 +106,13 @@ export async function runVariant(
     await writeTextAtomically(path, JSON.stringify({ ...waltConfigs.get("WALT-XS"), ...model }));
     own.push("--config", path);
   }
-  const base = onLatents
-    ? [...latentFlags, "--tokenizer", await trainTokenizer(settings)]
-    : pixelFlags;
-  const run = await train(settings, folder, "walt", settings.steps, [...base, ...own]);
+  const run = await train(settings, folder, [...commonFlags, ...own]);
   const clips = join(folder, "clips.npz");
   await tool(
     settings,
     ...["sample", "walt", "--ckpt", run, "--count", `${clipsDrawn}`, "--npz", clips],
-    ...[
-      "--num-sampling-steps",
-      "25",
-      "--cfg-scale",
-      "1",
-      "--batch-size",
-      "32",
-      "--seed",
-      `${seed}`,
-    ],
+    ...["--num-sampling-steps", "25", "--cfg-scale", "1", "--batch-size", "32"],
+    ...["--seed", `${seed}`],
   );
   return { ...await costOf(run), loss: await lossOf(run), ...await motionOf(clips) };
 }
