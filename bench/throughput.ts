@@ -73,7 +73,7 @@ export type ThroughputRow = RowHead & Outcome<Measurement>;
 export const throughputNotes: readonly string[] = [
   "ms a run, after the warm-up; images/s, tokens/s and GFLOP/s from the median; " +
   "GFLOP = 2 x MACs of the graph that ran (products, convolutions and attention), computed in f32; " +
-  "dtype is how the weights are stored.",
+  "dtype is how the weights are stored, f16 behind the device how results of operations are kept.",
 ];
 
 /**

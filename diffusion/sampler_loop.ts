@@ -8,7 +8,7 @@
  */
 import { firstNonFinite } from "../base/finite.ts";
 import type { Device, DeviceBuffer, Executable } from "../kernels/device.ts";
-import { compile } from "../kernels/graph/compile.ts";
+import { compile, type ProgramTarget } from "../kernels/graph/compile.ts";
 import { divideGraph } from "../kernels/graph/divide.ts";
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
 import { randomNormal, type RandomSource } from "../kernels/ops/random/op.ts";
@@ -103,9 +103,14 @@ const changing: ReadonlySet<string> = new Set([
   ...["t", "coefficients", guidanceInput, conditionRowsInput, "draw"],
 ]);
 
-/** The programs of a sampler. */
+/**
+ * The programs of a sampler.
+ *
+ * @param target the device that they are for, as far as programs depend on it
+ */
 export function samplerPrograms(
   { shape, graph, ahead }: Pick<SamplerProcess, "shape" | "graph" | "ahead">,
+  target?: ProgramTarget,
 ): SamplerPrograms {
   const noise = randomNormal(randomSource(shape[0], streams.samplingStart), shape);
   const start = makeGraph("start noise", {
@@ -114,9 +119,9 @@ export function samplerPrograms(
   const { once, each } = divideGraph(graph, (name) => changing.has(name));
   return {
     start: compile(start),
-    ...(once && { preparation: compile(once) }),
-    ...(ahead && { ahead: compile(ahead.graph) }),
-    step: compile(each),
+    ...(once && { preparation: compile(once, target) }),
+    ...(ahead && { ahead: compile(ahead.graph, target) }),
+    step: compile(each, target),
   };
 }
 
@@ -156,7 +161,7 @@ export class SamplerLoop {
     process: SamplerProcess,
     parameters: ReadonlyMap<string, DeviceBuffer>,
   ): Promise<SamplerLoop> {
-    const { start, preparation, ahead, step } = samplerPrograms(process);
+    const { start, preparation, ahead, step } = samplerPrograms(process, device);
     const shared = new Map([["x", device.createBuffer("x", "f32", elementCount(process.shape))]]);
     const before = [...preparation?.buffers ?? [], ...ahead?.buffers ?? []];
     for (const { name, kind, elements } of before) {

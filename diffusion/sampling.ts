@@ -8,6 +8,7 @@
  * @module
  */
 import { type Graph, makeGraph } from "../kernels/graph/graph.ts";
+import type { ProgramTarget } from "../kernels/graph/compile.ts";
 import type { Device, DeviceBuffer } from "../kernels/device.ts";
 import { elementCount } from "../kernels/shape.ts";
 import { randomNormal } from "../kernels/ops/random/op.ts";
@@ -115,12 +116,17 @@ function guidedSteps({ steps, timeType }: Sampler, { scale, schedule }: Guidance
   return steps.map((step) => ({ ...step, guidance: weight(timestepOf(step.timestep)) }));
 }
 
-/** The programs of a sampler: the start noise, what is worked out before steps, and one step. */
+/**
+ * The programs of a sampler: the start noise, what is worked out before steps, and one step.
+ *
+ * @param target the device that they are for, as far as programs depend on it
+ */
 export function samplingPrograms(
   network: Network,
   settings: SamplingSettings,
+  target?: ProgramTarget,
 ): ReturnType<typeof samplerPrograms> {
-  return samplerPrograms(processOf(network, settings));
+  return samplerPrograms(processOf(network, settings), target);
 }
 
 /** Draws pictures from a network on a device. */

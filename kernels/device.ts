@@ -6,7 +6,7 @@
  */
 import type { Profiler } from "./profile.ts";
 import type { Program } from "./program.ts";
-import type { DType, HostArray, StoredArray } from "./shape.ts";
+import type { DType, FloatType, HostArray, StoredArray } from "./shape.ts";
 
 /** Memory on a device that outlives a run: parameters, moments, inputs. */
 export interface DeviceBuffer {
@@ -49,6 +49,8 @@ export interface Device {
   readonly description: string;
   /** Vectors of the processor that it computes with; absent where there is no choice. */
   readonly vectors?: VectorWidth;
+  /** How the results of operations are kept between them; `f32` where absent. */
+  readonly activations?: FloatType;
   /** Bytes allocated on the device at this moment, by this library. */
   readonly allocatedBytes: number;
   /** Highest value of `allocatedBytes` so far. */
@@ -142,6 +144,8 @@ export interface DeviceOptions {
   readonly threads?: number;
   /** No relaxed multiply-add on wasm: the same bits on every processor. */
   readonly strictMath?: boolean;
+  /** How the results of operations are kept between them, `f32` by default; `f16` on GPUs that can. */
+  readonly activations?: FloatType;
   /** The same bits for a sample on wasm whatever the size of its batch. */
   readonly batchInvariant?: boolean;
 }

@@ -21,7 +21,7 @@ interface DeviceEntry {
 const table: Readonly<Record<DeviceName, DeviceEntry>> = {
   webgpu: {
     kind: async () => (await import("./webgpu/kind.ts")).webgpu,
-    open: async () => (await import("./webgpu/device.ts")).createWebGPUDevice(),
+    open: async (options) => (await import("./webgpu/device.ts")).createWebGPUDevice(options),
   },
   wasm: {
     kind: async () => (await import("./wasm/kind.ts")).wasm,

@@ -26,6 +26,7 @@
  */
 // Tensors and graphs
 export {
+  type ActivationStorage,
   type Arithmetic,
   constantTensor,
   type ElementWork,
@@ -38,7 +39,7 @@ export {
 export type { ArithmeticType, DType, FloatType, HostArray, Shape, StoredArray } from "./shape.ts";
 export { type Graph, graphCost, type GraphParts, makeGraph, type Update } from "./graph/graph.ts";
 export { filled, gradients } from "./graph/gradients.ts";
-export { compile } from "./graph/compile.ts";
+export { compile, type ProgramTarget } from "./graph/compile.ts";
 export type * from "./program.ts";
 export type { View } from "./view.ts";
 export type * from "./ops/attention/step.ts";

@@ -46,7 +46,8 @@ export interface BufferSpecification {
   readonly name: string;
   /** Who fills it and how long it lives. */
   readonly kind: BufferKind;
-  /** Element type; `f16` only for inputs, states and constants. */
+  /** Element type; `f16` for inputs, states and constants, and for temporaries where a program is made
+   * for a device that keeps activations so. */
   readonly dtype: DType;
   /** Size in elements. */
   readonly elements: number;

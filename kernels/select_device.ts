@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../base/errors.ts";
 import { describeVectors, type Device, type DeviceKind, type DeviceOptions } from "./device.ts";
 import { deviceKind, type DeviceName, deviceNames, openDevice } from "./devices.ts";
 
@@ -53,10 +54,19 @@ export async function chooseDevice({ device }: DeviceRequest): Promise<DeviceCho
  * Makes the device that was asked for; see {@link chooseDevice} for `auto`.
  *
  * @throws NoAdapterError when WebGPU was asked for and no adapter is found
+ * @throws InputError when activations are to be in half precision, which the device does not write
  */
 export async function selectDevice(request: DeviceRequest): Promise<ChosenDevice> {
   const { name, reason } = await chooseDevice(request);
   const device = await openDevice(name, request);
+  const { activations = "f32" } = device;
+  if (activations !== (request.activations ?? activations)) {
+    device.close();
+    throw new InputError(
+      `activations in ${request.activations}: the ${name} device (${reason}) keeps ${activations} ` +
+        "only; take --device webgpu, where the adapter offers shader-f16",
+    );
+  }
   return {
     device,
     reason: device.vectors ? `${reason}; ${describeVectors(device.vectors)}` : reason,

@@ -5,8 +5,9 @@
  */
 
 /**
- * Element types of tensors in memory. `i32` holds labels and ids. `f16` (IEEE 754 binary16) halves
- * the memory of what the host writes and nothing else: it is widened, exactly, when it is read.
+ * Element types of tensors in memory. `i32` holds labels and ids. `f16` (IEEE 754 binary16) is a matter
+ * of memory, for weights that are only read and, where a device can write it, for activations: it is
+ * widened, exactly, when it is read.
  */
 export type DType = "f32" | "i32" | "f16";
 

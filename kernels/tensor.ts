@@ -45,6 +45,13 @@ export interface ValueType {
 /** A cost without its memory traffic. */
 export type Arithmetic = Omit<Cost, "bytes">;
 
+/**
+ * How a result is stored where activations are kept in half precision: `single` is for statistics and
+ * what is summed up over many elements, `half` for activations, and `operands` for what only passes
+ * elements on or works on each by itself: as the operands are.
+ */
+export type ActivationStorage = "single" | "half" | "operands";
+
 let nextId = 0;
 
 /** Arithmetic on single elements: `load(k)` is an element of `operands[k]`, which are broadcast to
@@ -111,6 +118,21 @@ export abstract class Node {
    * otherwise it is widened first. */
   readsHalves(_index: number): boolean {
     return false;
+  }
+
+  /** Whether input `index` may be an activation in half precision, on a device that keeps such. */
+  takesHalves(_index: number): boolean {
+    return true;
+  }
+
+  /** How output `index` is stored on a device that keeps activations in half precision. */
+  activation(_index: number): ActivationStorage {
+    return "single";
+  }
+
+  /** The inputs that are combined with the result element by element, before it is stored. */
+  elementOperands(): readonly Tensor[] {
+    return [];
   }
 
   /** Whether output `index` may be written through any view with innermost stride 1. */
@@ -190,11 +212,26 @@ export abstract class ViewNode extends StepFreeNode {
   abstract backward(view: View): View | undefined;
 }
 
+/** The tensor whose memory a chain of views looks at. */
+export function viewSource(tensor: Tensor): Tensor {
+  let source = tensor;
+  while (source.node instanceof ViewNode) source = source.node.inputs[0];
+  return source;
+}
+
 /** An operation that only puts its inputs together: the producer of an input may write into the
  * input's window of the result. */
 export abstract class JoinNode extends Node {
   /** The windows of the result that the inputs fill. */
   abstract windows(output: View): View[];
+
+  override activation(): ActivationStorage {
+    return "operands";
+  }
+
+  override elementOperands(): readonly Tensor[] {
+    return this.inputs;
+  }
 
   protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };

@@ -66,7 +66,7 @@ async function loadForward(
 ): Promise<LoadedModel> {
   const graph = navitForwardGraph(config, shape, config.text ? "vectors" : "logits", weights);
   const parameters = createParameters(device, navitParameters(config), weights);
-  const executable = await device.load(compile(graph), parameters);
+  const executable = await device.load(compile(graph, device), parameters);
   let current: object | undefined;
   const run: LoadedModel["run"] = (batch) => {
     if (batch !== current) {

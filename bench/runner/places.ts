@@ -6,6 +6,7 @@
  */
 import { describeVectors, type Device, type VectorWidth } from "../../kernels/device.ts";
 import type { DeviceName } from "../../kernels/devices.ts";
+import type { FloatType } from "../../kernels/shape.ts";
 import { selectDevice } from "../../kernels/select_device.ts";
 
 /** Where rows are measured. */
@@ -16,6 +17,8 @@ export interface Place {
   readonly threads?: number;
   /** No relaxed multiply-add on wasm. */
   readonly strictMath?: boolean;
+  /** How results of operations are kept; `f32` when absent. */
+  readonly activations?: FloatType;
 }
 
 /** The device that a place turned out to be. */
@@ -26,6 +29,8 @@ export interface MeasuredPlace {
   readonly device: string;
   /** Threads of a device on the processor. */
   readonly threads?: number;
+  /** How results of operations were kept. */
+  readonly activations: FloatType;
   /** The device's own words. */
   readonly description: string;
   /** Vectors of the processor that it computes with, and why. */
@@ -41,6 +46,7 @@ export interface FailedPlace {
   /** The device that was asked for. */
   readonly device: Place["device"];
   readonly threads?: number;
+  readonly activations?: FloatType;
 }
 
 /** A row's place and numbers, or why there are none. */
@@ -60,18 +66,20 @@ export async function measureAt<Numbers>(
     }
   } catch (error) {
     const status = error instanceof Error ? error.message : String(error);
-    return { status, device: place.device, threads: place.threads };
+    const { device, threads, activations } = place;
+    return { status, device, threads, activations };
   }
 }
 
 async function measuredPlace(
-  { kind, description, vectors }: Device,
+  { kind, description, vectors, activations = "f32" }: Device,
   { threads }: Place,
 ): Promise<MeasuredPlace> {
   return {
     status: "ok",
     device: kind.name,
     threads: kind.threads && (threads ?? navigator.hardwareConcurrency),
+    activations,
     description,
     vectors,
     software: (await kind.probe()).software,
@@ -88,9 +96,10 @@ export function isMeasured<Row extends { readonly status: string }>(
 /** A place in a cell of a table. */
 export function describePlace(row: MeasuredPlace | FailedPlace): string {
   const threads = row.threads === undefined ? "" : ` ${row.threads}t`;
-  if (!isMeasured(row)) return `${row.device}${threads}`;
+  const halves = row.activations === "f16" ? " f16" : "";
+  if (!isMeasured(row)) return `${row.device}${threads}${halves}`;
   const bits = row.vectors ? ` ${row.vectors.bits}-bit` : "";
-  return `${row.device}${threads}${bits}${row.software ? " (software)" : ""}`;
+  return `${row.device}${threads}${bits}${halves}${row.software ? " (software)" : ""}`;
 }
 
 /** The device's own words, with the width of its vectors. */

@@ -38,7 +38,7 @@ export async function loadAttention(
   size: AttentionSize,
 ): Promise<Job> {
   const graph = attentionGraph(operation, size);
-  const executable = await device.load(compile(graph));
+  const executable = await device.load(compile(graph, device));
   const names = ["query", "key", "value", ...(operation === "gradient" ? ["cotangent"] : [])];
   for (const [index, name] of names.entries()) {
     const buffer = executable.buffer(name);

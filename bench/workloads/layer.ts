@@ -27,7 +27,7 @@ function padding(kernel: readonly number[]): [number, number][] {
 /** A layer on a device, with numbers to work on. */
 export async function loadLayer(device: Device, pass: LayerPass, layer: Layer): Promise<Job> {
   const graph = layerGraph(pass, layer);
-  const executable = await device.load(compile(graph));
+  const executable = await device.load(compile(graph, device));
   for (const [index, name] of [...graphInputs(graph)].entries()) {
     const buffer = executable.buffer(name);
     buffer.write(ripple(buffer.elements, index + 1));

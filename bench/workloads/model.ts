@@ -84,7 +84,7 @@ export async function loadForward(
   parameters: ParameterBuffers,
 ): Promise<Job> {
   const graph = makeGraph("forward", { outputs: { out: traced.out } });
-  const executable = await device.load(compile(graph), parameters);
+  const executable = await device.load(compile(graph, device), parameters);
   writeInputs(executable, graph, inputs);
   return { run: () => executable.run(), macs: macsOf(graph) };
 }
@@ -99,7 +99,7 @@ export async function loadPlainStep(
   parameters: ParameterBuffers,
 ): Promise<Job> {
   const graph = plainStepGraph(workload);
-  const executable = await device.load(compile(graph), parameters);
+  const executable = await device.load(compile(graph, device), parameters);
   writeInputs(executable, graph, workload.inputs);
   const target = executable.buffer("target");
   target.write(ripple(target.elements, 3));

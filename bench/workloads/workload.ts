@@ -90,7 +90,7 @@ export async function loadProduct(
 ): Promise<Job> {
   const c = matmul(input("a", [m, k]), input("b", [k, n]));
   const graph = makeGraph("product", { outputs: { c } });
-  const executable = await device.load(compile(graph));
+  const executable = await device.load(compile(graph, device));
   executable.buffer("a").write(ripple(m * k, 1));
   executable.buffer("b").write(ripple(k * n, 2));
   return { run: () => executable.run(), macs: macsOf(graph) };

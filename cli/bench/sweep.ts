@@ -51,6 +51,12 @@ export const timingFlags = {
       "one a core",
     ),
     strictMath: toggle("--strict-math", "no relaxed multiply-add on wasm"),
+    activations: flag(
+      "--activations <list>",
+      "how results of operations are kept: f32, or f16 on GPUs with shader-f16",
+      list(choice("f32", "f16")),
+      ["f32"] as readonly ("f32" | "f16")[],
+    ),
   }),
   ...group("Timing:", {
     repetitions: flag("-r, --repetitions <n>", "timed samples a row", count, 5),
@@ -78,15 +84,22 @@ export async function machine() {
   return describeMachine(versions());
 }
 
-/** Every device with every number of threads that matters to it. */
+/** Every device with every number of threads that matters to it, and every way to keep activations. */
 export async function placesOf(
-  { device, threads, strictMath }: TimingValues,
+  { device, threads, strictMath, activations }: TimingValues,
 ): Promise<Place[]> {
   const places: Place[] = [];
   for (const name of device) {
     const threaded = name === "auto" || (await deviceKind(name)).threads !== undefined;
     const counts = threaded && threads || [undefined];
-    places.push(...counts.map((count) => ({ device: name, threads: count, strictMath })));
+    places.push(
+      ...counts.flatMap((count) =>
+        activations.map((type) => ({
+          ...{ device: name, threads: count, strictMath },
+          activations: type,
+        }))
+      ),
+    );
   }
   return places;
 }

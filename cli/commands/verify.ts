@@ -11,7 +11,7 @@ import { allCommands } from "../families/registry.ts";
 import { ExitCode, UsageError } from "../terminal/errors.ts";
 import { alias, define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
-import { deviceFlags, jsonFlags } from "../flags/options.ts";
+import { activationFlags, deviceFlags, jsonFlags } from "../flags/options.ts";
 import { choice, number, text } from "../flags/parsers.ts";
 
 /** Builds `tessera verify`. */
@@ -45,6 +45,7 @@ const verifyFlags = (contents: string) => ({
     ),
   }),
   ...deviceFlags,
+  ...activationFlags,
   ...jsonFlags,
 });
 
@@ -97,15 +98,30 @@ async function runVerification(
   const { device } = await selectDevice(values);
   try {
     const report = await verify(device, verification, values.tolerance);
-    const document = { model: name, config, weights, dtype: values.dtype, case: path, ...report };
-    io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
+    const { dtype, activations } = values;
+    const document = { model: name, config, weights, dtype, activations, case: path, ...report };
+    io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report, values));
     if (!report.passed) throw new VerificationFailed(describeFailure(report));
   } finally {
     device.close();
   }
 }
 
-function describeReport(report: VerificationReport): string {
+/** What is in half precision, for the line that names the device. */
+function describePrecision(
+  { dtype, activations }: Pick<Values<ReturnType<typeof verifyFlags>>, "dtype" | "activations">,
+): string {
+  const halves = [
+    ...(dtype === "f16" ? ["weights"] : []),
+    ...(activations === "f16" ? ["activations"] : []),
+  ];
+  return halves.length > 0 ? `, ${halves.join(" and ")} in half precision` : "";
+}
+
+function describeReport(
+  report: VerificationReport,
+  precision: Parameters<typeof describePrecision>[0],
+): string {
   const { device, tolerance, passed, gradientsLeftOut, tensors } = report;
   const width = Math.max(...tensors.map(({ name }) => name.length), "tensor".length);
   const lines = tensors.map((tensor) =>
@@ -119,7 +135,7 @@ function describeReport(report: VerificationReport): string {
   );
   const heading = ["tensor".padEnd(width), "max abs", "relative", "largest", ""];
   return [
-    gradientsLeftOut > 0 ? `${device}, weights in half precision` : device,
+    `${device}${describePrecision(precision)}`,
     "",
     heading.map((text, index) => index === 0 ? text : text.padEnd(10)).join("  ").trimEnd(),
     ...lines,

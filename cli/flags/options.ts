@@ -30,6 +30,16 @@ export const deviceFlags = resumable(group("Device:", {
   ),
 }));
 
+/** How a GPU keeps what a network hands from one operation to the next. */
+export const activationFlags = group("Device:", {
+  activations: flag(
+    "--activations <f32|f16>",
+    "how results of operations are kept; f16 halves their memory, on GPUs with shader-f16",
+    choice("f32", "f16"),
+    "f32",
+  ),
+});
+
 /** The seed of everything random. */
 export const seedFlags = group("Randomness:", {
   seed: flag(

@@ -132,7 +132,7 @@ export async function verify(
   { case: { graph, inputs, expected, leftOut }, weights }: Verification,
   tolerance: number,
 ): Promise<VerificationReport> {
-  const executable = await device.load(compile(graph));
+  const executable = await device.load(compile(graph, device));
   try {
     writeWeights(executable, weights);
     for (const [name, data] of inputs) executable.buffer(name).write(data);

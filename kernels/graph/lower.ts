@@ -3,7 +3,8 @@
  *
  * Views are resolved here: a reshape, transpose, slice or broadcast becomes another window of the
  * same buffer, and a copy is made only for a consumer that cannot read through the window. What is
- * stored in half precision is widened, once a program, for consumers that cannot read it so. Results
+ * stored in half precision is widened, once a program, for consumers that cannot read it so; on a
+ * device that keeps activations in half precision nearly all can. Results
  * are written where they are wanted in the end: parts of a concatenation into their window, updates
  * into their state, outputs into the output's buffer.
  *
@@ -12,16 +13,28 @@
 import type { Cost } from "../cost.ts";
 import type { BufferSpecification, Program, Step } from "../program.ts";
 import { arithmeticType, type DType, elementCount, type Shape } from "../shape.ts";
-import { ConstantNode, InputNode, JoinNode, type Node, type Tensor, ViewNode } from "../tensor.ts";
+import {
+  ConstantNode,
+  InputNode,
+  JoinNode,
+  type Node,
+  type Tensor,
+  ViewNode,
+  viewSource,
+} from "../tensor.ts";
 import { copyStep } from "../ops/movement/op.ts";
 import { widenStep } from "../ops/widen/op.ts";
 import { contiguousView, hasUnitInnerStride, type View } from "../view.ts";
 import { countUses, type Graph, graphNodes, type Update } from "./graph.ts";
 import { planMemory } from "./memory.ts";
 
-/** Turns a graph into steps and plans the memory of its temporaries. */
-export function lower(graph: Graph): Program {
-  const lowering = new Lowering(graph);
+/**
+ * Turns a graph into steps and plans the memory of its temporaries.
+ *
+ * @param halves results that are stored in half precision; absent where the device only reads such
+ */
+export function lower(graph: Graph, halves?: ReadonlySet<Tensor>): Program {
+  const lowering = new Lowering(graph, halves);
   const { buffers, steps, costs } = lowering.run();
   return { name: graph.name, ...planMemory(buffers, steps), costs };
 }
@@ -47,9 +60,11 @@ class Lowering {
   /** Updates by the node behind which nothing reads the old contents any more and the new are known. */
   readonly #early: ReadonlyMap<Node, readonly Update[]>;
   readonly #graph: Graph;
+  readonly #halves: ReadonlySet<Tensor> | undefined;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, halves: ReadonlySet<Tensor> | undefined) {
     this.#graph = graph;
+    this.#halves = halves;
     this.#uses = countUses(graph);
     this.#running = runningUpdates(graph, this.#uses);
     this.#nodes = moveForward(graphNodes(graph), new Set(this.#running.keys()));
@@ -152,7 +167,7 @@ class Lowering {
       if (!(node instanceof JoinNode)) continue;
       const [tensor] = node.outputs;
       const whole = this.#destinations.get(tensor) ??
-        this.#allocate(node.kind, tensor.shape, tensor.dtype);
+        this.#allocate(node.kind, tensor.shape, this.#storedType(tensor));
       this.#destinations.set(tensor, whole);
       node.windows(whole).forEach((window, index) => this.#place(node.inputs[index], window));
     }
@@ -165,7 +180,10 @@ class Lowering {
     if (node instanceof ViewNode) {
       const source = node.backward(view);
       if (source) this.#place(node.inputs[0], source);
-    } else if (node.writesStrided(output) && hasUnitInnerStride(view)) {
+    } else if (
+      node.writesStrided(output) && hasUnitInnerStride(view) &&
+      (view.dtype !== "f16" || this.#halves?.has(tensor))
+    ) {
       this.#destinations.set(tensor, view);
     }
   }
@@ -180,16 +198,23 @@ class Lowering {
     }
     const inputs = node.inputs.map((tensor, index) => {
       const stored = this.#views.get(tensor)!;
-      const view = node.readsHalves(index) ? stored : this.#widened(stored);
+      const readsHalves = this.#halves ? node.takesHalves(index) : node.readsHalves(index);
+      const view = readsHalves ? stored : this.#widened(stored);
       return node.accepts(index, view) ? view : this.#contiguous(tensor);
     });
     const outputs = node.outputs.map((tensor) =>
-      this.#destinations.get(tensor) ?? this.#allocate(node.kind, tensor.shape, tensor.dtype)
+      this.#destinations.get(tensor) ??
+        this.#allocate(node.kind, tensor.shape, this.#storedType(tensor))
     );
     node.outputs.forEach((tensor, index) => this.#views.set(tensor, outputs[index]));
     const used = node.outputs.map((tensor) => this.#uses.has(tensor));
     const steps = node.lower(inputs, outputs, used);
     steps.forEach((step, index) => this.#addStep(step, index === 0 ? node.cost() : undefined));
+  }
+
+  /** The element type in which a result is kept between two steps. */
+  #storedType(tensor: Tensor): DType {
+    return this.#halves?.has(tensor) ? "f16" : tensor.dtype;
   }
 
   /** Adds a step; the first one of a node has all of its cost, copies have none. */
@@ -202,11 +227,17 @@ class Lowering {
   #contiguous(tensor: Tensor): View {
     let copy = this.#copies.get(tensor);
     if (!copy) {
-      copy = this.#allocate("copy", tensor.shape, arithmeticType(tensor.dtype));
-      this.#addStep(copyStep(this.#widened(this.#views.get(tensor)!), copy));
+      const view = this.#copied(this.#views.get(tensor)!);
+      copy = this.#allocate("copy", tensor.shape, view.dtype);
+      this.#addStep(copyStep(view, copy));
       this.#copies.set(tensor, copy);
     }
     return copy;
+  }
+
+  /** A window as a copy step reads it, which converts where the device writes halves too. */
+  #copied(view: View): View {
+    return this.#halves ? view : this.#widened(view);
   }
 
   /** The same window of single-precision numbers: its whole buffer is widened on first use. */
@@ -225,7 +256,7 @@ class Lowering {
   #finishOutputs(): void {
     for (const [name, tensor] of this.#graph.outputs) {
       const wanted = this.#outputViews.get(name)!;
-      const actual = this.#widened(this.#views.get(tensor)!);
+      const actual = this.#copied(this.#views.get(tensor)!);
       if (actual.buffer !== wanted.buffer) this.#addStep(copyStep(actual, wanted));
     }
   }
@@ -237,7 +268,7 @@ class Lowering {
       // What lies in a state must be saved before another update changes that state.
       return isState(viewSource(value))
         ? this.#contiguous(value)
-        : this.#widened(this.#views.get(value)!);
+        : this.#copied(this.#views.get(value)!);
     });
   }
 
@@ -323,11 +354,4 @@ function readsOnlyOwn(node: Node, update: Update, changing: ReadonlySet<Tensor>)
     if (!changing.has(source)) return true;
     return tensor === update.state && node.isElementwise();
   });
-}
-
-/** The tensor whose memory a chain of views looks at. */
-function viewSource(tensor: Tensor): Tensor {
-  let source = tensor;
-  while (source.node instanceof ViewNode) source = source.node.inputs[0];
-  return source;
 }

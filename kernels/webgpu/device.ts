@@ -6,10 +6,11 @@
  *
  * @module
  */
+import { InputError } from "../../base/errors.ts";
 import type { Device, DeviceBuffer, Executable } from "../device.ts";
 import type { Profiler } from "../profile.ts";
 import type { Program } from "../program.ts";
-import type { DType } from "../shape.ts";
+import type { DType, FloatType } from "../shape.ts";
 import {
   type AdapterInformation,
   copyLimits,
@@ -32,9 +33,14 @@ export { type AdapterInformation, probeAdapter };
 /** What profiles need of an adapter. */
 const timestamps: GPUFeatureName = "timestamp-query";
 
+/** What activations in half precision need. */
+const halves: GPUFeatureName = "shader-f16";
+
 /** Settings of a WebGPU device. */
 export interface WebGPUOptions extends TunerOptions {
   readonly powerPreference?: GPUPowerPreference;
+  /** How the results of operations are kept between them; `f32` by default. */
+  readonly activations?: FloatType;
   /** Ask for the specification's default limits even where the adapter has more. */
   readonly specFloor?: boolean;
 }
@@ -43,6 +49,7 @@ export interface WebGPUOptions extends TunerOptions {
  * Makes a device on the machine's WebGPU adapter.
  *
  * @throws NoAdapterError when there is no adapter
+ * @throws InputError when activations are to be in half precision, which the adapter does not write
  */
 export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<WebGPUDevice> {
   const adapter = await requestAdapter(options.powerPreference);
@@ -57,13 +64,19 @@ export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<W
   if (!options.specFloor) {
     for (const name of limitNames) requiredLimits[name] = adapter.limits[name];
   }
-  // For profiles only.
-  const requiredFeatures = [timestamps].filter((name) => adapter.features.has(name));
+  const requiredFeatures = [timestamps, halves].filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({
     label: "tessera",
     requiredLimits,
     requiredFeatures: options.specFloor ? [] : requiredFeatures,
   });
+  if (options.activations === "f16" && !device.features.has(halves)) {
+    device.destroy();
+    throw new InputError(
+      `activations in f16: ${information.description} does not offer the WebGPU feature ` +
+        `${halves}; take f32`,
+    );
+  }
   return new WebGPUDevice(device, information, options);
 }
 
@@ -71,6 +84,7 @@ export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<W
 export class WebGPUDevice implements Device {
   readonly kind = webgpu;
   readonly description: string;
+  readonly activations: FloatType;
   /** The adapter below the device. */
   readonly adapter: AdapterInformation;
   /** The device itself, for tests that break it. */
@@ -86,6 +100,7 @@ export class WebGPUDevice implements Device {
   constructor(gpu: GPUDevice, adapter: AdapterInformation, options: WebGPUOptions) {
     this.gpu = gpu;
     this.adapter = adapter;
+    this.activations = options.activations ?? "f32";
     this.description = `WebGPU, ${adapter.description}${adapter.software ? " (software)" : ""}`;
     if (gpu.features.has(timestamps)) this.profile = () => this.#record();
     this.#watch = new ErrorWatch(gpu);
@@ -100,6 +115,7 @@ export class WebGPUDevice implements Device {
       context: {
         limits: copyLimits(gpu.limits),
         software: adapter.software,
+        halves: gpu.features.has(halves),
         variant: (family) => this.#tuner.variant(family),
       },
       createBuffer: (name, dtype, elements) => this.createBuffer(name, dtype, elements),

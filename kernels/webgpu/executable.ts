@@ -19,7 +19,7 @@ export interface DeviceParts extends Allocator {
   readonly watch: ErrorWatch;
   readonly pipelines: PipelineCache;
   /** Everything of a lowering's context that does not depend on the program. */
-  readonly context: Pick<WebGPUContext, "limits" | "software" | "variant">;
+  readonly context: Pick<WebGPUContext, "limits" | "software" | "halves" | "variant">;
   /** The recording that goes on, if any. */
   recorder(): Recorder | undefined;
 }

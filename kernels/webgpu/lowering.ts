@@ -34,7 +34,7 @@ export interface Binding {
 export interface Dispatch {
   /** For messages: the step kind and its shapes. */
   readonly label: string;
-  /** WGSL with one entry point `main`. */
+  /** WGSL with one entry point `main`; begins with the declarations of its `BindingTable`, if any. */
   readonly code: string;
   readonly bindings: readonly Binding[];
   /** At most 65,535 in each dimension. */
@@ -51,6 +51,8 @@ export interface WebGPUContext {
   };
   /** The adapter is a software renderer: prefer wide register tiles to workgroup memory. */
   readonly software: boolean;
+  /** Whether WGSL's type `f16` may be used. */
+  readonly halves: boolean;
   /** Scratch memory of at least `bytes`, good until the step ends; an index for `Binding.buffer`. */
   scratch(bytes: number): number;
   /** A buffer that holds `data` for ever; an index for `Binding.buffer`. Equal data are shared. */

@@ -8,7 +8,7 @@ import type { DeviceKind } from "../../kernels/device.ts";
 import { compile } from "../../kernels/graph/compile.ts";
 import type { BufferSpecification, Program } from "../../kernels/program.ts";
 import { allocatedBytes, programAllocations } from "../../kernels/footprint.ts";
-import { elementCount } from "../../kernels/shape.ts";
+import { elementCount, type FloatType } from "../../kernels/shape.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
 import { stateNames } from "../step/optimizer.ts";
 import type { StepGraphs } from "../step/step_graphs.ts";
@@ -19,6 +19,8 @@ export interface ForecastTarget {
   readonly kind: DeviceKind;
   /** Threads, where it has any; each has scratch memory of its own. */
   readonly threads: number;
+  /** How it keeps results of operations; `f32` when absent. */
+  readonly activations?: FloatType;
 }
 
 /** Bytes a run needs on a device, by part. */
@@ -95,15 +97,19 @@ class Tally {
 export function forecastMemory(
   specifications: readonly ParameterSpecification[],
   { accumulate, update }: StepGraphs,
-  { kind, threads }: ForecastTarget,
+  target: ForecastTarget,
   { sampler = [], companions = [] }: ForecastExtras = {},
 ): MemoryForecast {
+  const { kind, threads } = target;
   const tally = new Tally(kind);
   const bound = addStates(tally, specifications, companions);
   if (accumulate) {
-    addProgram(tally, compile(accumulate), kind, bound, { ...stepParts, state: "gradients" });
+    addProgram(tally, compile(accumulate, target), kind, bound, {
+      ...stepParts,
+      state: "gradients",
+    });
   }
-  addProgram(tally, compile(update), kind, bound, stepParts);
+  addProgram(tally, compile(update, target), kind, bound, stepParts);
   for (const program of sampler) addProgram(tally, program, kind, bound, samplerParts);
   for (let thread = 0; kind.threads && thread < threads; thread++) {
     tally.add("scratch", "scratch memory of a thread", kind.threads.scratchBytes);

@@ -132,13 +132,16 @@ async function loadStep(
   const reads = graphInputs(graphs.accumulate ?? graphs.update);
   const about = { parts, columns, reads, scheduled };
   if (!graphs.accumulate) {
-    return { ...about, update: await device.load(compile(graphs.update), bindings) };
+    return { ...about, update: await device.load(compile(graphs.update, device), bindings) };
   }
-  const program = compile(graphs.accumulate);
+  const program = compile(graphs.accumulate, device);
   const accumulate = await device.load(program, bindings);
   try {
     const sums = statesOf(program).map((name) => [name, accumulate.buffer(name)] as const);
-    const update = await device.load(compile(graphs.update), new Map([...bindings, ...sums]));
+    const update = await device.load(
+      compile(graphs.update, device),
+      new Map([...bindings, ...sums]),
+    );
     return { ...about, accumulate, update };
   } catch (error) {
     accumulate.destroy();

@@ -12,7 +12,7 @@ import {
   parseFlags,
   type Values,
 } from "../../flags/flags.ts";
-import { deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
+import { activationFlags, deviceFlags, progressFlags, seedFlags } from "../../flags/options.ts";
 import { integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { objectiveFlags, samplerFlags } from "./sampler_flags.ts";
 import { guidanceFlags, guidanceSchedule } from "../../flags/guidance_flags.ts";
@@ -89,6 +89,7 @@ export const sampleDitFlags = {
     ),
   }),
   ...deviceFlags,
+  ...activationFlags,
   ...progressFlags,
 } as const;
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { alias, flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
-import { deviceFlags, jsonFlags } from "../../flags/options.ts";
+import { activationFlags, deviceFlags, jsonFlags } from "../../flags/options.ts";
 import { choice, integer, list, number, type Parser, text } from "../../flags/parsers.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
@@ -96,6 +96,7 @@ export const evalNaViTFlags = {
   }),
   ...jsonFlags,
   ...deviceFlags,
+  ...activationFlags,
 } as const;
 
 /** What `eval navit` was asked to do. */

@@ -9,7 +9,13 @@
  */
 import type { Step } from "../../program.ts";
 import { elementCount, formatShape, sameShape } from "../../shape.ts";
-import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
+import {
+  type ActivationStorage,
+  type Arithmetic,
+  Node,
+  requireFloats,
+  type Tensor,
+} from "../../tensor.ts";
 import { hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { reduceSum } from "../reduce/op.ts";
 import { biasTable } from "./relative_bias.ts";
@@ -131,6 +137,14 @@ class AttentionNode extends Node {
     return index < 3 ? hasUnitInnerStride(view) : isContiguous(view);
   }
 
+  override takesHalves(index: number): boolean {
+    return index < 3;
+  }
+
+  override activation(index: number): ActivationStorage {
+    return index === 0 ? "half" : "single";
+  }
+
   override writesStrided(index: number): boolean {
     return index === 0;
   }
@@ -176,6 +190,14 @@ export class AttentionGradientNode extends Node {
 
   override accepts(index: number, view: View): boolean {
     return index === 4 || index > 5 ? isContiguous(view) : hasUnitInnerStride(view);
+  }
+
+  override takesHalves(index: number): boolean {
+    return index !== 4 && index <= 5;
+  }
+
+  override activation(index: number): ActivationStorage {
+    return index < 3 ? "half" : "single";
   }
 
   override writesStrided(index: number): boolean {

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Step } from "../../program.ts";
-import { type Arithmetic, Node, type Tensor } from "../../tensor.ts";
+import { type ActivationStorage, type Arithmetic, Node, type Tensor } from "../../tensor.ts";
 import { hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { multiply } from "../elementwise/op.ts";
 import { permute, reshape } from "../movement/op.ts";
@@ -56,6 +56,14 @@ class ScoreLogSumExpNode extends Node {
 
   override accepts(index: number, view: View): boolean {
     return index < 2 ? hasUnitInnerStride(view) : isContiguous(view);
+  }
+
+  override takesHalves(index: number): boolean {
+    return index < 2;
+  }
+
+  override activation(index: number): ActivationStorage {
+    return index === 1 ? "half" : "single";
   }
 
   override writesStrided(index: number): boolean {

@@ -16,6 +16,7 @@ import {
   type AttentionPass,
   biasGradientKernel,
   forwardPass,
+  type GradientResources,
   keyValueGradientPass,
   queryGradientPass,
   statisticsElements,
@@ -35,42 +36,38 @@ const kernels: ReadonlyMap<string, (pass: AttentionPass) => LinearKernel> = new 
 /** Softmax(scale Q K^T) V and its log-sum-exp. */
 export const lowerAttention: WebGPULowering<AttentionStep> = (step, context) => {
   const { segments, dispatches } = storeSegments(step, context);
-  return [...dispatches, dispatchPass("attention", step, forwardPass(step, segments), context)];
+  const pass = forwardPass(step, { halves: context.halves, segments });
+  return [...dispatches, dispatchPass("attention", step, pass, context)];
 };
 
 /** Gradients of attention: statistics of the queries, then dQ, then dK and dV, then the biases'. */
 export const lowerAttentionGradient: WebGPULowering<AttentionGradientStep> = (step, context) => {
   const statistics = context.scratch(8 * statisticsElements(step));
   const { segments, dispatches } = storeSegments(step, context);
+  const resources: GradientResources = { halves: context.halves, statistics, segments };
   const passes: [string, AttentionPass][] = [
-    ["attention gradient (query)", queryGradientPass(step, statistics, segments)],
-    ["attention gradient (key, value)", keyValueGradientPass(step, statistics, segments)],
+    ["attention gradient (query)", queryGradientPass(step, resources)],
+    ["attention gradient (key, value)", keyValueGradientPass(step, resources)],
   ];
   return [
     ...dispatches,
     {
       label: label("attention gradient (statistics)", step),
-      ...statisticsKernel(step, statistics),
+      ...statisticsKernel(step, resources),
     },
     ...passes.map(([name, pass]) => dispatchPass(name, step, pass, context)),
-    ...biasDispatches(step, statistics, segments),
+    ...biasDispatches(step, resources),
   ];
 };
 
 /** The pass that only biases have whose gradient is asked for. */
 function biasDispatches(
   step: AttentionGradientStep,
-  statistics: number,
-  segments: StoredSegments | undefined,
+  resources: GradientResources,
 ): Dispatch[] {
   const { bias, biasGradient } = step;
   if (!bias || !biasGradient) return [];
-  const kernel = biasGradientKernel(
-    step,
-    statistics,
-    { bias: biasTable(bias), biasGradient },
-    segments,
-  );
+  const kernel = biasGradientKernel(step, resources, { bias: biasTable(bias), biasGradient });
   return [{ label: label("attention gradient (bias)", step), ...kernel }];
 }
 

@@ -45,34 +45,38 @@ function tensorFunctions(
   { name, view, access }: HeadTensor,
   aligned: boolean,
 ): string {
-  const array = table.use(view.buffer, access, aligned ? "vec4<f32>" : "f32");
   const unit = aligned ? 4 : 1;
   // The stride of an axis of size 1 is arbitrary, but its coordinate is always 0.
   const strides = [0, 1, 2].map((axis) => view.shape[axis] === 1 ? 0 : view.strides[axis] / unit);
   const row = affine(view.offset / unit, ["n", "t", "h"], strides);
   const head = `fn ${name}Row(n: u32, t: u32, h: u32) -> u32 { return ${row}; }\n`;
   if (access === "read") {
-    const body = aligned ? `return ${array}[row + d];` : loadColumns(array, view.shape[3]);
+    const read = table.reader(view, unit);
+    const body = aligned ? `return ${read("row + d")};` : loadColumns(read, view.shape[3]);
     return `${head}fn ${name}Load(row: u32, d: u32) -> vec4<f32> { ${body} }\n`;
   }
-  const body = aligned ? `${array}[row + d] = x;` : storeColumns(array, view.shape[3]);
+  const write = table.writer(view, unit);
+  const body = aligned ? write("row + d", "x") : storeColumns(write, view.shape[3]);
   return `${head}fn ${name}Store(row: u32, d: u32, x: vec4<f32>) { ${body} }\n`;
 }
 
 /** Four loads, of which the last group may lack some. */
-function loadColumns(array: string, width: number): string {
+function loadColumns(read: (address: string) => string, width: number): string {
   const vector = (columns: number): string =>
     `vec4<f32>(${
-      [0, 1, 2, 3].map((c) => c < columns ? `${array}[row + 4u * d + ${c}u]` : "0.0").join(", ")
+      [0, 1, 2, 3].map((c) => c < columns ? read(`row + 4u * d + ${c}u`) : "0.0").join(", ")
     })`;
   if (width % 4 === 0) return `return ${vector(4)};`;
   const last = `return ${vector(width % 4)};`;
   return width < 4 ? last : `if (d == ${Math.floor(width / 4)}u) { ${last} } return ${vector(4)};`;
 }
 
-function storeColumns(array: string, width: number): string {
+function storeColumns(
+  write: (address: string, value: string) => string,
+  width: number,
+): string {
   return [0, 1, 2, 3].map((c) => {
-    const store = `${array}[row + 4u * d + ${c}u] = x[${c}];`;
+    const store = write(`row + 4u * d + ${c}u`, `x[${c}]`);
     return width % 4 === 0 ? store : `if (4u * d + ${c}u < ${width}u) { ${store} }`;
   }).join(" ");
 }

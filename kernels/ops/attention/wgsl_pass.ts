@@ -83,9 +83,22 @@ export interface StoredSegments {
   readonly buffer: number;
 }
 
+/** What a pass uses besides its operands. */
+export interface PassResources {
+  /** Whether WGSL's type `f16` may be used. */
+  readonly halves: boolean;
+  readonly segments?: StoredSegments;
+}
+
+/** What a gradient pass uses besides its operands. */
+export interface GradientResources extends PassResources {
+  /** A buffer of `statisticsElements`. */
+  readonly statistics: number;
+}
+
 /** The forward pass. */
-export function forwardPass(step: AttentionStep, segments?: StoredSegments): AttentionPass {
-  const table = new BindingTable();
+export function forwardPass(step: AttentionStep, resources: PassResources): AttentionPass {
+  const table = new BindingTable(resources);
   const heads = headFunctions(table, [
     { name: "query", view: step.query, access: "read" },
     { name: "key", view: step.key, access: "read" },
@@ -93,7 +106,7 @@ export function forwardPass(step: AttentionStep, segments?: StoredSegments): Att
     { name: "output", view: step.output, access: "write" },
   ]);
   const functions = heads + logSumExpFunction(table, step) +
-    bindSegments(table, segments, "query") + bindBias(table, step.bias);
+    bindSegments(table, resources.segments, "query") + bindBias(table, step.bias);
   return {
     ...common(step),
     declarations: table.declarations() + functions,
@@ -113,12 +126,12 @@ type GradientPart =
 /** A gradient pass; the rows of the score matrix are the queries or the keys. */
 function gradientPass(
   step: AttentionGradientStep,
-  statistics: number,
-  segments: StoredSegments | undefined,
+  resources: GradientResources,
   rows: "query" | "key",
   part: GradientPart,
 ): AttentionPass {
-  const table = new BindingTable();
+  const { statistics, segments } = resources;
+  const table = new BindingTable(resources);
   const written = part.sums.map(({ output }): HeadTensor => ({
     name: output,
     view: step[output as "queryGradient" | "keyGradient" | "valueGradient"],
@@ -136,13 +149,12 @@ function gradientPass(
   };
 }
 
-/** The gradient of the queries; `statistics` is a buffer of `statisticsElements`. */
+/** The gradient of the queries. */
 export function queryGradientPass(
   step: AttentionGradientStep,
-  statistics: number,
-  segments?: StoredSegments,
+  resources: GradientResources,
 ): AttentionPass {
-  return gradientPass(step, statistics, segments, "query", {
+  return gradientPass(step, resources, "query", {
     scores: { row: "query", column: "key" },
     probabilityGradients: { row: "outputGradient", column: "value" },
     statistics: "row",
@@ -150,13 +162,12 @@ export function queryGradientPass(
   });
 }
 
-/** The gradients of keys and values; `statistics` is a buffer of `statisticsElements`. */
+/** The gradients of keys and values. */
 export function keyValueGradientPass(
   step: AttentionGradientStep,
-  statistics: number,
-  segments?: StoredSegments,
+  resources: GradientResources,
 ): AttentionPass {
-  return gradientPass(step, statistics, segments, "key", {
+  return gradientPass(step, resources, "key", {
     scores: { row: "key", column: "query" },
     probabilityGradients: { row: "value", column: "outputGradient" },
     statistics: "column",
@@ -170,12 +181,12 @@ export function keyValueGradientPass(
 /** What each of the batch adds to the gradient of the biases, one invocation an entry. */
 export function biasGradientKernel(
   step: AttentionGradientStep,
-  statistics: number,
+  resources: GradientResources,
   { bias, biasGradient }: { readonly bias: BiasTable; readonly biasGradient: View },
-  segments?: StoredSegments,
 ): BoundKernel {
   const [batch, , heads] = step.query.shape;
-  const table = new BindingTable();
+  const { statistics, segments } = resources;
+  const table = new BindingTable(resources);
   const functions = headFunctions(table, operandTensors(step)) +
     statisticsFunctions(table, step, statistics, "query") +
     bindSegments(table, segments, "query");
@@ -208,17 +219,17 @@ const biasPairs = (bias: View | undefined): number =>
  */
 export function statisticsKernel(
   step: AttentionGradientStep,
-  statistics: number,
+  resources: GradientResources,
 ): BoundKernel {
   const [, queries, heads] = step.query.shape;
-  const table = new BindingTable();
+  const table = new BindingTable(resources);
   const tensors = headFunctions(table, [
     { name: "output", view: step.output, access: "read" },
     { name: "outputGradient", view: step.outputGradient, access: "read" },
   ]);
   const logSumExp = table.use(step.logSumExp.buffer, "read", "u32");
   const rowDots = table.use(step.rowDot.buffer, "write");
-  const target = table.use(statistics, "write", "vec2<f32>");
+  const target = table.use(resources.statistics, "write", "vec2<f32>");
   const copy = copyBiases(table, step, target);
   const { code, workgroups } = linearKernel(
     statisticsElements(step),

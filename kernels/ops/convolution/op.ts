@@ -15,6 +15,7 @@ import { constant, type Expression, load, substitute } from "../../expression.ts
 import type { Step } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
 import {
+  type ActivationStorage,
   type Arithmetic,
   type ElementWork,
   Node,
@@ -111,6 +112,14 @@ abstract class EpilogueNode extends TrilinearNode {
 
   override writesStrided(): boolean {
     return true;
+  }
+
+  override activation(): ActivationStorage {
+    return "half";
+  }
+
+  override elementOperands(): readonly Tensor[] {
+    return this.inputs.slice(2);
   }
 }
 

@@ -63,17 +63,21 @@ export const lowerConvolution: WebGPULowering<ConvolutionStep> = (step, context)
     16 * elementCount(step.weight.shape.slice(0, 4)) *
       quadsOf(step.weight.shape[4]),
   );
-  return [packKernel(step, packed), windows(step, packed, context)];
+  return [packKernel(step, packed, context), windows(step, packed, context)];
 };
 
 /** Fills `packed` with (places, C, quads of O), zeros where there is no channel. */
-function packKernel({ weight, flipped }: ConvolutionStep, packed: number): Dispatch {
+function packKernel(
+  { weight, flipped }: ConvolutionStep,
+  packed: number,
+  context: WebGPUContext,
+): Dispatch {
   const [frames, height, width, channels, outputs] = weight.shape;
   const places = [frames, height, width];
   const quads = quadsOf(outputs);
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const target = table.use(packed, "write", "vec4<f32>");
-  const read = table.reader({ ...weight, dtype: "f32" });
+  const read = table.reader(weight);
   const names = ["frame", "line", "place"].map((name, axis) =>
     flipped ? `(${places[axis] - 1}u - ${name})` : name
   );
@@ -106,8 +110,8 @@ function windows(step: ConvolutionStep, packed: number, context: WebGPUContext):
   const across = Math.ceil(sizes[2] / tiling.positions);
   const shared = epilogueInputs.some(({ buffer }) => buffer === input.buffer);
   const unit = !shared && isAligned(input) ? 4 : 1;
-  const table = new BindingTable();
-  const read = table.reader({ ...input, dtype: "f32" }, unit);
+  const table = new BindingTable(context);
+  const read = table.reader(input, unit);
   const kernel = table.use(packed, "read", "vec4<f32>");
   const finished = new MatmulOutput(step, shared ? 1 : 4);
   const tiles = images * sizes[0] * sizes[1] * across;
@@ -223,6 +227,7 @@ function storeQuad(
 /** Lowers the gradient of a weight. */
 export const lowerConvolutionWeightGradient: WebGPULowering<ConvolutionWeightGradientStep> = (
   step,
+  context,
 ) => {
   const { input, outputGradient, output } = step;
   const [outputs, channels, frames, height, width] = output.shape;
@@ -238,10 +243,10 @@ export const lowerConvolutionWeightGradient: WebGPULowering<ConvolutionWeightGra
   );
   const { workgroups, groupIndex } = gridOf(Math.ceil(tiles * team / gradientWorkgroup));
   const quads = upTo(gradientQuads);
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const gradient = quadReader(table, outputGradient, outputs, input);
   const value = quadReader(table, input, channels, outputGradient);
-  const target = table.use(output.buffer, "write");
+  const write = table.writer(output);
   const tile = upTo(gradientSide).flatMap((i) => quads.map((q) => [i, q] as const));
   const body = `let member = lane % ${team}u;
 let own = ${groupIndex} * ${gradientWorkgroup / team}u + lane / ${team}u;
@@ -299,7 +304,7 @@ var sum = 0.0;
 for (var other = lane - member; other < lane - member + ${team}u; other++) {
 sum += sums[other * ${tile.length}u + n / 4u][n % 4u];
 }
-${target}[${output.offset}u + (row * ${channels}u + column) * ${places}u + at] = sum;
+${write(`${output.offset}u + (row * ${channels}u + column) * ${places}u + at`, "sum")}
 }`;
   const code = `${table.declarations()}
 var<workgroup> sums: array<vec4<f32>, ${gradientWorkgroup * tile.length}>;
@@ -323,11 +328,11 @@ function quadReader(
   other: View,
 ): (position: string, quad: string) => string {
   if (isAligned(view) && view.buffer !== other.buffer) {
-    const read = table.reader({ ...view, dtype: "f32" }, 4);
+    const read = table.reader(view, 4);
     const last = channels / 4 - 1;
     return (position, quad) => read(`(${position}) / 4u + min(${quad}, ${last}u)`);
   }
-  const read = table.reader({ ...view, dtype: "f32" });
+  const read = table.reader(view);
   return (position, quad) => {
     const numbers = upTo(4).map((i) =>
       read(`${position} + min(${quad} * 4u + ${i}u, ${channels - 1}u)`)

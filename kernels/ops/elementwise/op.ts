@@ -28,7 +28,13 @@ import {
   type Shape,
 } from "../../shape.ts";
 import { broadcastView, type View } from "../../view.ts";
-import { type Arithmetic, type ElementWork, Node, type Tensor } from "../../tensor.ts";
+import {
+  type ActivationStorage,
+  type Arithmetic,
+  type ElementWork,
+  Node,
+  type Tensor,
+} from "../../tensor.ts";
 import type { ElementwiseStep } from "./step.ts";
 
 /** `output = expression(inputs)`, operands broadcast against each other. */
@@ -74,6 +80,14 @@ class ElementwiseNode extends Node {
 
   override isElementwise(): boolean {
     return true;
+  }
+
+  override activation(): ActivationStorage {
+    return "operands";
+  }
+
+  override elementOperands(): readonly Tensor[] {
+    return this.inputs;
   }
 
   override writesStrided(): boolean {

@@ -21,12 +21,12 @@ export const lowerElementwise: WebGPULowering<ElementwiseStep> = (step, context)
   const { inputs, output, expression } = step;
   const operands = [...inputs, output];
   const space = iterationSpace(output.shape, operands);
-  const table = new BindingTable(context);
+  const table = new BindingTable(context, context);
   const bound = bindOperands(table, space, operands, "index", { writes: [inputs.length] });
   const value = renderExpression(expression, bound.load, { width: space.width });
   const body = `${bound.statements}
 ${value.statements}
-${bound.place(inputs.length)} = ${value.value};`;
+${bound.store(inputs.length, value.value)}`;
   const declarations = table.declarations(context.limits.maxStorageBuffersPerShaderStage) +
     expressionFunctions([expression], space.width);
   const { code, workgroups } = linearKernel(pointCount(space), declarations, body);

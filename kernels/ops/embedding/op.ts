@@ -5,7 +5,13 @@
  */
 import type { Step } from "../../program.ts";
 import { elementCount, formatShape } from "../../shape.ts";
-import { type Arithmetic, Node, requireFloats, type Tensor } from "../../tensor.ts";
+import {
+  type ActivationStorage,
+  type Arithmetic,
+  Node,
+  requireFloats,
+  type Tensor,
+} from "../../tensor.ts";
 import { isContiguous, type View } from "../../view.ts";
 
 class GatherNode extends Node {
@@ -31,6 +37,10 @@ class GatherNode extends Node {
 
   override accepts(_index: number, view: View): boolean {
     return isContiguous(view);
+  }
+
+  override activation(): ActivationStorage {
+    return "half";
   }
 
   override lower([table, indices]: readonly View[], [output]: readonly View[]): Step[] {

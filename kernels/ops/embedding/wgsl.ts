@@ -10,31 +10,30 @@
  */
 import type { View } from "../../view.ts";
 import { formatShape } from "../../shape.ts";
-import type { WebGPULowering } from "../../webgpu/lowering.ts";
-import {
-  BindingTable,
-  linearKernel,
-  type StorageElement,
-  vectorType,
-  type Width,
-} from "../../webgpu/emit/wgsl.ts";
+import type { WebGPUContext, WebGPULowering } from "../../webgpu/lowering.ts";
+import { BindingTable, linearKernel, vectorType, type Width } from "../../webgpu/emit/wgsl.ts";
 import type { GatherStep, ScatterAddStep } from "./step.ts";
 
 /** Copies rows of a table: one dispatch. */
-export const lowerGather: WebGPULowering<GatherStep> = ({ table, indices, output }) => {
+export const lowerGather: WebGPULowering<GatherStep> = (
+  { table, indices, output },
+  context,
+) => {
   const width = rowWidth(table, output);
   const columns = table.shape[1] / width;
-  const bindings = new BindingTable();
-  const source = bindings.use(table.buffer, "read", elementOf(width));
+  const bindings = new BindingTable(context);
+  const read = bindings.reader(table, width);
   const list = bindings.use(indices.buffer, "read", "i32");
-  const target = bindings.use(output.buffer, "write", elementOf(width));
+  const write = bindings.writer(output, width);
+  const element = read(
+    `row * ${columns}u + index % ${columns}u + ${table.offset / width}u`,
+  );
   const { code, workgroups } = linearKernel(
     output.shape[0] * columns,
     bindings.declarations(),
     `let wanted = ${list}[index / ${columns}u + ${indices.offset}u];
 let row = select(0u, u32(wanted), wanted >= 0 && wanted < ${table.shape[0]});
-${target}[index + ${output.offset / width}u] =
-  ${source}[row * ${columns}u + index % ${columns}u + ${table.offset / width}u];`,
+${write(`index + ${output.offset / width}u`, element)}`,
   );
   const label = `gather ${formatShape(output.shape)} from ${formatShape(table.shape)}`;
   return [{ label, code, bindings: bindings.bindings, workgroups }];
@@ -49,7 +48,7 @@ export const lowerScatterAdd: WebGPULowering<ScatterAddStep> = (step, context) =
   const label = `scatter-add ${formatShape(source.shape)} to ${formatShape(output.shape)}`;
   return [
     { label: `${label} (links)`, ...linkKernel(indices, rows, count, links) },
-    { label, ...sumKernel(source, output, links) },
+    { label, ...sumKernel(source, output, links, context) },
   ];
 };
 
@@ -76,15 +75,15 @@ ${target}[index] = i;`,
   return { code, workgroups, bindings: bindings.bindings };
 }
 
-function sumKernel(source: View, output: View, links: number) {
+function sumKernel(source: View, output: View, links: number, context: WebGPUContext) {
   const [rows, length] = output.shape;
   const [count] = source.shape;
   const width = rowWidth(source, output);
   const columns = length / width;
-  const bindings = new BindingTable();
+  const bindings = new BindingTable(context);
   const next = bindings.use(links, "read", "u32");
-  const terms = bindings.use(source.buffer, "read", elementOf(width));
-  const target = bindings.use(output.buffer, "write", elementOf(width));
+  const read = bindings.reader(source, width);
+  const write = bindings.writer(output, width);
   const { code, workgroups } = linearKernel(
     rows * columns,
     bindings.declarations(),
@@ -92,10 +91,10 @@ function sumKernel(source: View, output: View, links: number) {
 var sum = ${vectorType("f32", width)}();
 var i = ${next}[index / ${columns}u];
 while (i < ${count}u) {
-  sum += ${terms}[i * ${columns}u + column + ${source.offset / width}u];
+  sum += ${read(`i * ${columns}u + column + ${source.offset / width}u`)};
   i = ${next}[i + ${rows}u];
 }
-${target}[index + ${output.offset / width}u] = sum;`,
+${write(`index + ${output.offset / width}u`, "sum")}`,
   );
   return { code, workgroups, bindings: bindings.bindings };
 }
@@ -104,5 +103,3 @@ ${target}[index + ${output.offset / width}u] = sum;`,
 function rowWidth(a: View, b: View): Width {
   return [a.shape[1], a.offset, b.offset].every((n) => n % 4 === 0) ? 4 : 1;
 }
-
-const elementOf = (width: Width): StorageElement => width === 4 ? "vec4<f32>" : "f32";

@@ -5,7 +5,14 @@
  */
 import type { Step } from "../../program.ts";
 import { broadcastShapes, elementCount, formatShape, sameShape } from "../../shape.ts";
-import { type Arithmetic, constantTensor, Node, requireFloats, type Tensor } from "../../tensor.ts";
+import {
+  type ActivationStorage,
+  type Arithmetic,
+  constantTensor,
+  Node,
+  requireFloats,
+  type Tensor,
+} from "../../tensor.ts";
 import { broadcastView, hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { multiply, subtract } from "../elementwise/op.ts";
 import { slice } from "../movement/op.ts";
@@ -49,6 +56,10 @@ class LayerNormNode extends Node {
 
   override accepts(_index: number, view: View): boolean {
     return hasUnitInnerStride(view);
+  }
+
+  override activation(index: number): ActivationStorage {
+    return index === 0 ? "half" : "single";
   }
 
   override lower(
@@ -97,6 +108,18 @@ class LayerNormGradientNode extends Node {
 
   override accepts(index: number, view: View): boolean {
     return index === 1 ? isContiguous(view) : hasUnitInnerStride(view);
+  }
+
+  override takesHalves(index: number): boolean {
+    return index !== 1;
+  }
+
+  override activation(): ActivationStorage {
+    return "half";
+  }
+
+  override elementOperands(): readonly Tensor[] {
+    return this.addend ? this.inputs.slice(-1) : [];
   }
 
   override lower(inputs: readonly View[], [output]: readonly View[]): Step[] {

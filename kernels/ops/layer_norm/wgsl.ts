@@ -59,7 +59,7 @@ const workgroupSize = 64;
 
 /** Builds a kernel over the rows of tensors of one shape. */
 class RowKernel {
-  readonly #table = new BindingTable();
+  readonly #table: BindingTable;
   readonly #rows: number;
   readonly #width: Width;
   /** Columns of a row, or groups of four of them. */
@@ -67,6 +67,7 @@ class RowKernel {
   /** Invocations that share a row: a power of two. */
   readonly #team: number;
   readonly #elements = new Map<string, string>();
+  readonly #store: (value: string) => string;
   readonly #addresses: string;
 
   /** @param inputs tensors of the output's shape by name; absent ones are left out */
@@ -75,6 +76,7 @@ class RowKernel {
     output: View,
     context: WebGPUContext,
   ) {
+    this.#table = new BindingTable(context);
     const tensors = Object.entries({ ...inputs, output })
       .flatMap(([name, view]) => view ? [{ name, view }] : []);
     const leading = output.shape.slice(0, -1);
@@ -92,11 +94,10 @@ class RowKernel {
     const lets = tensors.map(({ name }, i) => `let ${name}At = ${addresses[i]};`);
     this.#addresses = [statements, ...lets].join("\n");
     for (const { name, view } of tensors) {
-      const access = name === "output" ? "write" : "read";
-      const element = this.#width === 4 ? "vec4<f32>" : "f32";
-      const array = this.#table.use(view.buffer, access, element);
-      this.#elements.set(name, `${array}[${name}At + c]`);
+      this.#elements.set(name, this.#table.reader(view, this.#width)(`${name}At + c`));
     }
+    const write = this.#table.writer(output, this.#width);
+    this.#store = (value) => write("outputAt + c", value);
   }
 
   /** The element of a tensor in column (or group of columns) `c`. */
@@ -130,7 +131,7 @@ class RowKernel {
   /** Stores an expression of `c` (and of what `load` defines) in every column. */
   store(value: string, load = ""): string {
     return this.#ifInside(
-      this.#forColumns(`${load}\n${this.element("output")} = ${value};`),
+      this.#forColumns(`${load}\n${this.#store(value)}`),
     );
   }
 

@@ -7,6 +7,7 @@ import { type Expression, load } from "../../expression.ts";
 import type { Step } from "../../program.ts";
 import { elementCount, formatShape, type Shape } from "../../shape.ts";
 import {
+  type ActivationStorage,
   type Arithmetic,
   type ElementWork,
   Node,
@@ -89,6 +90,14 @@ export class MatmulNode extends Node {
   /** Of the right factor, which is where weights are. */
   override readsHalves(index: number): boolean {
     return index === 1;
+  }
+
+  override activation(): ActivationStorage {
+    return "half";
+  }
+
+  override elementOperands(): readonly Tensor[] {
+    return this.inputs.slice(2);
   }
 
   #matrixShape(index: number): Shape {

@@ -19,7 +19,7 @@ export interface MatrixView {
   readonly rowStride: number;
   /** Elements from one column to the next. */
   readonly columnStride: number;
-  /** Element type: `f32`, or `f16` for a right factor. */
+  /** Element type: `f32`, or `f16` for a right factor, on GPUs for any. */
   readonly dtype: FloatType;
 }
 

@@ -61,7 +61,7 @@ function product(step: MatmulStep, a: Layout, b: Layout, context: WebGPUContext)
   const columnTiles = Math.ceil(n / tileColumns);
   const tiles = batch * rowTiles * columnTiles;
   const { workgroups, groupIndex } = gridOf(Math.ceil(tiles / workgroupSize));
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const kernel = {
     target: table.use(output.buffer, "write", "vec4<f32>"),
     a: operandCode("left", table.reader(step.a, 4), a, rows, 1),

@@ -34,7 +34,8 @@ export function isShared(step: MatmulStep): boolean {
 
 /**
  * Lowers a product whose epilogue is an element-wise step of its own. The product is built up in the
- * output itself, or in scratch memory where the epilogue still needs what the output holds.
+ * output itself, or in scratch memory where the epilogue still needs what the output holds, and where
+ * that is in half precision, which no sum must be kept in.
  *
  * @param lower lowers the product without its epilogue
  */
@@ -43,11 +44,14 @@ export function finishApart(
   context: WebGPUContext,
   lower: (plain: MatmulStep) => Dispatch[],
 ): Dispatch[] {
-  const { epilogue, epilogueInputs, output, batch, m, n } = step;
-  if (!epilogue) return lower(step);
-  const inPlace = epilogueInputs.some(({ buffer }) => buffer === output.buffer);
-  const buffer = inPlace ? context.scratch(4 * batch * m * n) : output.buffer;
-  const product: View = { ...output, buffer, offset: inPlace ? 0 : output.offset };
+  const { epilogueInputs, output, batch, m, n } = step;
+  const isHalf = output.dtype === "f16";
+  if (!step.epilogue && !isHalf) return lower(step);
+  const { epilogue = load(0) } = step;
+  const isApart = isHalf || epilogueInputs.some(({ buffer }) => buffer === output.buffer);
+  const product: View = isApart
+    ? { ...output, buffer: context.scratch(4 * batch * m * n), offset: 0, dtype: "f32" }
+    : output;
   const finish: ElementwiseStep = {
     kind: "elementwise",
     inputs: [product, ...epilogueInputs],
@@ -113,7 +117,7 @@ let point = ${this.width === 4 ? `(${element}) / 4u` : element};
 let product = ${value};
 ${bound.statements}
 ${result.statements}
-${bound.place(target)} = ${result.value};
+${bound.store(target, result.value)}
 }`;
   }
 }

@@ -55,7 +55,7 @@ export function packPanels(request: PackRequest, context: WebGPUContext): Packed
     ...[linePanels, panelBytes / 16, lines, k],
     ...[view.offset, view.batchStride, view.rowStride, view.columnStride],
   ));
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const target = table.use(scratch, "write", "vec4<f32>");
   const code = packCode(table, view, lines, k, target, groupIndex);
   const dispatch: Dispatch = {

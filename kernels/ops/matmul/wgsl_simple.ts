@@ -16,13 +16,13 @@ const tileColumns = 4;
 type Fetch = "alongDepth" | "alongTile" | "elements";
 
 /** Lowers a product to one dispatch. */
-export function lowerSimple(step: MatmulStep, { limits }: WebGPUContext): Dispatch[] {
+export function lowerSimple(step: MatmulStep, context: WebGPUContext): Dispatch[] {
   const { batch, m, n, k } = step;
   const tileRows = m <= 8 ? m : 4;
   const fetchA = fetchOf(step, step.a, { tile: m, along: step.a.rowStride, tileSize: tileRows });
   const fetchB = fetchOf(step, step.b, { tile: n, along: step.b.columnStride, tileSize: 4 });
   const depth = fetchA === "alongDepth" || fetchB === "alongDepth" ? 4 : 1;
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const a = operandCode(table, step.a, "a", fetchA, depth, tileRows, m);
   const b = operandCode(table, flipped(step.b), "b", fetchB, depth, tileColumns, n);
   const output = new MatmulOutput(step, isShared(step) ? 1 : 4);
@@ -46,7 +46,7 @@ ${b.loads}
 ${products}
 }
 ${rows.map((r) => storeRow(step, output, table, r)).join("\n")}`;
-  const declarations = table.declarations(limits.maxStorageBuffersPerShaderStage) +
+  const declarations = table.declarations(context.limits.maxStorageBuffersPerShaderStage) +
     output.functions;
   const kernel = linearKernel(batch * rowTiles * columnTiles, declarations, body);
   return [{ label: matmulLabel(step), bindings: table.bindings, ...kernel }];

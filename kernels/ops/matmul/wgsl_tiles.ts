@@ -28,17 +28,19 @@ function tileSize({ batch, m, n }: MatmulStep): number {
 }
 
 /** Lowers a product to one dispatch. */
-export function lowerTiles(step: MatmulStep, { limits }: WebGPUContext): Dispatch[] {
+export function lowerTiles(step: MatmulStep, context: WebGPUContext): Dispatch[] {
   const { batch, m, n } = step;
   const size = tileSize(step);
   // The two slices take 8 KiB of workgroup memory for the larger tiles, 4 KiB for the smallest.
   const depth = size === 128 ? 8 : 16;
   const groups = batch * Math.ceil(m / size) * Math.ceil(n / size);
   const { workgroups, groupIndex } = gridOf(groups);
-  const table = new BindingTable();
+  const table = new BindingTable(context);
   const output = new MatmulOutput(step, 1);
   const body = tileBody(step, table, output, size, depth);
-  const code = `${table.declarations(limits.maxStorageBuffersPerShaderStage)}${output.functions}
+  const code = `${
+    table.declarations(context.limits.maxStorageBuffersPerShaderStage)
+  }${output.functions}
 var<workgroup> tileA: array<f32, ${size * depth}>;
 var<workgroup> tileB: array<f32, ${size * depth}>;
 @compute @workgroup_size(${invocations})

@@ -17,7 +17,14 @@ import {
   sameShape,
   type Shape,
 } from "../../shape.ts";
-import { type Arithmetic, JoinNode, Node, type Tensor, ViewNode } from "../../tensor.ts";
+import {
+  type ActivationStorage,
+  type Arithmetic,
+  JoinNode,
+  Node,
+  type Tensor,
+  ViewNode,
+} from "../../tensor.ts";
 import {
   broadcastView,
   permuteView,
@@ -196,6 +203,12 @@ export class PadNode extends Node {
   }
   protected override arithmetic(): Arithmetic {
     return { multiplyAdds: 0, flops: 0 };
+  }
+  override activation(): ActivationStorage {
+    return "operands";
+  }
+  override elementOperands(): readonly Tensor[] {
+    return this.inputs;
   }
   override lower([from]: readonly View[], [output]: readonly View[]): Step[] {
     const zero = elementwiseStep(constant(0, arithmeticType(output.dtype)), [], output);

@@ -47,6 +47,10 @@ class AdamWNode extends Node {
     return { multiplyAdds: 0, flops: 17 * elementCount(this.inputs[0].shape) };
   }
 
+  override takesHalves(): boolean {
+    return false;
+  }
+
   override accepts(_index: number, view: View): boolean {
     return isContiguous(view);
   }

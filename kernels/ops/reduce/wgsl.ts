@@ -102,7 +102,8 @@ interface Pieces {
   /** Adds the terms `from`, `from + stride`, ... below `to` to the variable `total`. */
   accumulate(from: string, to: string, stride: number): string;
   combine(a: string, b: string): string;
-  readonly place: string;
+  /** Statement that stores a result. */
+  store(value: string): string;
 }
 
 function makePieces(
@@ -138,7 +139,7 @@ total = ${combine("total", "partial")};
     accumulate,
     combine,
     outerStatements: bound.statements,
-    place: bound.place(target),
+    store: (value) => bound.store(target, value),
   };
 }
 
@@ -206,7 +207,7 @@ function threadPass(
   slices: number,
   context: WebGPUContext,
 ): Dispatch {
-  const table = new BindingTable(context);
+  const table = new BindingTable(context, context);
   const outputs = pointCount(spaces.outer);
   const terms = pointCount(spaces.inner);
   const sliced = slices > 1;
@@ -225,7 +226,7 @@ ${pieces.outerStatements}
 var total = ${pieces.identity};
 ${pieces.accumulate(from, to, 1)}
 ${statements}
-${pieces.place} = ${value};`;
+${pieces.store(value)}`;
   const declarations = table.declarations(context.limits.maxStorageBuffersPerShaderStage) +
     functionsOf(step, spaces);
   const kernel = linearKernel(outputs * slices, declarations, body);
@@ -235,7 +236,7 @@ ${pieces.place} = ${value};`;
 /** One workgroup an output: its invocations take the terms in turn, then a tree in shared memory. */
 function inGroups(step: ReduceStep, context: WebGPUContext): Dispatch {
   const spaces = findSpaces(step, step.output, "inner");
-  const table = new BindingTable(context);
+  const table = new BindingTable(context, context);
   const outputs = pointCount(spaces.outer);
   const { workgroups, groupIndex } = gridOf(outputs);
   const pieces = makePieces(step, spaces, table, "o");
@@ -260,7 +261,7 @@ workgroupBarrier();
 if (lane > 0u) { return; }
 total = totals[0];
 ${statements}
-${pieces.place} = ${value};
+${pieces.store(value)}
 }
 `;
   return { label: labelOf(step), code, bindings: table.bindings, workgroups };

@@ -7,11 +7,10 @@
  * @module
  */
 import type { View } from "../../view.ts";
-import { type ArithmeticType, arithmeticType, type Shape } from "../../shape.ts";
+import { arithmeticType, type Shape } from "../../shape.ts";
 import {
   type BindingTable,
   collapseAxes,
-  type StorageElement,
   type Strided,
   vectorType,
   viewAddresses,
@@ -111,8 +110,8 @@ export interface BoundOperands {
   readonly statements: string;
   /** Code that reads an operand, of type `vectorType(type, width)`. */
   load(operand: number): string;
-  /** Code that is assigned to in order to write an operand (not one that is spread). */
-  place(operand: number): string;
+  /** Statement that writes `value` to an operand of `writes` (not one that is spread). */
+  store(operand: number, value: string): string;
 }
 
 /**
@@ -140,25 +139,19 @@ export function bindOperands(
     prefix,
     (offset) => table.offset(offset),
   );
-  const places = operands.map(({ buffer, dtype }, o) => {
-    const name = table.use(
-      buffer,
-      writes.includes(o) ? "write" : "read",
-      elementOf(space.forms[o], arithmeticType(dtype)),
-    );
+  const accesses = operands.map((operand, o) => {
+    const width = space.forms[o] === "vector" ? 4 : 1;
     const address = extra[o] ? `${addresses[o]} + ${extra[o]}` : addresses[o];
-    return `${name}[${address}]`;
+    const read = table.reader(operand, width);
+    const write = writes.includes(o) ? table.writer(operand, width) : undefined;
+    return { read: read(address), write: (value: string) => write!(address, value) };
   });
   return {
     statements,
     load: (o) =>
       space.forms[o] === "spread"
-        ? `${vectorType(arithmeticType(operands[o].dtype), 4)}(${places[o]})`
-        : places[o],
-    place: (o) => places[o],
+        ? `${vectorType(arithmeticType(operands[o].dtype), 4)}(${accesses[o].read})`
+        : accesses[o].read,
+    store: (o, value) => accesses[o].write(value),
   };
-}
-
-function elementOf(form: Form, dtype: ArithmeticType): StorageElement {
-  return form === "vector" ? `vec4<${dtype}>` : dtype;
 }

@@ -10,7 +10,7 @@
 import { type BinaryOp, type Expression, topological, type UnaryOp } from "../../expression.ts";
 import type { ScalarType } from "../../expression.ts";
 import type { View } from "../../view.ts";
-import type { ArithmeticType, FloatType, Shape } from "../../shape.ts";
+import type { ArithmeticType, DType, Shape } from "../../shape.ts";
 import type { Access, Binding, WebGPUContext } from "../lowering.ts";
 import { halfFunctions } from "./wgsl_half.ts";
 import {
@@ -144,33 +144,44 @@ function usedFunctions(roots: readonly Expression[]): MathFunction[] {
 
 /** Element types of storage bindings. */
 export type StorageElement =
-  | ArithmeticType
+  | DType
   | "u32"
-  | "vec4<f32>"
-  | "vec4<i32>"
+  | `vec4<${DType}>`
   | "vec2<f32>"
   | "vec2<u32>";
 
-/** An operand that may be stored in half precision. */
+/** An operand as it is stored. */
 export interface StoredOperand {
   /** Number of its buffer. */
   readonly buffer: number;
-  readonly dtype: FloatType;
+  readonly dtype: DType;
 }
 
 /**
  * The bindings of a kernel. A buffer that is used several times is bound once; one that is read and
  * written is bound as `read_write`.
+ *
+ * What is stored in half precision goes through `reader` and `writer`, so that kernels know single
+ * precision only.
  */
 export class BindingTable {
   readonly #entries: { buffer: number; access: Access; element: string; name: string }[] = [];
+  readonly #halves: boolean;
   readonly #constants: Pick<WebGPUContext, "constant"> | undefined;
   readonly #offsets: number[] = [];
-  #readsHalves = false;
+  #unpacksHalves = false;
 
-  /** @param constants where offsets are kept; without it they become part of the text */
-  constructor(constants?: Pick<WebGPUContext, "constant">) {
-    this.#constants = constants;
+  /**
+   * @param context says whether WGSL's type `f16` may be used; otherwise halves are unpacked from words,
+   * and cannot be written
+   * @param offsets where offsets are kept; without it they become part of the text
+   */
+  constructor(
+    context?: Pick<WebGPUContext, "halves">,
+    offsets?: Pick<WebGPUContext, "constant">,
+  ) {
+    this.#halves = context?.halves ?? false;
+    this.#constants = offsets;
   }
 
   /**
@@ -200,18 +211,40 @@ export class BindingTable {
 
   /**
    * How `width` neighbouring numbers of an operand are read: WGSL of an address, in units of
-   * `width`, to WGSL of the numbers in single precision, however they are stored.
+   * `width`, to WGSL of the numbers, of which halves come in single precision.
    */
   reader({ buffer, dtype }: StoredOperand, width: Width = 1): (address: string) => string {
-    if (dtype === "f32") {
-      const name = this.use(buffer, "read", width === 4 ? "vec4<f32>" : "f32");
-      return (address) => `${name}[${address}]`;
+    if (dtype !== "f16" || this.#halves) {
+      const name = this.use(buffer, "read", elementType(dtype, width));
+      return dtype === "f16"
+        ? (address) => `${vectorType("f32", width)}(${name}[${address}])`
+        : (address) => `${name}[${address}]`;
     }
-    this.#readsHalves = true;
+    this.#unpacksHalves = true;
     const name = this.use(buffer, "read", width === 4 ? "vec2<u32>" : "u32");
     return width === 4
       ? (address) => `widenFour(${name}[${address}])`
       : (address) => `widenOne(${name}[(${address}) / 2u], (${address}) % 2u)`;
+  }
+
+  /**
+   * How `width` neighbouring numbers of an operand are written: WGSL of an address, in units of
+   * `width`, and of the numbers, of which floating-point ones come in single precision, to a statement.
+   *
+   * @throws Error for halves where the device has no such type
+   */
+  writer(
+    { buffer, dtype }: StoredOperand,
+    width: Width = 1,
+  ): (address: string, value: string) => string {
+    if (dtype === "f16" && !this.#halves) {
+      throw new Error(`buffer ${buffer} is in half precision, which this device only reads`);
+    }
+    const element = elementType(dtype, width);
+    const name = this.use(buffer, "write", element);
+    return dtype === "f16"
+      ? (address, value) => `${name}[${address}] = ${element}(${value});`
+      : (address, value) => `${name}[${address}] = ${value};`;
   }
 
   /** The list for a `Dispatch`. */
@@ -229,8 +262,8 @@ export class BindingTable {
   }
 
   /**
-   * The declarations in WGSL, with the functions that readers call; to be asked for after everything
-   * was used.
+   * The declarations in WGSL, with the functions that readers call: the beginning of the text. To be
+   * asked for after everything was used.
    *
    * @throws Error when there are more than `limit` bindings (8 on every device)
    */
@@ -240,8 +273,9 @@ export class BindingTable {
         `a kernel binds ${this.#entries.length} storage buffers; the device allows ${limit}`,
       );
     }
-    const functions = this.#readsHalves ? halfFunctions : "";
-    const storage = functions +
+    const isHalf = this.#entries.some(({ element }) => element.includes("f16"));
+    const functions = this.#unpacksHalves ? halfFunctions : "";
+    const storage = (isHalf ? "enable f16;\n" : "") + functions +
       this.#entries.map(({ access, element, name }, position) =>
         `@group(0) @binding(${position}) var<storage, ${
           access === "write" ? "read_write" : "read"
@@ -251,6 +285,11 @@ export class BindingTable {
     return bytes === 0 ? storage : `${storage}@group(0) @binding(${this.#entries.length}) ` +
       `var<uniform> offsets: array<vec4<u32>, ${bytes / 16}>;\n`;
   }
+}
+
+/** The type of `width` numbers in a storage binding. */
+function elementType(dtype: DType, width: Width): StorageElement {
+  return width === 4 ? `vec4<${dtype}>` : dtype;
 }
 
 /** Strides and offset of a view: all that its addresses need. */

@@ -35,7 +35,7 @@ export class PackedForward {
     output: NaViTOutput,
   ): Promise<PackedForward> {
     const graph = navitForwardGraph(config, shape, output);
-    const executable = await device.load(compile(graph), parameters);
+    const executable = await device.load(compile(graph, device), parameters);
     return new PackedForward(executable, graphInputs(graph), output);
   }
 

@@ -35,7 +35,7 @@ export class ZeroShotClassifier {
     const classes = classNames.length;
     const length = config.text!.length;
     const graph = captionGraph(config, { sequences: classes, length, slots: 1 });
-    const executable = await device.load(compile(graph), parameters);
+    const executable = await device.load(compile(graph, device), parameters);
     const batch = {
       textTokens: new Int32Array(classes * length),
       textSegments: new Int32Array(classes * length).fill(-1),

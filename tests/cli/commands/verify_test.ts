@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { deviceChoices } from "../../devices.ts";
+import { keepsHalves } from "../../half_activations.ts";
 import { runTessera } from "../support.ts";
 import {
   deviceFlags,
@@ -54,6 +55,38 @@ for (const { name, available } of deviceChoices.filter(({ name }) => !name.inclu
     },
   });
 }
+
+Deno.test({
+  name: "--activations f16 tells what rounding them costs, and gradients are compared too",
+  ignore: !keepsHalves,
+  async fn() {
+    const files = filesOf("dit-rgb-plain");
+    const kept = "grad.final_layer.linear.weight";
+    const fewer = (tensors: Editable[]) =>
+      tensors.filter(({ name }) => !name.startsWith("grad.") || name === kept);
+    await withEdited(files.case, fewer, async (path) => {
+      const flags = ["--device", "webgpu", "--activations", "f16", "--tolerance", "1e-2"];
+      const { code, out } = await verify({ ...files, case: path }, ...flags, "--json");
+      const { activations, passed, gradientsLeftOut, tensors } = JSON.parse(out);
+      assert.deepEqual({ code, activations, passed, gradientsLeftOut, tensors: tensors.length }, {
+        ...{ code: 0, activations: "f16", passed: true, gradientsLeftOut: 0, tensors: 2 },
+      });
+      for (const { name, relativeError } of tensors) {
+        assert(relativeError > 2e-5 && relativeError < 5e-3, `${name}: ${relativeError}`);
+      }
+    });
+  },
+});
+
+Deno.test("--activations f16 is refused on wasm in one line", async () => {
+  const { code, out, err } = await verify(filesOf("dit-rgb-plain"), "--activations", "f16");
+  assert.deepEqual({ code, out }, { code: 1, out: "" });
+  assert.equal(
+    err,
+    "tessera: activations in f16: the wasm device (asked for) keeps f32 only; " +
+      "take --device webgpu, where the adapter offers shader-f16\n",
+  );
+});
 
 Deno.test("verify needs no prompt under the task's permissions, and prints a table", async () => {
   const { code, out, err } = await runTessera(verifyArguments("dit", filesOf("dit-rgb-plain")));

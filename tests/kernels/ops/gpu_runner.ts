@@ -103,6 +103,7 @@ export class LoadedProgram {
     return {
       limits: this.device.limits,
       software,
+      halves: false,
       scratch: (bytes) => this.#buffers.push(this.#createBuffer(bytes)) - 1,
       constant: (data) => {
         const buffer = this.#createBuffer(data.byteLength);

@@ -13,7 +13,9 @@ import {
   loadDiT,
 } from "../../../models/dit/sampling.ts";
 import { samplesToBitmaps } from "../../../diffusion/samples/picture_files.ts";
+import { createWasmDevice } from "../../../kernels/wasm/device.ts";
 import { eachDevice } from "../../devices.ts";
+import { halfActivationsTest } from "../../half_activations.ts";
 import { assertClose, loadConfig, loadGolden } from "../../golden.ts";
 
 /** The checkpoint that ships with the project: its weights are in half precision already. */
@@ -43,6 +45,21 @@ eachDevice("the shipped checkpoint draws the same pictures in half precision", a
   const ratio = half.bytes / single.bytes;
   assert(ratio > 0.5 && ratio < 0.51, `${half.bytes} of ${single.bytes} bytes`);
 });
+
+halfActivationsTest(
+  "activations in half precision draw nearly the same pictures",
+  async (device) => {
+    const wasm = await createWasmDevice({ threads: 1 });
+    const single = await draw(wasm, shipped, "f32");
+    wasm.close();
+    const half = await draw(device, shipped, "f16");
+    const errors = half.values.map((value, i) => Math.abs(value - single.values[i]));
+    const mean = errors.reduce((sum, error) => sum + error) / errors.length;
+    // A picture's numbers are from -1 to 1: a step of 8 bits is 1/127.
+    assert(mean > 1e-5 && mean < 4e-3, `${mean}`);
+    assert(Math.max(...errors) < 0.06, `${Math.max(...errors)}`);
+  },
+);
 
 eachDevice("the bits of a file in half precision are kept", async (device) => {
   const parameters = await loadDiT(device, shipped, "f16");

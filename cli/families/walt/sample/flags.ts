@@ -7,7 +7,7 @@ import { clipFormats } from "../../../../formats/video/clip_files.ts";
 import { frameSize } from "../../../flags/clip_data_flags.ts";
 import { flag, group, optional, type Parsed, type Values } from "../../../flags/flags.ts";
 import { guidanceFlags } from "../../../flags/guidance_flags.ts";
-import { deviceFlags, progressFlags, seedFlags } from "../../../flags/options.ts";
+import { activationFlags, deviceFlags, progressFlags, seedFlags } from "../../../flags/options.ts";
 import { choice, integer, number, text } from "../../../flags/parsers.ts";
 import { UsageError } from "../../../terminal/errors.ts";
 import { sampledWeightsFlags } from "../../sample_flags.ts";
@@ -144,6 +144,7 @@ export const sampleWaltFlags = {
     ),
   }),
   ...deviceFlags,
+  ...activationFlags,
   ...progressFlags,
 } as const;
 
