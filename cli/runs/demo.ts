@@ -22,7 +22,7 @@ import type {
   TrainValues,
 } from "../families/training.ts";
 import type { DemoOptions } from "../commands/demo_flags.ts";
-import { planNewRun, preparedRun, titleOf } from "./prepare.ts";
+import { planNewRun, preparedRun, titleOf, withPreparedData } from "./prepare.ts";
 import type { Io } from "../terminal/io.ts";
 import { amount, fixed, Progress } from "../terminal/progress.ts";
 import { formatCount } from "../terminal/numbers.ts";
@@ -57,8 +57,8 @@ export interface Demo<
   readonly training: TrainingCommand<V, Config, Settings, Data>;
   /** Reads flags of `train`. */
   parse(args: readonly string[]): ParsedTrain<V>;
-  /** Flags of `train` under which the model learns much in little time. */
-  readonly trainingFlags: readonly string[];
+  /** Flags of `train` with which the model learns much in little time. */
+  trainingFlags(): readonly string[];
   /** What the data is, such as `real pictures`. */
   readonly data: string;
   /** Shows the model of a run folder, in steps counted from 3; returns what that has left behind. */
@@ -81,10 +81,9 @@ export async function runDemo<
   try {
     say(io, `1. Device: ${device.kind.name}, ${device.description}`);
     say(io, `   (${reason})`);
-    const parsed = demo.parse([
-      ...demo.trainingFlags,
-      ...["--steps", `${stepsWithoutEnd}`, "--seed", `${options.seed}`],
-    ]);
+    const flags = demo.parse([...demo.trainingFlags(), "--steps", `${stepsWithoutEnd}`]);
+    const values = { ...flags.values, ...options };
+    const parsed = await withPreparedData(io, demo.training, { ...flags, values });
     const run = await planNewRun(io, demo.training, parsed);
     const title = titleOf(parsed.values);
     say(

@@ -68,7 +68,7 @@ export async function runTrain<
 }
 
 /** The flags, after the family has made what they ask for. */
-async function withPreparedData<V extends TrainValues>(
+export async function withPreparedData<V extends TrainValues>(
   io: Io,
   { prepare }: { prepare?(io: Io, values: V): Promise<V> },
   parsed: ParsedTrain<V>,

@@ -37,17 +37,25 @@ const steps = "25";
 /** The real clip whose first frames are continued: of places that no training has seen. */
 const real = { seed: 1, index: 1001 } as const;
 
-/** The demo: small clips of pixels, so that many are seen. */
+/**
+ * The demo: latents of the shipped tokenizer, of which a small model has learned after a minute or two which
+ * way the clips of a class go.
+ */
 export const waltDemo: Demo<TrainWaltOptions, WaltConfig, WaltSettings, WaltData> = {
   training: waltTraining,
   parse: (args) => parseFlags(trainWaltFlags, args),
-  trainingFlags: ["--batch-size", "8", "--lr", "2e-3", "--log-every", "20"],
+  trainingFlags: () => [
+    ...["--tokenizer", assetPath("models/checkpoints/moving-fashion/autoencoder")],
+    ...["--frames", "9", "--size", "32", "--patch", "2", "--spatio-temporal-window", "3,4,4"],
+    ...["--hidden", "64", "--depth", "4", "--batch-size", "32", "--lr", "4e-3"],
+    ...["--ema-decay", "0.998", "--log-every", "50"],
+  ],
   data: "pictures that move",
   async show(io, options, device, folder) {
     const draw = drawer(io, options, device);
     say(io, "3. Drawing from the model you have just trained");
     const own = join(folder, "own");
-    await draw(own, "--ckpt", folder, "--count", "8");
+    say(io, `   ${describeMotion(await draw(own, "--ckpt", folder, "--count", `${shownClips}`))}`);
     say(io, "4. Drawing from the checkpoint that comes with Tessera, and measuring the motion");
     const shipped = join(folder, "shipped");
     const clips = await draw(shipped, "--count", `${shownClips}`);
