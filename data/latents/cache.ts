@@ -148,7 +148,10 @@ const sizes = z.strictObject({
   height: positive,
   width: positive,
 });
-const numbers = z.array(z.number());
+/** Sums of what is no latent would make statistics that are no numbers. */
+const sums = z.array(z.number().min(-1e100).max(1e100));
+/** Devices compute with the normalization in single precision. */
+const single = z.float32();
 const rate = z.number().positive();
 const checksum = z.string().regex(/^[0-9a-f]{8}$/);
 
@@ -158,7 +161,7 @@ const autoencoder = z.strictObject({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-const normalization = { shift: numbers, scale: z.array(z.number().positive()) };
+const normalization = { shift: z.array(single), scale: z.array(single.min(2 ** -126)) };
 
 /** The JSON form of {@link LatentSettings}. */
 export const latentSettingsSchema: z.ZodType<LatentSettings> = z.strictObject({
@@ -190,9 +193,9 @@ const manifestSchema: z.ZodType<CacheManifest> = z.strictObject({
     file: z.string().regex(/^[0-9a-f]{32}\.safetensors$/),
     pictures: positive,
     record: z.strictObject({ bytes: whole, header: checksum, contents: checksum }),
-    sums: z.strictObject({ values: numbers, squares: numbers }),
+    sums: z.strictObject({ values: sums, squares: sums }),
   })),
-  statistics: z.strictObject({ mean: numbers, deviation: numbers }).optional(),
+  statistics: z.strictObject({ mean: sums, deviation: sums }).optional(),
   normalization: z.strictObject(normalization).optional(),
 });
 
@@ -235,7 +238,22 @@ export async function readCacheManifest(folder: string): Promise<CacheManifest> 
   } catch {
     throw new InputError(`${path}: not valid JSON, the file is damaged`);
   }
-  return checkFields(manifestSchema, value, path, { document: "cache" });
+  const manifest = checkFields(manifestSchema, value, path, { document: "cache" });
+  checkChannels(path, manifest);
+  return manifest;
+}
+
+/** Refuses statistics that are not a number for each channel. */
+function checkChannels(path: string, manifest: CacheManifest): void {
+  const { latent: { channels }, shards, statistics, normalization } = manifest;
+  const lists: readonly (readonly [string, readonly (readonly number[])[]])[] = [
+    ["table of sums", shards.flatMap(({ sums: { values, squares } }) => [values, squares])],
+    ["table of statistics", statistics ? [statistics.mean, statistics.deviation] : []],
+    ["normalization", normalization ? [normalization.shift, normalization.scale] : []],
+  ];
+  const wrong = lists.find(([, all]) => all.some(({ length }) => length !== channels));
+  if (wrong === undefined) return;
+  throw new InputError(`${path}: damaged: its ${wrong[0]} is not of ${channels} channels`);
 }
 
 /** Shape of what is stored of the latents of some pictures. */

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { basename, join, resolve } from "@std/path";
+import { basename, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
-import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
-import { elementCount, formatShape, sameShape } from "../../kernels/shape.ts";
+import type { TensorReader } from "../../formats/tensors/safetensors.ts";
+import { elementCount } from "../../kernels/shape.ts";
 import type { ImageDataset } from "../dataset.ts";
 import { readNames } from "../sample_names.ts";
 import {
@@ -14,13 +14,13 @@ import {
   cachedPictures,
   cacheFingerprint,
   type CacheManifest,
-  type CacheShard,
   type LatentSettings,
   readCacheManifest,
   samplesOf,
   storedChannels,
   storedShape,
 } from "./cache.ts";
+import { openShard } from "./shard.ts";
 
 /** Latents of labelled pictures. What is read of each is the posterior, where the cache has that. */
 export interface LatentDataset extends ImageDataset {
@@ -135,7 +135,7 @@ export function plannedLatents(
 
 /** Refuses a description whose numbers contradict each other. */
 function checkCounts(folder: string, manifest: CacheManifest): void {
-  const { shards, shardLength, source, latent, normalization } = manifest;
+  const { shards, shardLength, source } = manifest;
   const isCut = shards.slice(0, -1).every(({ pictures }) => pictures === shardLength);
   if (!isCut || cachedPictures(manifest) !== source.pictures) {
     throw new InputError(
@@ -144,34 +144,4 @@ function checkCounts(folder: string, manifest: CacheManifest): void {
         `${source.pictures} in files of ${shardLength}`,
     );
   }
-  const { shift, scale } = normalization!;
-  if ([shift, scale].some(({ length }) => length !== latent.channels)) {
-    throw new InputError(
-      `${folder}: damaged: its normalization is not of ${latent.channels} channels`,
-    );
-  }
-}
-
-/** Opens a file of a cache, which must hold what the description says. */
-async function openShard(
-  folder: string,
-  manifest: CacheManifest,
-  { file, pictures, record }: CacheShard,
-): Promise<TensorReader> {
-  const reader = await openSafetensors(join(folder, file), record);
-  const shape = storedShape(manifest, pictures);
-  const wanted: [string, readonly number[]][] = [
-    ["latents", shape],
-    ...(manifest.mirrored ? [["mirrored", shape] satisfies [string, number[]]] : []),
-    ["labels", [pictures]],
-  ];
-  const wrong = wanted.find(([name, shape]) => !sameShape(reader.info(name).shape, shape));
-  const classes = manifest.classNames.length;
-  const label = reader.readInt32("labels").find((label) => label < 0 || label >= classes);
-  if (wrong === undefined && label === undefined) return reader;
-  reader.close();
-  const problem = wrong
-    ? `${wrong[0]} is not of the shape ${formatShape(wrong[1])}`
-    : `label ${label} is not one of ${classes} classes`;
-  throw new InputError(`${reader.path}: damaged: ${problem}`);
 }

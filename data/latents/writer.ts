@@ -9,11 +9,7 @@ import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { removeTemporaries, writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { lockFolder } from "../../formats/files/folder_lock.ts";
-import {
-  openSafetensors,
-  type TensorToWrite,
-  writeSafetensors,
-} from "../../formats/tensors/safetensors.ts";
+import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors.ts";
 import { logVarianceBounds } from "../../nn/posterior.ts";
 import { namesMetadata } from "../sample_names.ts";
 import {
@@ -32,6 +28,7 @@ import {
   storedChannels,
   storedShape,
 } from "./cache.ts";
+import { openShard } from "./shard.ts";
 
 /** The latents of some pictures or clips, in their order. */
 export interface EncodedSamples {
@@ -86,8 +83,7 @@ export class CacheWriter implements Disposable {
 
   /** Samples of the next file; 0 when all are there. */
   get next(): number {
-    const { shardLength, source } = this.#manifest;
-    return Math.min(shardLength, source.pictures - this.samples);
+    return nextPictures(this.#manifest);
   }
 
   /**
@@ -149,8 +145,7 @@ async function begunCache(folder: string, description: CacheDescription): Promis
     const manifest = await readCacheManifest(folder);
     requireSame(folder, manifest, description);
     await removeTemporaries(folder, () => true);
-    const { statistics: _, normalization: __, ...begun } = manifest;
-    return { ...begun, shards: await wholeShards(folder, manifest) };
+    return await wholePart(folder, description, manifest.shards);
   }
   for await (const { name } of Deno.readDir(folder)) {
     throw new InputError(
@@ -166,6 +161,7 @@ const identity = (
 ): readonly (readonly [string, (cache: CacheDescription) => unknown])[] => [
   ["autoencoder", ({ autoencoder }) => autoencoder.hash],
   [`size of ${samples}`, ({ pixels }) => pixels],
+  ["size of latents", ({ latent }) => latent],
   [`set of ${samples}`, ({ source }) => source.fingerprint],
   ["frame rate", ({ source }) => source.fps],
   [`choice of mirrored ${samples}`, ({ mirrored }) => mirrored],
@@ -184,20 +180,33 @@ function requireSame(folder: string, found: CacheDescription, wanted: CacheDescr
   }
 }
 
-/** The files of a cache up to the first that is not there as it was written. */
-async function wholeShards(folder: string, { shards }: CacheManifest): Promise<CacheShard[]> {
+/** The files of a cache up to the first that is not there as it is written. */
+async function wholePart(
+  folder: string,
+  description: CacheDescription,
+  shards: readonly CacheShard[],
+): Promise<CacheManifest> {
   const found: CacheShard[] = [];
+  const part = { ...description, shards: found };
   for (const shard of shards) {
-    if (!await isWhole(join(folder, shard.file), shard)) break;
+    if (shard.pictures !== nextPictures(part) || !await isWhole(folder, part, shard)) break;
     found.push(shard);
   }
-  return found;
+  return part;
 }
 
+/** Pictures of the file behind those that are there; 0 behind the last. */
+const nextPictures = (manifest: CacheManifest): number =>
+  Math.min(manifest.shardLength, manifest.source.pictures - cachedPictures(manifest));
+
 /** Reads all of a file: that is far less work than to make it again. */
-async function isWhole(path: string, { record }: CacheShard): Promise<boolean> {
+async function isWhole(
+  folder: string,
+  description: CacheDescription,
+  shard: CacheShard,
+): Promise<boolean> {
   try {
-    using file = await openSafetensors(path, record);
+    using file = await openShard(folder, description, shard);
     file.checkContents();
     return true;
   } catch (error) {

@@ -103,6 +103,37 @@ Deno.test("a cache that was stopped after any file, or lost one, ends with the s
   });
 });
 
+Deno.test("a cache that says what its files do not hold ends with the same bytes", async () => {
+  await withFolder(async (folder) => {
+    const whole = join(folder, "whole");
+    await write(whole);
+    const expected = await contents(whole);
+    const path = cacheManifestPath(whole);
+    const text = await Deno.readTextFile(path);
+    const [first, , last] = (await readCacheManifest(whole)).shards.map(({ pictures, file }) =>
+      `"file": "${file}",\n      "pictures": ${pictures}`
+    );
+    const lies: [string, string][] = [
+      ['"pictures": 7', '"pictures": 4'],
+      ['"pictures": 7', '"pictures": 9007199254740991'],
+      [first, first.replace(/3$/, "2")],
+      [first, first.replace(/3$/, "50")],
+      [last, last.replace(/1$/, "100")],
+      ['"posterior": true', '"posterior": false'],
+      [',\n    "b"', ""],
+      ['"path": "/pictures"', '"path": "/other"'],
+    ];
+    for (const [from, to] of lies) {
+      assert(text.includes(from), from);
+      await Deno.writeTextFile(path, text.replace(from, to));
+      await write(whole);
+      assert.deepEqual(await contents(whole), expected, to);
+    }
+    await Deno.writeTextFile(path, text.replace('"height": 2', '"height": 1099511627776'));
+    await refuses(write(whole), /was begun with another size of latents/);
+  });
+});
+
 Deno.test("a cache that was told the names of its pictures knows them; others have none", async () => {
   await withFolder(async (folder) => {
     const names = ["a 0", "b 1", "c/2", "d", "e", "f", "g"];
@@ -158,6 +189,10 @@ Deno.test("a cache of something else is refused by what differs; so is a folder 
       [',\n    "b"', "", /label 1 is not one of 1 classes/],
       ['"scale": [', '"scale": [1, ', /its normalization is not of 2 channels/],
       ['"scale": [', '"scale": [0, ', /cache\.json: normalization\.scale\.0: /],
+      ['"scale": [', '"scale": [1e39, ', /cache\.json: normalization\.scale\.0: /],
+      ['"mean": [', '"mean": [1, ', /its table of statistics is not of 2 channels/],
+      ['"values": [', '"values": [1, ', /its table of sums is not of 2 channels/],
+      ['"squares": [', '"squares": [1e101, ', /cache\.json: shards\.0\.sums\.squares\.0: /],
     ];
     for (const [from, to, message] of damages) {
       assert(text.includes(from), from);

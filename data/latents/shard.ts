@@ -1,0 +1,48 @@
+/**
+ * The files of a cache of latents.
+ *
+ * @module
+ */
+import { join } from "@std/path";
+import { InputError } from "../../base/errors.ts";
+import { openSafetensors, type TensorReader } from "../../formats/tensors/safetensors.ts";
+import { formatShape, sameShape } from "../../kernels/shape.ts";
+import { type CacheDescription, type CacheShard, storedShape } from "./cache.ts";
+
+/**
+ * Opens a file of a cache.
+ *
+ * @throws InputError when it is damaged, or does not hold what the description says
+ */
+export async function openShard(
+  folder: string,
+  description: CacheDescription,
+  { file, pictures, record }: CacheShard,
+): Promise<TensorReader> {
+  const reader = await openSafetensors(join(folder, file), record);
+  try {
+    checkContents(reader, description, pictures);
+    return reader;
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+}
+
+function checkContents(
+  reader: TensorReader,
+  { latent, posterior, mirrored, classNames: { length: classes } }: CacheDescription,
+  pictures: number,
+): void {
+  const damaged = (problem: string) => new InputError(`${reader.path}: damaged: ${problem}`);
+  const shape = storedShape({ latent, posterior }, pictures);
+  const wanted: [string, readonly number[]][] = [
+    ["latents", shape],
+    ...(mirrored ? [["mirrored", shape] satisfies [string, number[]]] : []),
+    ["labels", [pictures]],
+  ];
+  const wrong = wanted.find(([name, shape]) => !sameShape(reader.info(name).shape, shape));
+  if (wrong) throw damaged(`${wrong[0]} is not of the shape ${formatShape(wrong[1])}`);
+  const label = reader.readInt32("labels").find((label) => label < 0 || label >= classes);
+  if (label !== undefined) throw damaged(`label ${label} is not one of ${classes} classes`);
+}
