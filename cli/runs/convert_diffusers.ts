@@ -24,6 +24,7 @@ import {
 } from "../../training/checkpoints/checkpoint.ts";
 import { exists, resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { asUsage, UsageError } from "../terminal/errors.ts";
+import { readTextFile } from "../terminal/files.ts";
 import type { Io } from "../terminal/io.ts";
 import { formatBytes } from "../terminal/numbers.ts";
 
@@ -94,6 +95,6 @@ async function configOf(from: string, given: string | undefined): Promise<Family
     throw new UsageError(`${from} is a bare weights file, which needs --config`);
   }
   return await exists(given)
-    ? parseModelConfig(await Deno.readTextFile(given), given)
+    ? parseModelConfig(await readTextFile(given), given)
     : asUsage(() => modelConfigByName(given));
 }

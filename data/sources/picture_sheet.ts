@@ -13,6 +13,7 @@ import { basename, join } from "@std/path";
 import { concatenateBytes } from "../../base/bytes.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { RangeFile } from "../../formats/files/range_file.ts";
+import { readRegularText } from "../../formats/files/regular_file.ts";
 import { MemoryDataset } from "../memory_dataset.ts";
 import { decodePicture, type Picture, withChannels } from "../pictures/picture.ts";
 
@@ -124,8 +125,9 @@ function isSheet(value: unknown): value is SheetDescription {
 async function readDescription(path: string): Promise<SheetSet> {
   let set: Partial<SheetSet> | null;
   try {
-    set = JSON.parse(await Deno.readTextFile(path));
+    set = JSON.parse(await readRegularText(path));
   } catch (error) {
+    if (error instanceof InputError) throw error;
     const problem = error instanceof SyntaxError ? "not JSON" : "cannot be read";
     throw new InputError(`${path}: ${problem}`);
   }

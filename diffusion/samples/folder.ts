@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { InputError } from "../../base/errors.ts";
 import { removeTemporaries } from "../../formats/files/atomic_file.ts";
+import { readRegularFile, readRegularText } from "../../formats/files/regular_file.ts";
 import { readPngMetadata } from "../../formats/pictures/png.ts";
 import { readWebpComment } from "../../formats/video/animated_webp.ts";
 import { firstFrame } from "../../formats/video/clip_files.ts";
@@ -101,9 +102,9 @@ async function isWrittenHere(
 
 /** The parameters inside of a file or a folder of pictures. */
 async function parametersIn(path: string): Promise<unknown> {
-  if (path.endsWith(".json")) return JSON.parse(await Deno.readTextFile(path));
+  if (path.endsWith(".json")) return JSON.parse(await readRegularText(path));
   if (path.endsWith(".mp4")) return JSON.parse(await readMp4Comment(path) ?? "null");
   if (path.endsWith(".webp")) return JSON.parse(await readWebpComment(path) ?? "null");
   const picture = path.endsWith(".png") ? path : firstFrame(path);
-  return readPngMetadata(await Deno.readFile(picture));
+  return readPngMetadata(await readRegularFile(picture));
 }

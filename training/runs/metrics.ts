@@ -6,6 +6,7 @@
 import { join } from "@std/path";
 import { appendText, requireRegularFile } from "../../formats/files/append_file.ts";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
+import { readRegularText } from "../../formats/files/regular_file.ts";
 
 /**
  * One line of `metrics.jsonl`. Means are over the steps since the line before.
@@ -57,7 +58,7 @@ export interface MetricsFile {
 
 /** Reads the metrics of a run; lines that are not whole are left out and named. */
 export async function readMetricsFile(run: string): Promise<MetricsFile> {
-  return parseMetrics(await Deno.readTextFile(metricsPath(run)));
+  return parseMetrics(await readRegularText(metricsPath(run)));
 }
 
 /** Reads the metrics of a run; a line cut off by a crash is left out. */
@@ -93,7 +94,7 @@ export async function truncateMetrics(run: string, step: number): Promise<void> 
   requireRegularFile(metricsPath(run));
   let text: string;
   try {
-    text = await Deno.readTextFile(metricsPath(run));
+    text = await readRegularText(metricsPath(run));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;

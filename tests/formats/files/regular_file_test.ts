@@ -21,6 +21,30 @@ Deno.test("regular files are read, also through links; folders are refused", asy
   });
 });
 
+Deno.test("what is longer than a text can be is not read, whoever asks for it", async () => {
+  await withFolder(async (folder) => {
+    const huge = async (name: string) => {
+      const path = join(folder, name);
+      await Deno.writeTextFile(path, "");
+      await Deno.truncate(path, 2 ** 40);
+      return path;
+    };
+    const [config, picture] = [await huge("config.json"), await huge("picture.png")];
+    for (const name of ["cache.json", "state.json", "metrics.jsonl"]) await huge(name);
+    const commands = [
+      ["info", "model", "--config", config],
+      ["info", picture],
+      ["info", folder],
+      ["plot", folder],
+    ];
+    for (const command of commands) {
+      const { code, err } = await run(...command);
+      assert.equal(code, 1, `${command}: ${err}`);
+      assert.match(err, /: has 1099511627776 bytes, more than the \d+ that are read of it$/m);
+    }
+  });
+});
+
 Deno.test(
   "a pipe instead of a file is refused by every command, and none waits for it",
   linux,
