@@ -49,6 +49,12 @@ Deno.test("packages are pinned, and nothing comes from elsewhere than npm and No
   }
 });
 
+Deno.test("the lock file holds the packages of the project, and not those of a benchmark's peers", async () => {
+  const { specifiers } = JSON.parse(await Deno.readTextFile("deno.lock"));
+  const packages = Object.values(config.imports).filter((target) => target.startsWith("npm:"));
+  assert.deepEqual(Object.keys(specifiers).sort(), packages.sort());
+});
+
 Deno.test("the README explains every package, and no other", async () => {
   const readme = await Deno.readTextFile("README.md");
   const [, table] = /^## Dependencies$(.*?)^`@std\/path`/ms.exec(readme) ?? assert.fail("no table");
