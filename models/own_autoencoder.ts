@@ -1,12 +1,19 @@
 /**
- * What diffusion models say of the autoencoder of their latents, in checkpoints that have it with them: in a
- * folder inside their own, named by a relative path.
+ * What diffusion models say of the autoencoder of their latents. Checkpoints may have it with them, in a folder
+ * inside their own, named by a relative path.
  *
  * @module
  */
-import { isAbsolute, join } from "@std/path";
-import type { LatentAutoencoder, LatentSettings } from "../data/latents/cache.ts";
-import type { Manifest } from "../training/checkpoints/manifest.ts";
+import { dirname, isAbsolute, join } from "@std/path";
+import {
+  type LatentAutoencoder,
+  type LatentSettings,
+  latentSettingsSchema,
+} from "../data/latents/cache.ts";
+import { isWeightsFile } from "../training/checkpoints/checkpoint.ts";
+import { type Manifest, readManifest } from "../training/checkpoints/manifest.ts";
+import { orNewestWhole } from "../training/checkpoints/whole_checkpoint.ts";
+import { resolveCheckpoint } from "../training/runs/run_folder.ts";
 
 /** What runs of diffusion models say of latents, whatever their family. */
 export interface LatentRun {
@@ -39,9 +46,34 @@ export function withOwnAutoencoder<M extends Pick<Manifest, "run">>(
   folder: string,
   manifest: M,
 ): M {
-  const found = (autoencoder: LatentAutoencoder): LatentAutoencoder =>
-    isAbsolute(autoencoder.path)
-      ? autoencoder
-      : { ...autoencoder, path: join(folder, autoencoder.path) };
+  const found = (autoencoder: LatentAutoencoder): LatentAutoencoder => ({
+    ...autoencoder,
+    path: placeOf(folder, autoencoder),
+  });
   return { ...manifest, run: mapAutoencoders(manifest.run, found) };
+}
+
+/** Where the autoencoder of a checkpoint is. */
+const placeOf = (folder: string, { path }: LatentAutoencoder): string =>
+  isAbsolute(path) ? path : join(folder, path);
+
+/** The autoencoder whose latents a model was trained on; undefined where it was on something else. */
+export function autoencoderOf({ run }: Pick<Manifest, "run">): LatentAutoencoder | undefined {
+  return latentSettingsSchema.safeParse((run as LatentRun).latents).data?.autoencoder;
+}
+
+/**
+ * The folder of an autoencoder's checkpoint: that of a run or checkpoint, or where this is a diffusion model's,
+ * that of the autoencoder whose latents it was trained on.
+ *
+ * @param family of the autoencoder
+ * @throws InputError when there is no checkpoint
+ */
+export async function autoencoderCheckpoint(family: string, path: string): Promise<string> {
+  const folder = await resolveCheckpoint(path);
+  const manifest = await orNewestWhole(folder, readManifest(folder));
+  const own = autoencoderOf(manifest);
+  if (manifest.config.family === family || own?.config.family !== family) return folder;
+  const place = placeOf(folder, own);
+  return await isWeightsFile(place) ? dirname(place) : await resolveCheckpoint(place);
 }

@@ -6,6 +6,7 @@
 import type { Command } from "commander";
 import { familyCommands, wordOf } from "../families/commands.ts";
 import { allCommands } from "../families/registry.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import type { Io } from "../terminal/io.ts";
 
 /** The family that is meant where neither the command line nor the weights tell. */
@@ -26,8 +27,8 @@ export async function command(io: Io, args: readonly string[]): Promise<Command>
 async function familyOf(args: readonly string[]): Promise<string | undefined> {
   const [ckpt, config] = [valueOf(args, "--ckpt"), valueOf(args, "--config")];
   if (ckpt === undefined) return undefined;
-  const { familyOfWeights } = await import("../families/family_of_weights.ts");
-  return await familyOfWeights(ckpt, config);
+  const { familyOfEncoder } = await import("../families/family_of_weights.ts");
+  return await familyOfEncoder(checkpointPlace(ckpt, "--ckpt"), config);
 }
 
 /** The value of a flag, before the command line is parsed. */

@@ -58,7 +58,7 @@ export interface Demo<
   /** Reads flags of `train`. */
   parse(args: readonly string[]): ParsedTrain<V>;
   /** Flags of `train` with which the model learns much in little time. */
-  trainingFlags(): readonly string[];
+  readonly trainingFlags: readonly string[];
   /** What the data is, such as `real pictures`. */
   readonly data: string;
   /** Shows the model of a run folder, in steps counted from 3; returns what that has left behind. */
@@ -81,7 +81,7 @@ export async function runDemo<
   try {
     say(io, `1. Device: ${device.kind.name}, ${device.description}`);
     say(io, `   (${reason})`);
-    const flags = demo.parse([...demo.trainingFlags(), "--steps", `${stepsWithoutEnd}`]);
+    const flags = demo.parse([...demo.trainingFlags, "--steps", `${stepsWithoutEnd}`]);
     const values = { ...flags.values, ...options };
     const parsed = await withPreparedData(io, demo.training, { ...flags, values });
     const run = await planNewRun(io, demo.training, parsed);

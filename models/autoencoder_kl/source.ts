@@ -16,9 +16,9 @@ import {
 import { diffusersConfig, diffusersWeights } from "../../training/checkpoints/diffusers_folder.ts";
 import { type Manifest, readManifestOf } from "../../training/checkpoints/manifest.ts";
 import { orNewestWhole } from "../../training/checkpoints/whole_checkpoint.ts";
-import { resolveCheckpoint } from "../../training/runs/run_folder.ts";
 import { NonFiniteCodecError } from "../codec.ts";
 import { encoderHash } from "../encode.ts";
+import { autoencoderCheckpoint } from "../own_autoencoder.ts";
 import { checkAutoencoderKLConfig } from "./config.ts";
 import { autoencoderKLFamily } from "./family.ts";
 import { type AutoencoderKLConfig, autoencoderKLParameters } from "./model.ts";
@@ -49,7 +49,7 @@ export interface AutoencoderKLWeights extends AutoencoderKLSource {
 
 /**
  * Finds the weights of a run folder, a checkpoint folder, a folder of diffusers, or a file with a
- * configuration given or beside it.
+ * configuration given or beside it. A model of latents stands for the autoencoder that they come from.
  *
  * @throws InputError when there is nothing to load
  */
@@ -65,7 +65,7 @@ export async function findAutoencoderKL(
   }
   const found = await diffusersConfig(path, checkAutoencoderKLConfig);
   if (found) return { config: found, path: await diffusersWeights(path) };
-  const checkpoint = await resolveCheckpoint(path);
+  const checkpoint = await autoencoderCheckpoint(autoencoderKLFamily.name, path);
   const manifest = await orNewestWhole(checkpoint, readManifestOf(autoencoderKLFamily, checkpoint));
   return { config: manifest.config, manifest, ...await findWeights(checkpoint, choice) };
 }

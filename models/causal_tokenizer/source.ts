@@ -5,7 +5,12 @@
  */
 import type { TensorReader } from "../../formats/tensors/safetensors.ts";
 import { matchWeights } from "../../nn/weights_file.ts";
-import { openCheckpointFile, type WeightChoice } from "../../training/checkpoints/checkpoint.ts";
+import {
+  isWeightsFile,
+  openCheckpointFile,
+  type WeightChoice,
+} from "../../training/checkpoints/checkpoint.ts";
+import { autoencoderCheckpoint } from "../own_autoencoder.ts";
 import { findTrained, type TrainedSource } from "../trained.ts";
 import { causalTokenizerFamily } from "./family.ts";
 import { type CausalTokenizerConfig, causalTokenizerParameters } from "./model.ts";
@@ -15,16 +20,21 @@ import type { TokenizerSettings } from "./settings.ts";
 export type TokenizerSource = TrainedSource<CausalTokenizerConfig, TokenizerSettings>;
 
 /**
- * Finds the weights of a run, a checkpoint or a file.
+ * Finds the weights of a run, a checkpoint or a file. A model of latents stands for the tokenizer that they
+ * come from.
  *
  * @param given configuration for a file of weights, which has none
  * @throws InputError when there is nothing to load, or a model of another family
  */
-export const findTokenizer = (
+export async function findTokenizer(
   path: string,
   choice: WeightChoice,
   given: CausalTokenizerConfig | undefined,
-): Promise<TokenizerSource> => findTrained(causalTokenizerFamily, path, choice, given);
+): Promise<TokenizerSource> {
+  const { name } = causalTokenizerFamily;
+  const place = await isWeightsFile(path) ? path : await autoencoderCheckpoint(name, path);
+  return await findTrained(causalTokenizerFamily, place, choice, given);
+}
 
 /**
  * Opens the weights; close the reader after use.

@@ -34,7 +34,7 @@ export const clipsDrawn = 256;
  */
 export const commonFlags: readonly string[] = [
   ...["--data-path", "shipped:moving-fashion", "--frames", "9", "--size", "16"],
-  ...["--tokenizer", "models/checkpoints/moving-fashion/autoencoder", "--patch", "1"],
+  ...["--tokenizer", "shipped:moving-fashion", "--patch", "1"],
   ...["--hidden", "64", "--depth", "4", "--heads", "4", "--batch-size", "32"],
   ...["--lr", "4e-3", "--lr-schedule", "cosine"],
 ];

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkpointPlace } from "../../flags/checkpoint_place.ts";
 import { encodeFlags } from "../../flags/encode_flags.ts";
 import { flag, group, optional, type Values } from "../../flags/flags.ts";
 import { choice, integer, text } from "../../flags/parsers.ts";
@@ -13,8 +14,9 @@ const count = integer({ min: 1 });
 export const autoencoderFlags = group("Autoencoder:", {
   ckpt: optional(
     "--ckpt <path>",
-    "run folder, checkpoint folder, folder of diffusers, or weights file with --config",
-    text,
+    "run folder, checkpoint folder, folder of diffusers, weights file with --config, or shipped:NAME; " +
+      "of a model of latents, its autoencoder",
+    checkpointPlace,
   ),
   config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
   weights: flag("--weights <ema|raw>", "averaged or raw weights", choice("ema", "raw"), "ema"),

@@ -3,13 +3,18 @@
  *
  * @module
  */
+import { checkpointPlace } from "../../flags/checkpoint_place.ts";
 import { clipDataFlags } from "../../flags/clip_data_flags.ts";
 import { flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
 import { choice, integer, text } from "../../flags/parsers.ts";
 
 /** The tokenizer. */
 export const tokenizerFlags = group("Model:", {
-  ckpt: optional("--ckpt <path>", "run, checkpoint, or safetensors file of weights", text),
+  ckpt: optional(
+    "--ckpt <path>",
+    "run, checkpoint, safetensors file of weights, or shipped:NAME; of a model of latents, its tokenizer",
+    checkpointPlace,
+  ),
   config: optional(
     "--config <file|name>",
     "which model a file of weights is of, such as CausalTokenizer",

@@ -45,7 +45,7 @@ const comparison = { pictures: 4, steps: 10 } as const;
 export const ditDemo: Demo<TrainDitOptions, DiTConfig, DiTSettings, ImageDataset> = {
   training: ditTraining,
   parse: parseTrainOptions,
-  trainingFlags: () => ["--batch-size", "32", "--lr", "4e-3", "--log-every", "20"],
+  trainingFlags: ["--batch-size", "32", "--lr", "4e-3", "--log-every", "20"],
   data: "real pictures",
   async show(io, options, device, folder) {
     say(io, "3. Drawing from the model you have just trained");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkpointPlace } from "../../flags/checkpoint_place.ts";
 import {
   flag,
   group,
@@ -34,7 +35,7 @@ export const sampleDitFlags = {
     vae: optional(
       "--vae <path>",
       "autoencoder of a model of latents: a run of train vae, a folder of diffusers, or weights",
-      text,
+      checkpointPlace,
       "the one that the model's latents come from",
     ),
   }),

@@ -38,7 +38,7 @@ const budgets = [4, 9, 16, 25, 36, 64, 100];
 export const navitDemo: Demo<TrainNaViTOptions, NaViTConfig, NaViTSettings, PictureSet> = {
   training: navitTraining,
   parse: (args) => parseFlags(navitTrainFlags, args),
-  trainingFlags: () => [
+  trainingFlags: [
     ...["--resolution", "24:64", "--token-drop", "beta:0.2:0.6"],
     ...["--batch-size", "8", "--sequence-length", "128", "--images-per-sequence", "32"],
     ...["--lr-schedule", "constant", "--lr", "1.5e-3", "--warmup", "30", "--flip"],

@@ -44,9 +44,9 @@ const real = { seed: 1, index: 1001 } as const;
 export const waltDemo: Demo<TrainWaltOptions, WaltConfig, WaltSettings, WaltData> = {
   training: waltTraining,
   parse: (args) => parseFlags(trainWaltFlags, args),
-  trainingFlags: () => [
-    ...["--tokenizer", assetPath("models/checkpoints/moving-fashion/autoencoder")],
-    ...["--frames", "9", "--size", "32", "--patch", "2", "--spatio-temporal-window", "3,4,4"],
+  trainingFlags: [
+    ...["--tokenizer", "shipped:moving-fashion", "--frames", "9", "--size", "32", "--patch", "2"],
+    ...["--spatio-temporal-window", "3,4,4"],
     ...["--hidden", "64", "--depth", "4", "--batch-size", "32", "--lr", "4e-3"],
     ...["--ema-decay", "0.998", "--log-every", "50"],
   ],

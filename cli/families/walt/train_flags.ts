@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkpointPlace } from "../../flags/checkpoint_place.ts";
 import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
 import { alias, flag, group, optional, resumable, toggle, type Values } from "../../flags/flags.ts";
 import { transformerFlags } from "../../flags/options.ts";
@@ -56,8 +57,8 @@ export const trainWaltFlags = {
     ),
     tokenizer: optional(
       "--tokenizer <path>",
-      "encode the clips first, with the tokenizer of this run or checkpoint",
-      text,
+      "encode the clips first, with the tokenizer of this run or checkpoint, or shipped:NAME",
+      checkpointPlace,
     ),
     superResolution: toggle(
       "--super-resolution",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkpointPlace } from "../../../flags/checkpoint_place.ts";
 import { clipFormats } from "../../../../formats/video/clip_files.ts";
 import { frameSize } from "../../../flags/clip_data_flags.ts";
 import { flag, group, optional, type Parsed, type Values } from "../../../flags/flags.ts";
@@ -27,7 +28,7 @@ export const sampleWaltFlags = {
     tokenizer: optional(
       "--tokenizer <path>",
       "tokenizer of a model of latents: a run of train tokenizer, or weights",
-      text,
+      checkpointPlace,
       "the one that the model's latents come from",
     ),
     tokenizerConfig: optional(

@@ -118,6 +118,11 @@ Deno.test("latent diffusion without a download, from pictures to pictures", asyn
     for (const [args, message] of refusals) await assertRefuses(folder, args, 1, message);
     await succeed(...go(pale, "--allow-changes", "data", "--steps", "5"));
 
+    // A model of latents stands for its autoencoder.
+    const before = await bytesIn(cache);
+    await succeed(...encode(whole, data, cache, "--flips", "-q"));
+    assert.deepEqual(await bytesIn(cache), before);
+
     // A model to share has its autoencoder with it, wherever it goes.
     const shared = join(folder, "shared");
     await succeed("export", whole, "--out", join(folder, "made"));

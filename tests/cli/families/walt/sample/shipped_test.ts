@@ -21,6 +21,17 @@ Deno.test("the shipped checkpoint draws clips that move as their class says", ()
     assert((await Deno.stat("models/checkpoints/moving-fashion/ema.safetensors")).size < 4e6);
   }));
 
+Deno.test("the shipped checkpoint stands for its tokenizer", async () => {
+  const clips = "--frames 5 --size 16 --tokenizer shipped:moving-fashion --dry-run".split(" ");
+  assert.match(await succeed("train", "walt", ...clips, ...onWasm), /^tokens +/m);
+  const { code, err } = await run("train", "walt", ...clips.with(-2, "shipped:fashion"));
+  assert.equal(code, 1);
+  assert.match(
+    err,
+    /checkpoints.fashion: the checkpoint holds a model of the family dit, not causal-tok/,
+  );
+});
+
 Deno.test({
   name: "demo walt trains, draws, measures, predicts, and says where everything is",
   ignore: !soaking,
