@@ -104,6 +104,8 @@ export interface DeviceKind {
   temporaries(program: Program): readonly number[];
   /** Looks for the device on this machine. */
   probe(): Promise<Availability>;
+  /** Whether it can keep activations in half precision on this machine. */
+  keepsHalves(): Promise<boolean>;
   /** How much memory it has to offer on this machine. */
   limits(): Promise<MemoryLimits>;
   /** Everything that is worth reporting of it on this machine. */

@@ -35,8 +35,19 @@ export interface DeviceChoice {
  * Decides which device to use. `auto` means the first of the table that is available and computes in
  * hardware: WebGPU on a hardware adapter and otherwise WebAssembly, which is faster than a GPU
  * emulated on the CPU.
+ *
+ * @throws InputError when activations are to be in half precision, which the device cannot keep
  */
-export async function chooseDevice({ device }: DeviceRequest): Promise<DeviceChoice> {
+export async function chooseDevice(request: DeviceRequest): Promise<DeviceChoice> {
+  const choice = await chooseByName(request.device);
+  if (request.activations !== "f16" || await choice.kind.keepsHalves()) return choice;
+  throw new InputError(
+    `activations in f16: the ${choice.name} device (${choice.reason}) keeps f32 only; ` +
+      "f16 needs --device webgpu and an adapter with shader-f16",
+  );
+}
+
+async function chooseByName(device: DeviceRequest["device"]): Promise<DeviceChoice> {
   if (device !== "auto") {
     return { name: device, kind: await deviceKind(device), reason: "asked for" };
   }
@@ -54,19 +65,11 @@ export async function chooseDevice({ device }: DeviceRequest): Promise<DeviceCho
  * Makes the device that was asked for; see {@link chooseDevice} for `auto`.
  *
  * @throws NoAdapterError when WebGPU was asked for and no adapter is found
- * @throws InputError when activations are to be in half precision, which the device does not write
+ * @throws InputError when activations are to be in half precision, which the device cannot keep
  */
 export async function selectDevice(request: DeviceRequest): Promise<ChosenDevice> {
   const { name, reason } = await chooseDevice(request);
   const device = await openDevice(name, request);
-  const { activations = "f32" } = device;
-  if (activations !== (request.activations ?? activations)) {
-    device.close();
-    throw new InputError(
-      `activations in ${request.activations}: the ${name} device (${reason}) keeps ${activations} ` +
-        "only; take --device webgpu, where the adapter offers shader-f16",
-    );
-  }
   return {
     device,
     reason: device.vectors ? `${reason}; ${describeVectors(device.vectors)}` : reason,

@@ -22,14 +22,17 @@ export {
   type StepGraphs,
   stepInParts,
   type StepLosses,
+  type StepSettings,
   wholeStep,
 } from "./step/step_graphs.ts";
 export { type OptimizerSettings } from "./step/optimizer.ts";
 export { constantRate, learningRateAt, type RateSchedule } from "./step/learning_rate.ts";
+export { firstLossScale, lossScaleEntries, lossScaleInterval } from "./step/loss_scaling.ts";
 export {
   allocateState,
   initializeState,
   type ParameterBuffers,
+  type StateExtras,
   Trainer,
   type TrainingState,
 } from "./step/trainer.ts";

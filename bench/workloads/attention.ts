@@ -10,6 +10,7 @@ import { type Graph, makeGraph } from "../../kernels/graph/graph.ts";
 import { attention } from "../../kernels/ops/attention/op.ts";
 import { multiply } from "../../kernels/ops/elementwise/op.ts";
 import { reduceSum } from "../../kernels/ops/reduce/op.ts";
+import type { FloatType } from "../../kernels/shape.ts";
 import { input } from "../../kernels/tensor.ts";
 import { type Job, macsOf } from "./workload.ts";
 import { ripple } from "../../base/ripple.ts";
@@ -31,13 +32,16 @@ export interface AttentionSize {
   readonly width: number;
 }
 
-/** Self-attention in sequences of images; its MACs are those of the pairs that see each other. */
+/**
+ * Self-attention in sequences of images, on activations as the device keeps them; its MACs are those of
+ * the pairs that see each other.
+ */
 export async function loadAttention(
   device: Device,
   operation: AttentionOperation,
   size: AttentionSize,
 ): Promise<Job> {
-  const graph = attentionGraph(operation, size);
+  const graph = attentionGraph(operation, size, device.activations);
   const executable = await device.load(compile(graph, device));
   const names = ["query", "key", "value", ...(operation === "gradient" ? ["cotangent"] : [])];
   for (const [index, name] of names.entries()) {
@@ -57,15 +61,16 @@ export async function loadAttention(
 function attentionGraph(
   operation: AttentionOperation,
   { batch = 1, tokens, images, heads, width }: AttentionSize,
+  activations: FloatType | undefined,
 ): Graph {
   const shape = [batch, tokens, heads, width];
-  const operands = ["query", "key", "value"].map((name) => input(name, shape));
+  const operands = ["query", "key", "value"].map((name) => input(name, shape, activations));
   const ids = input("segments", [batch, tokens], "i32");
   const [query, key, value] = operands;
   const segments = images > 1 ? { query: ids, key: ids } : undefined;
   const output = attention(query, key, value, { segments });
   if (operation === "forward") return makeGraph("attention", { outputs: { output } });
-  const product = reduceSum(multiply(output, input("cotangent", shape)));
+  const product = reduceSum(multiply(output, input("cotangent", shape, activations)));
   const [dQuery, dKey, dValue] = gradients(product, operands);
   return makeGraph("attention gradient", { outputs: { output, dQuery, dKey, dValue } });
 }

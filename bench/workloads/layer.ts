@@ -12,6 +12,7 @@ import { type Graph, graphInputs, makeGraph } from "../../kernels/graph/graph.ts
 import { convolution } from "../../kernels/ops/convolution/op.ts";
 import { silu } from "../../kernels/ops/elementwise/op.ts";
 import { groupNorm } from "../../kernels/ops/group_norm/op.ts";
+import type { FloatType } from "../../kernels/shape.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import { groups, type Layer, type LayerPass } from "../layers.ts";
 import { type Job, macsOf } from "./workload.ts";
@@ -24,9 +25,9 @@ function padding(kernel: readonly number[]): [number, number][] {
   });
 }
 
-/** A layer on a device, with numbers to work on. */
+/** A layer on a device, on activations as that keeps them. */
 export async function loadLayer(device: Device, pass: LayerPass, layer: Layer): Promise<Job> {
-  const graph = layerGraph(pass, layer);
+  const graph = layerGraph(pass, layer, device.activations);
   const executable = await device.load(compile(graph, device));
   for (const [index, name] of [...graphInputs(graph)].entries()) {
     const buffer = executable.buffer(name);
@@ -35,8 +36,12 @@ export async function loadLayer(device: Device, pass: LayerPass, layer: Layer): 
   return { run: () => executable.run(), macs: macsOf(graph) };
 }
 
-function layerGraph(pass: LayerPass, { name, kernel, channels, sizes }: Layer): Graph {
-  const x = input("input", [1, ...sizes, channels[0]]);
+function layerGraph(
+  pass: LayerPass,
+  { name, kernel, channels, sizes }: Layer,
+  activations: FloatType | undefined,
+): Graph {
+  const x = input("input", [1, ...sizes, channels[0]], activations);
   return typeof kernel === "string"
     ? normGraph(name, pass, x, kernel === "norm-silu")
     : convolutionGraph(name, pass, x, channels[1], kernel);
@@ -52,7 +57,11 @@ function convolutionGraph(
   const weight = input("weight", [channels, x.shape[x.shape.length - 1], ...kernel]);
   const output = convolution(x, weight, undefined, { padding: padding(kernel) });
   if (pass === "forward") return makeGraph(name, { outputs: { output } });
-  const [dInput, dWeight] = gradients(output, [x, weight], input("cotangent", output.shape));
+  const [dInput, dWeight] = gradients(
+    output,
+    [x, weight],
+    input("cotangent", output.shape, x.dtype),
+  );
   return makeGraph(name, { outputs: { dInput, dWeight } });
 }
 
@@ -62,7 +71,7 @@ function normGraph(name: string, pass: LayerPass, x: Tensor, activated: boolean)
   const normalized = groupNorm(x, groups, 1e-6, { weight, bias });
   const output = activated ? silu(normalized) : normalized;
   if (pass === "forward") return makeGraph(name, { outputs: { output } });
-  const cotangent = input("cotangent", output.shape);
+  const cotangent = input("cotangent", output.shape, x.dtype);
   const [dInput, dWeight, dBias] = gradients(output, [x, weight, bias], cotangent);
   return makeGraph(name, { outputs: { output, dInput, dWeight, dBias } });
 }

@@ -81,14 +81,17 @@ function openGates(specifications: readonly ParameterSpecification[]): Parameter
 /** Multiply-adds of a graph. */
 export const macsOf = (graph: Graph): number => graphCost(graph).multiplyAdds;
 
-/** A matrix product (m, k) times (k, n). */
+/** A matrix product (m, k) times (k, n), of activations as the device keeps them. */
 export async function loadProduct(
   device: Device,
   m: number,
   n: number,
   k: number,
 ): Promise<Job> {
-  const c = matmul(input("a", [m, k]), input("b", [k, n]));
+  const c = matmul(
+    input("a", [m, k], device.activations),
+    input("b", [k, n], device.activations),
+  );
   const graph = makeGraph("product", { outputs: { c } });
   const executable = await device.load(compile(graph, device));
   executable.buffer("a").write(ripple(m * k, 1));

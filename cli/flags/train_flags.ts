@@ -14,7 +14,7 @@ import {
   toggle,
   type Values,
 } from "./flags.ts";
-import { deviceFlags, profileFlags, progressFlags, seedFlags } from "./options.ts";
+import { activationFlags, deviceFlags, profileFlags, progressFlags, seedFlags } from "./options.ts";
 import { checkpointPlace } from "./checkpoint_place.ts";
 import { choice, integer, list, number, text } from "./parsers.ts";
 
@@ -49,6 +49,11 @@ export function trainFlags(defaults: TrainDefaults) {
         "equal parts a batch is worked through in, to save memory",
         count,
         1,
+      ),
+      ...activationFlags,
+      lossScaling: toggle(
+        "--loss-scaling",
+        "multiply losses by a power of two that follows the gradients, so that small ones survive f16",
       ),
       ...changeable("lr", {
         lr: optional(

@@ -4,7 +4,7 @@
  * @module
  */
 import type { MemoryLimits } from "../../kernels/device.ts";
-import { chooseDevice } from "../../kernels/select_device.ts";
+import { chooseDevice, type DeviceRequest } from "../../kernels/select_device.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
 import { countParameters, type ParameterSpecification } from "../../nn/parameters.ts";
 import type { CommonSettings } from "../../training/checkpoints/settings.ts";
@@ -61,7 +61,7 @@ export async function describePlan<
     ...await describeMemory(
       specifications,
       family.training.graphs(config, run),
-      options,
+      { ...options, activations: run.activations },
       {
         sampler: [
           ...plan.samples && command.samplerPrograms?.(config, plan.samples, run) || [],
@@ -77,12 +77,13 @@ export async function describePlan<
 async function describeMemory(
   specifications: readonly ParameterSpecification[],
   graphs: StepGraphs,
-  options: DeviceOptions,
+  options: DeviceRequest,
   extras: ForecastExtras,
 ): Promise<string[]> {
   const { name, kind, reason } = await chooseDevice(options);
   const threads = options.threads ?? navigator.hardwareConcurrency;
-  const memory = forecastMemory(specifications, graphs, { kind, threads }, extras);
+  const target = { kind, threads, activations: options.activations };
+  const memory = forecastMemory(specifications, graphs, target, extras);
   return [
     line("device", `${name}${kind.threads ? `, threads: ${threads}` : ""} (${reason})`),
     `memory (${name})`,

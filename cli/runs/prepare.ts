@@ -189,6 +189,8 @@ function commonSettings<V extends TrainValues, Config extends FamilyConfig>(
     weightDecay: values.weightDecay,
     averageDecay: values.emaDecay,
     accumulate: parts(values.accumulate, size, what),
+    lossScaling: values.lossScaling || undefined,
+    activations: values.activations === "f32" ? undefined : values.activations,
   };
 }
 

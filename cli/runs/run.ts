@@ -149,7 +149,8 @@ export async function startRun<Run extends RunDescription>(
   { values, given }: { readonly values: CommonTrainOptions; readonly given: ReadonlySet<string> },
   prepared: PreparedRun<Run>,
 ): Promise<void> {
-  const chosen = await selectDevice(values);
+  const { activations } = prepared.plan.description.run;
+  const chosen = await selectDevice({ ...values, activations });
   try {
     await train(io, values, given, prepared, chosen);
   } finally {
@@ -209,7 +210,7 @@ async function train<Run extends RunDescription>(
       latest = metrics;
       progress.log(metrics.step, shown(metrics));
       if (metrics.skippedSteps > 0) {
-        progress.note(`skipped ${metrics.skippedSteps} steps: a gradient was not finite`);
+        progress.note(describeSkipped(metrics));
       }
     },
     evaluated: (step, measures) => {
@@ -245,6 +246,12 @@ async function train<Run extends RunDescription>(
   }
   if (!values.quiet) io.tell(`${next.what}: ${tool(next.command(shellWord(folder)))}`);
   io.out(folder);
+}
+
+/** How many steps were left out, and what became of the scale of losses where they are scaled. */
+function describeSkipped({ skippedSteps, lossScale }: Metrics): string {
+  const scale = lossScale === undefined ? "" : `; losses are multiplied by ${lossScale} now`;
+  return `skipped ${skippedSteps} steps: a gradient was not finite${scale}`;
 }
 
 /** Says when a run goes on beyond the end of its learning rate. */

@@ -64,7 +64,9 @@ function mayBeHalf(
   data: ReadonlySet<Node>,
 ): boolean {
   const operands = tensor.node.elementOperands();
-  const isHalf = (operand: Tensor): boolean => halves.has(viewSource(operand));
+  // Weights in half precision say nothing about activations.
+  const isHalf = (operand: Tensor): boolean =>
+    halves.has(viewSource(operand)) || operand.dtype === "f16" && data.has(operand.node);
   const isLarge = (operand: Tensor): boolean => {
     const sizes = [operand, viewSource(operand)].map(({ shape }) => elementCount(shape));
     return Math.min(...sizes) >= elementCount(tensor.shape);

@@ -20,6 +20,7 @@ export const wasm: DeviceKind = {
   ],
   probe: () =>
     Promise.resolve({ available: true, software: false, reason: "every machine has it" }),
+  keepsHalves: () => Promise.resolve(false),
   limits: () =>
     Promise.resolve({ total: addressableBytes, buffer: addressableBytes, owner: "wasm" }),
   report: async () => (await import("./report.ts")).report(),

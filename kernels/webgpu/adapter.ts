@@ -8,6 +8,9 @@ import { InputError } from "../../base/errors.ts";
 /** WebGPU was asked for and there is no adapter. */
 export class NoAdapterError extends InputError {}
 
+/** What activations in half precision need. */
+export const halfFeature: GPUFeatureName = "shader-f16";
+
 /** What there is to know about an adapter without making a device of it. */
 export interface AdapterInformation {
   /** Name as the driver gives it, e.g. `llvmpipe (LLVM 15.0.6, 256 bits)`. */

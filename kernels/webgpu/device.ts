@@ -15,6 +15,7 @@ import {
   type AdapterInformation,
   copyLimits,
   describeAdapter,
+  halfFeature,
   limitNames,
   NoAdapterError,
   probeAdapter,
@@ -32,9 +33,6 @@ export { type AdapterInformation, probeAdapter };
 
 /** What profiles need of an adapter. */
 const timestamps: GPUFeatureName = "timestamp-query";
-
-/** What activations in half precision need. */
-const halves: GPUFeatureName = "shader-f16";
 
 /** Settings of a WebGPU device. */
 export interface WebGPUOptions extends TunerOptions {
@@ -64,17 +62,17 @@ export async function createWebGPUDevice(options: WebGPUOptions = {}): Promise<W
   if (!options.specFloor) {
     for (const name of limitNames) requiredLimits[name] = adapter.limits[name];
   }
-  const requiredFeatures = [timestamps, halves].filter((name) => adapter.features.has(name));
+  const requiredFeatures = [timestamps, halfFeature].filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({
     label: "tessera",
     requiredLimits,
     requiredFeatures: options.specFloor ? [] : requiredFeatures,
   });
-  if (options.activations === "f16" && !device.features.has(halves)) {
+  if (options.activations === "f16" && !device.features.has(halfFeature)) {
     device.destroy();
     throw new InputError(
       `activations in f16: ${information.description} does not offer the WebGPU feature ` +
-        `${halves}; take f32`,
+        `${halfFeature}; take f32`,
     );
   }
   return new WebGPUDevice(device, information, options);
@@ -115,7 +113,7 @@ export class WebGPUDevice implements Device {
       context: {
         limits: copyLimits(gpu.limits),
         software: adapter.software,
-        halves: gpu.features.has(halves),
+        halves: gpu.features.has(halfFeature),
         variant: (family) => this.#tuner.variant(family),
       },
       createBuffer: (name, dtype, elements) => this.createBuffer(name, dtype, elements),

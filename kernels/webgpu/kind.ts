@@ -4,7 +4,7 @@
  * @module
  */
 import type { Availability, DeviceKind, MemoryLimits } from "../device.ts";
-import { probeAdapter } from "./adapter.ts";
+import { halfFeature, probeAdapter } from "./adapter.ts";
 import { allocationUnit } from "./memory.ts";
 
 /** Guaranteed by every WebGPU implementation: the smaller of buffer size and binding size. */
@@ -20,6 +20,8 @@ export const webgpu: DeviceKind = {
   allocationUnit,
   temporaries: ({ slots }) => slots,
   probe,
+  // Without an adapter there is nothing to refuse: opening the device says what is missing.
+  keepsHalves: async () => (await probeAdapter())?.features.includes(halfFeature) ?? true,
   limits,
   report: async () => (await import("./report.ts")).report(),
 };

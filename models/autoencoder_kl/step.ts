@@ -14,7 +14,12 @@ import { elementCount } from "../../kernels/shape.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
 import { lookup, type ParameterSpecification, parameterStates } from "../../nn/parameters.ts";
 import { divergence, posterior, samplePosterior } from "../../nn/posterior.ts";
-import { type StepGraphs, type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
+import {
+  type StepGraphs,
+  type StepLosses,
+  stepOf,
+  type StepSettings,
+} from "../../training/step/step_graphs.ts";
 import { discriminatorCompanions, discriminatorLosses } from "../adversarial/companion.ts";
 import type { DiscriminatorConfig } from "../adversarial/discriminator.ts";
 import { generatorLoss } from "../adversarial/losses.ts";
@@ -35,7 +40,7 @@ import {
 } from "./model.ts";
 
 /** Settings that shape the graph. */
-export interface AutoencoderKLStepSettings {
+export interface AutoencoderKLStepSettings extends StepSettings {
   /** Pictures a step. */
   readonly batchSize: number;
   /** Side of the pictures. */
@@ -54,10 +59,6 @@ export interface AutoencoderKLStepSettings {
     readonly network: PerceptualNetwork;
     readonly weight: number;
   };
-  /** Largest gradient norm; 0 means no limit. */
-  readonly clipNorm: number;
-  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
-  readonly accumulate?: number;
 }
 
 /** A picture as the clip that discriminators see. */

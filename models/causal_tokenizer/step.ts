@@ -10,7 +10,12 @@ import { add, multiply, square, subtract } from "../../kernels/ops/elementwise/o
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { input, type Tensor } from "../../kernels/tensor.ts";
 import { lookup, type ParameterSpecification, parameterStates } from "../../nn/parameters.ts";
-import { type StepGraphs, type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
+import {
+  type StepGraphs,
+  type StepLosses,
+  stepOf,
+  type StepSettings,
+} from "../../training/step/step_graphs.ts";
 import { discriminatorCompanions, discriminatorLosses } from "../adversarial/companion.ts";
 import type { DiscriminatorConfig } from "../adversarial/discriminator.ts";
 import { generatorLoss } from "../adversarial/losses.ts";
@@ -26,7 +31,7 @@ import {
 import type { LossWeights } from "./weights.ts";
 
 /** Settings that shape the graph. */
-export interface TokenizerStepSettings {
+export interface TokenizerStepSettings extends StepSettings {
   /** Clips a step. */
   readonly batchSize: number;
   /** Frames and sides of the clips. */
@@ -37,10 +42,6 @@ export interface TokenizerStepSettings {
   readonly perceptual?: PerceptualNetwork;
   /** Weights of the losses. */
   readonly weights: LossWeights;
-  /** Largest gradient norm of both networks together; 0 means no limit. */
-  readonly clipNorm: number;
-  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
-  readonly accumulate?: number;
 }
 
 /** What decides what a tokenizer is trained with. */

@@ -29,19 +29,16 @@ import {
   type StepGraphs,
   type StepLosses,
   stepOf,
+  type StepSettings,
   wholeStep,
 } from "../../training/step/step_graphs.ts";
 
 /** Settings that shape the graph. */
-export interface DiTStepSettings {
+export interface DiTStepSettings extends StepSettings {
   /** Pictures a step. */
   readonly batchSize: number;
   /** Probability that a label is replaced by "no class". */
   readonly labelDropout: number;
-  /** Largest gradient norm; 0 means no limit. */
-  readonly clipNorm: number;
-  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
-  readonly accumulate?: number;
   /** What pictures are, where they are latents of a cache: `images` then holds what is stored of them. */
   readonly latents?: LatentSettings;
   /** What the network is trained to predict; the noise when absent. */
@@ -71,7 +68,7 @@ export function ditTrainingGraph(
   config: DiTConfig,
   settings: Omit<DiTStepSettings, "accumulate">,
 ): Graph {
-  return wholeStep(trainingLosses(config, settings), settings.clipNorm).update;
+  return wholeStep(trainingLosses(config, settings), settings).update;
 }
 
 /** The graphs of a step, whole or in parts. The inputs of a part are those of its pictures. */

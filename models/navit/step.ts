@@ -26,21 +26,18 @@ import {
   type StepGraphs,
   type StepLosses,
   stepOf,
+  type StepSettings,
 } from "../../training/step/step_graphs.ts";
 
 /** What is minimised. */
 export type NaViTLoss = "softmax" | "sigmoid" | "contrastive";
 
 /** Settings that shape the graph. */
-export interface NaViTStepSettings extends PackShape {
+export interface NaViTStepSettings extends PackShape, StepSettings {
   /** What is minimised; `contrastive` needs a model with a text tower. */
   readonly loss: NaViTLoss;
   /** Tokens Lt of a sequence of captions; contrastive only. */
   readonly textLength?: number;
-  /** Largest gradient norm; 0 means no limit. */
-  readonly clipNorm: number;
-  /** Equal parts the sequences are divided into, which saves memory; 1 when absent. */
-  readonly accumulate?: number;
 }
 
 /**

@@ -20,11 +20,16 @@ import { randomNormal, type RandomSource, randomUniform } from "../../kernels/op
 import { mean } from "../../kernels/ops/reduce/op.ts";
 import { constantTensor, input, type Tensor } from "../../kernels/tensor.ts";
 import { lookup, parameterStates } from "../../nn/parameters.ts";
-import { type StepGraphs, type StepLosses, stepOf } from "../../training/step/step_graphs.ts";
+import {
+  type StepGraphs,
+  type StepLosses,
+  stepOf,
+  type StepSettings,
+} from "../../training/step/step_graphs.ts";
 import { walt, type WaltConfig, waltParameters } from "./model.ts";
 
 /** Settings that shape the graph. */
-export interface WaltStepSettings {
+export interface WaltStepSettings extends StepSettings {
   /** Clips a step. */
   readonly batchSize: number;
   /** Probability that an element is told neither class, where the model has a null class, nor text. */
@@ -35,10 +40,6 @@ export interface WaltStepSettings {
   readonly framePrediction: number;
   /** Probability that an element is a stack of pictures, with a label for each, and not a clip. */
   readonly imageShare: number;
-  /** Largest gradient norm; 0 means no limit. */
-  readonly clipNorm: number;
-  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
-  readonly accumulate?: number;
   /** How much noise a time step means; `zero-terminal` when absent. */
   readonly schedule?: LevelSchedule;
   /** What clips are, where they are latents of a cache: `images` then holds what is stored of them. */

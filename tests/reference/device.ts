@@ -35,6 +35,7 @@ const reference: DeviceKind = {
   temporaries: () => [],
   probe: () =>
     Promise.resolve({ available: true, software: true, reason: "only tests ask for it" }),
+  keepsHalves: () => Promise.resolve(false),
   limits: () => Promise.resolve({ buffer: Infinity, owner: "the reference interpreter" }),
   report: () => Promise.resolve({ devices: [["float64"]], facts: {} }),
 };

@@ -2,7 +2,7 @@
  * Checkpoints: a folder of safetensors files and a manifest, complete or not there at all.
  *
  * `model.safetensors` (weights), `ema.safetensors` (their moving averages), `optim.safetensors`
- * (moments, and what else training needs, such as a discriminator) and `state.json` (everything else, see `manifest.ts`). The folder is written under a
+ * (moments, and what else training needs, such as a discriminator or the scale of losses) and `state.json` (everything else, see `manifest.ts`). The folder is written under a
  * temporary name, the manifest last, and renamed when everything is on disk. The manifest has a
  * checksum of every file, which is compared as the file is read.
  *
@@ -48,6 +48,9 @@ const files = {
 
 /** Names of the tensors in the optimizer's file. */
 const momentNames = { first: "exp_avg.", second: "exp_avg_sq.", companion: "with." } as const;
+
+/** Name of the state of loss scaling in that file; those of parameters have a prefix. */
+const lossScaleName = "loss_scale";
 
 /** Which weights to take from a checkpoint. */
 export type WeightChoice = "ema" | "raw";
@@ -116,17 +119,19 @@ export async function writeCheckpoint(
   const folder = join(parent, name);
   const writing = writeFolderAtomically(folder, async (temporary) => {
     const records: Record<string, FileRecord> = {};
-    const write = async (name: string, ...groups: TensorGroup[]) => {
-      records[name] = await writeTensors(join(temporary, name), state, groups);
+    const write = async (name: string, tensors: readonly TensorToWrite[]) => {
+      records[name] = await writeSafetensors(join(temporary, name), tensors, { format: "pt" });
     };
-    await write(files.raw, ["", modelWeights(state)]);
-    await write(files.ema, ["", state.averages]);
-    await write(
-      files.optimizer,
-      [momentNames.first, state.firstMoments],
-      [momentNames.second, state.secondMoments],
-      [momentNames.companion, companionsOf(state)],
-    );
+    await write(files.raw, tensorsOf(state, ["", modelWeights(state)]));
+    await write(files.ema, tensorsOf(state, ["", state.averages]));
+    await write(files.optimizer, [
+      ...tensorsOf(state, [momentNames.first, state.firstMoments]),
+      ...tensorsOf(state, [momentNames.second, state.secondMoments]),
+      ...tensorsOf(state, [momentNames.companion, companionsOf(state)]),
+      ...(state.lossScale
+        ? [storedAs(lossScaleName, [state.lossScale.elements], state.lossScale)]
+        : []),
+    ]);
     await writeManifest(temporary, { ...manifest, files: records });
   });
   try {
@@ -169,23 +174,19 @@ const companionsOf = ({ parameters, companions }: TrainingState): ParameterBuffe
 /** Tensors of a file whose names start alike. */
 type TensorGroup = readonly [prefix: string, buffers: ParameterBuffers];
 
-async function writeTensors(
-  path: string,
+function tensorsOf(
   { specifications, companions }: TrainingState,
-  groups: readonly TensorGroup[],
-): Promise<FileRecord> {
-  const tensors = groups.flatMap(([prefix, buffers]) =>
-    [...specifications, ...companions].filter(({ name }) => buffers.has(name)).map((
-      { name, shape },
-    ): TensorToWrite => ({
-      name: `${prefix}${name}`,
-      type: "F32",
-      shape,
-      data: () => buffers.get(name)!.read(),
-    }))
-  );
-  return await writeSafetensors(path, tensors, { format: "pt" });
+  [prefix, buffers]: TensorGroup,
+): TensorToWrite[] {
+  return [...specifications, ...companions]
+    .filter(({ name }) => buffers.has(name))
+    .map(({ name, shape }) => storedAs(`${prefix}${name}`, shape, buffers.get(name)!));
 }
+
+const storedAs = (name: string, shape: readonly number[], buffer: DeviceBuffer): TensorToWrite => ({
+  ...{ name, type: "F32", shape },
+  data: () => buffer.read(),
+});
 
 /**
  * Restores everything a run needs to go on exactly.
@@ -211,6 +212,9 @@ async function restoreState(folder: string, state: TrainingState): Promise<void>
     for (const [name, buffer] of buffers) {
       writeChecked(buffer, moments.readFloat32(`${prefix}${name}`), moments.path);
     }
+  }
+  if (state.lossScale) {
+    writeChecked(state.lossScale, moments.readFloat32(lossScaleName), moments.path);
   }
   moments.checkContents();
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import type { FloatType } from "../../kernels/shape.ts";
 import type { OptimizerSettings } from "../step/optimizer.ts";
 
 /** Settings of the runs of every model. */
@@ -14,6 +15,10 @@ export interface CommonSettings extends OptimizerSettings {
   readonly flip: boolean;
   /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
   readonly accumulate?: number;
+  /** Whether losses are scaled, so that small gradients survive half precision; not when absent. */
+  readonly lossScaling?: boolean;
+  /** How results of operations are kept on the device; `f32` when absent. */
+  readonly activations?: FloatType;
 }
 
 /** A whole number from 0. */
@@ -54,4 +59,6 @@ export const commonSettings = {
   headWeightDecay: z.number().min(0).optional(),
   averageDecay: share,
   accumulate: positive.optional(),
+  lossScaling: z.boolean().optional(),
+  activations: z.enum(["f32", "f16"]).optional(),
 };

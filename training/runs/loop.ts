@@ -67,8 +67,8 @@ export interface LoopEvents {
  * Trains until the last step or until the signal, and saves; returns the number of steps made in all.
  * When something fails between steps, such as reading the data, what the run has is saved as well.
  *
- * A checkpoint is never written right after a skipped step: the step before it may have ruined the
- * weights.
+ * A checkpoint is never written right after a skipped step whose loss is not finite: the step before
+ * it may have ruined the weights.
  *
  * @throws NonFiniteLossError after a long stretch of skipped steps, and when the run ends in one
  */
@@ -87,7 +87,7 @@ export async function trainLoop(
   const pace = new Pace(trainer.device);
   const save = async () => {
     const { folder } = settings;
-    if (folder === undefined || await trainer.skippedInARow() > 0) return;
+    if (folder === undefined || !await trainer.isSound()) return;
     const { step } = trainer;
     if (await exists(join(checkpointsFolder(folder), checkpointName(step)))) return;
     const path = await clock.measure(
@@ -135,8 +135,9 @@ export async function trainLoop(
     throw error;
   }
   await trainer.device.finish();
-  const skipped = await trainer.skippedInARow();
-  if (skipped > 0) throw await nonFiniteLoss(skipped, trainer.step, settings.folder);
+  if (!await trainer.isSound()) {
+    throw await nonFiniteLoss(await trainer.skippedInARow(), trainer.step, settings.folder);
+  }
   await save();
   events.finished?.({
     steps: trainer.step - firstStep,
@@ -226,7 +227,11 @@ class Log {
   async write(evaluate?: () => Promise<Readonly<Record<string, number>>>): Promise<Metrics> {
     const [trainer, { folder }] = [this.#trainer, this.#settings];
     const sums = await trainer.takeSums();
-    const trained = this.#metrics(sums);
+    const lossScale = await trainer.lossScale();
+    const trained = {
+      ...this.#metrics(sums),
+      ...(lossScale !== undefined && { lossScale }),
+    };
     const metrics = evaluate === undefined ? trained : { ...trained, ...await evaluate() };
     this.#last = performance.now();
     if (folder !== undefined) appendMetrics(folder, metrics);

@@ -12,7 +12,8 @@ import { readRegularText } from "../../formats/files/regular_file.ts";
  * One line of `metrics.jsonl`. Means are over the steps since the line before.
  *
  * Besides these fields it has those of the model: the terms of its loss (a DiT's `meanSquaredError`
- * and `variationalBound`, a NaViT's `accuracy`) and what is measured of its batches.
+ * and `variationalBound`, a NaViT's `accuracy`), what is measured of its batches, and `lossScale`, what
+ * losses are multiplied by from then on, where they are scaled.
  */
 export interface Metrics {
   readonly [measure: string]: number;

@@ -174,7 +174,9 @@ export async function runTraining(
 ): Promise<Trainer> {
   const { description } = plan;
   using _inUse = plan.folder === undefined ? undefined : await enterRunFolder(plan.folder);
-  const state = allocateState(device, task.specifications, task.companions);
+  const { companions } = task;
+  const { lossScaling } = description.run;
+  const state = allocateState(device, task.specifications, { companions, lossScaling });
   const { step, position } = await fillState(device, state, plan, task.otherForm);
   const trainer = await Trainer.create(device, task.graphs, state, description.run, step);
   task.prepare?.(trainer);

@@ -4,7 +4,14 @@
  * @module
  */
 import { adamw } from "../../kernels/ops/optimizer/op.ts";
-import { add, map, multiply, square, squareRoot } from "../../kernels/ops/elementwise/op.ts";
+import {
+  add,
+  divide,
+  map,
+  multiply,
+  square,
+  squareRoot,
+} from "../../kernels/ops/elementwise/op.ts";
 import { concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
 import { reduceSum } from "../../kernels/ops/reduce/op.ts";
 import { binary, constant, select } from "../../kernels/expression.ts";
@@ -85,24 +92,36 @@ export interface OptimizerGraph {
   readonly skipped: Tensor;
 }
 
+/** How gradients become updates. */
+export interface UpdateRules {
+  /** Largest norm of all gradients together; 0 means no limit. */
+  readonly clipNorm: number;
+  /** Whether a parameter has the schedule of the head; none has when absent. */
+  readonly isHead?: (name: string) => boolean;
+  /** Whether there is a moving average of a parameter; of all when absent. */
+  readonly isAveraged?: (name: string) => boolean;
+  /** What the gradients are multiples of, a power of two (a scalar); 1 when absent. */
+  readonly lossScale?: Tensor;
+}
+
 /**
  * Adds one AdamW update of every parameter to a graph. The schedule's numbers are the input
  * `schedule` (8), and for the parameters of a head `schedule of the head` (8).
  *
  * @param parameters name to parameter state @param gradients in the same order
- * @param isAveraged whether there is a moving average of a parameter
  */
 export function optimizerGraph(
   parameters: ReadonlyMap<string, Tensor>,
   gradients: readonly Tensor[],
-  clipNorm: number,
-  isHead: (name: string) => boolean = () => false,
-  isAveraged: (name: string) => boolean = () => true,
+  { clipNorm, isHead = () => false, isAveraged = () => true, lossScale }: UpdateRules,
 ): OptimizerGraph {
   const body = input(scheduleInputs.body, [adamwSchedule.length]);
   const head = input(scheduleInputs.head, [adamwSchedule.length]);
-  const gradientNorm = globalNorm(gradients);
-  const gradientScale = scaleFor(gradientNorm, clipNorm);
+  const norm = globalNorm(gradients);
+  const gradientNorm = lossScale ? divide(norm, lossScale) : norm;
+  const clipping = scaleFor(gradientNorm, clipNorm);
+  // A negative number, which skips the step, stays negative.
+  const gradientScale = lossScale ? divide(clipping, lossScale) : clipping;
   const effects = [...parameters].map(([name, parameter], index) =>
     adamw({
       parameter,

@@ -14,6 +14,7 @@ import { add, multiply } from "../../kernels/ops/elementwise/op.ts";
 import { broadcastTo, concatenate, reshape, slice } from "../../kernels/ops/movement/op.ts";
 import { constantTensor, state, type Tensor } from "../../kernels/tensor.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
+import { lossScaling } from "./loss_scaling.ts";
 import {
   accumulate,
   type OptimizerGraph,
@@ -49,6 +50,16 @@ export interface Adversary {
   readonly updates: readonly Update[];
 }
 
+/** How a step is made of its losses. */
+export interface StepSettings {
+  /** Largest gradient norm; 0 means no limit. */
+  readonly clipNorm: number;
+  /** Equal parts a batch is divided into, which saves memory; 1 when absent. */
+  readonly accumulate?: number;
+  /** Whether losses are scaled, so that small gradients survive half precision; not when absent. */
+  readonly lossScaling?: boolean;
+}
+
 /** A loss and what is measured beside it. */
 export type Measured = Pick<StepLosses, "loss" | "terms">;
 
@@ -77,24 +88,34 @@ const columnsOf = ({ terms }: StepLosses): string[] => [
 const partLosses = "losses of the parts";
 
 /** The step of a whole batch: loss, gradients, update. */
-export function wholeStep(losses: StepLosses, clipNorm: number): StepGraphs {
+export function wholeStep(
+  losses: StepLosses,
+  settings: Omit<StepSettings, "accumulate">,
+): StepGraphs {
   const { specifications, states, loss, terms, isHead, adversary } = losses;
   const model = trainedStates(specifications, states);
   const opposed = trainedStates(adversary?.specifications ?? [], states);
+  const scaling = settings.lossScaling ? lossScaling() : undefined;
   const found = [
-    ...gradients(loss, [...model.values()]),
-    ...(adversary ? gradients(adversary.loss, [...opposed.values()]) : []),
+    ...scaledGradients(loss, model, scaling?.scale),
+    ...(adversary ? scaledGradients(adversary.loss, opposed, scaling?.scale) : []),
   ];
   const parameters = new Map([...model, ...opposed]);
   const isAveraged = (name: string) => model.has(name);
-  const optimizer = optimizerGraph(parameters, found, clipNorm, isHead, isAveraged);
+  const { clipNorm } = settings;
+  const rules = { clipNorm, isHead, isAveraged, lossScale: scaling?.scale };
+  const optimizer = optimizerGraph(parameters, found, rules);
   const { skipped } = optimizer;
   const followed = (adversary?.updates ?? []).map(({ state, value }): Update => ({
     state,
     value: whereSkipped(skipped, state, value),
   }));
   const update = makeGraph("training step", {
-    updates: [updatedSums([loss, ...Object.values(terms)], optimizer), ...followed],
+    updates: [
+      updatedSums([loss, ...Object.values(terms)], optimizer),
+      ...followed,
+      ...(scaling ? [scaling.update(loss, skipped)] : []),
+    ],
     effects: optimizer.effects,
   });
   return { parts: 1, update, columns: columnsOf(losses) };
@@ -105,12 +126,16 @@ export function wholeStep(losses: StepLosses, clipNorm: number): StepGraphs {
  *
  * @throws RangeError with an adversary, whose running means are those of whole batches
  */
-export function stepInParts(losses: StepLosses, clipNorm: number, parts: number): StepGraphs {
+export function stepInParts(
+  losses: StepLosses,
+  settings: Omit<StepSettings, "accumulate">,
+  parts: number,
+): StepGraphs {
   if (losses.adversary) throw new RangeError("a step against an adversary has no parts");
   return {
     parts,
-    accumulate: accumulationGraph(losses, parts),
-    update: updateGraph(losses, clipNorm),
+    accumulate: accumulationGraph(losses, settings, parts),
+    update: updateGraph(losses, settings),
     columns: columnsOf(losses),
   };
 }
@@ -123,28 +148,39 @@ export function stepInParts(losses: StepLosses, clipNorm: number, parts: number)
  */
 export function stepOf(
   size: number,
-  { accumulate = 1, clipNorm }: { readonly accumulate?: number; readonly clipNorm: number },
+  { accumulate = 1, ...settings }: StepSettings,
   losses: (size: number) => StepLosses,
 ): StepGraphs {
   if (size % accumulate !== 0) {
     throw new RangeError(`a batch of ${size} cannot be divided into ${accumulate} parts`);
   }
   return accumulate === 1
-    ? wholeStep(losses(size), clipNorm)
-    : stepInParts(losses(size / accumulate), clipNorm, accumulate);
+    ? wholeStep(losses(size), settings)
+    : stepInParts(losses(size / accumulate), settings, accumulate);
+}
+
+/** The gradients of a loss, multiplied by the scale if there is one. */
+function scaledGradients(
+  loss: Tensor,
+  parameters: ReadonlyMap<string, Tensor>,
+  scale: Tensor | undefined,
+): Tensor[] {
+  return gradients(scale ? multiply(loss, scale) : loss, [...parameters.values()]);
 }
 
 function accumulationGraph(
   { specifications, states, loss, terms }: StepLosses,
+  settings: Pick<StepSettings, "lossScaling">,
   parts: number,
 ): Graph {
   const parameters = trainedStates(specifications, states);
   const share = (value: Tensor) => multiply(value, 1 / parts);
-  const scaled = share(loss);
-  const measured = [scaled, ...Object.values(terms).map(share)].map((value) => reshape(value, [1]));
+  const shared = share(loss);
+  const measured = [shared, ...Object.values(terms).map(share)].map((value) => reshape(value, [1]));
   const losses = state(partLosses, [measured.length]);
   const updates: Update[] = [{ state: losses, value: add(losses, concatenate(measured, 0)) }];
-  const found = gradients(scaled, [...parameters.values()]);
+  const scale = settings.lossScaling ? lossScaling().scale : undefined;
+  const found = scaledGradients(shared, parameters, scale);
   [...parameters].forEach(([name, { shape }], index) => {
     const sum = state(stateNames.gradient(name), shape);
     updates.push({ state: sum, value: add(sum, found[index]) });
@@ -152,11 +188,16 @@ function accumulationGraph(
   return makeGraph("gradients of a part", { updates });
 }
 
-function updateGraph({ specifications, terms, isHead }: StepLosses, clipNorm: number): Graph {
+function updateGraph(
+  { specifications, terms, isHead }: StepLosses,
+  { clipNorm, lossScaling: isScaled }: Omit<StepSettings, "accumulate">,
+): Graph {
   const trained = specifications.filter(({ trainable }) => trainable);
   const parameters = new Map(trained.map(({ name, shape }) => [name, state(name, shape)]));
   const sums = trained.map(({ name, shape }) => state(stateNames.gradient(name), shape));
-  const optimizer = optimizerGraph(parameters, sums, clipNorm, isHead);
+  const scaling = isScaled ? lossScaling() : undefined;
+  const rules = { clipNorm, isHead, lossScale: scaling?.scale };
+  const optimizer = optimizerGraph(parameters, sums, rules);
   const measuredCount = 1 + Object.keys(terms).length;
   const losses = state(partLosses, [measuredCount]);
   const measured = Array.from(
@@ -169,7 +210,11 @@ function updateGraph({ specifications, terms, isHead }: StepLosses, clipNorm: nu
     value: broadcastTo(zero, sum.shape),
   }));
   return makeGraph("update", {
-    updates: [updatedSums(measured, optimizer), ...cleared],
+    updates: [
+      updatedSums(measured, optimizer),
+      ...cleared,
+      ...(scaling ? [scaling.update(measured[0], optimizer.skipped)] : []),
+    ],
     effects: optimizer.effects,
   });
 }

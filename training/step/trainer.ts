@@ -13,6 +13,7 @@ import type { Program } from "../../kernels/program.ts";
 import { elementCount, type HostArray } from "../../kernels/shape.ts";
 import type { ParameterSpecification } from "../../nn/parameters.ts";
 import { initializeParameters } from "./initialize.ts";
+import { firstLossScale, lossScaleEntries, lossScaleState } from "./loss_scaling.ts";
 import { type OptimizerSettings, scheduleAtStep, scheduleInputs, stateNames } from "./optimizer.ts";
 import type { StepGraphs } from "./step_graphs.ts";
 
@@ -33,13 +34,23 @@ export interface TrainingState {
   readonly secondMoments: ParameterBuffers;
   /** Moving averages of all parameters of the model; frozen ones are the parameters themselves. */
   readonly averages: ParameterBuffers;
+  /** How losses are scaled, see `lossScaleEntries`; absent: they are not. */
+  readonly lossScale?: DeviceBuffer;
 }
 
-/** Allocates the states of a run, all zeros. */
+/** What a run has beside the model. */
+export interface StateExtras {
+  /** What the model is trained with, such as a discriminator; nothing when absent. */
+  readonly companions?: readonly ParameterSpecification[];
+  /** Whether losses are scaled; not when absent. */
+  readonly lossScaling?: boolean;
+}
+
+/** Allocates the states of a run, all zeros but the scale of losses. */
 export function allocateState(
   device: Device,
   specifications: readonly ParameterSpecification[],
-  companions: readonly ParameterSpecification[] = [],
+  { companions = [], lossScaling = false }: StateExtras = {},
 ): TrainingState {
   const isTrained = ({ trainable }: ParameterSpecification) => trainable;
   const all = [...specifications, ...companions];
@@ -65,16 +76,24 @@ export function allocateState(
     firstMoments: buffers(all.filter(isTrained), stateNames.firstMoment),
     secondMoments: buffers(all.filter(isTrained), stateNames.secondMoment),
     averages,
+    lossScale: lossScaling ? allocateLossScale(device) : undefined,
   };
+}
+
+function allocateLossScale(device: Device): DeviceBuffer {
+  const buffer = device.createBuffer(lossScaleState, "f32", lossScaleEntries.length);
+  buffer.write(firstLossScale);
+  return buffer;
 }
 
 /** Frees all states. */
 export function destroyState(state: TrainingState): void {
-  const { parameters, firstMoments, secondMoments, averages } = state;
+  const { parameters, firstMoments, secondMoments, averages, lossScale } = state;
   const buffers = [parameters, firstMoments, secondMoments, averages].flatMap((
     m,
   ) => [...m.values()]);
   for (const buffer of new Set(buffers)) buffer.destroy();
+  lossScale?.destroy();
 }
 
 /** The states under the names a step's graph gives them. */
@@ -86,6 +105,7 @@ function stateBindings(state: TrainingState): Map<string, DeviceBuffer> {
     const average = state.averages.get(name);
     if (average) bindings.set(stateNames.average(name), average);
   }
+  if (state.lossScale) bindings.set(lossScaleState, state.lossScale);
   return bindings;
 }
 
@@ -232,6 +252,20 @@ export class Trainer {
   /** How many of the latest steps were skipped, up to now, because a gradient was not finite. */
   async skippedInARow(): Promise<number> {
     return (await this.#sums.read()).at(-1)!;
+  }
+
+  /** What losses are multiplied by now; absent where they are not scaled. */
+  async lossScale(): Promise<number | undefined> {
+    return (await this.state.lossScale?.read())?.[lossScaleEntries.scale];
+  }
+
+  /**
+   * Whether the weights are worth keeping: the last step was made, or skipped only because the scale of
+   * its loss was too large, which was finite.
+   */
+  async isSound(): Promise<boolean> {
+    if (await this.skippedInARow() === 0) return true;
+    return (await this.state.lossScale?.read())?.[lossScaleEntries.lossIsLost] === 0;
   }
 
   /** Frees the programs; the states stay. */

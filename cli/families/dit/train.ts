@@ -175,7 +175,7 @@ export const ditTraining: TrainingCommand<
   samplerPrograms(config, schedule, run) {
     const { network, settings } = ditSampling(config, runSampling({ config, run }, schedule));
     const decoder = run.latents ? [decoderProgram(config, run.latents)] : [];
-    return [...Object.values(samplingPrograms(network, settings)), ...decoder];
+    return [...Object.values(samplingPrograms(network, settings, run)), ...decoder];
   },
   evaluation: {
     schedule({ evalEvery, features: given }, { latents }, before) {

@@ -144,7 +144,7 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     ];
   },
   samplerPrograms: (config, schedule, run) => [
-    ...Object.values(samplerPrograms(runSampling({ config, run }, schedule))),
+    ...Object.values(samplerPrograms(runSampling({ config, run }, schedule), run)),
     ...run.latents ? [decoderProgram(config, run.latents)] : [],
   ],
   async train(device, data, plan, events) {

@@ -165,8 +165,9 @@ export class AttentionGradientNode extends Node {
   constructor(inputs: readonly Tensor[], readonly options: AttentionOptions) {
     const [query, key, value, , logSumExp] = inputs;
     const { bias } = optionalOperands(inputs.slice(6), options);
-    const ofBias = bias ? [{ shape: [query.shape[0], ...bias.shape], dtype: "f32" } as const] : [];
-    super("attentionGradient", inputs, [query, key, value, logSumExp, ...ofBias]);
+    const shapes = [query, key, value, logSumExp].map(({ shape }) => shape);
+    if (bias) shapes.push([query.shape[0], ...bias.shape]);
+    super("attentionGradient", inputs, shapes.map((shape) => ({ shape, dtype: "f32" })));
     this.signature = `attentionGradient ${options.scale}${options.biased ? " biased" : ""}`;
   }
 

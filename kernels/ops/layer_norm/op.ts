@@ -86,7 +86,7 @@ class LayerNormGradientNode extends Node {
 
   /** With `addend`, the last of the inputs is added to the gradient. */
   constructor(inputs: readonly Tensor[], readonly addend = false) {
-    super("layerNormGradient", inputs, [inputs[0]]);
+    super("layerNormGradient", inputs, [{ shape: inputs[0].shape, dtype: "f32" }]);
     this.signature = `layerNormGradient ${addend}`;
   }
 

@@ -84,7 +84,7 @@ Deno.test("--activations f16 is refused on wasm in one line", async () => {
   assert.equal(
     err,
     "tessera: activations in f16: the wasm device (asked for) keeps f32 only; " +
-      "take --device webgpu, where the adapter offers shader-f16\n",
+      "f16 needs --device webgpu and an adapter with shader-f16\n",
   );
 });
 

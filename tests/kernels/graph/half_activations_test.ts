@@ -125,6 +125,18 @@ Deno.test("what follows a whole tensor in single precision does so, statistics o
   );
 });
 
+Deno.test("inputs in half precision are activations, weights say nothing about them", () => {
+  const half = input("half", [tokens, width], "f16");
+  const weights = state("w", [width, width], "f16");
+  const normed = compiled({ outputs: { y: linear(layerNorm(silu(half), 1e-6), weights) } });
+  assert.deepEqual(written(normed), ["elementwise f16", "layerNorm f16", "matmul f32"]);
+  const table = state("table", [tokens, width], "f16");
+  assert.deepEqual(
+    written(compiled({ outputs: { y: linear(silu(multiply(table, 2)), weight("w")) } })),
+    ["elementwise f32", "matmul f32"],
+  );
+});
+
 Deno.test("rows of a table, and what is put beside a state, are in half precision", () => {
   const past = state("past", [2, width]);
   const rows = gather(weight("table"), input("indices", [tokens], "i32"));
@@ -184,7 +196,7 @@ halfActivationsTest(
 Deno.test("a device that cannot keep activations in half precision says so", async () => {
   await assert.rejects(
     selectDevice({ device: "wasm", threads: 1, activations: "f16" }),
-    /^InputError: activations in f16: the wasm device \(asked for\) keeps f32 only; take --device webgpu/,
+    /^InputError: activations in f16: the wasm device \(asked for\) keeps f32 only; f16 needs --device webgpu/,
   );
   const wasm = await createWasmDevice({ threads: 1 });
   const program = compiled({ outputs: { y: network() } });

@@ -127,7 +127,9 @@ for (const path of ["dit-latent.adamw", "dit-latent.adamw-plain", "dit-pixel.ada
     const [t, labels] = [input("t", [batch], "i32"), input("y", [batch], "i32")];
     const noise = input("noise", shape);
     const losses = ditLosses(config, input("x0", shape), { t, noise, labels });
-    const executable = await device.load(compile(wholeStep(losses, about.clip ?? 0).update));
+    const executable = await device.load(
+      compile(wholeStep(losses, { clipNorm: about.clip ?? 0 }).update),
+    );
     for (const { name, trainable } of ditParameters(config)) {
       executable.buffer(name).write(weights.floats(name));
       if (trainable) executable.buffer(stateNames.average(name)).write(weights.floats(name));

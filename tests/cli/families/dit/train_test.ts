@@ -5,6 +5,7 @@ import { readManifest } from "../../../../training/checkpoints/manifest.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { assertClose } from "../../../golden.ts";
 import { paint } from "../../../data/helpers.ts";
+import { keepsHalves } from "../../../half_activations.ts";
 import type { SampleRecord } from "../../../../diffusion/samples/picture_files.ts";
 import { loadSharp } from "../../../../formats/pictures/bitmap.ts";
 import { layOutGrid } from "../../../../formats/pictures/picture_grid.ts";
@@ -441,6 +442,49 @@ Deno.test("--dry-run prints what a run needs and leaves nothing behind", async (
     assert.match(out, /^limits +fits: buffers up to /m);
     assert.deepEqual(await namesIn(results), []);
   });
+});
+
+Deno.test("--loss-scaling and --activations are settings of the run; wasm refuses half precision", async () => {
+  await withFolder(async (results) => {
+    const source = await train(results, "--steps", "1", "--loss-scaling", ...onWasm);
+    const { run: settings } = await readManifest(checkpointOf(source, 1));
+    assert.deepEqual([settings.lossScaling, settings.activations], [true, undefined]);
+    await succeed("train", "dit", "--resume", source, "--steps", "2", ...onWasm);
+    assert.deepEqual((await readMetrics(source)).map(({ lossScale }) => lossScale), [65536, 65536]);
+    using optimizer = await openSafetensors(join(checkpointOf(source, 2), "optim.safetensors"));
+    assert.deepEqual(optimizer.readFloat32("loss_scale"), Float32Array.of(65536, 2, 0));
+    for (const [flag, value] of [["--loss-scaling"], ["--activations", "f16"]]) {
+      const given = value === undefined ? [flag] : [flag, value];
+      assertFails(
+        await run("train", "dit", "--resume", source, ...given),
+        2,
+        new RegExp(`so ${flag} cannot be given`),
+      );
+    }
+  });
+  for (const dryRun of [["--dry-run"], []]) {
+    assertFails(
+      await run("train", "dit", ...tinyModel, ...onWasm, ...dryRun, "--activations", "f16"),
+      1,
+      /^tessera: activations in f16: the wasm device \(asked for\) keeps f32 only; f16 needs --device webgpu/,
+    );
+  }
+});
+
+Deno.test({
+  name: "--dry-run with --activations f16 foresees half the temporaries",
+  ignore: !keepsHalves,
+  async fn() {
+    const temporaries = async (activations: string): Promise<number> => {
+      const plan = await succeed(
+        ...["train", "dit", "--dry-run", "--model", "DiT-S/4", "--depth", "2"],
+        ...["--device", "webgpu", "--batch-size", "1024", "--activations", activations],
+      );
+      return Number(/^ {2}temporaries +(\S+) GiB$/m.exec(plan)?.[1]);
+    };
+    const ratio = await temporaries("f16") / await temporaries("f32");
+    assert(ratio > 0.48 && ratio < 0.56, `${ratio}`);
+  },
 });
 
 Deno.test("--dry-run says what does not fit and what a batch in parts saves", async () => {
