@@ -1,15 +1,14 @@
 /**
- * What came out of a study, as tables and a chart.
+ * What came out of a study, as tables and charts.
  *
  * @module
  */
-import { summarize } from "../../base/statistics.ts";
+import { summarize, type Summary } from "../../base/statistics.ts";
 import type { BarChart } from "../../formats/plots/chart.ts";
-import type { RunResult } from "./runs.ts";
-import { clipsDrawn, studies, type Study } from "./studies.ts";
-
-/** What was measured, by variant and seed. */
-export type Results = Readonly<Record<string, Readonly<Record<string, RunResult>>>>;
+import { type Cell, type Column, markdownTable } from "../../formats/text/table.ts";
+import type { Part } from "./parts.ts";
+import type { Results, RunResult } from "./runs.ts";
+import type { Study } from "./studies.ts";
 
 /** Lines between which a document has the report. */
 const [begin, end] = ["<!-- study -->", "<!-- end of study -->"];
@@ -21,79 +20,88 @@ export function withReport(document: string, report: string): string {
   return `${document.slice(0, from + begin.length)}\n\n${report}\n${document.slice(to)}`;
 }
 
-/** Results of the seeds of a variant. */
-const runsOf = (results: Results, name: string): readonly RunResult[] =>
-  Object.values(results[name] ?? {});
-
-/** Mean and deviation of a measure. */
-function spread(runs: readonly RunResult[], of: (run: RunResult) => number) {
-  const { mean, deviation } = summarize(runs.map(of));
-  return { mean, deviation };
+/** The runs of a variant, one a seed. */
+interface Row {
+  readonly name: string;
+  readonly runs: readonly RunResult[];
 }
 
-/** A table for each study. */
-export function studyReport(results: Results, steps: number, chart: string): string {
-  const tables = studies.filter(({ variants }) => variants.some(({ name }) => results[name]))
-    .map((study) => studyTable(study, results));
+/** The variants of a study that have results. */
+const rowsOf = ({ variants }: Study, results: Results): readonly Row[] =>
+  variants.map(({ name }) => ({ name, runs: Object.values(results[name] ?? {}) }))
+    .filter(({ runs }) => runs.length > 0);
+
+/** Mean and deviation of a measure over the runs that have it, if any does. */
+function spread({ runs }: Row, field: string, factor = 1): Summary | undefined {
+  const values = runs.flatMap((run) => run[field] === undefined ? [] : [factor * run[field]]);
+  return values.length === 0 ? undefined : summarize(values);
+}
+
+/** Tables of the studies of a part. */
+export function partReport(
+  { studies, clipsDrawn, about, measures, chart }: Part,
+  results: Results,
+  steps: number,
+): string {
+  const tables = studies.filter((study) => rowsOf(study, results).length > 0)
+    .map((study) => studyTable(study, measures, results));
   const seeds = Math.max(...Object.values(results).map((runs) => Object.keys(runs).length));
   return [
-    `![how many clips move as their classes say](${chart})`,
+    `![${chart.shows.replace(/,$/, "")}](${chart.file})`,
     `${steps} steps, ${seeds} seeds, mean and deviation over them; ${clipsDrawn} clips a run, drawn from the ` +
-    "averaged weights by DDIM in 25 steps without guidance. Motion: direction and speed are those of " +
-    "the class. Losses of different schedules, latents and shares of self-conditioning are not comparable.",
+    `averaged weights by DDIM in 25 steps without guidance. ${about} Losses of different schedules, latents ` +
+    "and shares of self-conditioning are not comparable. Steps/s: of training, in the fastest tenth of each " +
+    "run, as the machine had other work.",
     ...tables,
   ].join("\n\n") + "\n";
 }
 
-function studyTable({ name, claim, variants }: Study, results: Results): string {
-  const percent = (runs: readonly RunResult[], of: (run: RunResult) => number): string => {
-    const { mean, deviation } = spread(runs, of);
-    return `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
+function studyTable(
+  study: Study,
+  measures: Part["measures"],
+  results: Results,
+): string {
+  const withDeviation = (field: string, digits: number, factor?: number) => (row: Row): Cell => {
+    const found = spread(row, field, factor);
+    return found && `${found.mean.toFixed(digits)} ± ${found.deviation.toFixed(digits)}`;
   };
-  const rows = variants.flatMap(({ name }) => {
-    const runs = runsOf(results, name);
-    if (runs.length === 0) return [];
-    const [{ parameters, multiplyAdds }] = runs;
-    const { mean, deviation } = spread(runs, ({ loss }) => loss);
-    const cells = [
-      name,
-      `${runs.length}`,
-      parameters.toLocaleString("en"),
-      (multiplyAdds / 1e6).toFixed(1),
-      `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`,
-      percent(runs, ({ direction }) => direction),
-      percent(runs, ({ speed }) => speed),
-      percent(runs, ({ motion }) => motion),
-    ];
-    return [`| ${cells.join(" | ")} |`];
-  });
-  const title = `${name[0].toUpperCase()}${name.slice(1)}`;
+  const columns: Column<Row>[] = [
+    { title: "run", value: ({ name }) => name },
+    { title: "seeds", value: ({ runs }) => runs.length },
+    { title: "parameters", value: ({ runs: [{ parameters }] }) => parameters },
+    { title: "MMACs", value: ({ runs: [{ multiplyAdds }] }) => multiplyAdds / 1e6, digits: 1 },
+    { title: "steps/s", value: withDeviation("stepsPerSecond", 1) },
+    { title: "loss", value: withDeviation("loss", 4) },
+    ...measures.map(({ field, title, factor }) => ({
+      title,
+      value: withDeviation(field, 1, factor),
+    })),
+  ];
+  const { name, claim } = study;
   return [
-    `### ${title}`,
-    "",
+    `### ${name[0].toUpperCase()}${name.slice(1)}`,
     `The paper: ${claim}.`,
-    "",
-    "| run | seeds | parameters | MMACs | loss | direction % | speed % | motion % |",
-    "| --- | ----: | ---------: | ----: | ---: | ----------: | ------: | -------: |",
-    ...rows,
-  ].join("\n");
+    markdownTable(columns, rowsOf(study, results)),
+  ].join("\n\n");
 }
 
-/** How many clips of every variant move as they should. */
-export function studyChart(results: Results, steps: number): BarChart {
+/** The last measure of every variant of a part. */
+export function partChart(
+  { studies, measures, chart: { title, shows, axis, domain } }: Part,
+  results: Results,
+  steps: number,
+): BarChart {
+  const { field, factor } = measures.at(-1)!;
   return {
     kind: "bar",
-    title: "Claims of W.A.L.T, on pictures that move",
-    subtitle:
-      `clips in the right direction at the right speed after ${steps} steps, mean and deviation`,
-    value: { title: "clips %", domain: [0, 100] },
-    bars: studies.flatMap(({ name: study, variants }) =>
-      variants.flatMap(({ name }) => {
-        const runs = runsOf(results, name);
-        if (runs.length === 0) return [];
-        const { mean, deviation } = spread(runs, ({ motion }) => motion);
-        const error = runs.length > 1 ? 100 * deviation : undefined;
-        return [{ category: `${study}: ${name}`, value: 100 * mean, error }];
+    title,
+    subtitle: `${shows} after ${steps} steps, mean and deviation`,
+    value: { title: axis, domain },
+    bars: studies.flatMap((study) =>
+      rowsOf(study, results).map((row) => {
+        const { mean, deviation } = spread(row, field, factor)!;
+        const category = studies.length === 1 ? row.name : `${study.name}: ${row.name}`;
+        return { category, value: mean, error: row.runs.length > 1 ? deviation : undefined };
       })
     ),
   };

@@ -25,46 +25,68 @@ export interface Study {
 /** The model that the others are compared with. */
 const usual: Variant = { name: "usual", flags: [] };
 
-/** Clips that are drawn to measure a model, the same number of each class. */
-export const clipsDrawn = 256;
-
 /**
- * Flags of all runs: the class of a clip is learned in a minute of one core. The shipped tokenizer makes
- * latents of 3 x 4 x 4, 48 tokens of width 64 in windows of 16 and 12.
+ * Flags of all runs of pictures that move: the class of a clip is learned in a minute of one core. The shipped
+ * tokenizer makes latents of 3 x 4 x 4, 48 tokens of width 64 in windows of 16 and 12.
  */
-export const commonFlags: readonly string[] = [
+export const movingFlags: readonly string[] = [
   ...["--data-path", "shipped:moving-fashion", "--frames", "9", "--size", "16"],
   ...["--tokenizer", "shipped:moving-fashion", "--patch", "1"],
   ...["--hidden", "64", "--depth", "4", "--heads", "4", "--batch-size", "32"],
   ...["--lr", "4e-3", "--lr-schedule", "cosine"],
 ];
 
+/** What is cut out of the animations: 240 clips, three of each. */
+export const animationClips = { frames: 5, size: 16, count: 240 } as const;
+
+/** Flags of all runs of animations: pixels, 80 tokens of width 64 in windows of 16 and 20. */
+export const animationFlags: readonly string[] = [
+  ...["--data-path", "shipped:motion", "--frames", `${animationClips.frames}`],
+  ...["--size", `${animationClips.size}`, "--patch", "4"],
+  ...["--hidden", "64", "--depth", "4", "--heads", "4", "--batch-size", "16"],
+  ...["--lr", "2e-3", "--lr-schedule", "cosine"],
+];
+
+/** The classifier of their frames. */
+export const classifierFlags: readonly string[] = [
+  ...["--patch", "4", "--hidden", "32", "--heads", "2", "--depth", "3"],
+  ...["--resolution", "native", "--sequence-length", "64", "--batch-size", "8"],
+];
+export const classifierSteps = 800;
+
 const variant = (name: string, ...flags: string[]): Variant => ({ name, flags });
 
-/** Everything that is compared. */
-export const studies: readonly Study[] = [
+const linearSchedule = variant("linear schedule", "--schedule", "linear");
+const noSelfConditioning = variant("self-conditioning 0", "--self-conditioning", "0");
+const stacksOfPictures = variant("30 % stacks of pictures", "--image-share", "0.3");
+
+/** One window, of so many latent frames; the latents of both kinds of clips have 4 x 4 patches. */
+const fullAttention = (frames: number): Variant =>
+  variant(
+    "full attention",
+    ...["--spatial-window", "none", "--spatio-temporal-window", `${frames},4,4`],
+  );
+
+/** What is compared on pictures that move. */
+export const movingStudies: readonly Study[] = [
   {
     name: "zero terminal SNR",
     claim: "without it FVD is 91.0 and not 60.7 (table 3)",
-    variants: [usual, variant("linear schedule", "--schedule", "linear")],
+    variants: [usual, linearSchedule],
   },
   {
     name: "self-conditioning",
     claim: "FVD is 109.9 at 0, 76.0 at 0.3, 60.0 at 0.6 and 61.4 at 0.9 (table 3)",
     variants: [
-      ...["0", "0.3", "0.6"].map((p) =>
-        variant(`self-conditioning ${p}`, "--self-conditioning", p)
-      ),
+      noSelfConditioning,
+      ...["0.3", "0.6"].map((p) => variant(`self-conditioning ${p}`, "--self-conditioning", p)),
       usual,
     ],
   },
   {
     name: "windows",
     claim: "full attention is no better, FVD 59.9 and 59.6, at 60 % of the speed (table 3)",
-    variants: [
-      usual,
-      variant("full attention", "--spatial-window", "none", "--spatio-temporal-window", "3,4,4"),
-    ],
+    variants: [usual, fullAttention(3)],
   },
   {
     name: "modulation",
@@ -83,7 +105,7 @@ export const studies: readonly Study[] = [
   {
     name: "joint training",
     claim: "pictures beside clips make better clips of text: FVD 344.5 and not 598.8 (table 5)",
-    variants: [usual, variant("30 % stacks of pictures", "--image-share", "0.3")],
+    variants: [usual, stacksOfPictures],
   },
   {
     name: "query-key norm",
@@ -103,7 +125,16 @@ export const studies: readonly Study[] = [
   },
 ];
 
-/** All runs, each once. */
-export const allVariants: readonly Variant[] = [
+/** What is compared on animations. */
+export const animationStudies: readonly Study[] = [
+  {
+    name: "animations",
+    claim: "as above",
+    variants: [usual, linearSchedule, noSelfConditioning, fullAttention(5), stacksOfPictures],
+  },
+];
+
+/** All runs of studies, each once. */
+export const variantsOf = (studies: readonly Study[]): readonly Variant[] => [
   ...new Map(studies.flatMap(({ variants }) => variants).map((one) => [one.name, one])).values(),
 ];
