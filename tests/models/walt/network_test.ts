@@ -109,10 +109,10 @@ async function draw(
 Deno.test("clips are those of the whole network in every step, to the bit", async () => {
   const device = await createWasmDevice({ threads: 1, batchInvariant: true });
   try {
-    for (const  of of[config, { ...config, lowResolution: false }, onlyText]) {
-      const process = waltSampling(of, settings);
-      const whole = await draw(device, of, wholeSteps(of, process));
-      assert.deepEqual(await draw(device, of, process), whole);
+    for (const one of [config, { ...config, lowResolution: false }, onlyText]) {
+      const process = waltSampling(one, settings);
+      const whole = await draw(device, one, wholeSteps(one, process));
+      assert.deepEqual(await draw(device, one, process), whole);
     }
   } finally {
     device.close();

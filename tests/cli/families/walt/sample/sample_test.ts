@@ -281,6 +281,48 @@ Deno.test("a model of latents finds its tokenizer, and its clips go through file
     assert.deepEqual(await draw("--tokenizer", fixture.ckpt), clips);
   }));
 
+/** Writes a model of the latents of the fixture's tokenizer, of clips of 5 x 8 x 8; returns its flags. */
+async function writeTinyOfLatents(folder: string): Promise<string[]> {
+  const [ckpt, file] = ["latent.safetensors", "latent.json"].map((name) => join(folder, name));
+  const config = {
+    ...await loadJson<object>("walt_prediction.config"),
+    ...{ latentFrames: 3, latentSize: [2, 2], latentChannels: 3, patch: 1, depth: 2 },
+    ...{ spatialWindow: [2, 2], spatioTemporalWindow: [3, 1, 1] },
+  };
+  await Deno.writeTextFile(file, JSON.stringify(config));
+  await writeWeights(ckpt, config);
+  const tokenizer = filesOf("causal_tokenizer_clips");
+  return [
+    ...["--ckpt", ckpt, "--config", file],
+    ...["--tokenizer", tokenizer.ckpt, "--tokenizer-config", tokenizer.config],
+  ];
+}
+
+Deno.test({
+  name: "both devices draw the same clips of latents, decoded by the tokenizer",
+  ignore: !devices.some(({ name, available }) => name === "webgpu" && available),
+  fn: () =>
+    withFolder(async (folder) => {
+      const model = await writeTinyOfLatents(folder);
+      const npz = join(folder, "clips.npz");
+      const draw = async (...flags: string[]) => {
+        const drawn = ["--npz", npz, "--count", "2", "--seed", "3", ...quick];
+        await succeed("sample", "walt", ...model, ...drawn, ...flags);
+        return await bytesOf(npz);
+      };
+      const wasm = await draw(...onWasm);
+      assert.deepEqual(wasm.shape, [2, 5, 8, 8, 3]);
+      const levels = wasm.data.filter((level) => level > 5 && level < 250).length;
+      assert(levels > wasm.data.length / 2, "mostly saturated");
+      const [one, other] = [0, 1].map((clip) => wasm.data.subarray(960 * clip, 960 * (clip + 1)));
+      assert.notDeepEqual(one, other);
+      const webgpu = await draw("--device", "webgpu");
+      const distances = webgpu.data.map((level, i) => Math.abs(level - wasm.data[i]));
+      const near = distances.filter((distance) => distance <= 1).length / distances.length;
+      assert(near >= 0.999 && Math.max(...distances) <= 4, `${100 * near} % within 1 level`);
+    }),
+});
+
 /** Features of captions. */
 async function writeFeatures(path: string, names: readonly string[], width = 6): Promise<void> {
   const words = 4;
