@@ -100,28 +100,14 @@ async function runVerification(
     const report = await verify(device, verification, values.tolerance);
     const { dtype, activations } = values;
     const document = { model: name, config, weights, dtype, activations, case: path, ...report };
-    io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report, values));
+    io.out(values.json ? JSON.stringify(document, null, 2) : describeReport(report));
     if (!report.passed) throw new VerificationFailed(describeFailure(report));
   } finally {
     device.close();
   }
 }
 
-/** What is in half precision, for the line that names the device. */
-function describePrecision(
-  { dtype, activations }: Pick<Values<ReturnType<typeof verifyFlags>>, "dtype" | "activations">,
-): string {
-  const halves = [
-    ...(dtype === "f16" ? ["weights"] : []),
-    ...(activations === "f16" ? ["activations"] : []),
-  ];
-  return halves.length > 0 ? `, ${halves.join(" and ")} in half precision` : "";
-}
-
-function describeReport(
-  report: VerificationReport,
-  precision: Parameters<typeof describePrecision>[0],
-): string {
+function describeReport(report: VerificationReport): string {
   const { device, tolerance, passed, gradientsLeftOut, tensors } = report;
   const width = Math.max(...tensors.map(({ name }) => name.length), "tensor".length);
   const lines = tensors.map((tensor) =>
@@ -135,7 +121,7 @@ function describeReport(
   );
   const heading = ["tensor".padEnd(width), "max abs", "relative", "largest", ""];
   return [
-    `${device}${describePrecision(precision)}`,
+    gradientsLeftOut > 0 ? `${device}, weights in half precision` : device,
     "",
     heading.map((text, index) => index === 0 ? text : text.padEnd(10)).join("  ").trimEnd(),
     ...lines,

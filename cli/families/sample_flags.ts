@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { FloatType } from "../../kernels/shape.ts";
 import { flag, group, optional } from "../flags/flags.ts";
 import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { choice, text } from "../flags/parsers.ts";
@@ -24,3 +25,15 @@ export const sampledWeightsFlags = group("Checkpoint:", {
   ),
   config: optional("--config <name|file>", "model of a bare weights file: a name or JSON", text),
 });
+
+/** Which weights samples are drawn from, and how numbers are kept meanwhile, in a few words. */
+export function describeSampledWeights(
+  { weights, dtype, activations }: {
+    readonly weights: string;
+    readonly dtype: FloatType;
+    readonly activations: FloatType;
+  },
+): string {
+  const halves = activations === "f16" ? ", activations f16" : "";
+  return `${weights}, ${dtype}${halves}`;
+}

@@ -99,7 +99,9 @@ export class WebGPUDevice implements Device {
     this.gpu = gpu;
     this.adapter = adapter;
     this.activations = options.activations ?? "f32";
-    this.description = `WebGPU, ${adapter.description}${adapter.software ? " (software)" : ""}`;
+    const { software, description: name } = adapter;
+    const halves = options.activations === "f16" ? ", activations in f16" : "";
+    this.description = `WebGPU, ${name}${software ? " (software)" : ""}${halves}`;
     if (gpu.features.has(timestamps)) this.profile = () => this.#record();
     this.#watch = new ErrorWatch(gpu);
     this.#memory = new Memory(gpu, this.#watch);

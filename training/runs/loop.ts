@@ -136,7 +136,7 @@ export async function trainLoop(
   }
   await trainer.device.finish();
   if (!await trainer.isSound()) {
-    throw await nonFiniteLoss(await trainer.skippedInARow(), trainer.step, settings.folder);
+    throw await nonFiniteLoss(trainer, settings.folder);
   }
   await save();
   events.finished?.({
@@ -171,13 +171,16 @@ async function saveCheckpoint(
 }
 
 async function nonFiniteLoss(
-  skipped: number,
-  step: number,
+  trainer: Trainer,
   folder: string | undefined,
 ): Promise<NonFiniteLossError> {
+  const skipped = await trainer.skippedInARow();
+  const what = await trainer.isSound()
+    ? "gradients have, however small their scale, not been finite"
+    : "the loss has not been finite";
   const good = folder === undefined ? undefined : await latestCheckpoint(folder);
   return new NonFiniteLossError(
-    `the loss has not been finite for ${skipped} steps up to step ${step}; ` +
+    `${what} for ${skipped} steps up to step ${trainer.step}; ` +
       (good ? `the last good checkpoint is ${good}` : "there is no checkpoint from before") +
       "; try a lower learning rate",
   );
@@ -237,7 +240,7 @@ class Log {
     if (folder !== undefined) appendMetrics(folder, metrics);
     const skipped = sums.get("skippedInARow")!;
     if (skipped >= longestSkippedStretch) {
-      throw await nonFiniteLoss(skipped, trainer.step, folder);
+      throw await nonFiniteLoss(trainer, folder);
     }
     return metrics;
   }

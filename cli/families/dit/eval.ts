@@ -23,6 +23,7 @@ import type { Io } from "../../terminal/io.ts";
 import { watchSignals } from "../../terminal/signals.ts";
 import { chooseLabels } from "../classes.ts";
 import { withCause } from "../sampling.ts";
+import { describeSampledWeights } from "../sample_flags.ts";
 import type { evalDitFlags } from "./eval_flags.ts";
 import {
   classesOf,
@@ -106,14 +107,14 @@ function referenceOf({ latents, dataPath }: DiTSource, values: EvalDitOptions) {
 
 /** What every line says of how the pictures were made. */
 function makingOf(values: EvalDitOptions, { guidance, schedule, sampling, step }: Output) {
-  const { seed, weights, dtype, eta } = values;
+  const { seed, eta } = values;
   const { sampler, steps } = sampling;
   return {
     guidance: schedule.kind === "constant" ? guidance : `${guidance}, ${schedule.kind}`,
     sampler: sampler === "ddim" && eta > 0 ? `ddim, eta ${eta}` : sampler,
     "sampling steps": steps,
     seed,
-    weights: `${weights}, ${dtype}`,
+    weights: describeSampledWeights(values),
     "training step": step,
   };
 }

@@ -18,6 +18,7 @@ import { UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { watchSignals } from "../../terminal/signals.ts";
 import { reopenPixels, shipped } from "./clips.ts";
+import { describeSampledWeights } from "../sample_flags.ts";
 import type { evalWaltFlags } from "./eval_flags.ts";
 import {
   clipSizeOf,
@@ -80,15 +81,17 @@ export async function runEvalWalt(io: Io, values: EvalWaltOptions): Promise<void
 
 /** What every line says of how the clips were made. */
 function makingOf(
-  { sampler, numSamplingSteps, seed, weights, dtype }: EvalWaltOptions,
+  values: EvalWaltOptions,
   { base, plan }: Drawing,
 ) {
+  const { sampler, numSamplingSteps, seed } = values;
   const { height, width } = clipSizeOf(base);
   const { cfgScale, schedule: { kind } } = plan;
   return {
     ...{ frames: plan.frames, size: `${width} x ${height}` },
     guidance: kind === "constant" ? cfgScale : `${cfgScale}, ${kind}`,
-    ...{ sampler, "sampling steps": numSamplingSteps, seed, weights: `${weights}, ${dtype}` },
+    ...{ sampler, "sampling steps": numSamplingSteps, seed },
+    weights: describeSampledWeights(values),
     "training step": base.source.manifest?.step,
   };
 }

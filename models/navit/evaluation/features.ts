@@ -155,7 +155,7 @@ export class NaViTExtractor implements FeatureExtractor {
     if (known) return known;
     const shape = { sequences: this.batch, length: gridTokens(grid), slots: 1 };
     const graph = featureGraph(this.#config, shape);
-    const executable = await this.#device.load(compile(graph, this.#device), this.#weights);
+    const executable = await this.#device.load(compile(graph), this.#weights);
     const program = { executable, inputs: graphInputs(graph) };
     this.#programs.set(key, program);
     return program;

@@ -1,5 +1,6 @@
 /** Dynamic loss scaling: overflows skip a step and halve the scale, small gradients survive. */
 import assert from "node:assert/strict";
+import { join } from "@std/path";
 import type { Device } from "../../../kernels/device.ts";
 import { multiply, square } from "../../../kernels/ops/elementwise/op.ts";
 import { linear } from "../../../kernels/ops/matmul/op.ts";
@@ -189,6 +190,35 @@ async function resumesExactly(device: Device): Promise<void> {
 Deno.test("a resumed run has the same bits and the same scale, in the memory that was forecast [wasm]", async () => {
   const device = await createWasmDevice({ threads: 1 });
   await resumesExactly(device);
+  device.close();
+});
+
+Deno.test("a run may end in a step that was skipped for its scale alone", async () => {
+  await withFolder(async (folder) => {
+    const device = await createWasmDevice({ threads: 1 });
+    const run = { lossScaling: true };
+    const trainer = await trainDiT(device, smallDataset(), smallPlan({ steps: 3, run, folder }), {
+      ready: ({ state }) => state.lossScale!.write(Float32Array.of(2 ** 120, 0, 0)),
+    });
+    const checkpoint = await latestCheckpoint(folder);
+    assert.equal(checkpoint, join(folder, "checkpoints", "0000003"));
+    const [first, last] = await readMetrics(folder);
+    assert.deepEqual([first.skippedSteps, first.lossScale], [2, 2 ** 118]);
+    assert.deepEqual([last.skippedSteps, last.lossScale], [1, 2 ** 117]);
+    release(trainer);
+    device.close();
+  });
+});
+
+Deno.test("gradients that overflow whatever their scale end the run", async () => {
+  const device = await createWasmDevice({ threads: 1 });
+  const run = { lossScaling: true };
+  await assert.rejects(
+    trainDiT(device, smallDataset(), smallPlan({ steps: 30, run }), {
+      ready: ({ state }) => state.lossScale!.write(Float32Array.of(2 ** 120, 0, 0)),
+    }),
+    /^NonFiniteLossError: gradients have, however small their scale, not been finite for 20 steps up to step 20;/,
+  );
   device.close();
 });
 
