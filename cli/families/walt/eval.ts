@@ -55,7 +55,7 @@ export async function runEvalWalt(io: Io, values: EvalWaltOptions): Promise<void
   const { source } = base;
   const fit = await checkWeights(source.path, waltParameters(source.config));
   const drawing: Drawing = {
-    ...{ values: sampled, base, enlarger: undefined, plan, isDecoded, wantsFiles: false },
+    ...{ values: sampled, base, enlargers: [], plan, isDecoded, wantsFiles: false },
     notes: weightsNotes(source, fit),
     [Symbol.dispose]() {},
   };

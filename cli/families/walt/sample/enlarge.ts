@@ -1,5 +1,5 @@
 /**
- * The cascade of W.A.L.T: a second denoiser draws at twice the size what a first one has drawn.
+ * The cascade of W.A.L.T: a denoiser draws at twice the size what another one has drawn.
  *
  * @module
  */
@@ -21,12 +21,14 @@ export interface EnlargingStage {
   readonly sampler: WaltSampler;
   /** Time step, 0 .. 999, of the noise that is added to what is enlarged. */
   readonly noiseLevel: number;
+  /** Its place in the cascade, from 0: every stage has start noise of its own. */
+  readonly place: number;
 }
 
-/** Batches of what the first model draws, each drawn at twice the height and width. */
+/** Batches of what a model draws, each drawn at twice the height and width. */
 export async function* enlarged(
   batches: AsyncIterable<Float32Array>,
-  { base, enlarger, sampler, noiseLevel }: EnlargingStage,
+  { base, enlarger, sampler, noiseLevel, place }: EnlargingStage,
   request: ClipRequest,
   progress: SamplingProgress,
 ): AsyncGenerator<Float32Array> {
@@ -44,12 +46,12 @@ export async function* enlarged(
       },
     };
     const conditions = { label, caption, lowResolution };
-    yield await sampler.batch({ ...request, conditions }, first, 0, progress);
+    yield await sampler.batch({ ...request, conditions }, first, place, progress);
     first += drawn.length / length;
   }
 }
 
-/** What the first model draws, normalized as the second one was trained on it. */
+/** What a model draws, normalized as the one that enlarges it was trained on it. */
 function asSeenBy(enlarger: DrawnModel, base: DrawnModel, drawn: Float32Array): Float32Array {
   const from = base.tokenizer?.normalization;
   const cached = enlarger.source.manifest?.run.lowResolution?.cache?.latents;

@@ -9,7 +9,7 @@ import { frameSize } from "../../../flags/clip_data_flags.ts";
 import { flag, group, optional, type Parsed, type Values } from "../../../flags/flags.ts";
 import { guidanceFlags } from "../../../flags/guidance_flags.ts";
 import { activationFlags, deviceFlags, progressFlags, seedFlags } from "../../../flags/options.ts";
-import { choice, integer, number, text } from "../../../flags/parsers.ts";
+import { choice, integer, list, number, text } from "../../../flags/parsers.ts";
 import { UsageError } from "../../../terminal/errors.ts";
 import { sampledWeightsFlags } from "../../sample_flags.ts";
 import { waltModelFlags } from "../model_flags.ts";
@@ -77,11 +77,15 @@ export const sampleWaltFlags = {
   }),
   ...group("Enlarging:", {
     sr: optional(
-      "--sr <path>",
-      "denoiser that draws at twice the height and width what the first one has drawn",
-      text,
+      "--sr <list>",
+      "denoisers, each of which draws at twice the height and width what the one before has drawn",
+      list(text),
     ),
-    srConfig: optional("--sr-config <name|file>", "model of a bare weights file for --sr", text),
+    srConfig: optional(
+      "--sr-config <list>",
+      "models of bare weights files for --sr: names or files",
+      list(text),
+    ),
     srNoise: flag(
       "--sr-noise <t>",
       "time step of the noise that is added to what is enlarged",
@@ -154,7 +158,7 @@ export type SampleWaltOptions = Values<typeof sampleWaltFlags>;
 
 /** Refuses combinations of flags that contradict each other. */
 export function checkSampleWalt({ values, given }: Parsed<typeof sampleWaltFlags>): void {
-  const { image, framesFrom, length, sr, saveLatents, noise, size } = values;
+  const { image, framesFrom, length, sr, saveLatents, noise } = values;
   const pairs: [boolean, string][] = [
     [image !== undefined && framesFrom !== undefined, "--image and --frames-from both give frames"],
     [noise !== undefined && given.has("count"), "--noise fixes the number of clips; no --count"],
@@ -163,7 +167,6 @@ export function checkSampleWalt({ values, given }: Parsed<typeof sampleWaltFlags
       length !== undefined && saveLatents !== undefined,
       "--save-latents has no place for the frames of --length",
     ],
-    [size !== undefined && sr !== undefined, "--sr enlarges clips of the model's size, no --size"],
     [sr === undefined && given.has("srNoise"), "--sr-noise is for --sr"],
     [values.format === "png" && given.has("quality"), "--quality is for MP4 and WebP"],
   ];

@@ -53,37 +53,70 @@ export async function findModel(values: SampleWaltOptions): Promise<DrawnModel> 
   }
 }
 
-/** The denoiser that enlarges what another one draws, if there is to be one. */
-export async function findEnlarger(
-  { sr, srConfig, weights, ...values }: SampleWaltOptions,
-  base: DrawnModel,
-): Promise<DrawnModel | undefined> {
-  if (sr === undefined) return undefined;
-  const source = await findSource(sr, srConfig, weights, "--sr-config");
-  const model = { source, config: source.config };
-  checkEnlarger(model, base);
-  return { ...model, tokenizer: await tokenizerOf(source, { ...values, sr, srConfig, weights }) };
+/**
+ * The denoisers that enlarge what others have drawn, in their order. With another size of the clips they draw
+ * twice that.
+ */
+export async function findEnlargers(
+  { sr = [], srConfig = [], ...values }: SampleWaltOptions,
+  first: DrawnModel,
+): Promise<readonly DrawnModel[]> {
+  if (srConfig.length > sr.length) {
+    throw new UsageError(`--sr-config: ${srConfig.length} models for the ${sr.length} of --sr`);
+  }
+  const enlargers: DrawnModel[] = [];
+  try {
+    for (const [index, path] of sr.entries()) {
+      const source = await findSource(path, srConfig[index], values.weights, "--sr-config");
+      const from = enlargers.at(-1) ?? first;
+      checkEnlarger(source, first);
+      const config = values.size === undefined
+        ? source.config
+        : asUsage(() => configForSize(source.config, twice(from.config), {}));
+      checkSize({ source, config }, from);
+      enlargers.push({ source, config, tokenizer: await tokenizerOf(source, values) });
+    }
+  } catch (error) {
+    enlargers.forEach(({ tokenizer }) => tokenizer?.weights.close());
+    throw error;
+  }
+  return enlargers;
 }
 
+const twice = ({ latentSize: [height, width] }: WaltConfig): WaltConfig["latentSize"] => [
+  2 * height,
+  2 * width,
+];
+
 /**
- * Requires that a denoiser enlarges what another one draws.
+ * Requires that what a denoiser draws is twice as large as what it is told.
  *
  * @throws InputError naming what differs
  */
-export function checkEnlarger(
-  { source: { path, config, manifest } }: DrawnModel,
-  base: DrawnModel,
-): void {
+function checkSize({ source: { path }, config }: DrawnModel, { config: from }: DrawnModel): void {
+  const [height, width] = twice(from);
+  const facts: [what: string, found: number, wanted: number][] = [
+    ["channels", config.latentChannels, from.latentChannels],
+    ["latent frames", config.latentFrames, from.latentFrames],
+    ["rows", config.latentSize[0], height],
+    ["columns", config.latentSize[1], width],
+  ];
+  const wrong = facts.find(([, found, wanted]) => found !== wanted);
+  if (!wrong) return;
+  const [what, found, wanted] = wrong;
+  throw new InputError(
+    `${path}: draws ${found} ${what}, and to enlarge what is drawn before it takes ${wanted}`,
+  );
+}
+
+/**
+ * Requires that a denoiser enlarges what another one draws, and is told no more.
+ *
+ * @throws InputError naming what differs
+ */
+function checkEnlarger({ path, config, manifest }: WaltSource, base: DrawnModel): void {
   if (!config.lowResolution) {
     throw new InputError(`${path}: is not told a low resolution, so it enlarges nothing`);
-  }
-  const { latentFrames, latentSize, latentChannels } = base.config;
-  const wanted = [latentChannels, latentFrames, ...latentSize.map((side) => 2 * side)].join(" x ");
-  const found = [config.latentChannels, config.latentFrames, ...config.latentSize].join(" x ");
-  if (wanted !== found) {
-    throw new InputError(
-      `${path}: draws ${found}, and twice the size of what the first model draws is ${wanted}`,
-    );
   }
   for (const [field, what] of [["classes", "classes"], ["textWidth", "features a word"]] as const) {
     if (config[field] === null || config[field] === base.config[field]) continue;
@@ -116,7 +149,7 @@ async function findSource(
 /** The tokenizer of a model of latents; undefined for one of pixels. */
 async function tokenizerOf(
   { config: { latentChannels: channels }, manifest }: WaltSource,
-  { tokenizer, tokenizerConfig }: SampleWaltOptions,
+  { tokenizer, tokenizerConfig }: Pick<SampleWaltOptions, "tokenizer" | "tokenizerConfig">,
 ): Promise<FoundTokenizer | undefined> {
   const settings = manifest?.run.latents;
   if (tokenizer === undefined && settings === undefined) return undefined;

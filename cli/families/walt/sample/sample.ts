@@ -36,7 +36,7 @@ import { describeLabels } from "../../classes.ts";
 import { prepareFiles, progressInterval, recordOf, withCause } from "../../sampling.ts";
 import { enlarged } from "./enlarge.ts";
 import type { sampleWaltFlags, SampleWaltOptions } from "./flags.ts";
-import { codecOf, type DrawnModel, findEnlarger, findModel, gridOf } from "./model.ts";
+import { codecOf, type DrawnModel, findEnlargers, findModel, gridOf } from "./model.ts";
 import { classesOf, givenConditions, planSamples, type SamplePlan } from "./plan.ts";
 
 /** Draws clips. */
@@ -61,23 +61,23 @@ export async function prepareSamples(
   using opened = new DisposableStack();
   const base = await findModel(values);
   if (base.tokenizer) opened.use(base.tokenizer.weights);
-  const enlarger = await findEnlarger(values, base);
-  if (enlarger?.tokenizer) opened.use(enlarger.tokenizer.weights);
+  const enlargers = await findEnlargers(values, base);
+  for (const { tokenizer } of enlargers) if (tokenizer) opened.use(tokenizer.weights);
   const plan = opened.use(await planSamples(base, values));
-  const last = enlarger ?? base;
+  const last = enlargers.at(-1) ?? base;
   const isDecoded = last.tokenizer !== undefined || isPicture(last.config.latentChannels);
   // A file for a program need not become many files for people.
   const wantsFiles = isDecoded && (values.npz === undefined || given.has("out"));
   if (!isDecoded) requireLatentsFile(last.config, values);
   if (wantsFiles && values.format === "mp4") requireEvenSize(clipSizeOf(last));
   const notes: string[] = [];
-  for (const { source } of [base, ...enlarger ? [enlarger] : []]) {
+  for (const { source } of [base, ...enlargers]) {
     const fit = await checkWeights(source.path, waltParameters(source.config));
     notes.push(...weightsNotes(source, fit));
   }
   const kept = opened.move();
   return {
-    ...{ values, base, enlarger, plan, notes, isDecoded, wantsFiles },
+    ...{ values, base, enlargers, plan, notes, isDecoded, wantsFiles },
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
@@ -87,8 +87,8 @@ export interface Drawing extends Disposable {
   /** What the flags say. */
   readonly values: SampleWaltOptions;
   readonly base: DrawnModel;
-  /** Draws at twice the size what the first model has drawn. */
-  readonly enlarger: DrawnModel | undefined;
+  /** Draw at twice the size what the model before has drawn. */
+  readonly enlargers: readonly DrawnModel[];
   readonly plan: SamplePlan;
   /** What is to be told about the weights. */
   readonly notes: readonly string[];
@@ -101,7 +101,7 @@ export interface Drawing extends Disposable {
 /** The denoisers at work; freed with their block. */
 export interface Samplers extends Disposable {
   readonly base: WaltSampler;
-  readonly enlarger: WaltSampler | undefined;
+  readonly enlargers: readonly WaltSampler[];
   /** Pixels of what the last of them draws. */
   readonly codec: ClipCodec;
   /** What clips are drawn from. */
@@ -124,13 +124,13 @@ export async function drawSamples(
   { device, reason }: Pick<ChosenDevice, "device"> & Partial<ChosenDevice>,
   seen: (clips: readonly Clip[]) => void = () => {},
 ): Promise<string[]> {
-  const { base, enlarger, plan, notes, wantsFiles, values } = drawing;
+  const { base, enlargers, plan, notes, wantsFiles, values } = drawing;
   const { saveLatents, npz, out, format } = values;
   await prepareFiles([saveLatents, npz, npz && recordOf(npz)]);
   if (wantsFiles) await Deno.mkdir(out, { recursive: true });
   const ending = format === "png" ? "" : `.${format}` as const;
   const earlier = wantsFiles ? await findEarlierSamples(out, plan.count, ending) : [];
-  const stages = 1 + plan.continuations + Number(enlarger !== undefined);
+  const stages = 1 + plan.continuations + enlargers.length;
   const progress = new Progress(io, {
     noun: "evaluation",
     total: Math.ceil(plan.count / values.batchSize) * values.numSamplingSteps * stages,
@@ -140,7 +140,7 @@ export async function drawSamples(
   });
   const tell = (line: string) => reason !== undefined && progress.note(line);
   tell(`device: ${device.kind.name}, ${device.description} (${reason})`);
-  tell(`weights: ${[base, ...enlarger ? [enlarger] : []].map(pathOf).join(", then ")}`);
+  tell(`weights: ${[base, ...enlargers].map(pathOf).join(", then ")}`);
   notes.forEach(tell);
   tell(describeClips(drawing));
   using watch = watchSignals(io, "stopping");
@@ -161,7 +161,7 @@ export async function drawSamples(
 /** Takes the denoisers into memory, and encodes what clips begin with. */
 export async function openSamplers(
   device: Device,
-  { base, enlarger, plan, values }: Drawing,
+  { base, enlargers, plan, values }: Drawing,
   progress: SamplingProgress,
 ): Promise<Samplers> {
   using opened = new DisposableStack();
@@ -181,22 +181,32 @@ export async function openSamplers(
       (sampler) => sampler.destroy(),
     );
   const small = await load(base);
-  const large = enlarger && await load(enlarger);
+  const larger: LoadedWalt[] = [];
+  for (const enlarger of enlargers) larger.push(await load(enlarger));
   const own = opened.use(codecOf(device, base));
   const given = await givenConditions(base.config, own, plan, values);
   const { noise, count } = plan;
+  const first = await sampler(small, plan.guidance);
+  const later: WaltSampler[] = [];
+  for (const loaded of larger) {
+    later.push(await sampler(loaded, canBeGuided(loaded) ? plan.guidance : undefined));
+  }
+  const last = enlargers.at(-1);
   const samplers = {
-    base: await sampler(small, plan.guidance),
-    enlarger: large && await sampler(large, canBeGuided(large) ? plan.guidance : undefined),
-    codec: enlarger ? opened.use(codecOf(device, enlarger)) : own,
+    base: first,
+    enlargers: later,
+    codec: last ? opened.use(codecOf(device, last)) : own,
     request: {
       ...{ seed: values.seed, count, conditions: { ...plan.conditions, given } },
       startNoise: noise && ((first: number, out: Float32Array) => noise.read(first, out)),
     },
     progress,
     async withCause(error: unknown) {
-      const cause = await withCause(error, pathOf(base), small.parameters);
-      return large ? await withCause(cause, pathOf(enlarger!), large.parameters) : cause;
+      let cause = await withCause(error, pathOf(base), small.parameters);
+      for (const [place, enlarger] of enlargers.entries()) {
+        cause = await withCause(cause, pathOf(enlarger), larger[place].parameters);
+      }
+      return cause;
     },
   };
   const kept = opened.move();
@@ -231,12 +241,12 @@ export const clipSizeOf = (model: DrawnModel): ClipSize =>
   clipSize(gridOf(model), latentClip(model.config));
 
 /** What is drawn, in words. */
-function describeClips({ base, enlarger, plan }: Drawing): string {
+function describeClips({ base, enlargers, plan }: Drawing): string {
   const { labels, count } = plan;
   const what = labels
     ? describeLabels(classesOf(base.source), labels, "clip")
     : `${count} clip${count === 1 ? "" : "s"}`;
-  const { height, width } = clipSizeOf(enlarger ?? base);
+  const { height, width } = clipSizeOf(enlargers.at(-1) ?? base);
   return `${what}; ${plan.frames} x ${width} x ${height}, ${plan.fps} frames a second`;
 }
 
@@ -259,18 +269,22 @@ async function writeSamples(
   samplers: Samplers,
   { record, earlier, seen }: Writing,
 ): Promise<string[]> {
-  const { base, enlarger, plan, isDecoded, wantsFiles, values } = drawing;
+  const { base, enlargers, plan, isDecoded, wantsFiles, values } = drawing;
   const { saveLatents, npz, out, format, quality } = values;
   const { request, progress } = samplers;
   const written: string[] = [];
   let latents: AsyncIterable<Float32Array> = samplers.base.batches(request, progress);
-  if (enlarger) {
-    const sampler = samplers.enlarger!;
-    const stage = { base, enlarger, sampler, noiseLevel: values.srNoise };
+  const models = [base, ...enlargers];
+  for (const [place, sampler] of samplers.enlargers.entries()) {
+    const stage = {
+      ...{ base: models[place], enlarger: models[place + 1], sampler, place },
+      noiseLevel: values.srNoise,
+    };
     latents = enlarged(latents, stage, request, progress);
   }
+  const last = models.at(-1)!;
   if (saveLatents !== undefined) {
-    const { latentChannels, latentFrames, latentSize } = (enlarger ?? base).config;
+    const { latentChannels, latentFrames, latentSize } = last.config;
     const shape = [plan.count, latentChannels, latentFrames, ...latentSize];
     latents = teeSafetensors(saveLatents, { name: "latents", type: "F32", shape }, latents);
     written.push(saveLatents);
@@ -287,7 +301,7 @@ async function writeSamples(
   if (npz === undefined) {
     for await (const _ of clips) { /* the files fill as batches pass */ }
   } else {
-    const { height, width } = clipSizeOf(enlarger ?? base);
+    const { height, width } = clipSizeOf(last);
     const shape = [plan.count, plan.frames, height, width, samplers.codec.colours] as const;
     await writeSamplesNpz(npz, shape, bytesOf(clips), plan.labels ?? zeros(plan.count));
     await writeTextAtomically(recordOf(npz), `${JSON.stringify(record, null, 2)}\n`);
@@ -301,11 +315,11 @@ const zeros = (count: number): number[] => new Array<number>(count).fill(0);
 /** The clips behind what was drawn, continued where they are to be longer. */
 export async function* clipsOf(
   latents: AsyncIterable<Float32Array>,
-  { base, enlarger, plan }: Drawing,
+  { base, enlargers, plan }: Drawing,
   { base: sampler, codec, progress, request }: Samplers,
   seen: Writing["seen"] = () => {},
 ): AsyncGenerator<Clip[]> {
-  const model = enlarger ?? base;
+  const model = enlargers.at(-1) ?? base;
   const { height, width } = clipSizeOf(model);
   let first = 0;
   for await (const drawn of latents) {
@@ -345,22 +359,24 @@ function sheetText(
 
 /** How the clips were made. */
 function describe(
-  { base: { source, config, tokenizer }, enlarger, plan, values }: Drawing,
+  { base: { source, config, tokenizer }, enlargers, plan, values }: Drawing,
   device: string,
 ): ClipRecord {
   const { image, framesFrom, embeddings } = values;
-  const enlarging = enlarger && {
-    weights: enlarger.source.path,
-    config: enlarger.config,
+  const enlarging = enlargers.map(({ source, config }) => ({
+    ...{ weights: source.path, config },
     noiseLevel: values.srNoise,
-  };
+  }));
   return {
     weights: source.path,
     dtype: values.dtype,
     step: source.manifest?.step,
     config,
-    tokenizer: (enlarger?.tokenizer ?? tokenizer)?.source.path,
-    given: { image, framesFrom, embeddings, enlarging },
+    tokenizer: (enlargers.at(-1)?.tokenizer ?? tokenizer)?.source.path,
+    given: {
+      ...{ image, framesFrom, embeddings },
+      enlarging: enlarging.length === 0 ? undefined : enlarging,
+    },
     sampler: values.sampler,
     samplingSteps: values.numSamplingSteps,
     cfgScale: plan.cfgScale,

@@ -358,6 +358,19 @@ Deno.test("models with text draw captions in turn, and a cascade enlarges what t
     assert.equal(large.length, 4 * two.length);
     assert.deepEqual(await draw(...cascade, "--batch-size", "1"), large);
     assert.notDeepEqual(await draw(...cascade, "--sr-noise", "500"), large);
+
+    // The paper's cascade has two stages: each is told what the one before it has drawn.
+    const [ckpt, config] = ["larger.safetensors", "larger.json"].map((name) => join(folder, name));
+    const larger = { ...await loadJson<object>("walt_super.config"), latentSize: [16, 24] };
+    await Deno.writeTextFile(config, JSON.stringify(larger));
+    await writeWeights(ckpt, larger);
+    const stages = ["--sr", `${sr.ckpt},${ckpt}`, "--sr-config", `${sr.config},${config}`];
+    const largest = await draw(...stages, "--count", "1");
+    assert.equal(largest.length, 2 * large.length);
+    assert.notDeepEqual(await draw(...stages, "--count", "1", "--seed", "1"), largest);
+    // Of another size of the first, twice and four times that.
+    const small = await draw("--count", "1", "--size", "12x8", ...cascade);
+    assert.equal(small.length, 2 * 3 * 16 * 24);
   }));
 
 Deno.test("sample walt refuses what does not fit in one line, with the nearest valid values", () =>
@@ -367,6 +380,8 @@ Deno.test("sample walt refuses what does not fit in one line, with the nearest v
     const large = filesOf("walt_super");
     const features = join(folder, "t5.safetensors");
     await writeFeatures(features, ["a cat"], 5);
+    const fitting = join(folder, "fitting.safetensors");
+    await writeFeatures(fitting, ["a cat"]);
     const ofPixels = { ...await loadJson<object>("walt_prediction.config"), latentChannels: 1 };
     const plain = join(folder, "plain.json");
     await Deno.writeTextFile(
@@ -383,6 +398,8 @@ Deno.test("sample walt refuses what does not fit in one line, with the nearest v
     const latents = `--ckpt ${files.ckpt} --config ${files.config}`;
     const pixels = `--ckpt '${ckpt}' --config '${config}'`;
     const captions = `--ckpt ${text.ckpt} --config ${text.config}`;
+    const twoStages =
+      `--sr ${large.ckpt},${large.ckpt} --sr-config ${large.config},${large.config}`;
     const cases: [args: string, code: number, message: RegExp][] = [
       [latents, 2, /latents of 2 channels, which need a tokenizer .*--save-latents FILE/],
       [`${pixels} --length 2`, 2, /2 frames: clips of this model have 3, .*nearest: 3$/m],
@@ -410,6 +427,13 @@ Deno.test("sample walt refuses what does not fit in one line, with the nearest v
         1,
         /is told 6 features a word, the first model none/,
       ],
+      [
+        `${captions} --embeddings '${fitting}' --save-latents l ${twoStages}`,
+        1,
+        /super\.weights\.safetensors: draws 8 rows, and to enlarge what is drawn before it takes 16/,
+      ],
+      [`${pixels} --sr '${ckpt}' --sr-config a,b`, 2, /--sr-config: 2 models for the 1 of --sr/],
+      [`${pixels} --sr '${ckpt}' --length 5`, 2, /--sr enlarges clips of the model's length/],
       [`--ckpt '${ckpt}'`, 1, /give --config, such as WALT-/],
     ];
     for (const [args, code, message] of cases) {
