@@ -62,7 +62,8 @@ export async function findLatentTokenizer(
 function requireTokenizer({ autoencoder: { path, config: { family } } }: LatentSettings): void {
   if (family === "causal-tokenizer") return;
   throw new InputError(
-    `${path}: the model's latents come from a ${family}; clips are decoded by causal tokenizers`,
+    `${path}: the model's latents come from ${family}, and clips are decoded by causal tokenizers; ` +
+      "train walt --sample-every draws pictures of such latents, sample dit those of a DiT",
   );
 }
 

@@ -38,6 +38,26 @@ const encode = (vae: string, data: string, out: string, ...args: string[]): stri
 
 const tinyDiT = [...words("--patch 2 --hidden 16 --heads 2 --depth 1 --batch-size 4"), ...onWasm];
 
+Deno.test("W.A.L.T trains on latents of pictures and draws sheets of them; its clips need a tokenizer", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeTinyData(join(folder, "data.npz"));
+    const cache = join(folder, "cache");
+    await succeed(...encode(await trainVae(join(folder, "vae"), data), data, cache, "-q"));
+    const tiny = words("--patch 2 --hidden 16 --heads 2 --depth 1 --batch-size 4 --steps 1");
+    const run = await succeed(
+      ...["train", "walt", "--data-path", cache, ...tiny, ...words("--sample-every 1 -q")],
+      ...["--results-dir", join(folder, "walt"), ...onWasm],
+    );
+    assert.deepEqual(await namesIn(join(run, "samples")), ["0000001.png"]);
+    await assertRefuses(
+      folder,
+      ["sample", "walt", "--ckpt", run, "--out", join(folder, "out"), ...onWasm],
+      1,
+      /ema\.safetensors: .* come from autoencoder-kl, .*; train walt --sample-every draws/,
+    );
+  });
+});
+
 Deno.test("latent diffusion without a download, from pictures to pictures", async () => {
   await withFolder(async (folder) => {
     const data = await writeTinyData(join(folder, "data.npz"));
