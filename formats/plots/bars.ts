@@ -100,7 +100,8 @@ export function barSpecification(chart: BarChart): TopLevelSpec {
   const categories = [...new Set(bars.map(({ category }) => category))];
   const groups = [...new Set(bars.map(({ group }) => group ?? ""))];
   const width = chart.width ?? defaultWidth;
-  const value = { domain: valueDomain(bars, width), ...chart.value };
+  const domain = chart.value.domain ?? valueDomain(bars, width);
+  const value = { ...chart.value, domain };
   const step = groups.length * barHeight + categoryGap;
   return {
     width,
@@ -109,7 +110,7 @@ export function barSpecification(chart: BarChart): TopLevelSpec {
     title: heading(chart, chart.bars.length - bars.length),
     data: { values: bars.map(rowOf) },
     encoding: {
-      x: { type: "quantitative", ...scaleAndAxis(value, value.domain, { tickCount: 7 }) },
+      x: { type: "quantitative", ...scaleAndAxis(value, domain, { tickCount: 7 }) },
       y: {
         field: "category",
         type: "nominal",

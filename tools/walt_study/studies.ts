@@ -92,7 +92,7 @@ export const movingStudies: readonly Study[] = [
     name: "modulation",
     claim:
       "a higher rank is better, 60.7 at 2 and 55.5 at 16; at equal parameters a full map a layer is " +
-      "about as good (tables 3 and text)",
+      "about as good (table 3 and the text)",
     variants: [
       usual,
       variant("rank 16", "--adaln-rank", "16"),

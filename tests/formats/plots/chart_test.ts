@@ -177,6 +177,8 @@ Deno.test("bars say their values and grow with their number", async () => {
   assert.ok(
     height(await renderChart({ kind: "bar", title: "T", value, bars: more })) > height(svg),
   );
+  const open = { ...value, domain: undefined };
+  assert.equal(await renderChart({ kind: "bar", title: "Time", value: open, bars }), svg);
   const none = await renderChart({ kind: "bar", title: "T", value, bars: [] });
   assert.ok(textsOf(none).includes("no data"));
 });
