@@ -67,8 +67,11 @@ export async function encodeCache(
   encoding: Encoding,
 ): Promise<void> {
   const { device, reason } = await selectDevice({ ...values, batchInvariant: true });
+  // No more than a file of the cache has: the rest of a batch would be encoded for nothing.
+  const { batchSize, shardLength } = values;
+  const atOnce = Math.min(batchSize, shardLength, encoding.dataset.length);
   try {
-    using encoder = await encoding.open(device, values.batchSize);
+    using encoder = await encoding.open(device, atOnce);
     const about = [
       `device: ${device.kind.name}, ${device.description} (${reason})`,
       `autoencoder: ${encoder.path}`,

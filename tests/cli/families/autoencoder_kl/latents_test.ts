@@ -13,6 +13,7 @@ import {
   checkpointOf,
   namesIn,
   onWasm,
+  run,
   type Running,
   start,
   succeed,
@@ -193,6 +194,10 @@ Deno.test("encode: killed and stopped, a cache ends with the same bytes; another
       await succeed(...encode(vae, data, killed, "--batch-size", "3"));
       assert.deepEqual(await bytesIn(killed), await bytesIn(whole));
     }
+
+    // Batches are no larger than what there is to encode.
+    const large = await run(...encode(vae, data, join(folder, "large"), "--batch-size", "1000000"));
+    assert.match(large.err, /^encode: in one piece, 5 at a time;/m);
 
     const about = JSON.parse(await succeed("info", whole, "--verify"));
     assert.deepEqual([about.encoded, about.files, about.verified], [16, 4, 4]);
