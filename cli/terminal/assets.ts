@@ -13,6 +13,7 @@ export const embeddedFiles: readonly string[] = [
   "data/samples/fashion",
   "data/samples/motion",
   "formats/plots/inter",
+  "models/checkpoints/emoji",
   "models/checkpoints/fashion",
   "models/checkpoints/moving-fashion",
 ];
