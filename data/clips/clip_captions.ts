@@ -29,12 +29,17 @@ function textOf(line: Readonly<Record<string, unknown>>, fields: readonly string
  * The captions in a folder's `metadata.jsonl` by the path of their clip, which is empty where there is
  * no such file: one JSON object a line, such as `{"file_name": "cats/1.mp4", "text": "a cat"}`.
  *
+ * @param warn gets a line about clips that have several captions
  * @throws {InputError} for a line that is not one, by its number
  */
-export async function readCaptionFile(folder: string): Promise<ReadonlyMap<string, string>> {
+export async function readCaptionFile(
+  folder: string,
+  warn: (line: string) => void,
+): Promise<ReadonlyMap<string, string>> {
   const path = join(folder, captionFile);
   const captions = new Map<string, string>();
   if (!await isRegularFile(path)) return captions;
+  const repeated: string[] = [];
   for (const [index, line] of (await readText(path)).split("\n").entries()) {
     if (line.trim() === "") continue;
     const fields = parseLine(line);
@@ -44,7 +49,15 @@ export async function readCaptionFile(folder: string): Promise<ReadonlyMap<strin
         `${path}: line ${index + 1} is not {"file_name": ..., "text": ...} but ${quote(line)}`,
       );
     }
-    captions.set(name.replaceAll("\\", "/").replace(/^\.\//, ""), caption);
+    const clip = name.replaceAll("\\", "/").replace(/^\.\//, "");
+    if (captions.has(clip)) repeated.push(clip);
+    captions.set(clip, caption);
+  }
+  if (repeated.length > 0) {
+    warn(
+      `${path}: ${repeated.length} lines are further captions of a clip, such as ` +
+        `${quote(repeated[0])}; the last of each is taken`,
+    );
   }
   return captions;
 }
@@ -68,7 +81,7 @@ export async function readClipCaptions(
   { folder, clips, classNames }: FoundClips,
   warn: (line: string) => void,
 ): Promise<ReadonlyMap<string, string>> {
-  const listed = await readCaptionFile(folder);
+  const listed = await readCaptionFile(folder, warn);
   const names = new Set(clips.map(({ name }) => name));
   const missing = [...listed.keys()].filter((name) => !names.has(name));
   if (missing.length > 0) {

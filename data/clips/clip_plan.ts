@@ -9,6 +9,7 @@ import type { PictureSize } from "../packing/patch_grid.ts";
 import type { OpeningWatch } from "../sources/scan.ts";
 import type { ClipReport, KeptFrames } from "./clip_report.ts";
 import type { FoundClip, FoundClips } from "./find_clips.ts";
+import { missingFrames } from "./sources/frame_folder.ts";
 import { readHead } from "./sources/kinds.ts";
 import type { ClipSource } from "./sources/source.ts";
 import { planWindows, type Window, type WindowOptions } from "./windows.ts";
@@ -62,7 +63,8 @@ async function planFile(file: FoundClip, options: WindowOptions): Promise<Planne
     const { source, head } = await readHead(file.source);
     const { windows, still, problem, detail, ...timing } = planWindows(head, options);
     const { frames, width, height } = head;
-    const about = { name, frames, width, height, ...timing };
+    const missing = file.source.names && missingFrames(file.source.names);
+    const about = { name, frames, width, height, ...timing, ...(missing && { missing }) };
     if (problem) {
       return {
         file,

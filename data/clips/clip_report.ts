@@ -4,6 +4,7 @@
  * @module
  */
 import type { LeftOutReason } from "./find_clips.ts";
+import type { MissingFrames } from "./sources/frame_folder.ts";
 import { countFrames, formatFps, formatSeconds, type WindowProblem } from "./windows.ts";
 
 /** What became of one file, or folder of frames. */
@@ -22,6 +23,8 @@ export interface ClipReport {
   readonly fps?: number;
   /** Whether that is an assumption, as for folders of pictures. */
   readonly isAssumed?: boolean;
+  /** Frames that a folder of pictures lacks between those it has; absent where it is whole. */
+  readonly missing?: MissingFrames;
   /** Whether all frames are shown for about as long. */
   readonly isEven?: boolean;
   /** Seconds of the source. */
@@ -72,7 +75,11 @@ const countClips = (clips: number): string => `${clips} clip${clips === 1 ? "" :
 function describeSource({ frames, width, height, fps, ...report }: ClipReport): string {
   if (frames === undefined) return "";
   const size = `${width} x ${height}, ${countFrames(frames)}`;
-  if (report.isAssumed) return `${size} without times, taken as ${formatFps(fps!)}; `;
+  if (report.isAssumed) {
+    const { missing } = report;
+    const gaps = missing ? `, ${missing.count} missing, the first number ${missing.first}` : "";
+    return `${size}${gaps} without times, taken as ${formatFps(fps!)}; `;
+  }
   const rate = report.isEven ? formatFps(fps!) : `about ${formatFps(fps!)} (uneven)`;
   return `${size}, ${rate}, ${formatSeconds(report.duration!)}; `;
 }
@@ -105,6 +112,20 @@ export function summarizeClips(name: string, reports: readonly ClipReport[]): st
       return `${name}: left out: ${reports.length} ${reason}: ${someOf(details)}`;
     }),
     ...summarizeParts(name, used),
+    ...summarizeGaps(name, used),
+  ];
+}
+
+/** A line about folders in which numbers of frames are missing. */
+function summarizeGaps(name: string, used: readonly ClipReport[]): string[] {
+  const some = used.filter(({ missing }) => missing);
+  if (some.length === 0) return [];
+  const details = some.map(({ name, missing }) =>
+    `${name} (${missing!.count}, the first number ${missing!.first})`
+  );
+  return [
+    `${name}: frames are missing in ${some.length} folder${some.length === 1 ? "" : "s"}: ` +
+    someOf(details),
   ];
 }
 

@@ -16,6 +16,7 @@ import type { Split } from "../sources/idx.ts";
 import { partsOf } from "../sources/parts.ts";
 import { type OpeningWatch, scanFolder, type ScannedFolder } from "../sources/scan.ts";
 import { animation } from "./sources/animation.ts";
+import { frameNumber } from "./sources/frame_folder.ts";
 import type { ClipSource } from "./sources/source.ts";
 
 /** Extensions of files that may be animated pictures. */
@@ -200,18 +201,14 @@ async function collect(
  * clip: at least two, alike but for a number at the end.
  */
 function framesIn(pictures: readonly string[]): readonly string[] | undefined {
-  const frames = pictures.map((name) => {
-    const [, before, number, after] = /^(.*?)(\d+)(\.[^.]+)$/.exec(name) ?? [];
-    return {
-      name,
-      number: Number(number),
-      stem: number === undefined ? undefined : `${before}*${after}`,
-    };
-  });
-  const stems = new Set(frames.map(({ stem }) => stem));
-  if (frames.length < 2 || stems.size > 1 || stems.has(undefined)) return undefined;
-  return frames.sort((a, b) => a.number - b.number).map(({ name }) => name);
+  const stems = new Set(pictures.map(stemOf));
+  if (pictures.length < 2 || stems.size > 1 || stems.has(undefined)) return undefined;
+  return pictures.toSorted((a, b) => frameNumber(a)! - frameNumber(b)!);
 }
+
+/** The name of a frame without its number; undefined where it has none. */
+const stemOf = (name: string): string | undefined =>
+  frameNumber(name) === undefined ? undefined : name.replace(/\d+(\.[^.]+)$/, "*$1");
 
 /** Whether a picture does not move; numbered animations are clips of their own. */
 async function isStill(path: string): Promise<boolean> {

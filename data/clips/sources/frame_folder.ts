@@ -4,8 +4,41 @@
  * @module
  */
 import { join } from "@std/path";
+import { InputError } from "../../../base/errors.ts";
 import { decodePicture, readPictureSize } from "../../pictures/picture.ts";
 import type { SourceKind } from "./source.ts";
+
+/** The number at the end of a frame's name; undefined where there is none. */
+export function frameNumber(name: string): number | undefined {
+  const [, number] = /(\d+)\.[^.]+$/.exec(name) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** How many frames are missing in a folder, and the number of the first. */
+export interface MissingFrames {
+  readonly count: number;
+  readonly first: number;
+}
+
+/**
+ * The frames that are missing between those there are, whose numbers go up by their smallest difference;
+ * undefined where none are.
+ *
+ * @param names of frames, in the order of their numbers
+ */
+export function missingFrames(names: readonly string[]): MissingFrames | undefined {
+  const numbers = names.map((name) => frameNumber(name)!);
+  const differences = numbers.slice(1).map((number, index) => number - numbers[index]);
+  const step = Math.max(1, differences.reduce((least, each) => Math.min(least, each), Infinity));
+  // Times in place of numbers are not quite even.
+  const lacking = differences.map((difference) => Math.max(0, Math.round(difference / step) - 1));
+  const gap = lacking.findIndex((count) => count > 0);
+  if (gap < 0) return undefined;
+  return {
+    count: lacking.reduce((sum, count) => sum + count, 0),
+    first: numbers[gap] + step,
+  };
+}
 
 /** Folders of numbered pictures. They say nothing of time. */
 export const frameFolder: SourceKind = {
@@ -14,9 +47,16 @@ export const frameFolder: SourceKind = {
     return { ...await readPictureSize(first, first), frames: names.length };
   },
   async *frames({ path }, places) {
+    let sides: string | undefined;
     for (const { name } of places) {
       const file = join(path, name!);
-      yield await decodePicture(file, file);
+      const frame = await decodePicture(file, file);
+      const found = `${frame.width} x ${frame.height}`;
+      sides ??= found;
+      if (found !== sides) {
+        throw new InputError(`${file}: is ${found}, the frames before it are ${sides}`);
+      }
+      yield frame;
     }
   },
 };

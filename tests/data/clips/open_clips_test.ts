@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { describeClip, summarizeClips } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { openClips, type OpenClipsOptions } from "../../../data/clips/open_clips.ts";
+import { missingFrames } from "../../../data/clips/sources/frame_folder.ts";
 import { createLoader } from "../../../data/order/loader.ts";
 import { assertInputError, withFolder } from "../../formats/helpers.ts";
 import { differenceOf, movingSpot } from "../../formats/video/clips.ts";
@@ -97,6 +98,44 @@ Deno.test("clips: what is left out is reported, file by file and summed up by re
       folder,
       /no clip can be used: .*2 too short/,
     );
+  });
+});
+
+Deno.test("clips: frames that a folder lacks are told, and frames of another size leave its clips out", async () => {
+  assert.equal(missingFrames(["a0.png", "a3.png", "a6.png"]), undefined);
+  assert.equal(missingFrames(["1033.png", "1066.png", "1100.png", "1133.png"]), undefined);
+  assert.deepEqual(missingFrames(["f07.png", "f8.png", "f11.png", "f13.png"]), {
+    count: 3,
+    first: 9,
+  });
+  await withFolder(async (folder) => {
+    for (const name of ["whole", "gap", "mixed"]) {
+      await writeClipAs(join(folder, name), { frames: 6 });
+    }
+    await Deno.remove(join(folder, "gap", "frame-10.png"));
+    await writeClipAs(join(folder, "large"), { frames: 6, width: 16, height: 16 });
+    await Deno.rename(
+      join(folder, "large", "frame-10.png"),
+      join(folder, "mixed", "frame-10.png"),
+    );
+    await Deno.remove(join(folder, "large"), { recursive: true });
+    const { set } = await open(folder, { frames: 4, fps: 24 });
+    const about = new Map(set.report.map((report) => [report.name, describeClip(report)]));
+    assert.match(
+      about.get("gap")!,
+      /8 x 8, 5 frames, 1 missing, the first number 10 without times/,
+    );
+    assert.match(about.get("whole")!, /8 x 8, 6 frames without times/);
+    assert.match(
+      about.get("mixed")!,
+      /left out: unreadable: .*frame-10\.png: is 16 x 16, the frames before it are 8 x 8$/,
+    );
+    assert(
+      summarizeClips("set", set.report).includes(
+        "set: frames are missing in 1 folder: gap (1, the first number 10)",
+      ),
+    );
+    set.close();
   });
 });
 
@@ -214,6 +253,14 @@ Deno.test("clips: captions are in metadata.jsonl, beside the clip, or made of it
     const captions = Array.from({ length: 4 }, (_, index) => set.caption!(index));
     assert.deepEqual(captions, ["cats: tabby", "a cat named Tom", "Rex", "a dog on a walk"]);
     assert.match(warnings.join("\n"), /1 of 2 captions are of no clip here, such as "gone.mp4"$/);
+    const twice = ["one", "two"].map((text) => JSON.stringify({ path: "dogs/rex.webp", text }));
+    await Deno.writeTextFile(list, twice.join("\n"));
+    const last = await open(folder, { captions: true });
+    assert.equal(last.set.caption!(2), "two");
+    assert.match(
+      last.warnings.join("\n"),
+      /metadata\.jsonl: 1 lines are further captions of a clip, such as "dogs\/rex\.webp"; the last/,
+    );
     await Deno.writeTextFile(list, '{"file_name": "dogs/rex.webp", "text": "Rex"}\n[1]\n');
     await assertInputError(open(folder, { captions: true }), list, /line 2 is not \{"file_name"/);
     assert.equal((await open(folder)).set.caption, undefined);

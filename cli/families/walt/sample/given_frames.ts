@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError, quote } from "../../../../base/errors.ts";
 import { scaleBytes } from "../../../../data/dataset.ts";
 import {
   copyPlanar,
@@ -35,7 +36,7 @@ export async function readPicture(
  * The first frames of a clip, (C, frames, H, W) in [-1, 1], each filling the size.
  *
  * @param fps frames a second at which it is looked at; those of the clip when absent
- * @throws InputError when there is no clip of so many frames
+ * @throws InputError when there is no clip of so many frames, or more than one file of clips
  */
 export async function readFirstFrames(
   path: string,
@@ -43,10 +44,18 @@ export async function readFirstFrames(
   channels: number,
   fps: number | undefined,
 ): Promise<Float32Array> {
-  const cuts = { stride: undefined, hop: undefined, folderFps: undefined, previewData: undefined };
+  // Of a long video only the beginning is decoded.
+  const cuts = { stride: undefined, hop: 2 ** 31, folderFps: undefined, previewData: undefined };
   const values = { ...cuts, frames, fps, size: { height, width }, crop: "center" } as const;
   const set = await openClipData(path, values, { channels });
   try {
+    const [first, second] = set.report.filter(({ kept }) => kept);
+    if (second) {
+      throw new InputError(
+        `${path}: holds several clips, such as ${quote(first.name)} and ${quote(second.name)}; ` +
+          "give one of them",
+      );
+    }
     const clip = new Float32Array(channels * frames * height * width);
     await set.read([0], clip);
     return clip;

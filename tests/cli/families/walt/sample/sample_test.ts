@@ -193,6 +193,23 @@ Deno.test("given frames are kept, long clips begin as short ones, other sizes ar
     }
     assert.notDeepEqual(other.data, predicted.data);
 
+    const several = join(folder, "several");
+    for (const name of ["a", "b"]) await writeClipAs(join(several, `${name}.webp`), { frames: 5 });
+    const refused = await run(
+      "sample",
+      "walt",
+      ...model,
+      ...quick,
+      ...onWasm,
+      "--frames-from",
+      several,
+    );
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /several: holds several clips, such as "a\.webp" and "b\.webp"; give one/,
+    );
+
     const picture = join(folder, "given.png");
     await Deno.writeFile(
       picture,
