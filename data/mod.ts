@@ -45,6 +45,7 @@ export {
   type KeptFrames,
   summarizeClips,
 } from "./clips/clip_report.ts";
+export type { MissingFrames } from "./clips/sources/frame_folder.ts";
 export type { LeftOutReason } from "./clips/find_clips.ts";
 export {
   motionLabel,

@@ -14,9 +14,11 @@ export function frameNumber(name: string): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-/** How many frames are missing in a folder, and the number of the first. */
+/** The frames that a folder of pictures lacks. */
 export interface MissingFrames {
+  /** How many there are. */
   readonly count: number;
+  /** The number of the first. */
   readonly first: number;
 }
 
