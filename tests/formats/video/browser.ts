@@ -87,7 +87,19 @@ async function watch(browser: string, file: string, fps: number): Promise<string
   } finally {
     child.kill("SIGTERM");
     await child.status;
-    await Deno.remove(profile, { recursive: true });
+    await removeLeft(profile);
+  }
+}
+
+/** Removes a folder into which processes of the browser that end behind it may still write. */
+async function removeLeft(folder: string): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await Deno.remove(folder, { recursive: true });
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 }
 
