@@ -83,9 +83,7 @@ export function planWindows(head: ClipHead, options: WindowOptions): Windows {
     const detail = `${formatFps(1 / period)}, ${formatFps(fps)} wanted`;
     return { ...timing, windows: [], still: 0, problem: "too slow", detail };
   }
-  const chosen = [...chooseWindows(starts, period, options)];
-  const windows = chosen.filter(isMoving);
-  const still = chosen.length - windows.length;
+  const { windows, still } = chooseWindows(starts, period, options);
   if (windows.length > 0) return { ...timing, windows, still };
   if (still > 0) {
     const detail = "one frame is shown all the time";
@@ -98,29 +96,49 @@ export function planWindows(head: ClipHead, options: WindowOptions): Windows {
   return { ...timing, windows, still, problem: "too short", detail };
 }
 
-/** Whether a clip has more than one frame of its source, unless it is a single frame. */
-const isMoving = ({ places }: Window): boolean =>
-  places.length === 1 || places[0].index !== places.at(-1)!.index;
-
 const neededFrames = ({ frames, stride = 1 }: WindowOptions): number => (frames - 1) * stride + 1;
 
-/** The clips that fit into a source, one after the other. */
-function* chooseWindows(
+/** The clips that fit into a source, one after the other; of those in which nothing moves the number. */
+function chooseWindows(
   starts: Float64Array,
   period: number,
   { frames, fps, stride = 1, hop = frames }: WindowOptions,
-): Generator<Window> {
+): Pick<Windows, "windows" | "still"> {
   const indexAt = fps === undefined
     ? (sample: number) => sample * stride
     : shownAt(starts, period, fps);
   const count = starts.length - 1;
+  const windows: Window[] = [];
+  let still = 0;
   for (let first = 0; indexAt(first + frames - 1) < count; first += hop) {
+    const [from, to] = [indexAt(first), indexAt(first + frames - 1)];
+    if (frames > 1 && from === to) {
+      // A frame may claim to be shown for years.
+      const alike = countWhile((more) => indexAt(first + more * hop + frames - 1) === from);
+      still += alike;
+      first += (alike - 1) * hop;
+      continue;
+    }
     const places = Array.from({ length: frames }, (_, frame) => {
       const index = indexAt(first + frame);
       return { index, start: starts[index] };
     });
-    yield { places, fps: fps ?? 1 / (period * stride) };
+    windows.push({ places, fps: fps ?? 1 / (period * stride) });
   }
+  return { windows, still };
+}
+
+/** How many of the numbers 0, 1, 2, ... hold, of which all before one that holds do; 0 does. */
+function countWhile(holds: (number: number) => boolean): number {
+  let above = 1;
+  while (holds(above)) above *= 2;
+  let below = Math.floor(above / 2);
+  while (above - below > 1) {
+    const middle = Math.floor((below + above) / 2);
+    if (holds(middle)) below = middle;
+    else above = middle;
+  }
+  return above;
 }
 
 /**
@@ -141,7 +159,8 @@ function shownAt(starts: Float64Array, period: number, fps: number): (sample: nu
 }
 
 /** A frame rate as people read it. */
-export const formatFps = (fps: number): string => `${Number(fps.toFixed(2))} fps`;
+export const formatFps = (fps: number): string =>
+  `${Number(fps < 0.01 ? fps.toPrecision(1) : fps.toFixed(2))} fps`;
 
 /** A time as people read it. */
 export const formatSeconds = (seconds: number): string => `${Number(seconds.toFixed(2))} s`;

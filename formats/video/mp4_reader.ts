@@ -25,7 +25,7 @@ export class ForeignVideoError extends InputError {}
 const longestContents = 1 << 28;
 
 /** Most frames of a video: three days of it. */
-const mostFrames = 1 << 23;
+export const mostFrames = 1 << 23;
 
 /** What the table of contents tells of the video. */
 interface Track {
@@ -133,15 +133,21 @@ function readTrack(file: RangeFile, contents: Uint8Array, moov: Box): Track {
   const description = readDescription(contents, table, path);
   const lengths = reader.lengths(file.size);
   reader.requireKeyFrames(lengths.length);
-  const { body } = requireBox(contents, media, "mdhd", path);
-  const view = viewOf(contents);
-  const timescale = view.getUint32(body + (contents[body] === 1 ? 20 : 12));
+  const timescale = readTimescale(contents, media, path);
   return {
     ...description,
     lengths,
     offsets: reader.offsets(lengths),
     starts: reader.starts(lengths.length, timescale),
   };
+}
+
+/** Ticks a second. */
+function readTimescale(contents: Uint8Array, media: Box, where: string): number {
+  const { body, end } = requireBox(contents, media, "mdhd", where);
+  const at = body + (contents[body] === 1 ? 20 : 12);
+  if (at + 4 > end) throw new InputError(`${where}: damaged: "mdhd" is cut off`);
+  return viewOf(contents).getUint32(at);
 }
 
 function isVideo(contents: Uint8Array, track: Box, where: string): boolean {
@@ -235,27 +241,24 @@ class Tables {
 
   /** Where each frame lies in the file: frames stand in chunks, one after the other. */
   offsets(lengths: Uint32Array): Float64Array {
-    const chunks = this.#chunks();
-    const runs = [...this.#rows("stsc", 3)];
+    const runs = this.#rows("stsc", 3);
     const offsets = new Float64Array(lengths.length);
-    let filled = 0;
-    for (let chunk = 0, run = 0; chunk < chunks.length && filled < lengths.length; chunk++) {
-      while (run + 1 < runs.length && chunk + 1 >= runs[run + 1][0]) run++;
-      let offset = chunks[chunk];
-      for (let left = runs[run]?.[1] ?? 0; left > 0 && filled < lengths.length; left--) {
+    let [filled, number, inChunk] = [0, 0, 0];
+    let run = runs.next().value;
+    for (let offset of this.#chunks()) {
+      for (number++; run && number >= run[0]; run = runs.next().value) inChunk = run[1];
+      for (let left = inChunk; left > 0 && filled < lengths.length; left--) {
         offsets[filled] = offset;
         offset += lengths[filled++];
       }
+      if (filled === lengths.length) return offsets;
     }
-    if (filled < lengths.length) {
-      throw this.#damaged(`places of ${filled} of ${lengths.length} frames`);
-    }
-    return offsets;
+    throw this.#damaged(`places of ${filled} of ${lengths.length} frames`);
   }
 
-  #chunks(): number[] {
-    if (this.#find("stco")) return [...this.#rows("stco", 1)].map(([offset]) => offset);
-    return [...this.#rows("co64", 2)].map(([high, low]) => high * 2 ** 32 + low);
+  *#chunks(): Generator<number> {
+    if (this.#find("stco")) { for (const [offset] of this.#rows("stco", 1)) yield offset; }
+    else for (const [high, low] of this.#rows("co64", 2)) yield high * 2 ** 32 + low;
   }
 
   /** Rows of 32-bit numbers behind their count. */

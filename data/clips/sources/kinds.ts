@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { InputError } from "../../../base/errors.ts";
 import { ForeignVideoError } from "../../../formats/video/mp4_reader.ts";
 import { animation } from "./animation.ts";
 import { stream, video } from "./ffmpeg.ts";
@@ -43,10 +44,22 @@ export async function readHead(
   source: ClipSource,
 ): Promise<{ readonly source: ClipSource; readonly head: ClipHead }> {
   try {
-    return { source, head: await sourceKinds[source.kind].head(source) };
+    const head = await sourceKinds[source.kind].head(source);
+    requireTimes(source.path, head);
+    return { source, head };
   } catch (error) {
     return await readHead(successorOf(source, error));
   }
+}
+
+/** Longest a clip may take, in seconds: thirty years, in which samples can still be counted. */
+const longestDuration = 1e9;
+
+/** Refuses times that no clip has: damaged files may claim any. */
+function requireTimes(path: string, { starts, frames }: ClipHead): void {
+  const duration = starts ? starts[frames] - starts[0] : 0;
+  if (duration <= longestDuration) return;
+  throw new InputError(`${path}: damaged: its frames are shown for ${duration.toPrecision(2)} s`);
 }
 
 /** Videos that were found to be for another reader while they were decoded, by path. */

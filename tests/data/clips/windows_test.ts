@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { planWindows, type WindowOptions, type Windows } from "../../../data/clips/windows.ts";
+import {
+  formatFps,
+  planWindows,
+  type WindowOptions,
+  type Windows,
+} from "../../../data/clips/windows.ts";
 
 /** Clips of a source whose frames are shown for so many seconds each. */
 function plan(durations: readonly number[], options: WindowOptions): Windows {
@@ -68,6 +73,15 @@ Deno.test("windows: a frame that is shown for long is repeated, and clips of it 
   assert.deepEqual(indicesOf(plan([5], { frames: 1 })), [[0]], "one frame need not move");
 });
 
+Deno.test("windows: a frame that claims to be shown for years is as quickly passed as any", () => {
+  const { windows, still } = plan([...even(4, 10), 3e8, ...even(4, 10)], { frames: 4, fps: 10 });
+  assert.equal(windows.length, 2);
+  assert.ok(Math.abs(still - 3e9 / 4) <= 1, `${still}`);
+  // Overlapping ones too: all that do not show frame 4 alone.
+  const close = plan([...even(4, 10), 100, ...even(4, 10)], { frames: 4, fps: 10, hop: 1 });
+  assert.deepEqual([close.windows.length, close.still], [8, 997]);
+});
+
 Deno.test("windows: stride, hop and the whole of a long source", () => {
   assert.deepEqual(indicesOf(plan(even(9, 10), { frames: 3, stride: 2 })), [[0, 2, 4]]);
   assert.deepEqual(
@@ -89,4 +103,8 @@ Deno.test("windows: a folder of pictures says nothing of time, and neither do ti
   assert.equal(planWindows(head, { frames: 5 }).fps, 24);
   const still = planWindows({ ...head, starts: new Float64Array(21) }, { frames: 5 });
   assert.deepEqual([still.isAssumed, still.windows.length], [true, 4]);
+});
+
+Deno.test("windows: a rate that is almost none is not said to be 0", () => {
+  assert.deepEqual([7.6923, 0.01, 6e-5].map(formatFps), ["7.69 fps", "0.01 fps", "0.00006 fps"]);
 });

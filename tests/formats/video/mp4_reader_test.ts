@@ -95,6 +95,23 @@ Deno.test("MP4: tables that claim more than there is are refused before anything
   );
 });
 
+Deno.test("MP4: a header at the end of the table of contents that is cut off is told", async () => {
+  const truncate = (mp4: Uint8Array, view: DataView) => {
+    // What is behind the media header becomes part of a box before it.
+    const [media, header] = [bodyOf("mdia"), bodyOf("mdhd") - 8];
+    const end = media - 8 + view.getUint32(media - 8);
+    const length = view.getUint32(header);
+    const rest = mp4.slice(header + length, end);
+    mp4.set(rest, header);
+    const left = header + rest.length;
+    view.setUint32(left, length - 12);
+    mp4.set(new TextEncoder().encode("free"), left + 4);
+    view.setUint32(end - 12, 12);
+    mp4.set(new TextEncoder().encode("mdhd"), end - 8);
+  };
+  await assertInputError(openChanged(truncate), "", /damaged: "mdhd" is cut off/);
+});
+
 Deno.test("MP4: another codec, and frames that need others, are for another reader", async () => {
   const isForeign = (error: unknown) => error instanceof ForeignVideoError;
   const avc1 = [0x61, 0x76, 0x63, 0x31];
