@@ -8,6 +8,9 @@ import { InputError } from "../../../base/errors.ts";
 /** Longest word that is read. */
 const longestWord = 32;
 
+/** Longest line that is waited for. */
+const longestLine = 1 << 16;
+
 /** Hands out the bytes of a stream in the portions asked for. */
 export class ByteReader {
   readonly #where: string;
@@ -67,15 +70,22 @@ export class ByteReader {
     throw new InputError(`${this.#where}: a word without an end`);
   }
 
-  /** All that is left, as text. */
-  async text(): Promise<string> {
+  /**
+   * The lines of a text; what it holds at once does not grow with it.
+   *
+   * @throws {InputError} when a line does not end
+   */
+  async *lines(): AsyncGenerator<string, undefined> {
     const decoder = new TextDecoder();
-    let text = "";
+    let rest = "";
     while (await this.hasMore()) {
-      text += decoder.decode(this.#chunk, { stream: true });
+      const lines = (rest + decoder.decode(this.#chunk, { stream: true })).split("\n");
       this.#chunk = new Uint8Array(0);
+      rest = lines.pop()!;
+      if (rest.length > longestLine) throw new InputError(`${this.#where}: a line without an end`);
+      yield* lines;
     }
-    return text + decoder.decode();
+    if (rest !== "") yield rest;
   }
 
   /** Ends the stream; what is left of it is not wanted. */

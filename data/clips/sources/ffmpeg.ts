@@ -8,7 +8,7 @@
 import { resolve } from "@std/path";
 import { InputError, quote } from "../../../base/errors.ts";
 import { RangeFile } from "../../../formats/files/range_file.ts";
-import { ForeignVideoError } from "../../../formats/video/mp4_reader.ts";
+import { ForeignVideoError, mostFrames } from "../../../formats/video/mp4_reader.ts";
 import { mostPixels } from "../../pictures/attempt.ts";
 import type { Picture } from "../../pictures/picture.ts";
 import { ByteReader } from "./byte_reader.ts";
@@ -123,16 +123,22 @@ async function* pick(
  * @throws {ForeignVideoError} when a frame has no time
  */
 async function listTimes(path: string, how: readonly string[]): Promise<Float64Array> {
-  const text = await textOf(path, ["-copyts", ...input(path), ...how, "-f", "framecrc", "-"]);
-  const [, over, under] = /^#tb 0: (\d+)\/(\d+)$/m.exec(text) ?? [];
-  const tick = Number(over) / Number(under);
-  const rows = text.split("\n").filter((line) => /^0,/.test(line)).map((line) => line.split(","));
-  if (rows.length === 0 || !(tick > 0)) throw new InputError(`${path}: there is no frame in it`);
-  if (rows.some(([, , time]) => time.trim() === noTime)) {
-    throw new ForeignVideoError(`${path}: its frames have no times`);
+  await using running = start(path, ["-copyts", ...input(path), ...how, "-f", "framecrc", "-"]);
+  const times: number[] = [];
+  let [tick, last, count] = [NaN, 1, 0];
+  for await (const line of running.output.lines()) {
+    if (++count > mostFrames) throw new InputError(`${path}: has more than ${mostFrames} frames`);
+    const [, over, under] = /^#tb 0: (\d+)\/(\d+)$/.exec(line) ?? [];
+    if (under !== undefined) tick = Number(over) / Number(under);
+    if (!line.startsWith("0,")) continue;
+    const [, , time = "", duration] = line.split(",");
+    if (time.trim() === noTime) throw new ForeignVideoError(`${path}: its frames have no times`);
+    times.push(Number(time));
+    last = Math.max(Number(duration), 1);
   }
-  const times = rows.map(([, , time]) => Number(time)).sort((a, b) => a - b);
-  const last = Math.max(Number(rows.at(-1)![3]), 1);
+  await running.succeeded();
+  if (times.length === 0 || !(tick > 0)) throw new InputError(`${path}: there is no frame in it`);
+  times.sort((a, b) => a - b);
   return Float64Array.from([...times, times.at(-1)! + last], (time) => time * tick);
 }
 
@@ -170,14 +176,6 @@ async function readPpm(path: string, reader: ByteReader): Promise<Picture> {
     throw new InputError(`${path}: ffmpeg gave no picture but ${quote(words.join(" "))}`);
   }
   return { width, height, channels: 3, data: await reader.bytes(3 * width * height) };
-}
-
-/** Everything that ffmpeg writes, as text. */
-async function textOf(path: string, args: readonly string[]): Promise<string> {
-  await using running = start(path, args);
-  const text = await running.output.text();
-  await running.succeeded();
-  return text;
 }
 
 /** An ffmpeg at work. */
@@ -268,6 +266,7 @@ const newNames = 5.1;
 /** Asks for the version; builds without a number are new. */
 async function readVersion(path: string): Promise<number> {
   await using running = start(path, ["-version"]);
-  const [, number] = /^ffmpeg version n?(\d+\.\d+)/.exec(await running.output.text()) ?? [];
+  const { value: first = "" } = await running.output.lines().next();
+  const [, number] = /^ffmpeg version n?(\d+\.\d+)/.exec(first) ?? [];
   return number === undefined ? Infinity : Number(number);
 }

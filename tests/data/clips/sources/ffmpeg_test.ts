@@ -4,6 +4,8 @@ import { join } from "@std/path";
 import { soaking } from "../../../scale.ts";
 import { withFolder } from "../../../cli/runs.ts";
 import { type Finished, taskPermissions } from "../../../cli/support.ts";
+import { ByteReader } from "../../../../data/clips/sources/byte_reader.ts";
+import { assertInputError } from "../../../formats/helpers.ts";
 import { encodeMp4 } from "../../../../formats/video/mp4_writer.ts";
 import { decodePng } from "../../../formats/pictures.ts";
 import { differenceOf, movingSpot } from "../../../formats/video/clips.ts";
@@ -67,6 +69,16 @@ Deno.test("ffmpeg: a video becomes clips, those behind a failed seek too; a torn
   });
 });
 
+Deno.test("ffmpeg: what it says is read line by line, and a line that does not end is refused", async () => {
+  const read = (...parts: string[]) => {
+    const bytes = ReadableStream.from(parts).pipeThrough(new TextEncoderStream());
+    return Array.fromAsync(new ByteReader("x.mkv", bytes, 1).lines());
+  };
+  assert.deepEqual(await read("a\nb", "c\n", "\nd"), ["a", "bc", "", "d"]);
+  const endless = read(...new Array<string>(40).fill("x".repeat(4000)));
+  await assertInputError(endless, "x.mkv", /a line without an end/);
+});
+
 /** Whether a program is on the path. */
 async function isInstalled(program: string): Promise<boolean> {
   const folders = (Deno.env.get("PATH") ?? "").split(":").filter(Boolean);
@@ -113,7 +125,7 @@ Deno.test("ffmpeg: where there is none the message says how it is got, and nothi
     assert.equal(out, "");
     assert.match(
       err,
-      /^tessera: .*no clip can be used: 1 unreadable: a\.mkv \(reading it takes ffmpeg, which is not on the PATH \(.*ffmpeg\)\)\n$/,
+      /^tessera: .*no clip can be used: 1 unreadable: a\.mkv \(reading it takes ffmpeg, which is not on the PATH \(.*ffmpeg\)\)\n$/m,
     );
   });
 });
