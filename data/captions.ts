@@ -39,7 +39,13 @@ export function captionFromNames(className: string, path: string): string {
  * @throws {InputError} when the text is neither UTF-8 nor UTF-16 with a byte order mark
  */
 export async function readCaption(path: string, className: string): Promise<string> {
-  const textPath = path.slice(0, path.length - extname(path).length) + ".txt";
-  const text = await isRegularFile(textPath) ? await readText(textPath) : "";
-  return text.split("\n")[0].trim() || captionFromNames(className, path);
+  return await readCaptionBeside(path.slice(0, path.length - extname(path).length)) ||
+    captionFromNames(className, path);
+}
+
+/** The first line of the text file with a name, but for its extension; empty where there is none. */
+export async function readCaptionBeside(stem: string): Promise<string> {
+  const path = `${stem}.txt`;
+  const text = await isRegularFile(path) ? await readText(path) : "";
+  return text.split("\n")[0].trim();
 }

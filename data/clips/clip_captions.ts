@@ -7,8 +7,9 @@ import { join } from "@std/path";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { isRegularFile, readText } from "../../formats/text/plain.ts";
-import { readCaption } from "../captions.ts";
+import { captionFromNames, readCaption, readCaptionBeside } from "../captions.ts";
 import type { FoundClips } from "./find_clips.ts";
+import type { ClipSource } from "./sources/source.ts";
 
 /** The file beside the clips that has captions of many. */
 export const captionFile = "metadata.jsonl";
@@ -93,7 +94,13 @@ export async function readClipCaptions(
   const captions = new Map<string, string>();
   await forEachIndex(clips.length, concurrency, async (index) => {
     const { name, source, label } = clips[index];
-    captions.set(name, listed.get(name) ?? await readCaption(source.path, classNames[label]));
+    captions.set(name, listed.get(name) ?? await captionOf(source, classNames[label]));
   });
   return captions;
+}
+
+/** A caption from what lies beside a clip, or from names; what stands behind a dot is no extension of a folder. */
+async function captionOf({ kind, path }: ClipSource, className: string): Promise<string> {
+  if (kind !== "frames") return await readCaption(path, className);
+  return await readCaptionBeside(path) || captionFromNames(className, `${path}.`);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { oneLine } from "../../base/control_characters.ts";
 import type { LeftOutReason } from "./find_clips.ts";
 import type { MissingFrames } from "./sources/frame_folder.ts";
 import { countFrames, formatFps, formatSeconds, type WindowProblem } from "./windows.ts";
@@ -60,13 +61,13 @@ export interface KeptFrames {
 export function describeClip(report: ClipReport): string {
   const { name, kept, leftOut } = report;
   const source = describeSource(report);
-  if (leftOut) return `${name}: ${source}left out: ${leftOut.reason}: ${leftOut.detail}`;
+  if (leftOut) return oneLine(`${name}: ${source}left out: ${leftOut.reason}: ${leftOut.detail}`);
   const { first, last, clips, fps, still, damaged, damage } = kept!;
-  return [
+  return oneLine([
     `${name}: ${source}frames ${first} to ${last}, ${countClips(clips)} at ${formatFps(fps)}`,
     ...(still > 0 ? [`${still} more left out: nothing moves`] : []),
     ...(damaged > 0 ? [`${damaged} more left out: unreadable: ${damage}`] : []),
-  ].join("; ");
+  ].join("; "));
 }
 
 const countClips = (clips: number): string => `${clips} clip${clips === 1 ? "" : "s"}`;
@@ -105,7 +106,7 @@ export function summarizeClips(name: string, reports: readonly ClipReport[]): st
     reports.filter(({ leftOut }) => leftOut),
     ({ leftOut }) => leftOut!.reason,
   );
-  return [
+  const lines = [
     `${name}: ${countClips(clips)} of ${used.length} of ${files}${rates ? `: ${rates}` : ""}`,
     ...[...byReason].map(([reason, reports]) => {
       const details = reports.map(({ name, leftOut }) => `${name} (${leftOut!.detail})`);
@@ -114,6 +115,7 @@ export function summarizeClips(name: string, reports: readonly ClipReport[]): st
     ...summarizeParts(name, used),
     ...summarizeGaps(name, used),
   ];
+  return lines.map(oneLine);
 }
 
 /** A line about folders in which numbers of frames are missing. */

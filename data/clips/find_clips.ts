@@ -9,14 +9,20 @@
  */
 import { basename, dirname, extname, join, relative } from "@std/path";
 import { InputError, quote } from "../../base/errors.ts";
+import { ForeignVideoError } from "../../formats/video/mp4_reader.ts";
 import { requireNoCache } from "../latents/cache.ts";
 import { labelOf } from "../class_names.ts";
 import { MissingDataError } from "../find.ts";
 import type { Split } from "../sources/idx.ts";
 import { partsOf } from "../sources/parts.ts";
-import { type OpeningWatch, scanFolder, type ScannedFolder } from "../sources/scan.ts";
-import { animation } from "./sources/animation.ts";
+import {
+  looksLikePicture,
+  type OpeningWatch,
+  scanFolder,
+  type ScannedFolder,
+} from "../sources/scan.ts";
 import { frameNumber } from "./sources/frame_folder.ts";
+import { sourceKinds } from "./sources/kinds.ts";
 import type { ClipSource } from "./sources/source.ts";
 
 /** Extensions of files that may be animated pictures. */
@@ -162,7 +168,7 @@ const stillPicture = {
 
 const unknownFormat = {
   reason: "unknown format",
-  detail: "pictures in this format, or of this kind, cannot be read",
+  detail: "pictures in this format, or what is no regular file, cannot be read",
 } as const;
 
 /** A path in a folder, with forward slashes; the folder itself by its own name. */
@@ -190,7 +196,8 @@ async function collect(
     const source = sourceOf(join(path, name));
     if (source) add(source);
   }
-  for (const name of [...unreadable, ...irregular]) {
+  const isMeant = (name: string) => looksLikePicture(name) || sourceOf(name) !== undefined;
+  for (const name of [...unreadable, ...irregular.filter(isMeant)]) {
     leftOut.push({ name: nameIn(root, join(path, name)), ...unknownFormat });
   }
   for (const inner of folders) await collect(inner, root, entries, leftOut);
@@ -212,11 +219,14 @@ const stemOf = (name: string): string | undefined =>
 
 /** Whether a picture does not move; numbered animations are clips of their own. */
 async function isStill(path: string): Promise<boolean> {
-  if (!animationExtensions.includes(extname(path).toLowerCase())) return true;
+  const source = sourceOf(path);
+  if (!source) return true;
+  // APNG, which only ffmpeg reads: as a picture it is called .png.
+  if (source.kind === "video") return false;
   // What cannot be read is reported when its head is.
-  return await animation.head({ kind: "animation", path }).then(
+  return await sourceKinds[source.kind].head(source).then(
     ({ frames }) => frames === 1,
-    () => true,
+    (error) => !(error instanceof ForeignVideoError),
   );
 }
 

@@ -12,7 +12,13 @@ import { join, relative } from "@std/path";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { InputError, quote } from "../../base/errors.ts";
 import { labelOf } from "../class_names.ts";
-import { describeUnreadable, foldersFrom, type OpeningWatch, type ScannedFolder } from "./scan.ts";
+import {
+  describeUnreadable,
+  foldersFrom,
+  looksLikePicture,
+  type OpeningWatch,
+  type ScannedFolder,
+} from "./scan.ts";
 
 /** A picture file and its class. */
 export interface PictureFile {
@@ -79,7 +85,8 @@ export function describeLeftOut(folder: ScannedFolder): string[] {
   const unreadable = describeUnreadable(folder);
   if (unreadable) lines.push(`${path}: left out: ${unreadable}, which cannot be read`);
   const irregular = foldersFrom(folder).flatMap((inner) =>
-    inner.irregular.map((name) => relative(path, join(inner.path, name)))
+    inner.irregular.filter(looksLikePicture)
+      .map((name) => relative(path, join(inner.path, name)))
   ).toArray();
   if (irregular.length > 0) {
     lines.push(`${path}: left out: ${someOf(irregular)}: no regular files`);

@@ -50,7 +50,7 @@ export interface ScannedFolder {
   readonly pictures: readonly string[];
   /** Names of pictures in formats that cannot be read. */
   readonly unreadable: readonly string[];
-  /** Names like those of pictures that belong to no regular file. */
+  /** Names that belong to no regular file; see {@link FolderListing}. */
   readonly irregular: readonly string[];
   /** Names of its other files. */
   readonly others: readonly string[];
@@ -110,7 +110,8 @@ async function isPicture(folder: string, name: string): Promise<boolean> {
   return isDoubtful && await startsLikePicture(join(folder, name));
 }
 
-function looksLikePicture(name: string): boolean {
+/** Whether a file has the name of a picture, in a format that can be read or not. */
+export function looksLikePicture(name: string): boolean {
   const extension = extensionOf(name);
   return pictureExtensions.includes(extension) || foreignExtensions.includes(extension);
 }
@@ -138,7 +139,7 @@ export async function scanFolder(path: string, watch: OpeningWatch = () => {}) {
       name: basename(path),
       pictures,
       unreadable: rest.filter(looksLikePicture),
-      irregular: irregular.filter(looksLikePicture),
+      irregular,
       others: rest.filter((name) => !looksLikePicture(name)),
       folders: below,
       pictureCount: pictures.length + below.reduce((sum, folder) => sum + folder.pictureCount, 0),

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "@std/path";
-import { InputError } from "../../../base/errors.ts";
+import { InputError, quote } from "../../../base/errors.ts";
 import { decodePicture, readPictureSize } from "../../pictures/picture.ts";
 import type { SourceKind } from "./source.ts";
 
@@ -42,9 +42,19 @@ export function missingFrames(names: readonly string[]): MissingFrames | undefin
   };
 }
 
+/** Refuses pictures with one number, such as `1.png` and `01.png`: nobody knows which comes first. */
+function requireOrder(path: string, names: readonly string[]): void {
+  const digits = names.map((name) => /0*(\d+)\.[^.]+$/.exec(name)![1]);
+  const second = digits.findIndex((each, index) => index > 0 && each === digits[index - 1]);
+  if (second < 0) return;
+  const pair = [names[second - 1], names[second]].map(quote).join(" and ");
+  throw new InputError(`${path}: ${pair} have one number`);
+}
+
 /** Folders of numbered pictures. They say nothing of time. */
 export const frameFolder: SourceKind = {
   async head({ path, names = [] }) {
+    requireOrder(path, names);
     const first = join(path, names[0]);
     return { ...await readPictureSize(first, first), frames: names.length };
   },

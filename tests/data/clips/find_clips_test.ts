@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { findClips } from "../../../data/clips/find_clips.ts";
 import { assertInputError, withFolder } from "../../formats/helpers.ts";
+import { encodePng } from "../../../formats/pictures/bitmap.ts";
+import { movingSpot } from "../../formats/video/clips.ts";
 import { writeClipAs } from "./files.ts";
 
 /** Makes empty files, which are looked at by name only. */
@@ -68,6 +70,39 @@ Deno.test("finding clips: numbered animations are clips of their own, numbered s
       "still/clip frames 1",
     ]);
   });
+});
+
+Deno.test("finding clips: numbered APNG and AVIF videos are clips of their own too, still AVIF are frames", async () => {
+  await withFolder(async (folder) => {
+    await touch(folder, "apng/1.apng", "apng/2.apng");
+    for (const index of [1, 2]) {
+      await writeClipAs(join(folder, `avif/${index}.mp4`), { frames: 2 });
+      await Deno.rename(join(folder, `avif/${index}.mp4`), join(folder, `avif/${index}.avif`));
+      await Deno.mkdir(join(folder, "still/run"), { recursive: true });
+      const picture = await encodePng(movingSpot(1, 16, 16));
+      await Deno.writeFile(join(folder, `still/run/${index}.avif`), picture);
+    }
+    const { clips } = await find(folder);
+    assert.deepEqual(clips, [
+      ...["apng/1.apng video 0", "apng/2.apng video 0", "avif/1.avif mp4 1", "avif/2.avif mp4 1"],
+      "still/run frames 2",
+    ]);
+  });
+});
+
+Deno.test({
+  name: "finding clips: a pipe, or a link to nowhere, called like a video is told",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withFolder(async (folder) => {
+      await touch(folder, "a.mp4");
+      for (const name of ["b.mp4", "c.gif", "d.sock"]) {
+        await Deno.symlink(join(folder, "nowhere"), join(folder, name));
+      }
+      const { clips, leftOut } = await find(folder);
+      assert.deepEqual(clips, ["a.mp4 mp4 0"]);
+      assert.deepEqual(leftOut, ["b.mp4: unknown format", "c.gif: unknown format"]);
+    }),
 });
 
 Deno.test("finding clips: nothing there is told, with what was looked for", async () => {

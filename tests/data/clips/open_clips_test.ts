@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
+import { viewOf } from "../../../formats/video/boxes.ts";
 import { describeClip, summarizeClips } from "../../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { openClips, type OpenClipsOptions } from "../../../data/clips/open_clips.ts";
@@ -136,6 +137,36 @@ Deno.test("clips: frames that a folder lacks are told, and frames of another siz
       ),
     );
     set.close();
+  });
+});
+
+Deno.test("clips: frames with one number, and times that no clip has, are told, each on one line", async () => {
+  await withFolder(async (folder) => {
+    for (const name of ["a", "b\nc", "d.1"]) await writeClipAs(join(folder, name), { frames: 6 });
+    await Deno.copyFile(join(folder, "a/frame-9.png"), join(folder, "a/frame-09.png"));
+    await Deno.writeTextFile(join(folder, "d.1.txt"), "the first");
+    const { set } = await open(folder, { frames: 4, captions: true });
+    assert.deepEqual(set.report.map(describeClip).map((line) => line.split("; ").at(-1)), [
+      'a: left out: unreadable: "frame-09.png" and "frame-9.png" have one number',
+      "frames 0 to 3, 1 clip at 24 fps",
+      "frames 0 to 3, 1 clip at 24 fps",
+    ]);
+    assert.match(describeClip(set.report[1]), /^b c: 8 x 8, 6 frames/);
+    assert.equal(set.caption!(1), "the first", "what stands behind a dot belongs to a folder");
+    set.close();
+    const path = join(folder, "x.mp4");
+    await writeClipAs(path, { frames: 2, height: 16, width: 16 });
+    const mp4 = await Deno.readFile(path);
+    const times = new TextDecoder("latin1").decode(mp4).indexOf("stts") + 16;
+    const scale = new TextDecoder("latin1").decode(mp4).indexOf("mdhd") + 16;
+    viewOf(mp4).setUint32(times, 2 ** 32 - 1);
+    viewOf(mp4).setUint32(scale, 1);
+    await Deno.writeFile(path, mp4);
+    await assertInputError(
+      open(path, { frames: 2 }),
+      path,
+      /unreadable: x\.mp4 \(damaged: its frames are shown for 8\.6e\+9 s\)/,
+    );
   });
 });
 
