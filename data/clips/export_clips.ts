@@ -61,23 +61,45 @@ function describeClipOf(set: ClipSet, index: number): Record<string, unknown> {
 }
 
 /** A name of its own for each clip: that of its file, numbered where there are several. */
-function fileNames(set: ClipSet): { readonly folder: string; readonly stem: string }[] {
+function fileNames(set: ClipSet): FileName[] {
   const files = Array.from({ length: set.length }, (_, index) => {
     const hasClass = set.classNames.length > 1 || set.clipName(index).includes("/");
     const folder = hasClass ? set.classNames[set.label(index)] : "";
     const file = basename(fileOfClip(set.clipName(index)));
     return { folder, stem: basename(file, extname(file)) };
   });
-  const groups = Map.groupBy(files, ({ folder, stem }) => join(folder, stem));
-  const numbered = [...groups.values()].filter(({ length }) => length > 1).flatMap((group) =>
-    group.map((file, index) => {
-      const number = String(index + 1).padStart(String(group.length).length, "0");
-      return [file, { ...file, stem: `${file.stem}-${number}` }] as const;
-    })
-  );
-  const names = new Map(numbered);
+  const groups = [...Map.groupBy(files, pathIn).values()];
+  const taken = new Set(groups.filter(({ length }) => length === 1).map(([file]) => pathIn(file)));
+  const names = new Map<FileName, FileName>();
+  for (const group of groups.filter(({ length }) => length > 1)) {
+    const numbered = numberedNames(group, taken);
+    numbered.forEach((name) => taken.add(pathIn(name)));
+    group.forEach((file, index) => names.set(file, numbered[index]));
+  }
   return files.map((file) => names.get(file) ?? file);
 }
+
+/** Where the file of a clip goes, and what it is called without its ending. */
+interface FileName {
+  readonly folder: string;
+  readonly stem: string;
+}
+
+const pathIn = ({ folder, stem }: FileName): string => join(folder, stem);
+
+/** Names of clips that would have the same one, `walk-1`, `walk-2`, or `walk--1` where those are taken. */
+function numberedNames(group: readonly FileName[], taken: ReadonlySet<string>): FileName[] {
+  for (let mark = "-";; mark += "-") {
+    const numbered = group.map(({ folder, stem }, index) => {
+      const number = String(index + 1).padStart(String(group.length).length, "0");
+      return { folder, stem: `${stem}${mark}${number}` };
+    });
+    if (!numbered.some((name) => taken.has(pathIn(name)))) return numbered;
+  }
+}
+
+/** The file beside an archive that says what its clips are. */
+export const clipListOf = (npz: string): string => npz.replace(/\.npz$/i, ".json");
 
 /**
  * Writes all clips of a set into one npz archive, `arr_0` of bytes (clips, frames, height, width,
@@ -102,5 +124,5 @@ export async function exportClipsNpz(
   await writeSamplesNpz(path, [length, frames, height, width, channels], pixels(), labels);
   const clips = indices.map((index) => describeClipOf(set, index));
   const text = JSON.stringify({ name, classNames, clips }, null, 2);
-  await writeTextAtomically(path.replace(/\.npz$/, ".json"), `${text}\n`);
+  await writeTextAtomically(clipListOf(path), `${text}\n`);
 }

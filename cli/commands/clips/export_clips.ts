@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
+import { dirname } from "@std/path";
 import { InputError } from "../../../base/errors.ts";
 import { clipFormats } from "../../../formats/video/clip_files.ts";
 import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
@@ -49,16 +50,28 @@ export function clipsCommand(io: Io): Command {
       ["tessera export clips videos --fps 8 --size 64 --out small", "a small copy of a set"],
       ["tessera export clips shipped:motion --out motion --format mp4", "to look at in any player"],
     ],
-    run: async ({ values }, [place]) => {
+    run: async ({ values, given }, [place]) => {
       const { out, format, quality, quiet } = values;
       if (out === undefined) throw new UsageError("--out is needed: a new folder, or a file .npz");
+      const isArchive = /\.npz$/i.test(out);
+      if (isArchive && (given.has("format") || given.has("quality"))) {
+        throw new UsageError(`--out ${out}: an array has no --format, and no --quality`);
+      }
+      if (format === "png" && given.has("quality")) {
+        throw new UsageError("--quality is for MP4 and WebP");
+      }
       const { openClipData, describeClips, previewClips } = await import("../../runs/clip_data.ts");
       const { opened } = await import("../../runs/prepare.ts");
-      const { exportClips, exportClipsNpz } = await import("../../../data/clips/export_clips.ts");
+      const { clipListOf, exportClips, exportClipsNpz } = await import(
+        "../../../data/clips/export_clips.ts"
+      );
       const { exists } = await import("../../../training/runs/run_folder.ts");
       const { writeFolderAtomically } = await import("../../../formats/files/atomic_file.ts");
       const { Progress } = await import("../../terminal/progress.ts");
-      if (await exists(out)) throw new InputError(`${out}: exists already; give a new name`);
+      for (const path of isArchive ? [out, clipListOf(out)] : [out]) {
+        if (await exists(path)) throw new InputError(`${path}: exists already; give a new name`);
+      }
+      await Deno.mkdir(dirname(out), { recursive: true });
       const set = await opened(
         io,
         quiet,
@@ -71,7 +84,7 @@ export function clipsCommand(io: Io): Command {
           ...{ noun: "clip", total: set.length, columns: {}, quiet, interval: 5 },
         });
         const watch = (done: number) => progress.update(done);
-        if (/\.npz$/i.test(out)) await exportClipsNpz(set, out, watch);
+        if (isArchive) await exportClipsNpz(set, out, watch);
         else {
           await writeFolderAtomically(
             out,

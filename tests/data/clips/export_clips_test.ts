@@ -59,6 +59,20 @@ Deno.test("exported clips of a single class keep its name", async () => {
   });
 });
 
+Deno.test("exported clips never share a file, whatever theirs were called", async () => {
+  await withFolder(async (folder) => {
+    for (const name of ["walk.webp", "walk-1.webp", "sub/walk-2.webp"]) {
+      const frames = name === "walk.webp" ? 8 : 4;
+      await writeClipAs(join(folder, "in/a", name), { frames });
+    }
+    const set = await openClips(join(folder, "in"), { frames: 4 });
+    await Deno.mkdir(join(folder, "out"));
+    await exportClips(set, join(folder, "out"), { format: "webp" });
+    const names = Array.from(Deno.readDirSync(join(folder, "out/a")), ({ name }) => name).sort();
+    assert.deepEqual(names, ["walk--1.webp", "walk--2.webp", "walk-1.webp", "walk-2.webp"]);
+  });
+});
+
 Deno.test("exported clips in one array: bytes, labels, and what they are beside them", async () => {
   await withFolder(async (folder) => {
     const set = await openExample(join(folder, "in"));

@@ -29,5 +29,14 @@ Deno.test("export clips: a folder of files that carry where they come from; noth
     const npz = join(folder, "clips.npz");
     assert.equal(await succeed(...args, "--out", npz), npz);
     assert.ok((await Deno.stat(npz)).size > 2 * 4 * 15 * 16 * 3);
+    await assertRefuses(folder, [...args, "--out", npz, "--format", "png"], 2, /no --format/);
+    const pictures = ["--format", "png", "--quality", "5"];
+    await assertRefuses(folder, [...args, "--out", out, ...pictures], 2, /--quality is for MP4/);
+    // The list beside an archive is a file of its own, and replaces none.
+    await Deno.remove(npz);
+    await assertRefuses(folder, [...args, "--out", npz, "-q"], 1, /clips\.json: exists already/);
+    const loud = join(folder, "new", "LOUD.NPZ");
+    assert.equal(await succeed(...args, "--out", loud), loud);
+    assert.deepEqual(await namesIn(join(folder, "new")), ["LOUD.NPZ", "LOUD.json"]);
   });
 });
