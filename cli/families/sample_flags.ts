@@ -8,6 +8,9 @@ import { flag, group, optional } from "../flags/flags.ts";
 import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { choice, text } from "../flags/parsers.ts";
 
+/** Most samples of a command: their labels are held in memory. */
+export const mostSamples = 10_000_000;
+
 /** The weights that samples are drawn from. */
 export const sampledWeightsFlags = group("Checkpoint:", {
   ckpt: optional(

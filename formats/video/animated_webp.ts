@@ -5,7 +5,7 @@
  */
 import { loadSharp } from "../pictures/bitmap.ts";
 import { escapeXml } from "../text/xml.ts";
-import type { Clip } from "./clip.ts";
+import { type Clip, requireRate } from "./clip.ts";
 
 /** How a clip becomes an animated WebP. */
 export interface WebpOptions {
@@ -15,23 +15,28 @@ export interface WebpOptions {
   readonly comment?: string;
 }
 
-/** Longest time of a frame in milliseconds: the format has 24 bits. */
-const longestDelay = 2 ** 24 - 1;
+/** Longest time of a frame in milliseconds: the format has 24 bits, and sharp takes 16. */
+const longestDelay = 2 ** 16 - 1;
 
 /** How long each frame is shown, in whole milliseconds that do not drift from the frame rate. */
 export function frameDelays({ frames, fps }: Pick<Clip, "frames" | "fps">): number[] {
   const at = (index: number) => Math.round(1000 * index / fps);
   return Array.from(
     { length: frames },
-    (_, index) => Math.min(Math.max(at(index + 1) - at(index), 1), longestDelay),
+    (_, index) => Math.max(at(index + 1) - at(index), 1),
   );
 }
 
-/** A clip as an animated WebP that plays over and over. */
+/**
+ * A clip as an animated WebP that plays over and over.
+ *
+ * @throws {InputError} when a frame is shown for longer than a minute
+ */
 export async function encodeWebp(
   clip: Clip,
   { quality, comment }: WebpOptions = {},
 ): Promise<Uint8Array> {
+  requireRate("a WebP", longestDelay / 1000, clip);
   const { frames, height, width, channels, data } = clip;
   const sharp = await loadSharp();
   const raw = { width, height: height * frames, channels: channels as 1 | 3, pageHeight: height };

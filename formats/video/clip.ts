@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { InputError } from "../../base/errors.ts";
 import { type Bitmap, toByte } from "../pictures/bitmap.ts";
 
 /** A clip: `data` holds (frames, height, width, channels) bytes, row-major. */
@@ -20,6 +21,22 @@ export interface Clip {
   readonly data: Uint8Array;
   /** Frames a second. */
   readonly fps: number;
+}
+
+/**
+ * Refuses a rate at which a frame is shown for longer than a format can say.
+ *
+ * @param format its name, with an article
+ * @param longest in seconds
+ * @throws {InputError} with the lowest rate
+ */
+export function requireRate(format: string, longest: number, { fps }: Pick<Clip, "fps">): void {
+  if (fps * longest >= 1) return;
+  const slowest = Number((1.005 / longest).toPrecision(2));
+  throw new InputError(
+    `${format} has frames of at most ${longest} s, the clip has ${Number(fps.toPrecision(3))} ` +
+      `frames a second; the nearest rate is ${slowest}`,
+  );
 }
 
 /** A frame of a clip, as a view. */

@@ -21,7 +21,7 @@ import {
   u8,
   viewOf,
 } from "./boxes.ts";
-import { type Clip, framesOf } from "./clip.ts";
+import { type Clip, framesOf, requireRate } from "./clip.ts";
 
 /** How a clip becomes an MP4 file. */
 export interface Mp4Options {
@@ -56,16 +56,20 @@ export function requireEvenSize({ height, width }: Pick<Clip, "height" | "width"
   );
 }
 
+/** Longest time of a frame in seconds: 32 bits of ticks, of which the muxer has 57,600 a second. */
+const longestFrame = 2 ** 16;
+
 /**
  * A clip as an MP4 file, the same bytes whenever it is made.
  *
- * @throws {InputError} when a side is odd
+ * @throws {InputError} when a side is odd, or a frame is shown for longer than a day
  */
 export async function encodeMp4(
   clip: Clip,
   { quality = 90, comment }: Mp4Options = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   requireEvenSize(clip);
+  requireRate("an MP4", longestFrame, clip);
   const { ArrayBufferTarget, Muxer } = await import("mp4-muxer");
   const { width, height, fps } = clip;
   const target = new ArrayBufferTarget();

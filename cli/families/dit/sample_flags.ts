@@ -18,7 +18,7 @@ import { integer, number, type Parser, text } from "../../flags/parsers.ts";
 import { objectiveFlags, samplerFlags } from "./sampler_flags.ts";
 import { guidanceFlags, guidanceSchedule } from "../../flags/guidance_flags.ts";
 import { tileFlags } from "../autoencoder_kl/encode_flags.ts";
-import { sampledWeightsFlags } from "../sample_flags.ts";
+import { mostSamples, sampledWeightsFlags } from "../sample_flags.ts";
 import { UsageError } from "../../terminal/errors.ts";
 
 const count = integer({ min: 1 });
@@ -47,7 +47,12 @@ export const sampleDitFlags = {
       text,
       "all in turn with --count, else the first ten",
     ),
-    count: optional("--count <n>", "pictures; the classes come in turn", count, "one a class"),
+    count: optional(
+      "--count <n>",
+      "pictures; the classes come in turn",
+      integer({ min: 1, max: mostSamples }),
+      "one a class",
+    ),
   }),
   ...samplerFlags,
   ...group("Sampling:", {

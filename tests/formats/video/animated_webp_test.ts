@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { InputError } from "../../../base/errors.ts";
 import { encodeWebp, frameDelays, readWebpComment } from "../../../formats/video/animated_webp.ts";
+import { encodeMp4 } from "../../../formats/video/mp4_writer.ts";
 import { differenceOf, movingSpot } from "./clips.ts";
 
 /** All frames of a WebP file below each other, and how long each is shown. */
@@ -42,4 +44,14 @@ Deno.test("WebP: whole milliseconds do not drift from the frame rate", () => {
   const delays = frameDelays({ frames: 24, fps: 24 });
   assert.deepEqual([...new Set(delays)].sort(), [41, 42]);
   assert.equal(delays.reduce((sum, delay) => sum + delay, 0), 1000);
+});
+
+Deno.test("WebP and MP4: a rate so low that they cannot say it is refused by the lowest", async () => {
+  const slow = (fps: number) => movingSpot(2, 16, 16, 3, fps);
+  await assert.rejects(encodeWebp(slow(0.01)), /a WebP .* 65\.535 s, .* 0\.01 .* rate is 0\.015/);
+  const { delay } = await decode(await encodeWebp(slow(0.0155)));
+  assert.deepEqual(delay, [64516, 64516]);
+  await assert.rejects(encodeMp4(slow(1e-9)), /an MP4 .* 65536 s, .* 1e-9 .* rate is 0\.000015/);
+  await assert.rejects(encodeMp4(slow(0)), InputError);
+  await encodeMp4(slow(0.000016));
 });

@@ -11,7 +11,7 @@ import { guidanceFlags } from "../../../flags/guidance_flags.ts";
 import { activationFlags, deviceFlags, progressFlags, seedFlags } from "../../../flags/options.ts";
 import { choice, integer, list, number, text } from "../../../flags/parsers.ts";
 import { UsageError } from "../../../terminal/errors.ts";
-import { sampledWeightsFlags } from "../../sample_flags.ts";
+import { mostSamples, sampledWeightsFlags } from "../../sample_flags.ts";
 import { waltModelFlags } from "../model_flags.ts";
 
 const count = integer({ min: 1 });
@@ -52,7 +52,7 @@ export const sampleWaltFlags = {
     count: optional(
       "--count <n>",
       "clips; the classes or captions come in turn",
-      count,
+      integer({ min: 1, max: mostSamples }),
       "one a class or caption",
     ),
     image: optional("--image <file>", "picture that clips begin with", text),
@@ -134,7 +134,7 @@ export const sampleWaltFlags = {
     fps: optional(
       "--fps <rate>",
       "frames a second",
-      number({ above: 0, max: 1000 }),
+      number({ min: 0.02, max: 1000 }),
       "that of the training clips, or 8",
     ),
     npz: optional(

@@ -12,7 +12,7 @@ import {
   withChannels,
 } from "../../../../data/pictures/picture.ts";
 import type { ClipSize } from "../../../../models/codec.ts";
-import { openClipData } from "../../../runs/clip_data.ts";
+import { openClipData, shippedClips } from "../../../runs/clip_data.ts";
 
 /**
  * A picture as a clip of one frame, (C, 1, H, W) in [-1, 1]: as large as fills the frame, cut to its middle.
@@ -44,6 +44,9 @@ export async function readFirstFrames(
   channels: number,
   fps: number | undefined,
 ): Promise<Float32Array> {
+  if (path === shippedClips.moving) {
+    throw new InputError(`${path}: holds many clips; --frames-from takes the file of one`);
+  }
   // Of a long video only the beginning is decoded.
   const cuts = { stride: undefined, hop: 2 ** 31, folderFps: undefined, previewData: undefined };
   const values = { ...cuts, frames, fps, size: { height, width }, crop: "center" } as const;

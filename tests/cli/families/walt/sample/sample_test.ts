@@ -419,6 +419,8 @@ Deno.test("sample walt refuses what does not fit in one line, with the nearest v
       `--sr ${large.ckpt},${large.ckpt} --sr-config ${large.config},${large.config}`;
     const cases: [args: string, code: number, message: RegExp][] = [
       [latents, 2, /latents of 2 channels, which need a tokenizer .*--save-latents FILE/],
+      [`${pixels} --count 1e12`, 2, /--count 1e12 is out of range: .* value is 10000000$/m],
+      [`${pixels} --fps 0.001`, 2, /--fps 0\.001 is out of range: .* value is 0\.02$/m],
       [`${pixels} --length 2`, 2, /2 frames: clips of this model have 3, .*nearest: 3$/m],
       [`${pixels} --size 7`, 2, /spatioTemporalWindow: 3 does not divide 7 .*nearest: 1 and 7/],
       [
