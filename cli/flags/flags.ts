@@ -5,7 +5,7 @@
  * @module
  */
 import { Command, Option } from "commander";
-import { fromCommander } from "../terminal/errors.ts";
+import { fromCommander, UsageError } from "../terminal/errors.ts";
 import type { Parser } from "./parsers.ts";
 
 /** One flag. `T` is the type of its value in the options object. */
@@ -134,8 +134,17 @@ export function define<F extends Flags>(definition: Definition<F>): Command {
   const texts = addFlags(command, flags);
   if (examples.length > 0) command.addHelpText("after", describeExamples(examples));
   return command.action(async () => {
+    requireFilled(command);
     await definition.run(readFlags(command, flags, texts), command.args);
   });
+}
+
+/** Refuses empty operands: a variable of the shell that was not set. */
+function requireFilled({ args, registeredArguments }: Command): void {
+  const place = args.indexOf("");
+  if (place < 0) return;
+  const name = (registeredArguments[place] ?? registeredArguments.at(-1)!).name();
+  throw new UsageError(`<${name}> needs a value that is not empty`);
 }
 
 /** Reads a command line that has no operands; for tests and for programs that take the same flags. */

@@ -81,7 +81,10 @@ export class AtomicFile implements AtomicWriter, AsyncDisposable {
   static async create(path: string): Promise<AtomicFile> {
     await requireNoFolder(path);
     const temporary = temporaryName(path, "tmp");
-    const file = await naming(path, Deno.open(temporary, { write: true, createNew: true }));
+    const opening = Deno.open(temporary, { write: true, createNew: true });
+    const file = await naming(path, opening).catch((error) => {
+      throw withoutTemporary(error, temporary, path);
+    });
     // Tells removeTemporaries that it is being written; some network file systems have no locks.
     await file.tryLock(true).catch(() => false);
     return new AtomicFile(path, temporary, file);
@@ -194,10 +197,14 @@ export async function writeFolderAtomically(
     await syncDirectory(dirname(path));
   } catch (error) {
     await Deno.remove(temporary, { recursive: true }).catch(() => {}); // never made, or out of reach
-    // The temporary name means nothing to the user.
-    if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
-    throw error;
+    throw withoutTemporary(error, temporary, path);
   }
+}
+
+/** An error that names what was asked for: the temporary name means nothing to the user. */
+function withoutTemporary(error: unknown, temporary: string, path: string): unknown {
+  if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
+  return error;
 }
 
 /** Removes a folder, if it is there, so that under its name there is never a part of it. */

@@ -39,6 +39,7 @@ Deno.test("info clips: shipped clips by name; flags that contradict each other a
   assertFails(await run(...motion, "--size", "big"), 2, /not a side, 32, nor a size, 64x48/);
   assertFails(await run(...motion, "--preview-data", "x.jpg"), 2, /ending must be \.png/);
   assertFails(await run("info", "clips", "nowhere"), 1, /no such file or folder/);
+  assertFails(await run("info", "clips", ""), 2, /<path> needs a value that is not empty/);
 });
 
 Deno.test("info: a clip's frames, rate and parameters come back from its file", async () => {
