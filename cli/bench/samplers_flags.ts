@@ -5,6 +5,7 @@
  */
 import { diffusionSamplers, flowSamplers } from "../../diffusion/samplers/sampler.ts";
 import { featureFlags } from "../features/flags.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { flag, group, optional, type Values } from "../flags/flags.ts";
 import { deviceFlags, progressFlags, seedFlags } from "../flags/options.ts";
 import { choice, integer, list, number, text } from "../flags/parsers.ts";
@@ -17,8 +18,8 @@ export const samplersFlags = {
   ...group("Checkpoints:", {
     ckpt: optional(
       "--ckpt <list>",
-      "runs or checkpoints of train dit, of a diffusion and of a flow for example",
-      list(text),
+      "runs or checkpoints of train dit or shipped:NAME, of a diffusion and of a flow for example",
+      list(checkpointPlace),
       "the shipped checkpoint",
     ),
   }),

@@ -6,6 +6,7 @@
 import { dirname } from "@std/path";
 import type { Command } from "commander";
 import { InputError } from "../../base/errors.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { define, flag, group, optional } from "../flags/flags.ts";
 import { choice, number, text } from "../flags/parsers.ts";
 import type { Io } from "../terminal/io.ts";
@@ -18,8 +19,8 @@ export function command(io: Io): Command {
     summary: "weights from one format into another",
     description:
       "Write the weights of a file (safetensors, also in shards; PyTorch's .pt, .pth, .ckpt, .bin), " +
-      "a checkpoint or a run into one file. The end of its name says the format: .safetensors, .pt, " +
-      ".pth, .ckpt or .bin, or .safetensors.index.json for several files and their index. With " +
+      "a checkpoint, a run or shipped:NAME into one file. The end of its name says the format: " +
+      ".safetensors, .pt, .pth, .ckpt or .bin, or .safetensors.index.json for several files and their index. With " +
       "--layout diffusers it is a folder, with the names and the configuration of diffusers. Of " +
       "PyTorch's files tensors and plain containers are read; no code in them is ever run.",
     operands: "<in> <out>",
@@ -72,7 +73,8 @@ export function command(io: Io): Command {
       ],
       ["tessera convert results/000-DiT-XS-4 model.pt", 'then in Python: torch.load("model.pt")'],
     ],
-    run: async ({ values }, [from, to]) => {
+    run: async ({ values }, [asked, to]) => {
+      const from = checkpointPlace(asked, "convert");
       if (values.layout === "diffusers") {
         const { convertToDiffusers } = await import("../runs/convert_diffusers.ts");
         return await convertToDiffusers(io, values, from, to);

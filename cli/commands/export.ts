@@ -4,6 +4,7 @@
  * @module
  */
 import { Command } from "commander";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { define, flag, group, optional } from "../flags/flags.ts";
 import { choice, text } from "../flags/parsers.ts";
 import { clipsCommand } from "./clips/export_clips.ts";
@@ -30,8 +31,8 @@ function checkpointCommand(io: Io): Command {
     name: "checkpoint",
     summary: "the averaged weights of a run, half the size, without the optimizer",
     description:
-      "Write the averaged weights of a run's newest checkpoint, and its manifest, into a " +
-      "folder that sample, eval, info and --init-from take like a checkpoint. A model of latents " +
+      "Write the averaged weights of a run's newest checkpoint, of a checkpoint or of shipped:NAME, and " +
+      "its manifest, into a folder that sample, eval, info and --init-from take like a checkpoint. A model of latents " +
       "has its autoencoder with it.",
     // The second operand is how the folder was given before there was --out.
     operands: "<run> [out]",
@@ -55,9 +56,10 @@ function checkpointCommand(io: Io): Command {
     run: async ({ values }, [run, operand]) => {
       const out = values.out ?? operand;
       if (out === undefined) throw new UsageError("--out is needed: a new folder");
+      const place = checkpointPlace(run, "export");
       const { exportModel } = await import("../../models/exported.ts");
       const warn = (line: string) => io.tell(`note: ${line}`);
-      const { step, tensors, bytes } = await exportModel(run, out, values.dtype, warn);
+      const { step, tensors, bytes } = await exportModel(place, out, values.dtype, warn);
       io.tell(`step ${step}, ${tensors} tensors, ${bytes} bytes`);
       io.out(out);
     },
@@ -83,7 +85,8 @@ function tensorboardCommand(io: Io): Command {
     run: async ({ values }, runs) => {
       const { exportEvents } = await import("../../training/checkpoints/export.ts");
       const warn = (line: string) => io.tell(`warning: ${line}`);
-      for (const path of await exportEvents(runs, values.out, warn)) io.out(path);
+      const places = runs.map((run) => checkpointPlace(run, "export tensorboard"));
+      for (const path of await exportEvents(places, values.out, warn)) io.out(path);
     },
   });
 }

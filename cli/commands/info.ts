@@ -8,6 +8,7 @@ import type { Subject } from "../../bench/subjects.ts";
 import type { ClipSize } from "../../models/codec.ts";
 import { clipsCommand } from "./clips/info_clips.ts";
 import { closest, UsageError } from "../terminal/errors.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { define, group, optional, toggle, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { anyModelFlags } from "../families/registry.ts";
@@ -183,15 +184,16 @@ function checkpointCommand(io: Io): Command {
   return define({
     name: "checkpoint",
     summary: "step, config, classes and tensors of a checkpoint",
-    description: "Step, config, classes and tensors of a run folder, checkpoint or safetensors " +
-      "file. Reads, and checks, headers only; --verify reads everything.",
+    description: "Step, config, classes and tensors of a run folder, checkpoint, safetensors " +
+      "file or shipped:NAME. Reads, and checks, headers only; --verify reads everything.",
     operands: "<path>",
     flags: checkpointFlags,
     examples: [
       ["tessera info checkpoint results/000-DiT-S-4", "the newest one of a run"],
       ["tessera info checkpoint results/000-DiT-S-4 --verify", "is it still what was written?"],
     ],
-    run: async ({ values }, [path]) => await showCheckpoint(io, path, values),
+    run: async ({ values }, [path]) =>
+      await showCheckpoint(io, checkpointPlace(path, "info checkpoint"), values),
   });
 }
 
@@ -216,8 +218,9 @@ function pathCommand(io: Io, info: Command): Command {
     operands: "[path]",
     flags: checkpointFlags,
     examples: [],
-    run: async ({ values }, [path]) => {
-      if (path === undefined) return info.help({ error: true });
+    run: async ({ values }, [asked]) => {
+      if (asked === undefined) return info.help({ error: true });
+      const path = checkpointPlace(asked, "info");
       if (/\.png$/i.test(path)) {
         const { inspectPicture } = await import("./info_files.ts");
         io.out(json(await inspectPicture(path)));

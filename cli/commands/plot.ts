@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { define, flag, group, optional } from "../flags/flags.ts";
 import { list, type Parser, text } from "../flags/parsers.ts";
 import { UsageError } from "../terminal/errors.ts";
@@ -52,7 +53,7 @@ export function command(io: Io): Command {
     ],
     run: async ({ values }, runs) => {
       const { plotRuns } = await import("./plot_runs.ts");
-      await plotRuns(io, values, runs);
+      await plotRuns(io, values, runs.map((run) => checkpointPlace(run, "plot")));
     },
   });
 }

@@ -9,6 +9,7 @@ import type { VerificationReport } from "../../evaluation/verify/verification.ts
 import { type FamilyCommands, named, wordOf } from "../families/commands.ts";
 import { allCommands } from "../families/registry.ts";
 import { ExitCode, UsageError } from "../terminal/errors.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { alias, define, flag, group, optional, type Values } from "../flags/flags.ts";
 import type { Io } from "../terminal/io.ts";
 import { activationFlags, deviceFlags, jsonFlags } from "../flags/options.ts";
@@ -27,7 +28,11 @@ const verifyFlags = (contents: string) => ({
   ...group("Case:", {
     config: optional("--config <file|name>", "model config as JSON, or the name of a model", text),
     ckpt: alias(
-      optional("--ckpt <file>", "weights: safetensors with the published parameter names", text),
+      optional(
+        "--ckpt <path>",
+        "weights: a file with the published parameter names; run, checkpoint or shipped:NAME: averages",
+        checkpointPlace,
+      ),
       "--weights",
     ),
     case: optional("--case <file>", `safetensors with ${contents}, grad.*`, text),
@@ -78,16 +83,20 @@ async function runVerification(
   name: string,
   values: Values<ReturnType<typeof verifyFlags>>,
 ): Promise<void> {
-  const { config: model, ckpt: weights, case: path } = values;
+  const { config: model, ckpt, case: path } = values;
   if (model === undefined) throw new UsageError("--config is needed: a file or a model's name");
-  if (weights === undefined) throw new UsageError("--ckpt is needed: a safetensors file");
+  if (ckpt === undefined) {
+    throw new UsageError("--ckpt is needed: a safetensors file, run, checkpoint or shipped:NAME");
+  }
   if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
   const { openVerification, verify } = await import("../../evaluation/verify/verification.ts");
   const { selectDevice } = await import("../../kernels/select_device.ts");
   const { familyByName } = await import("../../models/registry.ts");
+  const { locateWeights } = await import("../../training/checkpoints/checkpoint.ts");
   const { namedConfigOrFile } = await import("../flags/model_config.ts");
   const family = familyByName(name);
   const config = await namedConfigOrFile(family, model);
+  const { path: weights } = await locateWeights(ckpt, "ema");
   const loaded = await family.case.read(path, config, values.dtype);
   using verification = await openVerification(
     family.parameters(config),

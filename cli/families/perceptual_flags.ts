@@ -4,8 +4,9 @@
  * @module
  */
 import { paperWeights } from "../../models/causal_tokenizer/weights.ts";
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { flag, optional } from "../flags/flags.ts";
-import { number, text } from "../flags/parsers.ts";
+import { number } from "../flags/parsers.ts";
 
 /**
  * The flags with the words of a family.
@@ -16,7 +17,7 @@ export const perceptualFlags = (samples: string) => ({
   perceptual: optional(
     "--perceptual <run>",
     `run of train navit, whose logits of ${samples} are compared too`,
-    text,
+    checkpointPlace,
     "none",
   ),
   perceptualWeight: flag(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { flag, group, optional } from "../flags/flags.ts";
 import { integer, text } from "../flags/parsers.ts";
 
@@ -11,7 +12,7 @@ export const featureFlags = group("Features:", {
   features: optional(
     "--features <path>",
     "network whose features are compared: weights of FID's Inception, or a run of train navit",
-    text,
+    checkpointPlace,
   ),
   featureBatch: flag(
     "--feature-batch <n>",

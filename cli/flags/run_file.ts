@@ -32,6 +32,8 @@ const paths: ReadonlySet<string> = new Set([
   "embeddings",
   "tokenizer",
   "lowResolution",
+  "features",
+  "perceptual",
 ]);
 
 /** How runs keep the place of data: a path from the root, or the name of what comes with the tool. */

@@ -130,7 +130,7 @@ export function trainFlags(defaults: TrainDefaults) {
         resume: optional(
           "--resume <run|auto>",
           "go on with a run folder, everything included; auto takes the newest",
-          text,
+          checkpointPlace,
         ),
         allowChanges: optional(
           `--allow-changes <${runChanges.join(",")}>`,
@@ -144,11 +144,11 @@ export function trainFlags(defaults: TrainDefaults) {
         "--fork <ckpt>",
         "go on from a checkpoint, its optimizer included, in a new run folder; flags may change " +
           "what --allow-changes names",
-        text,
+        checkpointPlace,
       ),
       initFrom: optional(
         "--init-from <ckpt>",
-        "start from the weights of a checkpoint only",
+        "start from the weights only of a run, a checkpoint, a file or shipped:NAME",
         checkpointPlace,
       ),
     }),

@@ -19,6 +19,7 @@ import {
   type RunDescription,
 } from "../../training/checkpoints/manifest.ts";
 import type { Metrics } from "../../training/runs/metrics.ts";
+import { isWeightsFile, requireOptimizer } from "../../training/checkpoints/checkpoint.ts";
 import {
   DamagedCheckpointError,
   orNewestWhole,
@@ -93,14 +94,25 @@ interface ContinuedRun {
 export async function findContinuedRun(
   { resume, fork, resultsDir }: Pick<CommonTrainOptions, "resume" | "fork" | "resultsDir">,
 ): Promise<ContinuedRun> {
+  await requireNoWeightsFile(fork ?? resume!);
   if (fork !== undefined) {
     const checkpoint = await resolveCheckpoint(fork);
-    return { checkpoint, manifest: await orNewestWhole(checkpoint, readManifest(checkpoint)) };
+    const manifest = await orNewestWhole(checkpoint, readManifest(checkpoint));
+    await requireOptimizer(checkpoint, manifest);
+    return { checkpoint, manifest };
   }
   const run = resume === "auto" ? await newestRun(resultsDir) : resume!;
   return await findRun(run).catch(async (error) => {
     throw await withWayOn(error);
   });
+}
+
+/** Refuses to go on from a file of weights, of which a new run can only start. */
+async function requireNoWeightsFile(path: string): Promise<void> {
+  if (!await isWeightsFile(path)) return;
+  throw new InputError(
+    `${path}: no run can go on from a file of weights; --init-from starts a new run from it`,
+  );
 }
 
 /** A damaged checkpoint with the command that goes on from the whole one. */

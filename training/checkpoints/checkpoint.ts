@@ -90,6 +90,24 @@ export async function findWeights(folder: string, choice: WeightChoice): Promise
 }
 
 /**
+ * Refuses to go on from a checkpoint that was written without an optimizer, as exported ones are. A
+ * file that has disappeared since is found missing where it is read.
+ *
+ * @throws InputError that says what the checkpoint is good for
+ */
+export async function requireOptimizer(
+  checkpoint: string,
+  { files: recorded = {} }: Pick<Manifest, "files">,
+): Promise<void> {
+  if (Object.hasOwn(recorded, files.optimizer)) return;
+  if (await exists(join(checkpoint, files.optimizer))) return;
+  throw new InputError(
+    `checkpoint ${checkpoint}: holds weights without an optimizer, so no run can go on from it; ` +
+      "--init-from starts a new run from its weights",
+  );
+}
+
+/**
  * The weights of a file, a checkpoint or a run.
  *
  * @throws InputError when there is no checkpoint

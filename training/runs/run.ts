@@ -16,6 +16,7 @@ import {
   locateWeights,
   readState,
   readWeights,
+  requireOptimizer,
   weightsNotes,
 } from "../checkpoints/checkpoint.ts";
 import { isWhole, orNewestWhole } from "../checkpoints/whole_checkpoint.ts";
@@ -145,7 +146,7 @@ async function damagedAfter(folder: string, checkpoint: string): Promise<string[
  * The run that a run folder's newest checkpoint belongs to; a path of that checkpoint does as well,
  * and that of the newest one that is whole.
  *
- * @throws InputError when there is none, or when the checkpoint is not the newest of a run folder;
+ * @throws InputError when there is none, or when the checkpoint has no optimizer or is not the newest of a run folder;
  * DamagedCheckpointError when its manifest is damaged
  */
 export async function findRun(
@@ -154,6 +155,7 @@ export async function findRun(
   const checkpoint = await resolveCheckpoint(path);
   const manifest = await orNewestWhole(checkpoint, readManifest(checkpoint));
   const folder = join(checkpoint, "..", "..");
+  await requireOptimizer(checkpoint, manifest);
   const place = resolve(checkpointsFolder(folder), checkpointName(manifest.step));
   if (place !== resolve(checkpoint)) {
     throw new InputError(

@@ -158,12 +158,7 @@ export async function resolveCheckpoint(path: string): Promise<string> {
   if (checkpointPattern.test(basename(path)) || await exists(join(path, manifestFile))) return path;
   const latest = await latestCheckpoint(runOf(path));
   if (latest) return latest;
-  throw new InputError(
-    `checkpoint ${path}: ${await reasonAgainst(
-      path,
-    )}; give a run folder, a checkpoint folder or a ` +
-      ".safetensors file",
-  );
+  throw new InputError(`checkpoint ${path}: ${await reasonAgainst(path)}`);
 }
 
 /** The run whose folder of checkpoints a path is, or the file there that names the newest. */
@@ -177,11 +172,12 @@ export function isLatestFile(path: string): boolean {
   return basename(path) === latestFile && basename(dirname(resolve(path))) === "checkpoints";
 }
 
-/** Why a path leads to no checkpoint. */
+/** Why a path leads to no checkpoint, and what does; who takes files of weights has looked for one before. */
 async function reasonAgainst(path: string): Promise<string> {
-  if (!await exists(path)) return "does not exist";
-  const { isFile } = await Deno.stat(path);
-  return isFile ? "is a file, not a folder" : "has no checkpoint in it";
+  const isFile = await Deno.stat(path).then((found) => found.isFile, () => false);
+  if (isFile) return "is a file; give a run folder or a checkpoint folder";
+  const reason = await exists(path) ? "has no checkpoint in it" : "does not exist";
+  return `${reason}; give a run folder, a checkpoint folder or a .safetensors file`;
 }
 
 /** Whether something is at a path. */

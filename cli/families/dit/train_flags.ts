@@ -16,6 +16,7 @@ import {
 } from "../../flags/flags.ts";
 import { lossWeights, objectives } from "../../../diffusion/objective.ts";
 import { modelFlags } from "../../flags/options.ts";
+import { checkpointPlace } from "../../flags/checkpoint_place.ts";
 import { choice, integer, number, text } from "../../flags/parsers.ts";
 import { ditModelFlags } from "./model_flags.ts";
 import { sampleEveryFlag, trainFlags } from "../../flags/train_flags.ts";
@@ -90,7 +91,7 @@ export const trainDitFlags = {
     features: optional(
       "--features <path>",
       "network whose features --eval-every compares: a run of train navit, or FID's Inception weights",
-      text,
+      checkpointPlace,
     ),
   })),
 } as const;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { checkpointPlace } from "../../flags/checkpoint_place.ts";
 import { alias, flag, group, optional, toggle, type Values } from "../../flags/flags.ts";
 import { activationFlags, deviceFlags, jsonFlags } from "../../flags/options.ts";
 import { choice, integer, list, number, type Parser, text } from "../../flags/parsers.ts";
@@ -24,7 +25,7 @@ export const evalNaViTFlags = {
       optional(
         "--ckpt <path>",
         "run, checkpoint, or folder of runs: then all of them",
-        text,
+        checkpointPlace,
         "results",
       ),
       "--checkpoint",

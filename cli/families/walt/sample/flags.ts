@@ -27,7 +27,7 @@ export const sampleWaltFlags = {
   ...group("Latents:", {
     tokenizer: optional(
       "--tokenizer <path>",
-      "tokenizer of a model of latents: a run of train tokenizer, or weights",
+      "tokenizer of a model of latents: a run of train tokenizer, weights, or shipped:NAME",
       checkpointPlace,
       "the one that the model's latents come from",
     ),
@@ -79,7 +79,7 @@ export const sampleWaltFlags = {
     sr: optional(
       "--sr <list>",
       "denoisers, each of which draws at twice the height and width what the one before has drawn",
-      list(text),
+      list(checkpointPlace),
     ),
     srConfig: optional(
       "--sr-config <list>",
