@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { makeFolder } from "../formats/files/folder.ts";
 import { join } from "@std/path";
 import type { PictureSet } from "../data/picture_set.ts";
 import { topAccuracy } from "../metrics/accuracy.ts";
@@ -123,7 +124,7 @@ async function train(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const folder = join(parent, `${arm.folder}-seed-${seed}`);
-  await Deno.mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const checkpoint = await latestCheckpoint(folder);
   const { description } = plan;
   const trainer = await trainNaViT(device, training, {

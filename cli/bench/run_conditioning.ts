@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
 import { renderReport } from "../../bench/runner/report.ts";
 import { InputError } from "../../base/errors.ts";
@@ -107,7 +108,7 @@ async function train(
   plan: RunPlan<DiTRun> & { readonly folder: string },
   signal: AbortSignal,
 ): Promise<void> {
-  await Deno.mkdir(plan.folder, { recursive: true });
+  await makeFolder(plan.folder);
   const checkpoint = await latestCheckpoint(plan.folder);
   if (checkpoint !== undefined) await requireSame(checkpoint, plan.description);
   const start = checkpoint === undefined

@@ -5,7 +5,6 @@
  */
 import { dirname } from "@std/path";
 import type { Command } from "commander";
-import { InputError } from "../../base/errors.ts";
 import { checkpointPlace } from "../flags/checkpoint_place.ts";
 import { define, flag, group, optional } from "../flags/flags.ts";
 import { choice, number, text } from "../flags/parsers.ts";
@@ -83,13 +82,13 @@ export function command(io: Io): Command {
         "../../training/checkpoints/checkpoint.ts"
       );
       const { convertWeights, dtypes } = await import("../../formats/convert.ts");
-      const { exists } = await import("../../training/runs/run_folder.ts");
-      if (await exists(to)) throw new InputError(`${to}: exists already; give a new name`);
+      const { makeFolder, requireFree } = await import("../../formats/files/folder.ts");
+      await requireFree(to);
       const { path, note } = await locateWeights(from, values.weights);
       if (note) io.tell(note);
       using file = await openCheckpointFile(path);
       file.checkContents();
-      await Deno.mkdir(dirname(to), { recursive: true });
+      await makeFolder(dirname(to));
       const type = values.dtype && dtypes[values.dtype];
       const { prefix, shardSize } = values;
       const shardBytes = shardSize && 1e9 * shardSize;

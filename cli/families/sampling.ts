@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { basename, dirname } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { describeNonFinite } from "../../base/finite.ts";
@@ -88,7 +89,7 @@ export async function prepareFiles(paths: readonly (string | undefined)[]): Prom
   for (const path of paths) {
     if (path === undefined) continue;
     await requireNoFolder(path);
-    await Deno.mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await removeTemporaries(dirname(path), (name) => name === basename(path));
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeFolder, requireFree } from "../../formats/files/folder.ts";
 import { dirname, join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { convertWeights, dtypes, indexEnding } from "../../formats/convert.ts";
@@ -47,7 +48,7 @@ export async function convertToDiffusers(
   from: string,
   to: string,
 ): Promise<void> {
-  if (await exists(to)) throw new InputError(`${to}: exists already; give a new name`);
+  await requireFree(to);
   if (prefix !== undefined) {
     throw new UsageError("--prefix is for --layout own: the model says which tensors are its own");
   }
@@ -70,7 +71,7 @@ export async function convertToDiffusers(
     0,
   );
   const ending = total > 1e9 * shardSize ? indexEnding : ".safetensors";
-  await Deno.mkdir(dirname(to), { recursive: true });
+  await makeFolder(dirname(to));
   let written = 0;
   await writeFolderAtomically(to, async (folder) => {
     const text = `${JSON.stringify(fields, null, 2)}\n`;

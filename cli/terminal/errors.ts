@@ -99,11 +99,9 @@ function describeDenial({ message }: Deno.errors.NotCapable): string {
 
 /** What the system says about a path, without its numbers and the names of its calls. */
 function describeSystemError(message: string): string {
-  const [, reason, call, from, to] =
-    /^(.*) \(os error \d+\): (\w+) '(.*?)'(?: -> '(.*)')?$/s.exec(message) ?? [];
-  if (reason === undefined) return message;
-  const isFileInTheWay = call === "mkdir" && reason === "File exists";
-  return `${to ?? from}: ${isFileInTheWay ? "is a file, not a folder" : reason.toLowerCase()}`;
+  const [, reason, from, to] =
+    /^(.*) \(os error \d+\): \w+ '(.*?)'(?: -> '(.*)')?$/s.exec(message) ?? [];
+  return reason === undefined ? message : `${to ?? from}: ${reason.toLowerCase()}`;
 }
 
 /**

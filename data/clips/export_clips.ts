@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { basename, extname, join } from "@std/path";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { writeSamplesNpz } from "../../formats/tensors/npz.ts";
@@ -35,7 +36,7 @@ export async function exportClips(
   const names = fileNames(set);
   const captions: string[] = [];
   for (const className of new Set(names.map(({ folder }) => folder))) {
-    await Deno.mkdir(join(folder, className), { recursive: true });
+    await makeFolder(join(folder, className));
   }
   for (const [index, name] of names.entries()) {
     const parameters = describeClipOf(set, index);

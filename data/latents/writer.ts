@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
@@ -63,7 +64,7 @@ export class CacheWriter implements Disposable {
    * writes to it
    */
   static async open(folder: string, description: CacheDescription): Promise<CacheWriter> {
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const lock = await lockFolder(folder, "encodes into this folder");
     try {
       const writer = new CacheWriter(folder, lock, await begunCache(folder, description));

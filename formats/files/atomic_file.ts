@@ -5,13 +5,15 @@
  * The contents go to a temporary name in the same folder, are flushed to the disk, and take their
  * final name by a rename; the folder is flushed last, so that the rename itself survives a power
  * cut. When producing the contents fails, what is temporary is removed and the old version stays. A
- * process that is killed leaves it behind; {@link removeLeftovers} clears it away.
+ * process that is killed leaves it behind; {@link removeLeftovers} clears it away. A link under the final
+ * name is replaced like anything else; what it leads to stays as it is.
  *
  * @module
  */
 
 import { basename, dirname, join } from "@std/path";
 import { InputError } from "../../base/errors.ts";
+import { folderProblem } from "./folder.ts";
 
 /** Names of files and folders that were being written, or removed, when a process was killed. */
 const leftoverPattern = /^\..+\.[0-9a-f]{8}\.(?:tmp|partial)$/;
@@ -76,13 +78,16 @@ export class AtomicFile implements AtomicWriter, AsyncDisposable {
    * Starts a file under a temporary name.
    *
    * @param path the final name; its folder must exist
-   * @throws {InputError} when a folder has the name, or nothing can be written there
+   * @throws {InputError} when a folder has the name, or nothing can be written there; `Deno.errors.NotFound`
+   * when there is no folder for it
    */
   static async create(path: string): Promise<AtomicFile> {
     await requireNoFolder(path);
     const temporary = temporaryName(path, "tmp");
     const opening = Deno.open(temporary, { write: true, createNew: true });
-    const file = await naming(path, opening).catch((error) => {
+    const file = await naming(path, opening).catch(async (error) => {
+      const problem = await folderProblem(dirname(path));
+      if (problem !== undefined) throw new InputError(problem, { cause: error });
       throw withoutTemporary(error, temporary, path);
     });
     // Tells removeTemporaries that it is being written; some network file systems have no locks.

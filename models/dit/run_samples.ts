@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
 import { NonFiniteSampleError } from "../../diffusion/sampler_loop.ts";
 import type { SamplingProgram } from "../../diffusion/sampling.ts";
@@ -115,7 +116,7 @@ export class RunSamples {
   ): Promise<RunSamples> {
     const { config } = description;
     const folder = samplesFolder(run);
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const program = await createDiTSampler(
       device,
       config,

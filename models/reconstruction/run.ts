@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
 import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
 import { setPngMetadata } from "../../formats/pictures/png.ts";
@@ -57,7 +58,7 @@ export class RunReconstructions implements Drawer {
     run: string,
   ): Promise<RunReconstructions> {
     const folder = samplesFolder(run);
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const executable = await device.load(sheets.program, averages);
     executable.buffer(sheets.input).write(sheets.originals);
     return new RunReconstructions(sheets, folder, executable);

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
 import { constantGuidance } from "../../diffusion/guidance.ts";
 import {
@@ -118,7 +119,7 @@ export class RunClips {
     openDecoder: OpenClipDecoder = noClipDecoder,
   ): Promise<RunClips> {
     const folder = samplesFolder(run);
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const process = runSampling(description, schedule);
     const loop = await SamplerLoop.create(device, process, averages);
     const told = await sheetClips(dataset, description);

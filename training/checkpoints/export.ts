@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { makeFolder, requireFree } from "../../formats/files/folder.ts";
 import { basename, dirname, join, resolve } from "@std/path";
-import { InputError } from "../../base/errors.ts";
 import { writeAtomically, writeFolderAtomically } from "../../formats/files/atomic_file.ts";
 import { eventRecords } from "../../formats/files/event_file.ts";
 import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors_writer.ts";
@@ -13,7 +13,7 @@ import { openCheckpointFile, readHalves, weightsPath, writeManifest } from "./ch
 import { eventsOf, readLoggedRuns } from "../runs/logged_run.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { orNewestWhole } from "./whole_checkpoint.ts";
-import { exists, resolveCheckpoint } from "../runs/run_folder.ts";
+import { resolveCheckpoint } from "../runs/run_folder.ts";
 
 /** What an exported checkpoint holds. */
 export interface ExportedCheckpoint {
@@ -62,7 +62,7 @@ async function exportFrom(
   complete: (made: ExportInProgress) => Promise<Manifest>,
 ): Promise<ExportedCheckpoint> {
   const manifest = await readManifest(checkpoint);
-  if (await exists(target)) throw new InputError(`${target}: exists already; give a new folder`);
+  await requireFree(target);
   using source = await openCheckpointFile(weightsPath(checkpoint, "ema"));
   const tensors = [...source.tensors.values()].map(({ name, shape }): TensorToWrite => ({
     name,
@@ -74,7 +74,7 @@ async function exportFrom(
     },
   }));
   let bytes = 0;
-  await Deno.mkdir(dirname(resolve(target)), { recursive: true });
+  await makeFolder(dirname(resolve(target)));
   await writeFolderAtomically(resolve(target), async (folder) => {
     const path = weightsPath(folder, "ema");
     const record = await writeSafetensors(path, tensors, { format: "pt" });
@@ -103,7 +103,7 @@ export async function exportEvents(
     // The name of a run is a path where two runs share the name of their folder.
     const folder = join(target, run.name.replaceAll(/[/\\]+/g, "-"));
     const path = join(folder, "events.out.tfevents.tessera");
-    await Deno.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeAtomically(path, async (writer) => {
       for (const record of eventRecords(eventsOf(run))) await writer.write(record);
     });

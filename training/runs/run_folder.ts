@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../formats/files/folder.ts";
 import { basename, dirname, join, resolve } from "@std/path";
 import {
   removeFolderAtomically,
@@ -35,7 +36,7 @@ export const checkpointName = (step: number): string => String(step).padStart(7,
  * @param title name of the model, such as `DiT-S/4`
  */
 export async function createRunFolder(results: string, title: string): Promise<string> {
-  await Deno.mkdir(results, { recursive: true });
+  await makeFolder(results);
   const suffix = title.replaceAll(/[^\w.-]+/g, "-");
   for (let number = await nextNumber(results);; number++) {
     const folder = join(results, `${String(number).padStart(3, "0")}-${suffix}`);
@@ -57,7 +58,7 @@ export async function createRunFolder(results: string, title: string): Promise<s
  * @throws InputError when another process is training in it
  */
 export async function enterRunFolder(run: string): Promise<Disposable> {
-  await Deno.mkdir(checkpointsFolder(run), { recursive: true });
+  await makeFolder(checkpointsFolder(run));
   const lock = await lockFolder(run, "is training in this run folder");
   try {
     await removeLeftovers(run);

@@ -5,7 +5,6 @@
  */
 import type { Command } from "commander";
 import { dirname } from "@std/path";
-import { InputError } from "../../../base/errors.ts";
 import { clipFormats } from "../../../formats/video/clip_files.ts";
 import { clipDataFlags, clipPathHelp } from "../../flags/clip_data_flags.ts";
 import { define, flag, group, optional } from "../../flags/flags.ts";
@@ -65,13 +64,11 @@ export function clipsCommand(io: Io): Command {
       const { clipListOf, exportClips, exportClipsNpz } = await import(
         "../../../data/clips/export_clips.ts"
       );
-      const { exists } = await import("../../../training/runs/run_folder.ts");
+      const { makeFolder, requireFree } = await import("../../../formats/files/folder.ts");
       const { writeFolderAtomically } = await import("../../../formats/files/atomic_file.ts");
       const { Progress } = await import("../../terminal/progress.ts");
-      for (const path of isArchive ? [out, clipListOf(out)] : [out]) {
-        if (await exists(path)) throw new InputError(`${path}: exists already; give a new name`);
-      }
-      await Deno.mkdir(dirname(out), { recursive: true });
+      for (const path of isArchive ? [out, clipListOf(out)] : [out]) await requireFree(path);
+      await makeFolder(dirname(out));
       const set = await opened(
         io,
         quiet,

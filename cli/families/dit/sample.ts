@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../../formats/files/folder.ts";
 import { dirname } from "@std/path";
 import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
 import { openWeights } from "../../../formats/weights.ts";
@@ -269,7 +270,7 @@ async function prepareOutput(
 ): Promise<string[]> {
   await prepareFiles([saveLatents, npz, npz && recordOf(npz)]);
   if (!wantsPngs) return [];
-  await Deno.mkdir(out, { recursive: true });
+  await makeFolder(out);
   return await findEarlierSamples(out, labels.length, ".png");
 }
 

@@ -42,7 +42,7 @@ Deno.test("export makes a small checkpoint that sample and info take", async () 
     for (const name of original.tensors.keys()) {
       assert.deepEqual(whole.readBytes(name), original.readBytes(name));
     }
-    assertFails(await run("export", path, out), 1, /model: exists already; give a new folder/);
+    assertFails(await run("export", path, out), 1, /model: exists already; give a new name/);
     await assertRefuses(folder, ["export", folder, join(folder, "x")], 1, /no checkpoint in it/);
     await assertRefuses(folder, ["export", path], 2, /--out is needed: a new folder$/m);
   });

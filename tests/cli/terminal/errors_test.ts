@@ -68,7 +68,7 @@ Deno.test("closest finds every word itself", () => {
 
 Deno.test("what the system says is told without its numbers and the names of its calls", () => {
   const told = (message: string) => describeError(new Deno.errors.AlreadyExists(message), false);
-  assert.equal(told("File exists (os error 17): mkdir '/a/b'"), "/a/b: is a file, not a folder");
+  assert.equal(told("File exists (os error 17): mkdir '/a/b'"), "/a/b: file exists");
   assert.equal(
     told("Permission denied (os error 13): rename '/a/.b.tmp' -> '/a/b'"),
     "/a/b: permission denied",

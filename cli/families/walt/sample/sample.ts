@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { makeFolder } from "../../../../formats/files/folder.ts";
 import { type ClipRecord, sheetPath, teeClips } from "../../../../diffusion/samples/clip_files.ts";
 import type { GuidanceWeight } from "../../../../diffusion/guidance.ts";
 import type { SamplingProgress } from "../../../../diffusion/samples/batches.ts";
@@ -127,7 +128,7 @@ export async function drawSamples(
   const { base, enlargers, plan, notes, wantsFiles, values } = drawing;
   const { saveLatents, npz, out, format } = values;
   await prepareFiles([saveLatents, npz, npz && recordOf(npz)]);
-  if (wantsFiles) await Deno.mkdir(out, { recursive: true });
+  if (wantsFiles) await makeFolder(out);
   const ending = format === "png" ? "" : `.${format}` as const;
   const earlier = wantsFiles ? await findEarlierSamples(out, plan.count, ending) : [];
   const stages = 1 + plan.continuations + enlargers.length;
