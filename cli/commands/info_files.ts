@@ -9,7 +9,7 @@ import { InputError } from "../../base/errors.ts";
 import { oneLine } from "../../base/control_characters.ts";
 import { quoteName } from "../../base/names.ts";
 import { cachedPictures, readCacheManifest } from "../../data/latents/cache.ts";
-import { openSafetensors } from "../../formats/tensors/safetensors.ts";
+import { openShard } from "../../data/latents/shard.ts";
 import { readRegularFile } from "../../formats/files/regular_file.ts";
 import { readPngText } from "../../formats/pictures/png.ts";
 import { readWebpComment } from "../../formats/video/animated_webp.ts";
@@ -202,9 +202,11 @@ export async function inspectCache(
 ): Promise<Record<string, unknown>> {
   const manifest = await readCacheManifest(path);
   const { shards, ...about } = manifest;
-  for (const { file, record } of verify ? shards : []) {
-    using reader = await openSafetensors(join(path, file), record);
-    reader.checkContents();
+  let first = 0;
+  for (const shard of verify ? shards : []) {
+    using file = await openShard(path, manifest, shard, first);
+    file.checkContents();
+    first += shard.pictures;
   }
   const bytes = shards.reduce((sum, { record }) => sum + record.bytes, 0);
   return {

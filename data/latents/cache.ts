@@ -4,7 +4,8 @@
  * A cache is a folder of safetensors files, called after their contents, and `cache.json`, which says what
  * was encoded by which autoencoder and lists the files written so far. A file holds `latents`
  * (n, channels, h, w), for clips (n, channels, frames, h, w), and `labels` (n); with mirrored pictures
- * `mirrored` beside `latents`. Its metadata may have `names`, a JSON list of what the pictures or clips are
+ * `mirrored` beside `latents`. Its metadata have `first`, the number of its first picture or clip (files of
+ * older caches do not say it), and may have `names`, a JSON list of what the pictures or clips are
  * called, and `fps`, one of the rates of the clips.
  *
  * @module
@@ -153,6 +154,8 @@ const sums = z.array(z.number().min(-1e100).max(1e100));
 /** Devices compute with the normalization in single precision. */
 const single = z.float32();
 const rate = z.number().positive();
+/** What the files of a cache are called. */
+const shardName = /^[0-9a-f]{32}\.safetensors$/;
 const checksum = z.string().regex(/^[0-9a-f]{8}$/);
 
 const autoencoder = z.strictObject({
@@ -190,7 +193,7 @@ const manifestSchema: z.ZodType<CacheManifest> = z.strictObject({
   type: z.enum(["F32", "F16"]),
   shardLength: positive,
   shards: z.array(z.strictObject({
-    file: z.string().regex(/^[0-9a-f]{32}\.safetensors$/),
+    file: z.string().regex(shardName),
     pictures: positive,
     record: z.strictObject({ bytes: whole, header: checksum, contents: checksum }),
     sums: z.strictObject({ values: sums, squares: sums }),
@@ -205,10 +208,21 @@ const manifestFile = "cache.json";
 /** Path of what a cache says about itself. */
 export const cacheManifestPath = (folder: string): string => join(folder, manifestFile);
 
-/** Whether a folder is a cache, whole or not. */
+/** Whether a folder is a cache, whole or not, be it one whose `cache.json` has lost its contents. */
 export async function isLatentCache(folder: string): Promise<boolean> {
-  const text = await readRegularText(cacheManifestPath(folder)).catch(() => "");
-  return text.includes('"tessera-latents"');
+  const text = await readRegularText(cacheManifestPath(folder)).catch(() => undefined);
+  if (text === undefined) return false;
+  return text.includes('"tessera-latents"') || (isEmpty(text) && await holdsOnlyShards(folder));
+}
+
+const isEmpty = (text: string): boolean => text.trim() === "";
+
+/** Whether what stands beside `cache.json` are files of a cache only, finished or not. */
+async function holdsOnlyShards(folder: string): Promise<boolean> {
+  const entries = await Array.fromAsync(Deno.readDir(folder));
+  return entries.every(({ name }) =>
+    name === manifestFile || shardName.test(name) || name.startsWith(".")
+  );
 }
 
 /**
@@ -232,6 +246,11 @@ export async function requireNoCache(folder: string): Promise<void> {
 export async function readCacheManifest(folder: string): Promise<CacheManifest> {
   const path = cacheManifestPath(folder);
   const text = await readRegularText(path);
+  if (isEmpty(text)) {
+    throw new InputError(
+      `${path}: is empty, so it is not known what this cache holds; remove the folder and encode anew`,
+    );
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -57,8 +57,8 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
   checkCounts(folder, manifest);
   const files: TensorReader[] = [];
   const bytes = manifest.shards.reduce((sum, { record }) => sum + record.bytes, 0);
-  for (const shard of manifest.shards) {
-    const file = await openShard(folder, manifest, shard);
+  for (const [index, shard] of manifest.shards.entries()) {
+    const file = await openShard(folder, manifest, shard, index * shardLength);
     files.push(file);
     if (bytes <= checkedBytes) file.checkContents();
   }

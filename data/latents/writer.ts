@@ -29,7 +29,7 @@ import {
   storedChannels,
   storedShape,
 } from "./cache.ts";
-import { openShard } from "./shard.ts";
+import { openShard, placeMetadata } from "./shard.ts";
 
 /** The latents of some pictures or clips, in their order. */
 export interface EncodedSamples {
@@ -96,6 +96,7 @@ export class CacheWriter implements Disposable {
     const { type, shards } = this.#manifest;
     const { labels, names, rates } = encoded;
     const metadata = {
+      ...placeMetadata(this.samples),
       ...(names && namesMetadata(names)),
       ...(rates && { fps: JSON.stringify(rates) }),
     };
@@ -200,14 +201,14 @@ async function wholePart(
 const nextPictures = (manifest: CacheManifest): number =>
   Math.min(manifest.shardLength, manifest.source.pictures - cachedPictures(manifest));
 
-/** Reads all of a file: that is far less work than to make it again. */
+/** Whether a file is as written behind a part of the cache. Reads all of it: far less work than to make it. */
 async function isWhole(
   folder: string,
-  description: CacheDescription,
+  part: CacheManifest,
   shard: CacheShard,
 ): Promise<boolean> {
   try {
-    using file = await openShard(folder, description, shard);
+    using file = await openShard(folder, part, shard, cachedPictures(part));
     file.checkContents();
     return true;
   } catch (error) {

@@ -5,11 +5,18 @@ import { InputError } from "../../../base/errors.ts";
 import {
   type CacheDescription,
   cacheManifestPath,
+  isLatentCache,
   normalizationOf,
   readCacheManifest,
 } from "../../../data/latents/cache.ts";
 import { openLatentCache } from "../../../data/latents/dataset.ts";
 import { CacheWriter, type EncodedSamples } from "../../../data/latents/writer.ts";
+import { inspectCache } from "../../../cli/commands/info_files.ts";
+import {
+  openSafetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../../../formats/tensors/safetensors.ts";
 import { createLoader } from "../../../data/order/loader.ts";
 import { withFolder } from "../../cli/runs.ts";
 
@@ -54,6 +61,23 @@ async function write(folder: string, changes: Partial<CacheDescription> = {}, fi
     await writer.add(shard(writer.samples, writer.next));
   }
   return writer.next === 0 ? await writer.finish() : undefined;
+}
+
+/** The tensors of a file, to be written again without its metadata. */
+async function tensorsOf(path: string): Promise<TensorToWrite[]> {
+  using file = await openSafetensors(path);
+  return [...file.tensors.values()].map(({ name, type, shape }) => {
+    const data = file.readBytes(name);
+    return { name, type: type as "F32" | "I32", shape, data };
+  });
+}
+
+/** Exchanges the first two files in what `cache.json` says. */
+async function exchangeFiles(folder: string): Promise<void> {
+  const manifest = await readCacheManifest(folder);
+  const [a, b, ...rest] = manifest.shards;
+  const text = JSON.stringify({ ...manifest, shards: [b, a, ...rest] });
+  await Deno.writeTextFile(cacheManifestPath(folder), text);
 }
 
 const contents = async (folder: string): Promise<Map<string, string>> => {
@@ -131,6 +155,57 @@ Deno.test("a cache that says what its files do not hold ends with the same bytes
     }
     await Deno.writeTextFile(path, text.replace('"height": 2', '"height": 1099511627776'));
     await refuses(write(whole), /was begun with another size of latents/);
+  });
+});
+
+Deno.test("files in another order are refused by name, and put right by the same command", async () => {
+  await withFolder(async (folder) => {
+    await write(folder);
+    const expected = await contents(folder);
+    const [, { file }] = (await readCacheManifest(folder)).shards;
+    await exchangeFiles(folder);
+    const message = new RegExp(
+      `${file}: holds the pictures from number 3 on, but cache.json names it for those from 0 on`,
+    );
+    await refuses(openLatentCache(folder), message);
+    await refuses(inspectCache(folder, { verify: true }), message);
+    await write(folder);
+    assert.deepEqual(await contents(folder), expected);
+  });
+});
+
+Deno.test("a cache of before files said their place is read", async () => {
+  await withFolder(async (folder) => {
+    await write(folder);
+    const manifest = await readCacheManifest(folder);
+    const shards = await Promise.all(manifest.shards.map(async (shard) => {
+      const path = join(folder, shard.file);
+      const tensors = await tensorsOf(path);
+      return { ...shard, record: await writeSafetensors(path, tensors) };
+    }));
+    const text = JSON.stringify({ ...manifest, shards });
+    await Deno.writeTextFile(cacheManifestPath(folder), text);
+    const dataset = await openLatentCache(folder);
+    const out = new Float32Array(length);
+    dataset.read([4], out);
+    assert.deepEqual(out, moments(4, false));
+    assert.equal((await inspectCache(folder, { verify: true })).verified, 3);
+    await exchangeFiles(folder);
+    await openLatentCache(folder);
+  });
+});
+
+Deno.test("an empty cache.json is told as what it is; beside pictures it makes no cache", async () => {
+  await withFolder(async (folder) => {
+    await write(folder);
+    await Deno.writeTextFile(cacheManifestPath(folder), "\n");
+    assert(await isLatentCache(folder));
+    const message =
+      /cache\.json: is empty, so it is not known what this cache holds; remove the folder/;
+    await refuses(openLatentCache(folder), message);
+    await refuses(write(folder), message);
+    await Deno.writeTextFile(join(folder, "0.png"), "");
+    assert(!await isLatentCache(folder));
   });
 });
 

@@ -74,7 +74,7 @@ Deno.test("encode tokenizer: labels, sources and rates of clips, latents as the 
     assert.deepEqual(latent, { channels: 3, frames: 3, height: 4, width: 4 });
     assert.deepEqual([posterior, mirrored, shards.length], [false, true, 3]);
     using last = await openSafetensors(join(cache, shards[2].file));
-    assert.deepEqual(last.metadata, { names: '["up/long.webp 5-9"]', fps: "[4]" });
+    assert.deepEqual(last.metadata, { first: "4", names: '["up/long.webp 5-9"]', fps: "[4]" });
     const read = await openLatentCache(cache);
     assert.deepEqual([0, 1, 2, 3, 4].map((index) => read.label(index)), [0, 0, 1, 1, 1]);
     assert.deepEqual([read.frames, read.latents.fps], [3, 8]);
