@@ -273,6 +273,20 @@ export function loadedInputs(root: Expression): number[] {
   return [...new Set(inputs)].sort((a, b) => a - b);
 }
 
+/** The operands whose values reach the result, in ascending order: not those that are only compared. */
+export function valueInputs(root: Expression): number[] {
+  const found = new Set<number>();
+  const visited = new Set<Expression>();
+  const visit = (e: Expression): void => {
+    if (e.type === "bool" || visited.has(e)) return;
+    visited.add(e);
+    if (e.op === "load") found.add(e.input);
+    e.args.forEach(visit);
+  };
+  visit(root);
+  return [...found].sort((a, b) => a - b);
+}
+
 /** Scalar meaning of every operation in double precision: the reference all kernels are held to. */
 const scalarFunctions: Record<UnaryOp | BinaryOp, (a: number, b?: number) => number> = {
   negate: (a) => -a,

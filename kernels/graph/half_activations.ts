@@ -4,7 +4,8 @@
  * Half precision is a matter of memory alone: kernels widen what they read, compute and add up in
  * single precision, and round what they store. A node says how its results are stored
  * (`Node.activation`). As in PyTorch's autocast, what combines elements is in single precision as soon
- * as an operand as large as the result is; and then what is combined is wanted so too. So losses and
+ * as an operand as large as the result is; and then what is combined is wanted so too. What is only compared,
+ * as the random numbers of dropout are, decides nothing. So losses and
  * the arithmetic of samplers, which begin with data in single precision, keep it, and so does the last
  * product of the network before them.
  *
@@ -19,7 +20,10 @@ export function halfActivations(graph: Graph): Set<Tensor> {
   const nodes = graphNodes(graph);
   const candidates = nodes.flatMap(({ outputs }) => outputs)
     .filter((tensor) => tensor.dtype === "f32" && storageOf(tensor) !== "single");
-  const combining = candidates.filter(({ node }) => node.elementOperands().length > 0);
+  const combining = candidates.filter((tensor) => {
+    const { inputs } = tensor.node;
+    return elementOperands(tensor).length > 0 || inputs.length > 0 && follows(tensor);
+  });
   const halves = new Set(candidates);
   const keepSingle = (tensor: Tensor): void => void halves.delete(viewSource(tensor));
   wantedInSingle(graph, nodes).forEach(keepSingle);
@@ -30,13 +34,18 @@ export function halfActivations(graph: Graph): Set<Tensor> {
     for (const tensor of combining) {
       if (halves.has(tensor) && mayBeHalf(tensor, halves, data)) continue;
       keepSingle(tensor);
-      if (storageOf(tensor) === "operands") tensor.node.inputs.forEach(keepSingle);
+      if (follows(tensor)) elementOperands(tensor).forEach(keepSingle);
     }
   }
   return halves;
 }
 
 const storageOf = ({ node, output }: Tensor) => node.activation(output);
+
+/** Whether a result is stored as its operands are. */
+const follows = (tensor: Tensor): boolean => storageOf(tensor) === "operands";
+
+const elementOperands = ({ node }: Tensor): readonly Tensor[] => node.elementOperands();
 
 /** What the host reads or keeps, and what operations read that take nothing else. */
 function wantedInSingle({ outputs, updates }: Graph, nodes: readonly Node[]): Tensor[] {
@@ -46,13 +55,14 @@ function wantedInSingle({ outputs, updates }: Graph, nodes: readonly Node[]): Te
   return [...outputs.values(), ...kept, ...read];
 }
 
-/** The nodes that depend on more than weights and constants. */
+/** The nodes whose numbers depend on more than weights and constants; a mask chooses among constants. */
 function dependingOnData({ updates }: Graph, nodes: readonly Node[]): Set<Node> {
   const changing = new Set(updates.map(({ state }) => state.node));
   const data = new Set<Node>();
   for (const node of nodes) {
     const isSource = node instanceof InputNode && (node.role === "input" || changing.has(node));
-    if (isSource || node.inputs.some((input) => data.has(input.node))) data.add(node);
+    const operands = node.isElementwise() ? node.elementOperands() : node.inputs;
+    if (isSource || operands.some((input) => data.has(input.node))) data.add(node);
   }
   return data;
 }
@@ -63,7 +73,7 @@ function mayBeHalf(
   halves: ReadonlySet<Tensor>,
   data: ReadonlySet<Node>,
 ): boolean {
-  const operands = tensor.node.elementOperands();
+  const operands = elementOperands(tensor);
   // Weights in half precision say nothing about activations.
   const isHalf = (operand: Tensor): boolean =>
     halves.has(viewSource(operand)) || operand.dtype === "f16" && data.has(operand.node);
@@ -73,6 +83,5 @@ function mayBeHalf(
   };
   const isLargeSingle = (operand: Tensor): boolean =>
     operand.dtype === "f32" && data.has(operand.node) && !isHalf(operand) && isLarge(operand);
-  const follows = storageOf(tensor) === "operands";
-  return !operands.some(isLargeSingle) && (!follows || operands.some(isHalf));
+  return !operands.some(isLargeSingle) && (!follows(tensor) || operands.some(isHalf));
 }

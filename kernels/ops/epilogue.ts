@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Expression, load, substitute } from "../expression.ts";
+import { type Expression, load, substitute, valueInputs } from "../expression.ts";
 import { arithmeticType } from "../shape.ts";
 import type { ElementWork, Tensor } from "../tensor.ts";
 
@@ -28,6 +28,19 @@ export interface Epilogue {
   readonly expression: Expression;
   /** Operands besides the result. */
   readonly operands: readonly Tensor[];
+}
+
+/**
+ * The operands of an epilogue whose values reach what is stored.
+ *
+ * @param expression undefined when the result is stored as it is
+ */
+export function epilogueValues(
+  expression: Expression | undefined,
+  operands: readonly Tensor[],
+): readonly Tensor[] {
+  const used = expression ? valueInputs(expression) : [];
+  return used.flatMap((index) => index === 0 ? [] : [operands[index - 1]]);
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   substitute,
   topological,
   unary,
+  valueInputs,
 } from "../../kernels/expression.ts";
 
 const [x, y] = [load(0), load(1)];
@@ -92,4 +93,12 @@ Deno.test("derivatives of random expressions equal central differences", () => {
     ),
     { numRuns: 300 },
   );
+});
+
+Deno.test("operands that are only compared are not among those whose values reach the result", () => {
+  const [a, b, c] = [load(0), load(1), load(2)];
+  const chosen = select(binary("less", a, b), b, binary("multiply", c, constant(2)));
+  assert.deepEqual(valueInputs(chosen), [1, 2]);
+  assert.deepEqual(valueInputs(select(binary("less", a, b), constant(0), constant(1))), []);
+  assert.deepEqual(valueInputs(unary("toFloat", binary("less", a, b))), []);
 });

@@ -24,7 +24,7 @@ import {
 } from "../../tensor.ts";
 import { broadcastView, hasUnitInnerStride, isContiguous, type View } from "../../view.ts";
 import { add, countOperations, elementwiseStep } from "../elementwise/op.ts";
-import { extendEpilogue } from "../epilogue.ts";
+import { epilogueValues, extendEpilogue } from "../epilogue.ts";
 import type { Triple } from "./step.ts";
 
 /** WebGPU guarantees 8 storage buffers a kernel: one is the output, two are the factors. */
@@ -119,7 +119,7 @@ abstract class EpilogueNode extends TrilinearNode {
   }
 
   override elementOperands(): readonly Tensor[] {
-    return this.inputs.slice(2);
+    return epilogueValues(this.epilogue, this.inputs.slice(2));
   }
 }
 

@@ -18,6 +18,7 @@ import {
   substitute,
   topological,
   unary,
+  valueInputs,
 } from "../../expression.ts";
 import type { Step } from "../../program.ts";
 import {
@@ -87,7 +88,7 @@ class ElementwiseNode extends Node {
   }
 
   override elementOperands(): readonly Tensor[] {
-    return this.inputs;
+    return valueInputs(this.expression).map((index) => this.inputs[index]);
   }
 
   override writesStrided(): boolean {

@@ -16,7 +16,7 @@ import {
 } from "../../tensor.ts";
 import { broadcastView, reshapeView, type View } from "../../view.ts";
 import { add, countOperations } from "../elementwise/op.ts";
-import { extendEpilogue } from "../epilogue.ts";
+import { epilogueValues, extendEpilogue } from "../epilogue.ts";
 import { reshape, transpose } from "../movement/op.ts";
 import type { MatrixView } from "./step.ts";
 
@@ -97,7 +97,7 @@ export class MatmulNode extends Node {
   }
 
   override elementOperands(): readonly Tensor[] {
-    return this.inputs.slice(2);
+    return epilogueValues(this.epilogue, this.inputs.slice(2));
   }
 
   #matrixShape(index: number): Shape {

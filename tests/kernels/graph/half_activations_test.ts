@@ -1,15 +1,19 @@
 /** Which results a program keeps in half precision. */
 import assert from "node:assert/strict";
+import type { Executable } from "../../../kernels/device.ts";
+import { binary, constant, select } from "../../../kernels/expression.ts";
 import { compile } from "../../../kernels/graph/compile.ts";
 import { gradients } from "../../../kernels/graph/gradients.ts";
-import { type GraphParts, makeGraph } from "../../../kernels/graph/graph.ts";
+import { type Graph, type GraphParts, makeGraph } from "../../../kernels/graph/graph.ts";
 import { attention } from "../../../kernels/ops/attention/op.ts";
-import { add, multiply, silu, square, subtract } from "../../../kernels/ops/elementwise/op.ts";
+import { add, map, multiply, silu, square, subtract } from "../../../kernels/ops/elementwise/op.ts";
 import { gather } from "../../../kernels/ops/embedding/op.ts";
 import { layerNorm } from "../../../kernels/ops/layer_norm/op.ts";
 import { linear } from "../../../kernels/ops/matmul/op.ts";
 import { concatenate, reshape, slice, split } from "../../../kernels/ops/movement/op.ts";
 import { adamw } from "../../../kernels/ops/optimizer/op.ts";
+import { averagePool, maximumPool } from "../../../kernels/ops/pooling/op.ts";
+import { randomUniform } from "../../../kernels/ops/random/op.ts";
 import { mean, reduceSum } from "../../../kernels/ops/reduce/op.ts";
 import { adamwSchedule } from "../../../kernels/ops/optimizer/step.ts";
 import type { Program, Step } from "../../../kernels/program.ts";
@@ -154,25 +158,113 @@ Deno.test("rows of a table, and what is put beside a state, are in half precisio
   ]);
 });
 
+/** Random numbers for every element of `like`. */
+const chances = (like: Tensor): Tensor =>
+  randomUniform({
+    seed: input("seed", [2], "i32"),
+    rows: input("rows", [like.shape[0]], "i32"),
+    draw: input("draw", [], "i32"),
+    stream: 1,
+  }, like.shape);
+
+/** A quarter of the elements are 0, the others a third larger. */
+const dropped = (x: Tensor): Tensor =>
+  map(
+    (value, chance) =>
+      select(
+        binary("less", chance, constant(0.25)),
+        constant(0),
+        binary("multiply", value, constant(4 / 3)),
+      ),
+    x,
+    chances(x),
+  );
+
+/** The same by a mask. */
+const masked = (x: Tensor): Tensor =>
+  multiply(
+    x,
+    map(
+      (chance) => select(binary("less", chance, constant(0.25)), constant(0), constant(4 / 3)),
+      chances(x),
+    ),
+  );
+
+Deno.test("what is only compared decides nothing: dropout keeps activations in half precision", () => {
+  const first = weight("first");
+  const predicted = (drop: (x: Tensor) => Tensor): Tensor =>
+    linear(drop(silu(linear(x, first))), weight("second"));
+  const inSingle = (drop: (x: Tensor) => Tensor): string[] => {
+    const [gradient] = gradients(mean(square(subtract(predicted(drop), target))), [first]);
+    return written(compiled({ outputs: { gradient } })).filter((step) => step.endsWith("f32"))
+      .sort();
+  };
+  for (const drop of [dropped, masked]) {
+    assert.deepEqual(
+      written(compiled({ outputs: { y: predicted(drop) } })),
+      ["random f32", "matmul f16", "matmul f32"],
+    );
+    // The gradient takes a mask from memory.
+    const mask = drop === masked ? ["elementwise f32"] : [];
+    assert.deepEqual(inSingle(drop), [...mask, ...inSingle((x) => x), "random f32"]);
+  }
+});
+
+Deno.test("maxima and means of windows are in half precision as what they look at is", () => {
+  for (const pool of [averagePool, maximumPool]) {
+    const hidden = reshape(silu(linear(x, weight("first"))), [1, tokens, width]);
+    const pooled = pool(hidden, { window: [3], strides: [2], padding: [[1, 1]] });
+    const y = linear(reshape(pooled, [3, width]), weight("second"));
+    const steps = written(compiled({ outputs: { y } }));
+    assert.deepEqual(steps.filter((step) => step.endsWith("f32")), ["matmul f32"], `${steps}`);
+  }
+});
+
 /** Weights and samples that keep numbers near 1 from layer to layer. */
 const ripple = (count: number, seed: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => 0.6 * Math.sin(7 * i * i + seed));
+
+/** A network's output, and the slope of its loss by the input. */
+function withSlope(y: Tensor): Graph {
+  const [slope] = gradients(mean(square(subtract(y, target))), [x]);
+  return makeGraph("network", { outputs: { y, slope } });
+}
+
+/** Runs a program, and compares it with the same graph in single precision. */
+async function assertWithinRoundings(
+  graph: Graph,
+  { buffers }: Program,
+  executable: Executable,
+): Promise<void> {
+  const fill = (role: "input" | "state") =>
+    new Map(
+      buffers.filter(({ kind }) => kind === role).map(({ name, elements, dtype }, index) => [
+        name,
+        dtype === "i32"
+          ? Int32Array.from({ length: elements }, (_, i) => i)
+          : ripple(elements, index),
+      ]),
+    );
+  const [inputs, states] = [fill("input"), fill("state")];
+  const expected = interpret(compile(graph), inputs, states);
+  for (const [name, data] of [...inputs, ...states]) executable.buffer(name).write(data);
+  executable.run();
+  for (const [name, values] of expected) {
+    if (states.has(name)) continue;
+    const found = await executable.buffer(name).read();
+    const largest = Math.max(...values.map(Math.abs));
+    const errors = values.map((value, i) => Math.abs(value - found[i]) / largest);
+    const worst = Math.max(...errors);
+    assert(worst < 2 ** -8 && worst > 2 ** -16, `${name}: ${worst}`);
+  }
+}
 
 halfActivationsTest(
   "a network and its gradients come out within roundings of half precision, in the memory that was planned",
   async (device) => {
     assert.match(device.description, /, activations in f16$/);
-    const y = network();
-    const [slope] = gradients(mean(square(subtract(y, target))), [x]);
-    const graph = makeGraph("network", { outputs: { y, slope } });
-    const [program, single] = [compile(graph, device), compile(graph)];
-    const fill = (role: "input" | "state") =>
-      new Map(
-        program.buffers.filter(({ kind }) => kind === role)
-          .map(({ name, elements }, index) => [name, ripple(elements, index)]),
-      );
-    const [inputs, states] = [fill("input"), fill("state")];
-    const expected = interpret(single, inputs, states);
+    const graph = withSlope(network());
+    const program = compile(graph, device);
     const before = device.allocatedBytes;
     const executable = await device.load(program);
     const planned = programAllocations(program, device.kind, new Set())
@@ -180,16 +272,23 @@ halfActivationsTest(
     // The statistics of attention's gradient, and tables of offsets.
     const scratch = device.allocatedBytes - before - planned;
     assert(scratch >= 0 && scratch < 1024, `${scratch}`);
-    for (const [name, data] of [...inputs, ...states]) executable.buffer(name).write(data);
-    executable.run();
-    for (const [name, values] of expected) {
-      if (states.has(name)) continue;
-      const found = await executable.buffer(name).read();
-      const largest = Math.max(...values.map(Math.abs));
-      const errors = values.map((value, i) => Math.abs(value - found[i]) / largest);
-      const worst = Math.max(...errors);
-      assert(worst < 2 ** -8 && worst > 2 ** -16, `${name}: ${worst}`);
-    }
+    await assertWithinRoundings(graph, program, executable);
+    executable.destroy();
+  },
+);
+
+halfActivationsTest(
+  "dropout and means of windows come out within roundings of half precision",
+  async (device) => {
+    const hidden = dropped(silu(linear(x, weight("first"))));
+    const pooled = averagePool(reshape(hidden, [1, tokens, width]), {
+      window: [3],
+      padding: [[1, 1]],
+    });
+    const graph = withSlope(linear(reshape(pooled, [tokens, width]), weight("second")));
+    const program = compile(graph, device);
+    const executable = await device.load(program);
+    await assertWithinRoundings(graph, program, executable);
     executable.destroy();
   },
 );
