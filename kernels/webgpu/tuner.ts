@@ -8,13 +8,15 @@
  */
 import { join } from "node:path";
 import {
-  matmulFamily,
+  type MatmulFamily,
+  matmulFamilyName,
+  matmulFamilyOf,
   type MatmulSizeClass,
-  matmulSizeClass,
   matmulVariants,
 } from "../ops/matmul/wgsl.ts";
 import type { MatmulStep } from "../ops/matmul/step.ts";
 import type { BufferSpecification, Program } from "../program.ts";
+import type { FloatType } from "../shape.ts";
 import type { AdapterInformation } from "./adapter.ts";
 import { type DeviceParts, loadProgram } from "./executable.ts";
 import { Memory, WebGPUBuffer } from "./memory.ts";
@@ -82,15 +84,16 @@ export class Tuner {
 
   async #prepare(program: Program, parts: DeviceParts): Promise<void> {
     if (this.#orders.matmul) return;
-    const classes = new Set(
-      program.steps.flatMap((step) => step.kind === "matmul" ? matmulSizeClass(step) ?? [] : []),
+    const families = new Map(
+      program.steps.flatMap((step) => step.kind === "matmul" ? matmulFamilyOf(step) ?? [] : [])
+        .map((family) => [matmulFamilyName(family), family]),
     );
-    const missing = () => [...classes].filter((c) => !this.variant(matmulFamily(c)));
+    const missing = () => [...families].filter(([name]) => !this.variant(name));
     if (missing().length === 0) return;
     this.#choices ??= await this.#readFile();
     if (missing().length === 0) return;
-    for (const sizeClass of missing()) {
-      this.#choices[matmulFamily(sizeClass)] = await fastestMatmul(sizeClass, parts);
+    for (const [name, family] of missing()) {
+      this.#choices[name] = await fastestMatmul(family, parts);
     }
     await this.#writeFile();
   }
@@ -124,11 +127,11 @@ export class Tuner {
   }
 }
 
-/** The variant that multiplies the class's sample fastest. */
-async function fastestMatmul(sizeClass: MatmulSizeClass, parts: DeviceParts): Promise<string> {
+/** The variant that multiplies the family's sample fastest. */
+async function fastestMatmul(family: MatmulFamily, parts: DeviceParts): Promise<string> {
   let best = { variant: matmulVariants[0], time: Infinity };
   for (const variant of matmulVariants) {
-    const time = await timeMatmul(sampleProgram(sizeClass), variant, parts);
+    const time = await timeMatmul(sampleProgram(family), variant, parts);
     if (time < best.time) best = { variant, time };
   }
   return best.variant;
@@ -171,25 +174,24 @@ async function timeMatmul(program: Program, variant: string, parts: DeviceParts)
   }
 }
 
-function sampleProgram(sizeClass: MatmulSizeClass): Program {
-  const [m, n, k] = samples[sizeClass];
-  const buffer = (name: string, elements: number): BufferSpecification => ({
-    name,
-    kind: "input",
-    dtype: "f32",
-    elements,
+/** A product of activations and weights, which are in single precision. */
+function sampleProgram(family: MatmulFamily): Program {
+  const [m, n, k] = samples[family.sizeClass];
+  const { type } = family;
+  const buffer = (name: string, dtype: FloatType, elements: number): BufferSpecification => ({
+    ...{ name, kind: "input", dtype, elements },
   });
   const step: MatmulStep = {
     kind: "matmul",
     ...{ batch: 1, m, n, k },
-    a: { buffer: 0, offset: 0, batchStride: 0, rowStride: k, columnStride: 1, dtype: "f32" },
+    a: { buffer: 0, offset: 0, batchStride: 0, rowStride: k, columnStride: 1, dtype: type },
     b: { buffer: 1, offset: 0, batchStride: 0, rowStride: 1, columnStride: k, dtype: "f32" },
-    output: { buffer: 2, offset: 0, shape: [m, n], strides: [n, 1], dtype: "f32" },
+    output: { buffer: 2, offset: 0, shape: [m, n], strides: [n, 1], dtype: type },
     epilogueInputs: [],
   };
   return {
-    name: `tuning ${matmulFamily(sizeClass)}`,
-    buffers: [buffer("a", m * k), buffer("b", k * n), buffer("c", m * n)],
+    name: `tuning ${matmulFamilyName(family)}`,
+    buffers: [buffer("a", type, m * k), buffer("b", "f32", k * n), buffer("c", type, m * n)],
     steps: [step],
     arenaBytes: 0,
     slots: [],

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { FloatType } from "../../shape.ts";
 import type { WebGPULowering } from "../../webgpu/lowering.ts";
 import type { MatmulStep } from "./step.ts";
 import { lowerDirect } from "./wgsl_direct.ts";
@@ -33,19 +34,33 @@ export function matmulSizeClass({ m, n, k }: MatmulStep): MatmulSizeClass | unde
   return multiplyAdds <= 2 ** 20 ? "small" : "large";
 }
 
-/** Name under which the context is asked for the variant of a class. */
-export const matmulFamily = (sizeClass: MatmulSizeClass): string => `matmul.${sizeClass}`;
+/** Products that are tuned together. */
+export interface MatmulFamily {
+  readonly sizeClass: MatmulSizeClass;
+  /** How the left factor is stored, which is an activation or a gradient of one. */
+  readonly type: FloatType;
+}
+
+/** The family of a product; `undefined` for a tiny one. */
+export function matmulFamilyOf(step: MatmulStep): MatmulFamily | undefined {
+  const sizeClass = matmulSizeClass(step);
+  return sizeClass && { sizeClass, type: step.a.dtype === "f16" ? "f16" : "f32" };
+}
+
+/** Name under which the context is asked for the variant of a family. */
+export const matmulFamilyName = ({ sizeClass, type }: MatmulFamily): string =>
+  `matmul.${sizeClass}${type === "f16" ? ".f16" : ""}`;
 
 /**
  * Lowers a product.
  *
  * The variant is what the context names for `matmul` (an order for all sizes) or for the size's
- * class, e.g. `matmul.thin`; without a name a guess from the kind of adapter.
+ * family, e.g. `matmul.thin`, or `matmul.thin.f16` of activations in half precision; without a name a guess from the kind of adapter.
  */
 export const lowerMatmul: WebGPULowering<MatmulStep> = (step, context) => {
-  const sizeClass = matmulSizeClass(step);
+  const family = matmulFamilyOf(step);
   const chosen = context.variant("matmul") ??
-    (sizeClass ? context.variant(matmulFamily(sizeClass)) : "simple");
+    (family ? context.variant(matmulFamilyName(family)) : "simple");
   const variant = chosen ?? (context.software ? "direct" : "tiles");
   const lower = lowerings[variant];
   if (!lower) {

@@ -9,28 +9,30 @@ import { matmulSizeClass, matmulVariants } from "../../../kernels/ops/matmul/wgs
 import type { MatmulStep } from "../../../kernels/ops/matmul/step.ts";
 import type { Program } from "../../../kernels/program.ts";
 import { createWebGPUDevice, type WebGPUOptions } from "../../../kernels/webgpu/device.ts";
+import type { FloatType } from "../../../kernels/shape.ts";
+import { keepsHalves } from "../../half_activations.ts";
 import { available } from "./cases.ts";
 
-function squareProduct(size: number): Program {
+function squareProduct(size: number, dtype: FloatType): Program {
   const operand = {
     offset: 0,
     batchStride: 0,
     rowStride: size,
     columnStride: 1,
-    dtype: "f32",
-  } as const;
+    dtype,
+  };
   const step: MatmulStep = {
     kind: "matmul",
     ...{ batch: 1, m: size, n: size, k: size },
     a: { buffer: 0, ...operand },
     b: { buffer: 1, ...operand },
-    output: { buffer: 2, offset: 0, shape: [size, size], strides: [size, 1], dtype: "f32" },
+    output: { buffer: 2, offset: 0, shape: [size, size], strides: [size, 1], dtype },
     epilogueInputs: [],
   };
   return {
     name: "product",
     buffers: ["a", "b", "c"].map((name) => ({
-      ...{ name, kind: "state", dtype: "f32", elements: size * size },
+      ...{ name, kind: "state", dtype, elements: size * size },
     })),
     steps: [step],
     arenaBytes: 0,
@@ -40,7 +42,7 @@ function squareProduct(size: number): Program {
 
 /** Loads a product of the class "small" and gives the peak of the memory counted. */
 async function loadSmall(options: WebGPUOptions): Promise<number> {
-  const program = squareProduct(40);
+  const program = squareProduct(40, options.activations ?? "f32");
   assert.equal(matmulSizeClass(program.steps[0] as MatmulStep), "small");
   const device = await createWebGPUDevice(options);
   try {
@@ -52,10 +54,14 @@ async function loadSmall(options: WebGPUOptions): Promise<number> {
 }
 
 /** Runs a test with an empty cache folder. */
-function withFolder(name: string, body: (folder: string) => Promise<void>): void {
+function withFolder(
+  name: string,
+  body: (folder: string) => Promise<void>,
+  isPossible = available,
+): void {
   Deno.test({
     name,
-    ignore: !available,
+    ignore: !isPossible,
     async fn() {
       const folder = await Deno.makeTempDir();
       try {
@@ -87,6 +93,18 @@ withFolder("choices are measured once and kept", async (folder) => {
   await loadSmall({ cacheFolder: folder });
   assert.deepEqual((await Deno.stat(file)).mtime, mtime);
 });
+
+withFolder(
+  "products of activations in half precision are measured on such, beside the others",
+  async (folder) => {
+    await loadSmall({ cacheFolder: folder });
+    await loadSmall({ cacheFolder: folder, activations: "f16" });
+    const { choices } = JSON.parse(await Deno.readTextFile(await onlyFile(folder)));
+    assert.deepEqual(Object.keys(choices).sort(), ["matmul.small", "matmul.small.f16"]);
+    assert(Object.values(choices).every((variant) => matmulVariants.includes(variant as string)));
+  },
+  keepsHalves,
+);
 
 withFolder("a broken file is measured over", async (folder) => {
   await loadSmall({ cacheFolder: folder });
