@@ -3,16 +3,19 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { join, posix } from "@std/path";
 import { forEachIndex } from "../../base/concurrency.ts";
 import { InputError, quote } from "../../base/errors.ts";
-import { isRegularFile, readText } from "../../formats/text/plain.ts";
+import { readText } from "../../formats/text/plain.ts";
 import { captionFromNames, readCaption, readCaptionBeside } from "../captions.ts";
 import type { FoundClips } from "./find_clips.ts";
 import type { ClipSource } from "./sources/source.ts";
 
 /** The file beside the clips that has captions of many. */
 export const captionFile = "metadata.jsonl";
+
+/** Most bytes of that file: some million captions. */
+const longestList = 1 << 28;
 
 /** How many files are read at once. */
 const concurrency = 32;
@@ -39,9 +42,9 @@ export async function readCaptionFile(
 ): Promise<ReadonlyMap<string, string>> {
   const path = join(folder, captionFile);
   const captions = new Map<string, string>();
-  if (!await isRegularFile(path)) return captions;
+  if (!await isThere(path)) return captions;
   const repeated: string[] = [];
-  for (const [index, line] of (await readText(path)).split("\n").entries()) {
+  for (const [index, line] of (await readText(path, longestList)).split("\n").entries()) {
     if (line.trim() === "") continue;
     const fields = parseLine(line);
     const [name, caption] = [textOf(fields, pathFields), textOf(fields, captionFields)];
@@ -50,9 +53,9 @@ export async function readCaptionFile(
         `${path}: line ${index + 1} is not {"file_name": ..., "text": ...} but ${quote(line)}`,
       );
     }
-    const clip = name.replaceAll("\\", "/").replace(/^\.\//, "");
+    const clip = posix.normalize(name.replaceAll("\\", "/"));
     if (captions.has(clip)) repeated.push(clip);
-    captions.set(clip, caption);
+    captions.set(clip, caption.trim());
   }
   if (repeated.length > 0) {
     warn(
@@ -63,6 +66,9 @@ export async function readCaptionFile(
   return captions;
 }
 
+/** Whether there is something of a name; what is no file is told when it is read. */
+const isThere = (path: string): Promise<boolean> => Deno.stat(path).then(() => true, () => false);
+
 function parseLine(line: string): Record<string, unknown> {
   try {
     return JSON.parse(line) ?? {};
@@ -72,7 +78,7 @@ function parseLine(line: string): Record<string, unknown> {
 }
 
 /**
- * A caption for each clip: that of `metadata.jsonl`, else the first line of the text file beside it
+ * A caption for each clip: that of `metadata.jsonl` where it says something, else the first line of the text file beside it
  * with its name and the extension `.txt`, else its class and the words of its name.
  *
  * @param warn gets a line about captions of clips that are not there
@@ -94,7 +100,7 @@ export async function readClipCaptions(
   const captions = new Map<string, string>();
   await forEachIndex(clips.length, concurrency, async (index) => {
     const { name, source, label } = clips[index];
-    captions.set(name, listed.get(name) ?? await captionOf(source, classNames[label]));
+    captions.set(name, listed.get(name) || await captionOf(source, classNames[label]));
   });
   return captions;
 }

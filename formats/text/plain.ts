@@ -7,8 +7,8 @@
 import { InputError } from "../../base/errors.ts";
 import { RangeFile } from "../files/range_file.ts";
 
-/** Most bytes that are read of a text. */
-const mostBytes = 1 << 24;
+/** Most bytes that are read of a text, where its reader does not say. */
+const usualBytes = 1 << 24;
 
 /** Whether a path leads to a regular file. */
 export async function isRegularFile(path: string): Promise<boolean> {
@@ -22,11 +22,13 @@ function encodingOf([first, second]: Uint8Array): string {
 }
 
 /**
- * Reads a text of at most 16 MiB, without its byte order mark.
+ * Reads a text without its byte order mark.
+ *
+ * @param mostBytes that it may have; 16 MiB unless told
  *
  * @throws {InputError} when there is no such file, it is longer, or is not valid UTF-8 or UTF-16
  */
-export async function readText(path: string): Promise<string> {
+export async function readText(path: string, mostBytes = usualBytes): Promise<string> {
   using file = await RangeFile.open(path);
   if (file.size > mostBytes) throw new InputError(`${path}: longer than ${mostBytes} bytes`);
   const bytes = file.read(0, file.size);

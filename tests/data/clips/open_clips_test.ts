@@ -292,8 +292,17 @@ Deno.test("clips: captions are in metadata.jsonl, beside the clip, or made of it
       last.warnings.join("\n"),
       /metadata\.jsonl: 1 lines are further captions of a clip, such as "dogs\/rex\.webp"; the last/,
     );
+    const blank = ["dogs/../cats//tom.webp", "dogs/rex.webp"].map((path, index) =>
+      JSON.stringify({ path, text: ["Tom ", " "][index] })
+    );
+    await Deno.writeTextFile(list, `\ufeff${blank.join("\r\n")}`);
+    const named = (await open(folder, { captions: true })).set;
+    assert.deepEqual([named.caption!(1), named.caption!(2)], ["Tom", "dogs: rex"]);
     await Deno.writeTextFile(list, '{"file_name": "dogs/rex.webp", "text": "Rex"}\n[1]\n');
     await assertInputError(open(folder, { captions: true }), list, /line 2 is not \{"file_name"/);
     assert.equal((await open(folder)).set.caption, undefined);
+    await Deno.remove(list);
+    await Deno.mkdir(list);
+    await assertInputError(open(folder, { captions: true }), list, /is a folder, not a file/);
   });
 });
