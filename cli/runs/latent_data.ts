@@ -7,6 +7,8 @@ import { InputError } from "../../base/errors.ts";
 import type { ImageDataset } from "../../data/dataset.ts";
 import type { LatentSettings } from "../../data/latents/cache.ts";
 import { isLatentDataset } from "../../data/latents/dataset.ts";
+import type { Flags } from "../flags/flags.ts";
+import { UsageError } from "../terminal/errors.ts";
 
 /** What a run says of the latents that it is trained on. */
 export interface LatentRun {
@@ -34,6 +36,25 @@ export function checkLatents({ latents, flip }: LatentRun, data: ImageDataset): 
       `${data.name}: holds no mirrored pictures for --flip; encode --flips makes a cache that does`,
     );
   }
+}
+
+/**
+ * Refuses flags that say how pictures or clips are read, where a cache holds what was made of them.
+ *
+ * @param flags of the command
+ * @param reading names of those that do
+ * @throws {UsageError} naming the first that was given
+ */
+export function requireNoReading(
+  cache: string,
+  flags: Flags,
+  given: ReadonlySet<string>,
+  reading: readonly string[],
+): void {
+  const wrong = reading.find((name) => given.has(name));
+  if (wrong === undefined) return;
+  const [flag] = flags[wrong].usage.split(" ");
+  throw new UsageError(`${flag}: ${cache} is a cache of latents, for which encode takes the flag`);
 }
 
 /** Numbers of channels as they are told. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { basename, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import type { TensorReader } from "../../formats/tensors/safetensors.ts";
 import { elementCount } from "../../kernels/shape.ts";
@@ -67,7 +66,7 @@ export async function openLatentCache(folder: string): Promise<LatentDataset> {
   const [channels, length] = [storedChannels(manifest), elementCount(storedShape(manifest, 1))];
   const count = source.pictures;
   return {
-    name: basename(resolve(folder)),
+    name: folder,
     length: count,
     channels,
     frames: latent.frames,

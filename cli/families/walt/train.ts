@@ -15,9 +15,15 @@ import { configForClips, requireFittingClips, trainWalt } from "../../../models/
 import { runSampling } from "../../../models/walt/run_clips.ts";
 import type { WaltSettings } from "../../../models/walt/settings.ts";
 import { traceClips } from "../../../models/walt/workload.ts";
+import { clipDataFlags } from "../../flags/clip_data_flags.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
 import { describeClips, previewClips } from "../../runs/clip_data.ts";
-import { checkLatents, latentDifference, requirePixels } from "../../runs/latent_data.ts";
+import {
+  checkLatents,
+  latentDifference,
+  requireNoReading,
+  requirePixels,
+} from "../../runs/latent_data.ts";
 import { UsageError } from "../../terminal/errors.ts";
 import { formatCount, inParts } from "../../terminal/numbers.ts";
 import type { TrainingCommand } from "../training.ts";
@@ -34,7 +40,7 @@ import {
 import { decoderProgram, openClipDecoder } from "./decoder.ts";
 import { encodeFirst, plannedTokens } from "./encode_first.ts";
 import { waltFields } from "./model_flags.ts";
-import type { TrainWaltOptions } from "./train_flags.ts";
+import { trainWaltFlags, type TrainWaltOptions } from "./train_flags.ts";
 
 /** Pixels of a patch, where flags do not say: as many as a position of a latent stands for. */
 const usualPatch = 4;
@@ -91,7 +97,8 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     ),
   learningRate: ({ hidden }) => hidden < 384 ? 1e-3 : 5e-4,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
-  settings({ values }, config, common, data) {
+  settings({ values, given }, config, common, data) {
+    checkReading(data, given);
     const { fps, stride, hop, folderFps, crop } = values;
     return {
       ...common,
@@ -164,6 +171,15 @@ export const waltTraining: TrainingCommand<TrainWaltOptions, WaltConfig, WaltSet
     }
   },
 };
+
+/** Refuses flags of clips for a cache, unless this command has made it, and those of a cache for clips. */
+function checkReading(data: WaltData, given: ReadonlySet<string>): void {
+  if (isLatentDataset(data)) {
+    const reading = given.has("tokenizer") ? [] : Object.keys(clipDataFlags);
+    return requireNoReading(data.name, trainWaltFlags, given, reading);
+  }
+  if (given.has("rawLatents")) throw new UsageError(`--raw-latents: ${data.name} has pixels`);
+}
 
 /** Latents as a tokenizer makes them. */
 const withoutNormalization = (latents: LatentSettings): LatentSettings => ({

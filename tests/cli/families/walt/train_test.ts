@@ -17,14 +17,20 @@ import {
   withFolder,
 } from "../../runs.ts";
 
-/** A model of some ten thousand parameters on clips of 3 x 8 x 8. */
-const tiny = [
+/** A model of some ten thousand parameters, and on clips of 3 x 8 x 8. */
+const model = [
   ...["--hidden", "16", "--depth", "2", "--heads", "2", "--patch", "2", "--batch-size", "4"],
-  ...["--frames", "3", "--size", "8", ...onWasm],
+  ...onWasm,
 ];
+const tiny = [...model, "--frames", "3", "--size", "8"];
 
 const train = async (results: string, ...flags: string[]): Promise<string> =>
   (await succeed("train", "walt", ...tiny, "--results-dir", results, ...flags)).trim();
+
+const trainOnCache = async (results: string, cache: string, ...flags: string[]): Promise<string> =>
+  await succeed(
+    ...["train", "walt", ...model, "--data-path", cache, "--results-dir", results, ...flags],
+  );
 
 Deno.test("train walt learns moving pictures, and draws sheets of clips", async () => {
   await withFolder(async (results) => {
@@ -132,10 +138,10 @@ async function descriptionOf(folder: string) {
 }
 
 /** Trains on a cache, whole and in two parts, and returns the description of the run. */
-async function trainTwice(folder: string, ...flags: string[]) {
+async function trainTwice(folder: string, cache: string, ...flags: string[]) {
   const every = ["--ckpt-every", "1", "--warmup", "0", ...flags];
-  const whole = await train(folder, "--steps", "2", ...every);
-  const parts = await train(folder, "--steps", "1", ...every);
+  const whole = await trainOnCache(folder, cache, "--steps", "2", ...every);
+  const parts = await trainOnCache(folder, cache, "--steps", "1", ...every);
   await succeed("train", "walt", "--resume", parts, "--steps", "2", ...onWasm);
   await assertSameCheckpoint(checkpointOf(parts, 2), checkpointOf(whole, 2));
   return await descriptionOf(whole);
@@ -146,10 +152,11 @@ Deno.test("train walt --embeddings: captions by the names of clips; resumed with
     const [cache, captions] = [join(folder, "cache"), join(folder, "captions.safetensors")];
     await writeCache(cache, 3);
     await writeFeatures(captions, clipNames.toReversed());
-    const flags = ["--data-path", cache, "--embeddings", captions];
+    const flags = ["--embeddings", captions];
     const compared = ["--image-share", "0.5", "--schedule", "linear", "--raw-latents"];
     const { config, run: { text, schedule, latents } } = await trainTwice(
       folder,
+      cache,
       ...flags,
       ...compared,
     );
@@ -167,7 +174,15 @@ Deno.test("train walt --embeddings: captions by the names of clips; resumed with
     );
     assert.match(err, /captions\.safetensors: is not the text that the run was begun with/);
     await writeFeatures(captions, clipNames.slice(1));
-    const missing = await run("train", "walt", ...tiny, ...flags, "--dry-run");
+    const missing = await run(
+      "train",
+      "walt",
+      ...model,
+      "--data-path",
+      cache,
+      ...flags,
+      "--dry-run",
+    );
     assert.match(missing.err, /captions\.safetensors: no text of "clip 0"; the nearest are "clip /);
   });
 });
@@ -254,8 +269,14 @@ Deno.test("train walt --low-resolution: from means of pixels, or a cache of half
     const { config, run: { lowResolution } } = await descriptionOf(ofPixels);
     assert.equal(config.lowResolution, true);
     assert.deepEqual(lowResolution, { maxNoise: 300 });
-    const flags = ["--data-path", cache, "--low-resolution", small];
-    const { run: settings } = await trainTwice(folder, ...flags, "--low-resolution-noise", "50");
+    const flags = ["--low-resolution", small];
+    const { run: settings } = await trainTwice(
+      folder,
+      cache,
+      ...flags,
+      "--low-resolution-noise",
+      "50",
+    );
     assert.deepEqual(settings.lowResolution.maxNoise, 50);
     assert.equal(settings.lowResolution.cache.path, small);
     assert.equal(settings.lowResolution.cache.latents.scale.length, 2);
@@ -271,7 +292,10 @@ Deno.test("train walt --low-resolution: from means of pixels, or a cache of half
     );
     assert.match(resumed.err, /small: is not the low resolution that the run was begun with/);
     const refusals: [string[], RegExp][] = [
-      [["--data-path", cache, "--low-resolution", cache], /half the size: height 4, not 2/],
+      [
+        ["--data-path", cache, "--low-resolution", cache],
+        /\/cache: is not .*\/cache at half the size: height 4, not 2/,
+      ],
       [["--data-path", cache, "--super-resolution"], /a cache needs --low-resolution, one of half/],
       [["--low-resolution", small], /is for latents; pixels are enlarged with --super-resolution/],
     ];
@@ -286,7 +310,7 @@ Deno.test("train walt on caches of latents: clips, and pictures as clips of one 
     for (const frames of [3, undefined]) {
       const cache = join(folder, `cache of ${frames}`);
       await writeCache(cache, frames);
-      const run = await train(folder, "--data-path", cache, "--steps", "2", "--log-every", "1");
+      const run = await trainOnCache(folder, cache, "--steps", "2", "--log-every", "1");
       const { description } = JSON.parse(await Deno.readTextFile(join(run, "config.json")));
       const { latentFrames, latentChannels, spatioTemporalWindow } = description.config;
       assert.deepEqual([latentFrames, latentChannels], [frames ?? 1, 2]);
@@ -310,6 +334,7 @@ Deno.test("train walt refuses what does not fit, with the nearest valid values",
       /--image-share 0\.5: attention that spans time in all/,
     ],
     ["--self-conditioning 2", /--self-conditioning 2/],
+    ["--raw-latents", /--raw-latents: .* has pixels/],
     ["--frames 2 --image-share -1", /--image-share -1/],
   ];
   for (const [flags, message] of cases) {
@@ -322,13 +347,29 @@ Deno.test("train walt refuses what does not fit, with the nearest valid values",
   await withFolder(async (folder) => {
     const cache = join(folder, "cache");
     await writeCache(cache, 3);
-    const flags = ["--data-path", cache, "--flip", "--dry-run"];
-    const { err } = await run("train", "walt", ...tiny, ...flags);
-    assert.match(err, /holds no mirrored pictures for --flip/);
+    const cases: [string[], number, RegExp][] = [
+      [["--flip"], 1, /holds no mirrored pictures for --flip/],
+      [
+        ["--frames", "3"],
+        2,
+        /^tessera: --frames: .*cache is a cache of latents, for which encode/m,
+      ],
+      [["--preview-data", "x.png"], 2, /^tessera: --preview-data: .* is a cache of latents/m],
+    ];
+    for (const [flags, expected, message] of cases) {
+      const { code, err } = await run(
+        ...["train", "walt", ...model, "--data-path", cache, ...flags, "--dry-run"],
+      );
+      assert.match(err, message);
+      assert.equal(code, expected);
+    }
     const pictures = join(folder, "pictures");
     await writeCache(pictures, undefined);
     const joint = ["--data-path", pictures, "--image-share", "0.5", "--dry-run"];
-    assert.match((await run("train", "walt", ...tiny, ...joint)).err, /--image-share is for clips/);
+    assert.match(
+      (await run("train", "walt", ...model, ...joint)).err,
+      /--image-share is for clips/,
+    );
   });
 });
 
