@@ -47,7 +47,7 @@ export interface FindOptions {
 
 async function findInFile(path: string): Promise<Found> {
   const name = basename(path);
-  if (name.endsWith(".npz")) return { pictures: await openNpzDataset(path), isPart: false };
+  if (/\.npz$/i.test(name)) return { pictures: await openNpzDataset(path), isPart: false };
   if (isCifarName(name)) return { pictures: await openCifar(path), isPart: true };
   if (isIdxImagesName(name)) return { pictures: await openIdxDataset(path), isPart: true };
   throw new InputError(`${path}: not a data set; looked for ${lookedFor}`);

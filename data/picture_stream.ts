@@ -36,7 +36,7 @@ export async function openPictureStream(
   path: string,
   options: PictureStreamOptions,
 ): Promise<PictureStream> {
-  const stream = path.endsWith(".npz")
+  const stream = /\.npz$/i.test(path)
     ? await openArchive(path, options.count)
     : await openSet(path, options);
   const { imageSize } = options;

@@ -63,7 +63,7 @@ export const timingFlags = {
   }),
 };
 
-/** Writes a report where the flags say. */
+/** Writes a report where the flags say, or to stdout where that fails: it may have taken hours. */
 export async function writeReport<Row>(
   io: Io,
   report: Report<Row>,
@@ -74,7 +74,10 @@ export async function writeReport<Row>(
   if (out === undefined) io.out(rendered);
   else {
     const { writeTextAtomically } = await import("../../formats/files/atomic_file.ts");
-    await writeTextAtomically(out, `${rendered}\n`);
+    await writeTextAtomically(out, `${rendered}\n`).catch((error) => {
+      io.out(rendered);
+      throw error;
+    });
   }
 }
 

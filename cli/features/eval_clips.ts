@@ -27,7 +27,7 @@ const openStream = (
   place: string,
   count: number,
 ): Promise<SampleStream<Clip>> =>
-  place.endsWith(".npz")
+  /\.npz$/i.test(place)
     ? openClipArchive(place, count, archiveRate)
     : opened(io, quiet, async (events) => {
       const cut = { ...values, previewData: undefined };

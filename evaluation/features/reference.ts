@@ -38,7 +38,7 @@ export async function readReference<Sample>(
   path: string,
   { open, started, signal }: ReferenceOptions<Sample>,
 ): Promise<Reference> {
-  const archive = path.endsWith(".npz") ? await readArchive(path) : undefined;
+  const archive = /\.npz$/i.test(path) ? await readArchive(path) : undefined;
   const statistics = archive && ownStatistics(archive.statistics, extractor.description);
   if (archive && !archive.hasSamples) {
     if (statistics) return { name: path, ...statistics };

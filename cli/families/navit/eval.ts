@@ -220,9 +220,10 @@ async function writeReport(
   report: EvaluationReport,
 ): Promise<void> {
   const { renderEvaluation } = await import("../../../evaluation/report/render.ts");
+  // First to stdout, which a wrong path does not stop.
+  io.out(await renderEvaluation(report, json ? "json" : "txt"));
   for (const path of out) {
     const format = path.slice(path.lastIndexOf(".") + 1) as EvaluationFormat;
     await writeTextAtomically(path, await renderEvaluation(report, format));
   }
-  io.out(await renderEvaluation(report, json ? "json" : "txt"));
 }

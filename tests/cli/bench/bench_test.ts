@@ -102,6 +102,13 @@ Deno.test("bench flops --out writes the file and nothing on stdout", async () =>
   }
 });
 
+Deno.test("results that cannot be written where --out says are on stdout", async () => {
+  const { code, out, err } = await run("flops", "--model=DiT-S/8", "--format", "csv", "--out", ".");
+  assert.equal(code, 1);
+  assert.match(err, /\.: is a folder; give the name of a file/);
+  assert.match(out, /^model,parameters,.*\r\nDiT-S\/8,33148160,/);
+});
+
 Deno.test("bench flops takes a config file", async () => {
   const { code, out } = await run(
     "flops",

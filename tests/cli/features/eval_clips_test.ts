@@ -30,7 +30,7 @@ const size = ["--frames", "9", "--size", "16"];
 
 Deno.test("clips in an archive: direction and speed, FVD by the weights of I3D", async () => {
   await withFolder(async (folder) => {
-    const clips = await writeClips(join(folder, "clips.npz"), 8);
+    const clips = await writeClips(join(folder, "CLIPS.NPZ"), 8);
     const [tracked, ...others] = await rowsOf("eval", "clips", clips, moving, ...size);
     assert.deepEqual(others, []);
     assert.deepEqual(
