@@ -11,6 +11,7 @@ import { countParameters, type WeightType } from "../nn/parameters.ts";
 import {
   type AttentionOperation,
   type AttentionSize,
+  describeAttention,
   loadAttention,
 } from "./workloads/attention.ts";
 import type { Layer, LayerPass } from "./layers.ts";
@@ -134,7 +135,7 @@ export function attentionTasks(
     operations.flatMap((operation) =>
       places.map((place): Task => ({
         operation,
-        subject: `${size.tokens} / ${size.images}, ${size.heads} x ${size.width}`,
+        subject: describeAttention(size),
         tokens: size.tokens,
         dtype: "f32",
         place,

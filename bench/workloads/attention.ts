@@ -30,6 +30,14 @@ export interface AttentionSize {
   readonly heads: number;
   /** Width of a head. */
   readonly width: number;
+  /** Sides of a window whose places are the tokens; with it, scores have relative biases. */
+  readonly window?: readonly number[];
+}
+
+/** As tables name it, such as `1024 / 16, 6 x 64`, or `256 / 1 + biases of 16x16, 6 x 64`. */
+export function describeAttention({ tokens, images, heads, width, window }: AttentionSize): string {
+  const biases = window ? ` + biases of ${window.join("x")}` : "";
+  return `${tokens} / ${images}${biases}, ${heads} x ${width}`;
 }
 
 /**
@@ -43,7 +51,11 @@ export async function loadAttention(
 ): Promise<Job> {
   const graph = attentionGraph(operation, size, device.activations);
   const executable = await device.load(compile(graph, device));
-  const names = ["query", "key", "value", ...(operation === "gradient" ? ["cotangent"] : [])];
+  const names = [
+    ...["query", "key", "value"],
+    ...(size.window ? ["bias"] : []),
+    ...(operation === "gradient" ? ["cotangent"] : []),
+  ];
   for (const [index, name] of names.entries()) {
     const buffer = executable.buffer(name);
     buffer.write(ripple(buffer.elements, index + 1));
@@ -60,7 +72,7 @@ export async function loadAttention(
 
 function attentionGraph(
   operation: AttentionOperation,
-  { batch = 1, tokens, images, heads, width }: AttentionSize,
+  { batch = 1, tokens, images, heads, width, window }: AttentionSize,
   activations: FloatType | undefined,
 ): Graph {
   const shape = [batch, tokens, heads, width];
@@ -68,9 +80,14 @@ function attentionGraph(
   const ids = input("segments", [batch, tokens], "i32");
   const [query, key, value] = operands;
   const segments = images > 1 ? { query: ids, key: ids } : undefined;
-  const output = attention(query, key, value, { segments });
+  const bias = window && input("bias", [heads, ...window.map((side) => 2 * side - 1)]);
+  const output = attention(query, key, value, { bias, segments });
   if (operation === "forward") return makeGraph("attention", { outputs: { output } });
   const product = reduceSum(multiply(output, input("cotangent", shape, activations)));
-  const [dQuery, dKey, dValue] = gradients(product, operands);
-  return makeGraph("attention gradient", { outputs: { output, dQuery, dKey, dValue } });
+  const names = ["dQuery", "dKey", "dValue", "dBias"];
+  const derivatives = gradients(product, bias ? [...operands, bias] : operands)
+    .map((derivative, index) => [names[index], derivative] as const);
+  return makeGraph("attention gradient", {
+    outputs: { output, ...Object.fromEntries(derivatives) },
+  });
 }

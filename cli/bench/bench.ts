@@ -4,7 +4,7 @@
  * @module
  */
 import { Command } from "commander";
-import type { AttentionOperation } from "../../bench/workloads/attention.ts";
+import type { AttentionOperation, AttentionSize } from "../../bench/workloads/attention.ts";
 import {
   type Layer,
   type LayerPass,
@@ -218,6 +218,11 @@ function attentionCommand(io: Io): Command {
           list(count),
           [1, 16],
         ),
+        windows: optional(
+          "--windows <list>",
+          "instead of these: windows of so many places, without and with relative biases",
+          list(windowSides),
+        ),
         heads: flag("--heads <n>", "heads", count, 6),
         width: flag("--width <n>", "width of a head", count, 64),
       }),
@@ -227,12 +232,11 @@ function attentionCommand(io: Io): Command {
     },
     examples: [
       ["tessera bench attention --tokens 256,1024 --images 1,4", "full and packed attention"],
+      ["tessera bench attention --windows 1x16x16,5x8x8", "what relative biases cost"],
     ],
     run: async ({ values }) => {
       const { attentionTasks } = await import("../../bench/throughput.ts");
-      const sizes = values.tokens.flatMap((tokens) =>
-        values.images.map((images) => ({ ...values, tokens, images }))
-      );
+      const sizes = attentionSizes(values);
       const empty = sizes.find(({ tokens, images }) => images > tokens);
       if (empty) {
         throw new UsageError(
@@ -244,6 +248,34 @@ function attentionCommand(io: Io): Command {
     },
   });
 }
+
+/** What lists of tokens and images, or of windows, ask for. */
+function attentionSizes(
+  { tokens, images, windows, heads, width }: {
+    readonly tokens: readonly number[];
+    readonly images: readonly number[];
+    readonly windows?: readonly (readonly number[])[];
+    readonly heads: number;
+    readonly width: number;
+  },
+): AttentionSize[] {
+  if (!windows) {
+    return tokens.flatMap((count) =>
+      images.map((parts) => ({ tokens: count, images: parts, heads, width }))
+    );
+  }
+  return windows.flatMap((window) => {
+    const whole = { tokens: window.reduce((count, side) => count * side), images: 1, heads, width };
+    return [whole, { ...whole, window }];
+  });
+}
+
+/** Sides of a window such as `16x16` or `5x8x8`. */
+const windowSides: Parser<readonly number[]> = (value, name) => {
+  const sides = value.split("x").map((part) => integer({ min: 1, max: 65536 })(part, name));
+  if (sides.length <= 3) return sides;
+  throw new UsageError(`${name} ${value}: give one to three sides, such as 16x16 or 5x8x8`);
+};
 
 /** `512`, or `1024x384x384` for m, n and k. */
 const productSize: Parser<ProductSize> = (value, name) => {

@@ -277,6 +277,29 @@ Deno.test("bench attention counts the pairs that see each other", async () => {
   for (const { tokensPerSecond } of rows) assert(Number(tokensPerSecond) > 0);
 });
 
+Deno.test("bench attention times windows without and with relative biases", async () => {
+  const { code, out } = await run(
+    ...["attention", "--windows=3x4,2x2x2", "--heads=2", "--width=8", "--device=wasm"],
+    ...["--threads=1", "-r", "1", "--json"],
+  );
+  assert.equal(code, 0);
+  const rows: Row[] = JSON.parse(out).rows;
+  const products = (tokens: number) => 2 * 8 * tokens ** 2;
+  assert.deepEqual(
+    rows.map(({ operation, subject, macs }) => [operation, subject, macs]),
+    [
+      ["forward", "12 / 1, 2 x 8", 2 * products(12)],
+      ["gradient", "12 / 1, 2 x 8", 7 * products(12)],
+      ["forward", "12 / 1 + biases of 3x4, 2 x 8", 2 * products(12)],
+      ["gradient", "12 / 1 + biases of 3x4, 2 x 8", 7 * products(12)],
+      ["forward", "8 / 1, 2 x 8", 2 * products(8)],
+      ["gradient", "8 / 1, 2 x 8", 7 * products(8)],
+      ["forward", "8 / 1 + biases of 2x2x2, 2 x 8", 2 * products(8)],
+      ["gradient", "8 / 1 + biases of 2x2x2, 2 x 8", 7 * products(8)],
+    ],
+  );
+});
+
 Deno.test("a row that fails is in the report, the others too, and the exit code is 1", async () => {
   // Three matrices of 65536 x 65536 do not fit into 4 GB.
   const { code, out, err } = await run(
@@ -325,6 +348,7 @@ Deno.test("wrong command lines of bench end with exit code 2", async () => {
     [["throughput", "--dtype", "f64"], /"f64" is not known; .*f32 or f16/],
     [["throughput", "--dtype", "f32,f16"], /--dtype f16 is for --ops forward: training is in f32/],
     [["attention", "--tokens=9,8", "--images=9"], /--images 9: 8 tokens are at most 8 images/],
+    [["attention", "--windows=2x2x2x2"], /--windows 2x2x2x2: give one to three sides/],
     [["product", "--size", "4x4"], /give one side, or m, n and k/],
     [["convolution", "--layers", "3x3:8-8@4"], /3x3:8-8@4: give KERNEL:INPUTS-OUTPUTS@SIZES/],
     [["convolution", "--layers", "norm:8-8@4x4"], /in 32 groups, norm:256-256@32x32/],
