@@ -11,7 +11,7 @@ import { type SamplerName, samplersFor } from "../../diffusion/samplers/sampler.
 import { openPictureStream } from "../../data/picture_stream.ts";
 import { readReference } from "../../evaluation/features/reference.ts";
 import { collectFeatures } from "../../evaluation/features/collect.ts";
-import type { FeatureExtractor } from "../../evaluation/features/extractor.ts";
+import { classifierClasses, type FeatureExtractor } from "../../evaluation/features/extractor.ts";
 import { samplerCostChart } from "../../evaluation/charts/sampler_cost.ts";
 import type { Bitmap } from "../../formats/pictures/bitmap.ts";
 import type { Column } from "../../formats/text/table.ts";
@@ -46,6 +46,8 @@ interface SamplerRow {
   readonly evaluations: number;
   /** FID, or the Frechet distance by another network. */
   readonly distance: number;
+  /** Share of the pictures that the classifier takes for their class, where it knows the classes. */
+  readonly accuracy: number | undefined;
   readonly pictures: number;
   /** To draw one picture, at the batch size of the flags. */
   readonly milliseconds: number;
@@ -142,14 +144,17 @@ async function measure(
   const parameters = await loadDiT(device, source);
   try {
     const time = { drawing: 0 };
-    const pictures = drawn(device, task, values, parameters, time);
-    const features = await collectFeatures(extractor, pictures, () => {}, signal);
+    const labels = Array.from({ length: values.count }, (_, i) => i % source.config.classes);
+    const pictures = drawn(device, task, values, labels, parameters, time);
+    const classes = classifierClasses(extractor.description, source.classNames, labels);
+    const features = await collectFeatures(extractor, pictures, { signal, classes });
     return {
       checkpoint: source.path,
       objective: source.objective ?? "noise",
       sampler,
       evaluations,
       distance: frechetDistance(real, features.pooled()),
+      accuracy: features.accuracy(),
       pictures: features.count,
       milliseconds: time.drawing / features.count,
     };
@@ -163,6 +168,7 @@ async function* drawn(
   device: Device,
   { source, sampler, steps }: Task,
   { count, cfgScale, batchSize, seed }: SamplersOptions,
+  labels: readonly number[],
   parameters: ReadonlyMap<string, DeviceBuffer>,
   time: { drawing: number },
 ): AsyncGenerator<Bitmap> {
@@ -171,7 +177,6 @@ async function* drawn(
     ...{ sampler, steps, objective, clipDenoised: true },
     ...{ batchSize: Math.min(batchSize, count), guidance: { scale: cfgScale } },
   });
-  const labels = Array.from({ length: count }, (_, index) => index % config.classes);
   try {
     let started = performance.now();
     for await (const batch of program.batches({ seed, labels })) {
@@ -206,6 +211,7 @@ const columnsOf = (measure: string): readonly Column<SamplerRow>[] => [
   { title: "sampler", value: ({ sampler }) => sampler },
   { title: "evaluations", value: ({ evaluations }) => evaluations },
   { title: measure, value: ({ distance }) => distance, digits: 3 },
+  { title: "accuracy", value: ({ accuracy }) => accuracy, digits: 3 },
   { title: "n", value: ({ pictures }) => pictures },
   { title: "ms/picture", value: ({ milliseconds }) => milliseconds, digits: 1 },
 ];

@@ -37,6 +37,8 @@ export interface GeneratedSamples<Sample> {
   readonly count: number;
   /** The samples in order. */
   readonly samples: Iterable<Sample> | AsyncIterable<Sample>;
+  /** The class that each is to show, as the classifier of the extractor numbers them, if it knows them. */
+  readonly classes?: readonly number[];
 }
 
 /** What is measured, and against what. */
@@ -90,11 +92,12 @@ async function realFeatures<Sample>(
 async function generatedFeatures<Sample>(
   io: Io,
   { quiet }: ComparisonValues,
-  { extractor, generated: { count, samples }, noun, signal }: ComparedSamples<Sample>,
+  { extractor, generated: { count, samples, classes }, noun, signal }: ComparedSamples<Sample>,
 ): Promise<FeatureSummary> {
-  const progress = featureProgress(io, quiet, noun, count);
-  return await collectFeatures(extractor, samples, (done) => progress.update(done), signal)
-    .finally(() => progress.end());
+  const shown = featureProgress(io, quiet, noun, count);
+  const progress = (done: number) => shown.update(done);
+  return await collectFeatures(extractor, samples, { progress, signal, classes })
+    .finally(() => shown.end());
 }
 
 /** Compares samples. */

@@ -10,19 +10,27 @@ import { FeatureSummary } from "./summary.ts";
 /** Called behind every batch with the samples that are done. */
 export type CollectProgress = (done: number) => void;
 
+/** What is told of samples whose features are collected, and who is told. */
+export interface CollectOptions {
+  /** Is told of every batch. */
+  readonly progress?: CollectProgress;
+  /** Asks to stop between two batches. */
+  readonly signal?: AbortSignal;
+  /** The class that each sample is to show, as the extractor's classifier numbers them. */
+  readonly classes?: readonly number[];
+}
+
 /**
  * Features of samples, in batches of the extractor.
  *
- * @param signal asks to stop between two batches
  * @throws NonFiniteFeatureError naming the extractor, when it puts out what is no number
  */
 export async function collectFeatures<Sample>(
   extractor: FeatureExtractor<Sample>,
   samples: Iterable<Sample> | AsyncIterable<Sample>,
-  progress?: CollectProgress,
-  signal?: AbortSignal,
+  { progress, signal, classes }: CollectOptions = {},
 ): Promise<FeatureSummary> {
-  const summary = new FeatureSummary();
+  const summary = new FeatureSummary(classes);
   let batch: Sample[] = [];
   const take = async (): Promise<void> => {
     if (batch.length === 0) return;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { normalizeName } from "../../base/names.ts";
 import type { Bitmap } from "../../formats/pictures/bitmap.ts";
 import type { FeatureMatrix } from "../../metrics/features/feature_matrix.ts";
 
@@ -21,6 +22,8 @@ export interface ExtractorDescription {
    * What is measured by any other is called after it, so that nobody takes one number for the other.
    */
   readonly standard?: "FID" | "FVD";
+  /** What its classifier tells apart, in the order of the logits, where that is known. */
+  readonly classNames?: readonly string[];
 }
 
 /** Features of samples, a row each. */
@@ -45,4 +48,21 @@ export interface FeatureExtractor<Sample = Bitmap> extends Disposable {
    * @param samples at most {@link batch} of them
    */
   extract(samples: readonly Sample[]): Promise<ExtractedFeatures>;
+}
+
+/**
+ * Labels of a model as the classifier of an extractor numbers them.
+ *
+ * @param names the model's classes, in the order of its labels
+ * @returns undefined unless the classifier knows each of the classes by its name
+ */
+export function classifierClasses(
+  { classNames }: ExtractorDescription,
+  names: readonly string[],
+  labels: readonly number[],
+): number[] | undefined {
+  const known = classNames?.map(normalizeName);
+  if (!known) return undefined;
+  const classes = labels.map((label) => known.indexOf(normalizeName(names[label] ?? "")));
+  return classes.includes(-1) ? undefined : classes;
 }

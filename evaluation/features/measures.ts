@@ -46,6 +46,7 @@ function namesOf({ name, standard }: ExtractorDescription) {
     pooled: standard ?? `Frechet distance of ${name} features`,
     spatial: of("sFID", `spatial Frechet distance of ${name} features`),
     score: of("Inception Score", `classifier score of ${name}`),
+    accuracy: `classifier accuracy of ${name}`,
     precision: of("precision", `precision of ${name} features`),
     recall: of("recall", `recall of ${name} features`),
     kernel: of("KID", `kernel distance of ${name} features`),
@@ -53,8 +54,8 @@ function namesOf({ name, standard }: ExtractorDescription) {
 }
 
 /**
- * Measures generated samples against real ones: Frechet distances, the score of a classifier,
- * precision and recall, the kernel distance; those for which something is missing are left out.
+ * Measures generated samples against real ones: Frechet distances, the score of a classifier and how
+ * often it takes samples for what they are to show, precision and recall, the kernel distance; those for which something is missing are left out.
  *
  * @throws InputError for statistics of another number of features, or fewer than four samples
  */
@@ -87,6 +88,8 @@ export function measureFeatures(
   if (score) {
     measures.push({ measure: names.score, value: score.mean, deviation: score.deviation, n });
   }
+  const accuracy = generated.accuracy();
+  if (accuracy !== undefined) measures.push({ measure: names.accuracy, value: accuracy, n });
   if (!real.kept || real.kept.rows < fewestSamples) return measures;
   const compared = { real: real.kept, generated: generated.kept() };
   const numbers = { n: compared.generated.rows, referenceN: compared.real.rows };

@@ -50,12 +50,8 @@ export async function readReference<Sample>(
   if (stream.count < 2) {
     throw new InputError(`${path}: holds ${stream.count} samples, a reference needs 2 or more`);
   }
-  const summary = await collectFeatures(
-    extractor,
-    stream.samples(),
-    started?.(stream.count),
-    signal,
-  );
+  const progress = started?.(stream.count);
+  const summary = await collectFeatures(extractor, stream.samples(), { progress, signal });
   const kept = summary.kept();
   if (statistics) return { name: path, ...statistics, kept };
   const own = { pooled: summary.pooled(), spatial: summary.spatial(), count: summary.count };

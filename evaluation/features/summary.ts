@@ -19,9 +19,17 @@ export class FeatureSummary {
   #score: InceptionScoreEstimate | undefined;
   #kept: Float32Array | undefined;
   readonly #most: number;
+  readonly #classes: readonly number[] | undefined;
+  #recognized = 0;
 
-  /** Of no samples yet; features of the first `most` are kept. */
-  constructor(most: number = keptSamples) {
+  /**
+   * Of no samples yet.
+   *
+   * @param classes those that the samples are to show, in order, as the extractor's classifier numbers them
+   * @param most features of so many samples are kept, the first ones
+   */
+  constructor(classes?: readonly number[], most: number = keptSamples) {
+    this.#classes = classes;
     this.#most = most;
   }
 
@@ -47,6 +55,16 @@ export class FeatureSummary {
     if (logits) {
       this.#score ??= new InceptionScoreEstimate();
       this.#score.add(logits);
+      this.#recognize(logits, before);
+    }
+  }
+
+  /** Counts the samples whose largest logit is that of their class. */
+  #recognize({ rows, columns, values }: FeatureMatrix, before: number): void {
+    if (!this.#classes) return;
+    for (let row = 0; row < rows; row++) {
+      const logits = values.subarray(row * columns, (row + 1) * columns);
+      if (logits.indexOf(Math.max(...logits)) === this.#classes[before + row]) this.#recognized++;
     }
   }
 
@@ -80,6 +98,11 @@ export class FeatureSummary {
   /** The score of the answers of the extractor's classifier; undefined where it has none. */
   score(): Summary | undefined {
     return this.#score?.score();
+  }
+
+  /** Share of the samples that the classifier takes for their class; undefined where nobody says it. */
+  accuracy(): number | undefined {
+    return this.#classes && this.#score ? this.#recognized / this.count : undefined;
   }
 
   /** Pooled features of the first samples. */

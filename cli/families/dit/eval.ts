@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { classifierClasses } from "../../../evaluation/features/extractor.ts";
 import { samplesToBitmaps } from "../../../diffusion/samples/picture_files.ts";
 import type { Bitmap } from "../../../formats/pictures/bitmap.ts";
 import type { Device } from "../../../kernels/device.ts";
@@ -78,6 +79,7 @@ export async function runEvalDit(io: Io, parsed: Parsed<typeof evalDitFlags>): P
     };
     const generated = {
       count: labels.length,
+      classes: classifierClasses(extractor.description, source.classNames, labels),
       samples: drawnPictures(device, values, output, watch.signal),
     };
     const { measures, reference } = await compareSamples(io, values, {

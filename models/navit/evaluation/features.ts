@@ -48,7 +48,7 @@ export class NaViTExtractor implements FeatureExtractor {
 
   private constructor(
     device: Device,
-    { path, manifest: { config, run } }: NaViTSource,
+    { path, manifest: { config, run, classNames } }: NaViTSource,
     values: ReadonlyMap<string, Float32Array>,
     batch: number,
   ) {
@@ -62,6 +62,7 @@ export class NaViTExtractor implements FeatureExtractor {
       hash: hashOfWeights(values),
       resize: `own size, at most ${run.length} patches of ${config.patch} x ${config.patch}; ` +
         "triangle filter",
+      classNames,
     };
     this.#weights = new Map(
       [...values].map(([name, numbers]) => {

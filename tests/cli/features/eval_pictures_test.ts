@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import type { Measure } from "../../../evaluation/features/measures.ts";
 import { NpzFile, writeSamplesNpz } from "../../../formats/tensors/npz.ts";
 import { trainNaViT, writeMixedPictures } from "../navit_runs.ts";
-import { assertFails, onWasm, run, succeed, withFolder } from "../runs.ts";
+import { assertFails, onWasm, run, succeed, tinyModel, withFolder } from "../runs.ts";
 
 /** A narrow Inception network. */
 const inception = "tests/fixtures/inception.safetensors";
@@ -102,6 +102,22 @@ Deno.test("a model's pictures are measured, and every line says how they were ma
       "training step": (making as Record<string, number>)["training step"],
     });
   }
+});
+
+Deno.test("a classifier of the same classes says how many pictures it takes for theirs", async () => {
+  await withFolder(async (folder) => {
+    const data = await writeMixedPictures(join(folder, "data"), 3);
+    const results = join(folder, "results");
+    const navit = await trainNaViT(results, data, "--steps", "1", ...onWasm);
+    const train = ["train", "dit", "--results-dir", results, "--steps", "1", "-q", ...onWasm];
+    const pictures = ["--data-path", data, "--image-size", "7"];
+    const dit = (await succeed(...train, ...tinyModel, ...pictures)).trim();
+    const evaluate = ["eval", "dit", "--ckpt", dit, "--features", navit, "--count", "6"];
+    const rows = await rowsOf(...evaluate, "--num-sampling-steps", "1");
+    const { measure, value, n } = rows[2];
+    assert.deepEqual([measure, n], ["classifier accuracy of NaViT", 6]);
+    assert([0, 1, 2, 3, 4, 5, 6].some((right) => value === right / 6));
+  });
 });
 
 Deno.test("what is missing or is no network is named", async () => {
