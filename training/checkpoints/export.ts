@@ -61,7 +61,8 @@ async function exportFrom(
   dtype: WeightType,
   complete: (made: ExportInProgress) => Promise<Manifest>,
 ): Promise<ExportedCheckpoint> {
-  const manifest = await readManifest(checkpoint);
+  // What the run was still to do, and the paths in it, are nothing to those who cannot go on with it.
+  const { schedule: _, position: __, ...manifest } = await readManifest(checkpoint);
   await requireFree(target);
   using source = await openCheckpointFile(weightsPath(checkpoint, "ema"));
   const tensors = [...source.tensors.values()].map(({ name, shape }): TensorToWrite => ({

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
 import { openSafetensors } from "../../../formats/tensors/safetensors.ts";
 import { weightsPath } from "../../../training/checkpoints/checkpoint.ts";
+import { readManifest } from "../../../training/checkpoints/manifest.ts";
 import {
   assertFails,
   assertRefuses,
@@ -23,6 +24,8 @@ Deno.test("export makes a small checkpoint that sample and info take", async () 
     const out = join(folder, "made", "model");
     assert.equal(await succeed("export", path, "--out", out), out);
     assert.deepEqual(await namesIn(out), ["ema.safetensors", "state.json"]);
+    const manifest = await readManifest(out);
+    assert.deepEqual([manifest.schedule, manifest.step], [undefined, 4]);
     using original = await openSafetensors(weightsPath(checkpointOf(path, 4), "ema"));
     using exported = await openSafetensors(weightsPath(out, "ema"));
     for (const [name, { shape }] of original.tensors) {
