@@ -112,9 +112,20 @@ function seriesOfOne(finite: readonly Reading[], course: readonly Reading[]): Se
   ];
 }
 
-/** The words of a name in camel case: `gradientNorm` is "gradient norm". */
+/** Words that are written in their own way. */
+const spellings: Readonly<Record<string, string>> = {
+  fid: "FID",
+  frechet: "Frechet",
+  psnr: "PSNR",
+  ssim: "SSIM",
+};
+
+/** The words of a name in camel case: `evalFrechetDistance` is "Frechet distance of evaluations". */
 function words(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  const measured = name.replace(/^eval(?=[A-Z])/, "");
+  const text = measured.split(/(?=[A-Z])/).map((part) => part.toLowerCase())
+    .map((word) => spellings[word] ?? word).join(" ");
+  return measured === name ? text : `${text} of evaluations`;
 }
 
 /** What a title calls a measure. */

@@ -17,9 +17,10 @@ import { describeDiT } from "../../../models/dit/graph.ts";
 import type { DiTConfig } from "../../../models/dit/model.ts";
 import { configForDataset, requireFittingPictures, trainDiT } from "../../../models/dit/run.ts";
 import { type PictureDecoder, runSampling } from "../../../models/dit/run_samples.ts";
-import { ditSampling } from "../../../models/dit/sampling.ts";
+import { ditSampling, findDiT } from "../../../models/dit/sampling.ts";
 import type { DiTRun, DiTSettings } from "../../../models/dit/settings.ts";
 import type { Objective } from "../../../diffusion/objective.ts";
+import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
 import type { RunPlan } from "../../../training/runs/run.ts";
 import { openExtractor } from "../../features/extractor.ts";
 import { sampleSchedule } from "../../flags/train_settings.ts";
@@ -65,7 +66,7 @@ const smallestPublished = 384;
 
 /**
  * What a model is trained to predict where no flag says it: a flow is what small models learn fastest
- * (docs/training.md), larger ones are the paper's, as are weights and files that do not say otherwise.
+ * (docs/training.md), larger ones are the paper's, as are files of weights, which do not say.
  */
 function objectiveOf(
   { objective, lossWeight, initFrom, config }: TrainDitOptions,
@@ -75,6 +76,14 @@ function objectiveOf(
   const isFromScratch = initFrom === undefined && config === undefined;
   const isPlain = lossWeight === "uniform";
   return isFromScratch && isPlain && hidden < smallestPublished ? "flow" : "noise";
+}
+
+/** The flags of a run from a checkpoint, which goes on predicting what that did unless told otherwise. */
+async function withObjective(values: TrainDitOptions): Promise<TrainDitOptions> {
+  const { objective, initFrom } = values;
+  if (objective !== undefined || initFrom === undefined) return values;
+  if (await isWeightsFile(initFrom)) return values;
+  return { ...values, objective: (await findDiT(initFrom, "raw")).objective ?? "noise" };
 }
 
 /** Refuses weights of noise levels where there is no schedule of them. */
@@ -106,6 +115,7 @@ export const ditTraining: TrainingCommand<
 > = {
   family: ditFamily,
   shipped: { name: "shipped:fashion", folder: "data/samples/fashion" },
+  prepare: (_, values) => withObjective(values),
   foresee(base, values) {
     if (values.imageSize === undefined) return;
     const overrides = { inputSize: values.imageSize, ...ditFields.overrides(base, values) };

@@ -51,7 +51,8 @@ export const trainDitFlags = {
       "what the network predicts: noise or velocity of a diffusion, or the velocity of a " +
         "rectified flow, from which small models learn fastest",
       choice(...objectives),
-      "flow for named models below width 384 from scratch, else noise",
+      "that of the checkpoint of --init-from; from scratch flow for named models below width 384, " +
+        "else noise",
     ),
     lossWeight: flag(
       `--loss-weight <${lossWeights.join("|")}>`,

@@ -74,4 +74,11 @@ Deno.test("several runs have one line each, called after them; measures have wor
     assert.ok(texts.includes(text), text);
   }
   assert.equal(runCurves("gradientNorm", runs).series.length, 2);
+  const titles = ["evalFrechetDistance", "evalPsnr", "evalAccuracy"]
+    .map((measure) => runCurves(measure, runs).title);
+  assert.deepEqual(titles, [
+    "Frechet distance of evaluations",
+    "PSNR of evaluations",
+    "Accuracy of evaluations",
+  ]);
 });

@@ -28,6 +28,7 @@ async function draw(device: Device, source: DiTSource, weights: WeightType) {
   const bytes = device.allocatedBytes - before;
   const program = await createDiTSampler(device, source.config, parameters, {
     ...{ sampler: "ddim", steps: 4, clipDenoised: true, batchSize: 2, guidance: { scale: 2 } },
+    objective: source.objective,
   });
   const values = await program.sample({ seed: 3, labels: [1, 7, 9] });
   program.destroy();

@@ -351,7 +351,8 @@ Deno.test("small models from scratch learn a flow unless told otherwise, others 
     ["noise", "--model", "DiT-S/4"],
     ["flow", "--model", "DiT-S/4", "--hidden", "96"],
     ["noise", "--loss-weight", "min-snr"],
-    ["noise", "--init-from", "models/checkpoints/fashion"],
+    ["velocity", "--init-from", "models/checkpoints/fashion"],
+    ["noise", "--init-from", "models/checkpoints/fashion", "--objective", "noise"],
     ["velocity", "--objective", "velocity"],
   ];
   for (const [objective, ...flags] of cases) {

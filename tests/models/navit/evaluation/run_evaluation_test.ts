@@ -52,7 +52,10 @@ for (const { name, flags, available } of devices) {
         );
         assert.match(log, /evaluations \d/);
         const texts = textsOf(await Deno.readTextFile(join(evaluated, "evalAccuracy.svg")));
-        assert(texts.includes("Eval accuracy") && !/left out/.test(texts.join()), texts.join());
+        assert(
+          texts.includes("Accuracy of evaluations") && !/left out/.test(texts.join()),
+          texts.join(),
+        );
         assert(!(await namesIn(plain)).includes("evalAccuracy.svg"));
       }),
   });
