@@ -6,6 +6,8 @@
  *
  * @module
  */
+import { renderChart } from "../../../formats/plots/render.ts";
+import { runCurves } from "../../../formats/plots/run_curves.ts";
 import { deviceChoices } from "../../devices.ts";
 import { smallRuns } from "./small_navit_run.ts";
 
@@ -30,6 +32,8 @@ if (import.meta.main) {
   const steps = Number(count);
   const device = await deviceChoices.find((choice) => choice.name === name)!.create();
   const folder = await Deno.makeTempDir({ prefix: "tessera long run " });
+  // After a minute a run draws its loss, for which much is loaded once: before the first look, then.
+  await renderChart(runCurves("loss", []));
   const seen: Holdings[] = [];
   const every = steps / moments;
   const plan = { folder, steps, logEvery: 50, checkpointEvery: 100, keep: 2 };
