@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { makeFolder } from "../formats/files/folder.ts";
 import { join } from "@std/path";
+import { makeFolder } from "../formats/files/folder.ts";
 import type { PictureSet } from "../data/picture_set.ts";
 import { topAccuracy } from "../metrics/accuracy.ts";
 import type { ComputeRecord, ComputeRuns } from "../evaluation/charts/accuracy_compute.ts";

@@ -278,7 +278,8 @@ export interface CodingRequest extends Pick<CodingSettings, "direction" | "clip"
  * The plan that fits into the memory of a device: fewer clips at a time before parts of one, whole frames
  * before tiles, the largest of these, and the fewest chunks.
  *
- * @throws InputError when not even single latent frames of the smallest tiles fit
+ * @throws InputError for a clip that the codec does not take, and when not even single latent frames of the
+ * smallest tiles fit
  */
 export async function planCoding(
   codec: Codec,
@@ -287,7 +288,9 @@ export async function planCoding(
 ): Promise<CodingPlan> {
   const { total, buffer, owner } = await target.kind.limits();
   const limit = total ?? buffer;
-  const size = latentSize(codec.face.grid(codec.config), settings.clip);
+  const grid = codec.face.grid(codec.config);
+  checkClipSize(grid, settings.clip, settings.direction);
+  const size = latentSize(grid, settings.clip);
   let least = Infinity;
   for (const plan of codingPlans(size, mostClips)) {
     const needed = memoryIfAny(codec, { ...settings, ...plan }, target);

@@ -151,6 +151,8 @@ export interface Limits {
   repeat: number;
   /** No round begins after so many seconds; the first two always do. */
   seconds?: number;
+  /** Without untimed executions: for work of minutes, of which the first ones are as fast. */
+  untimed?: false;
 }
 
 /** Pause before a turn, in ms: the thread pools of the turn before spin for a while, then sleep. */
@@ -162,16 +164,17 @@ const PAUSE = 20;
  */
 export async function compete(
   turns: readonly Turn[],
-  { rounds, repeat, seconds = Infinity }: Limits,
+  { rounds, repeat, seconds = Infinity, untimed }: Limits,
 ): Promise<Result[]> {
   const results: Result[] = turns.map(({ name }) => ({ contestant: name, samples: [] }));
   const start = performance.now();
   const isOver = (round: number) => round > 1 && performance.now() - start > 1000 * seconds;
-  for (let round = -1; round < rounds && !isOver(round); round++) {
+  const first = untimed === false ? 0 : -1;
+  for (let round = first; round < rounds && !isOver(round); round++) {
     for (const [index, { contestant, request }] of turns.entries()) {
       const result = results[index];
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
-      for (let turn = -1; turn < (round < 0 ? 0 : repeat) && !result.error; turn++) {
+      for (let turn = first; turn < (round < 0 ? 0 : repeat) && !result.error; turn++) {
         const answer = await contestant.ask(request);
         if (answer.milliseconds === undefined) {
           result.error = answer.error ?? "no time in the answer";

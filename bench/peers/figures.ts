@@ -29,7 +29,8 @@ const HELP = `Measures the figures that Tessera's speed on the CPU is judged by.
 
   --out FILE      where results are kept; what it holds is not measured again
   --minutes N     time for the figures that are not in the file (default 18)
-  --only A,B      only figures whose names contain one of these
+  --only A,B      only figures whose names contain one of these; the CausalTokenizer,
+                  which takes minutes each time, only where it is named
   --threads N     CPU threads (default: all ${navigator.hardwareConcurrency})
   --before DIR    another checkout, whose start is timed beside this one's
   --python P      Python interpreter with torch (default python3)
@@ -49,7 +50,7 @@ type Targets = Record<string, number>;
 interface Figure {
   name: string;
   targets: Targets;
-  /** Its part of the time. */
+  /** Its part of the time; 0: takes the time it takes, and is only measured where it is asked for. */
   weight: number;
   measure(setting: Setting): Promise<Measured>;
 }
@@ -105,6 +106,23 @@ async function withContestants<T>(
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.close()));
   }
+}
+
+/** Half of an autoencoder. Its process holds one half only: two do not fit into WebAssembly's memory. */
+function coding(
+  name: string,
+  request: Request,
+  { rounds, weight }: { rounds: number; weight: number },
+): Figure {
+  const measure = async ({ threads, python }: Setting): Promise<Measured> =>
+    await withContestants(["tessera", "pytorch"], python, async (contestants) => {
+      const asked = { device: "wasm", threads, ...request };
+      const turns = contestants.map((c): Turn => ({ name: c.name, contestant: c, request: asked }));
+      const results = await compete(turns, { rounds, repeat: 1, untimed: false });
+      const { detail } = await contestants[0].ask({ op: "info" });
+      return { unit: "ms", results, device: detail };
+    });
+  return { name, weight, targets: { pytorch: 0.8 }, measure };
 }
 
 /** Tessera on all threads beside itself on one. */
@@ -249,6 +267,14 @@ const figures: readonly Figure[] = [
     tokens: 256,
     pass: "gradient",
   }),
+  ...["encode", "decode"].flatMap((op) => [
+    coding(`SD-VAE ${op}, 512 x 512`, { op, model: "SD-VAE", size: 512 }, { rounds: 3, weight: 6 }),
+    coding(
+      `CausalTokenizer ${op}, 17 x 256 x 256`,
+      { op, model: "CausalTokenizer", size: 256, frames: 17 },
+      { rounds: 1, weight: 0 },
+    ),
+  ]),
   scaling("DiT-S/4 forward on two threads", model("DiT-S/4", "forward", 8)),
   scaling("DiT-S/8 training step on two threads", model("DiT-S/8", "train", 8)),
   memory("peak memory of DiT-S/8 training steps", model("DiT-S/8", "train", 8)),
@@ -351,14 +377,16 @@ async function main(): Promise<number> {
   }
   const report = readReport(values.out);
   const parts = values.only.split(",");
-  const chosen = figures.filter(({ name }) => parts.some((part) => name.includes(part)));
+  const chosen = figures.filter(({ name, weight }) =>
+    parts.some((part) => name.includes(part) && (part !== "" || weight > 0))
+  );
   const due = values.table ? [] : chosen.filter(({ name }) => !report.figures[name]);
   const end = performance.now() + 60_000 * minutes;
   for (const [index, { name, weight, measure }] of due.entries()) {
     console.error(`${name} ...`);
     const weights = due.slice(index).reduce((sum, figure) => sum + figure.weight, 0);
     const begun = performance.now();
-    const seconds = Math.max(0, end - begun) / 1000 * weight / weights;
+    const seconds = Math.max(0, end - begun) / 1000 * weight / Math.max(weights, 1);
     const load = loadavg()[0];
     const { python, before } = values;
     const measured = await measure({ threads, python, before, seconds });

@@ -6,11 +6,13 @@
     {"op": "attention", "tokens": 256, "heads": 6, "width": 64}       -> {"milliseconds": 5.0}
     {"op": "pictures", "model": "NaViT-B/16", "grids": [[14, 14]]}    -> {"milliseconds": 50.0}
     {"op": "layer", "layer": "3x3:128-128@64x64", "pass": "forward"}  -> {"milliseconds": 4.9}
+    {"op": "encode", "model": "SD-VAE", "size": 512}                  -> {"milliseconds": 4300.0}
+    {"op": "decode", "model": "CausalTokenizer", "size": 256, "frames": 17}
     {"op": "memory"}                                                  -> {"bytes": 812646400}
     {"op": "info"}                                                    -> {"name": ..., "version": ...}
 
 Each answer is the wall time of one execution; models stay alive and the first request for a shape
-runs a few untimed executions first. A request that fails is answered with {"error": "..."}.
+runs a few untimed executions first, but for autoencoders. A request that fails is answered with {"error": "..."}.
 
 The models are the references of tests/fixtures with PyTorch's own attention kernel, in float32; DiT's at
 256-pixel latents (32x32x4, 1000 classes). A forward runs without gradients. A training step is
@@ -34,6 +36,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "fixtures"))
 
 from dit_reference import DiT, DiTConfig  # noqa: E402
+from pytorch_autoencoders import make_coding  # noqa: E402
 from pytorch_layers import make_attention, make_layer  # noqa: E402
 from pytorch_navit import make_pictures  # noqa: E402
 import pytorch_walt  # noqa: E402
@@ -102,6 +105,9 @@ def make_job(request: dict) -> Callable[[], None]:
     gradient = request.get("pass") == "gradient"
     if model in pytorch_walt.SIZES:
         return {"forward": pytorch_walt.make_forward, "train": pytorch_walt.make_train}[op](model, batch)
+    if op in ("encode", "decode"):
+        size, frames = int(request.get("size", 512)), int(request.get("frames", 1))
+        return make_coding(request.get("model", "SD-VAE"), op, size, frames)
     if op == "forward":
         return make_forward(model, batch)
     if op == "train":
@@ -116,14 +122,16 @@ def make_job(request: dict) -> Callable[[], None]:
         return make_attention(batch, *(int(request.get(n, s)) for n, s in sizes.items()), gradient)
     if op == "pictures":
         return make_pictures(request.get("model", "NaViT-B/16"), request["grids"])
-    raise ValueError(f"unknown op {op!r}: forward, train, product, layer, attention, pictures, memory or info")
+    known = "forward, train, product, layer, attention, pictures, encode, decode, memory or info"
+    raise ValueError(f"unknown op {op!r}: {known}")
 
 
 @functools.cache
 def job(line: str) -> Callable[[], None]:
     """The warm job for a request; `threads` is part of it so that each count is warmed."""
-    run = make_job(json.loads(line))
-    for _ in range(WARM_UP):
+    request = json.loads(line)
+    run = make_job(request)
+    for _ in range(0 if request["op"] in ("encode", "decode") else WARM_UP):
         run()
     return run
 

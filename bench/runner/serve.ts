@@ -16,6 +16,7 @@ import type { Build } from "../../base/machine.ts";
 import { layerPasses, parseLayer, usualLayers } from "../layers.ts";
 import { loadPictures } from "../packing/grids.ts";
 import { loadAttention } from "../workloads/attention.ts";
+import { loadCoding } from "../workloads/coding.ts";
 import { loadLayer } from "../workloads/layer.ts";
 import { loadForward, loadPlainStep, workloadOf } from "../workloads/model.ts";
 import { describeDevice } from "./places.ts";
@@ -41,6 +42,9 @@ const operations = [
   "pictures",
 ] as const;
 
+/** The halves of an autoencoder, which are timed from the first execution on. */
+const halves = ["encode", "decode"] as const;
+
 type Operation = (typeof operations)[number];
 
 /** Fields that a request may have. */
@@ -60,6 +64,7 @@ type Request = Readonly<
       | "heads"
       | "width"
       | "grids"
+      | "frames"
       | "threads"
       | "device",
       unknown
@@ -122,6 +127,7 @@ class Server {
   readonly #devices = new Kept<Device>();
   readonly #parameters = new Kept<ParameterBuffers>();
   readonly #jobs = new Kept<Job>();
+  readonly #codings = new Kept<() => Promise<void>>();
 
   readonly #build: Build;
 
@@ -138,9 +144,10 @@ class Server {
       default: {
         const operation = operations.find((known) => known === request.op);
         if (operation) return await this.#time(operation, request);
-        throw new Error(
-          `unknown op ${JSON.stringify(request.op)}: ${operations.join(", ")}, memory or info`,
-        );
+        const half = halves.find((known) => known === request.op);
+        if (half) return await this.#code(half, request);
+        const all = [...operations, ...halves].join(", ");
+        throw new Error(`unknown op ${JSON.stringify(request.op)}: ${all}, memory or info`);
       }
     }
   }
@@ -162,13 +169,34 @@ class Server {
     return { bytes: 1024 * process.resourceUsage().maxRSS, deviceBytes };
   }
 
-  async #time(operation: Operation, request: Request) {
+  /** The device of a request, and what tells it from others. */
+  async #open(request: Request): Promise<{ readonly device: Device; readonly place: string }> {
     const threads = field(request.threads, navigator.hardwareConcurrency, "threads");
     const asked = field<string>(request.device, everywhere, "device");
     const name = deviceNames.find((known) => known === asked);
     if (!name) throw new Error(`unknown device ${asked}`);
     const place = (await deviceKind(name)).threads ? `${name} ${threads}` : name;
     const device = await this.#devices.get(place, () => openDevice(name, { threads }));
+    return { device, place };
+  }
+
+  /** Half of an autoencoder on a square clip, or a picture. */
+  async #code(half: (typeof halves)[number], request: Request) {
+    const { device, place } = await this.#open(request);
+    const side = field(request.size, 512, "size");
+    const clip = { frames: field(request.frames, 1, "frames"), height: side, width: side };
+    const config = modelConfigByName(field<string>(request.model, "SD-VAE", "model"));
+    const run = await this.#codings.get(
+      `${place} ${JSON.stringify(request)}`,
+      () => loadCoding(device, half, config, clip),
+    );
+    const start = performance.now();
+    await run();
+    return { milliseconds: performance.now() - start };
+  }
+
+  async #time(operation: Operation, request: Request) {
+    const { device, place } = await this.#open(request);
     if (operation === "start") {
       const { run } = await this.#loadModel(device, place, "train", request);
       const milliseconds: number[] = [];

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { renderReport } from "../../bench/runner/report.ts";
 import { InputError } from "../../base/errors.ts";
 import { describeMachine } from "../../base/machine.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { basename, dirname } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { InputError } from "../../base/errors.ts";
 import { describeNonFinite } from "../../base/finite.ts";
 import { NonFiniteSampleError } from "../../diffusion/sampler_loop.ts";

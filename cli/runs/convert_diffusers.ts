@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeFolder, requireFree } from "../../formats/files/folder.ts";
 import { dirname, join } from "@std/path";
+import { makeFolder, requireFree } from "../../formats/files/folder.ts";
 import { InputError } from "../../base/errors.ts";
 import { convertWeights, dtypes, indexEnding } from "../../formats/convert.ts";
 import { elementSizes } from "../../formats/tensors/codec.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { basename, extname, join } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { writeSamplesNpz } from "../../formats/tensors/npz.ts";
 import { type ClipFormat, writeClip } from "../../formats/video/clip_files.ts";

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { createHash } from "node:crypto";
 import { join } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { InputError } from "../../base/errors.ts";
 import { removeTemporaries, writeTextAtomically } from "../../formats/files/atomic_file.ts";
 import { lockFolder } from "../../formats/files/folder_lock.ts";

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { NonFiniteSampleError } from "../../diffusion/sampler_loop.ts";
 import type { SamplingProgram } from "../../diffusion/sampling.ts";
 import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";

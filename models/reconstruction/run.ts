@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
 import { setPngMetadata } from "../../formats/pictures/png.ts";
 import type { Device, Executable } from "../../kernels/device.ts";

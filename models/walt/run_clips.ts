@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { join } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { constantGuidance } from "../../diffusion/guidance.ts";
 import {
   NonFiniteSampleError,

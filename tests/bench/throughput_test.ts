@@ -156,7 +156,10 @@ Deno.test("requests are answered line by line, whatever they are", async () => {
   const layer = '{"op":"layer","layer":"3:2-2@5","pass":"gradient","threads":1,"device":"wasm"}';
   const attention =
     '{"op":"attention","pass":"gradient","batch":2,"tokens":5,"heads":1,"width":4,"threads":1}';
-  const [info, first, second, memory, third, fourth, ...errors] = await ask(
+  const coding = '"size":16,"threads":1,"device":"wasm"}';
+  const encode = `{"op":"encode","model":"VAE-XS",${coding}`;
+  const decode = `{"op":"decode","model":"CausalTokenizer-XS","frames":5,${coding}`;
+  const [info, first, second, memory, ...answers] = await ask(
     '{"op":"info"}',
     "",
     product,
@@ -164,6 +167,8 @@ Deno.test("requests are answered line by line, whatever they are", async () => {
     '{"op":"memory"}',
     layer,
     attention,
+    encode,
+    decode,
     "nonsense",
     "null",
     '{"op":"nope"}',
@@ -173,14 +178,18 @@ Deno.test("requests are answered line by line, whatever they are", async () => {
     '{"op":"layer","layer":"3:2@5"}',
     '{"op":"layer","pass":"sideways"}',
     '{"op":"pictures","grids":[[2,0]]}',
+    '{"op":"encode","model":"DiT-XS/8"}',
+    '{"op":"decode","model":"VAE-XS","size":18}',
   );
   assert.equal(info.name, "Tessera");
   assert.equal(info.version, "1.2.3");
   assert.deepEqual(Object.keys(first), ["milliseconds"]);
   assert(second.milliseconds as number > 0);
   assert((memory.bytes as number) > (memory.deviceBytes as number));
-  assert.deepEqual(Object.keys(third), ["milliseconds"]);
-  assert.deepEqual(Object.keys(fourth), ["milliseconds"]);
-  assert.equal(errors.length, 9);
+  const [timed, errors] = [answers.slice(0, 4), answers.slice(4)];
+  for (const answer of timed) assert.deepEqual(Object.keys(answer), ["milliseconds"]);
+  assert.equal(errors.length, 11);
   for (const { error } of errors) assert.equal(typeof error, "string");
+  assert.equal(errors[9].error, "a DiT has no latents");
+  assert.match(errors[10].error as string, /divisible by 4; nearest.*16 and 20/);
 });

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeFolder, requireFree } from "../../formats/files/folder.ts";
 import { basename, dirname, join, resolve } from "@std/path";
+import { makeFolder, requireFree } from "../../formats/files/folder.ts";
 import { writeAtomically, writeFolderAtomically } from "../../formats/files/atomic_file.ts";
 import { eventRecords } from "../../formats/files/event_file.ts";
 import { type TensorToWrite, writeSafetensors } from "../../formats/tensors/safetensors_writer.ts";

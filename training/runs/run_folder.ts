@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../formats/files/folder.ts";
 import { basename, dirname, join, resolve } from "@std/path";
+import { makeFolder } from "../../formats/files/folder.ts";
 import {
   removeFolderAtomically,
   removeLeftovers,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { makeFolder } from "../../../formats/files/folder.ts";
 import { dirname } from "@std/path";
+import { makeFolder } from "../../../formats/files/folder.ts";
 import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
 import { openWeights } from "../../../formats/weights.ts";
 import { writeSamplesNpz } from "../../../formats/tensors/npz.ts";
