@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { basename } from "@std/path";
+import { basename, dirname } from "@std/path";
 import { summarizeClips } from "../../data/clips/clip_report.ts";
 import type { ClipSet } from "../../data/clips/clip_set.ts";
 import { openMovingPictures } from "../../data/clips/moving_pictures.ts";
 import { openClips, type OpenClipsOptions } from "../../data/clips/open_clips.ts";
-import { writeBytesAtomically } from "../../formats/files/atomic_file.ts";
+import { requireNoFolder, writeBytesAtomically } from "../../formats/files/atomic_file.ts";
+import { makeFolder } from "../../formats/files/folder.ts";
 import { clipSheet } from "../../formats/video/clip_sheet.ts";
 import { checkClipFlags, type ClipDataValues } from "../flags/clip_data_flags.ts";
 import { assetPath } from "../terminal/assets.ts";
@@ -38,6 +39,7 @@ export async function openClipData(
   options: ClipDataOptions = {},
 ): Promise<ClipSet> {
   checkClipFlags(values);
+  if (values.previewData !== undefined) await preparePreview(values.previewData);
   if (place === shippedClips.moving) return await openMoving(values, options);
   const { frames, fps, stride, hop, folderFps, size, crop } = values;
   const path = place === shippedClips.motion ? assetPath("data/samples/motion") : place;
@@ -45,6 +47,12 @@ export async function openClipData(
     ...{ frames, fps, stride, hop, folderFps, size, crop },
     ...options,
   });
+}
+
+/** Has a sheet find its folder, before clips are decoded for it. */
+async function preparePreview(path: string): Promise<void> {
+  await requireNoFolder(path);
+  await makeFolder(dirname(path));
 }
 
 async function openMoving(

@@ -58,9 +58,11 @@ export async function readCaptionFile(
     captions.set(clip, caption.trim());
   }
   if (repeated.length > 0) {
+    const lines = repeated.length === 1
+      ? "1 line is a further caption"
+      : `${repeated.length} lines are further captions`;
     warn(
-      `${path}: ${repeated.length} lines are further captions of a clip, such as ` +
-        `${quote(repeated[0])}; the last of each is taken`,
+      `${path}: ${lines} of a clip, such as ${quote(repeated[0])}; the last of each is taken`,
     );
   }
   return captions;

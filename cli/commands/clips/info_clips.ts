@@ -26,7 +26,7 @@ export function clipsCommand(io: Io): Command {
         holdout: optional(
           "--holdout <share>",
           "show what would be left for training, with this share of the videos held out",
-          number({ above: 0, max: 1 }),
+          number({ above: 0, max: 0.99 }),
           "0",
         ),
       }),

@@ -14,8 +14,10 @@ import type { ClipCuts } from "../../../data/clips/cuts.ts";
 import type { ClipSet } from "../../../data/clips/clip_set.ts";
 import { isLatentCache, readCacheManifest } from "../../../data/latents/cache.ts";
 import { type LatentDataset, plannedLatents } from "../../../data/latents/dataset.ts";
+import { checkClipSize } from "../../../models/codec.ts";
 import { tokenizerLatents } from "../../../models/causal_tokenizer/coding.ts";
 import { checkTokenizerData, type TokenizerData } from "../../../models/causal_tokenizer/data.ts";
+import { causalTokenizerCodec } from "../../../models/causal_tokenizer/graph.ts";
 import { colours } from "../../../models/causal_tokenizer/model.ts";
 import {
   findTokenizer,
@@ -27,7 +29,7 @@ import { isWeightsFile } from "../../../training/checkpoints/checkpoint.ts";
 import { encodeCache } from "../../runs/encode.ts";
 import { recordedPlace } from "../../flags/run_file.ts";
 import { opened, placeOf } from "../../runs/prepare.ts";
-import { UsageError } from "../../terminal/errors.ts";
+import { asUsage, UsageError } from "../../terminal/errors.ts";
 import type { Io } from "../../terminal/io.ts";
 import { isShippedClips, openTokenizerData } from "../causal_tokenizer/data.ts";
 import { tokenizerEncoding } from "../causal_tokenizer/encode.ts";
@@ -127,6 +129,7 @@ async function tokenize(
     );
   }
   const source = await findTokenizer(tokenizer!, "ema", undefined);
+  checkAskedSize(source, values.frames, size);
   const place = placeOf({ shipped }, dataPath);
   const clips = await openPixelsOf(place, { ...values, size }, events);
   checkTokenizerData(source.config, clips);
@@ -135,6 +138,19 @@ async function tokenize(
   const key = JSON.stringify([latents.autoencoder.hash, clips.fingerprint, flip]);
   const name = createHash("sha256").update(key).digest("hex").slice(0, 16);
   return { source, clips, latents, folder: join(resultsDir, "latents", name) };
+}
+
+/** Refuses flags that no clip for the tokenizer could have, before any is opened. */
+function checkAskedSize(
+  { config }: TokenizerSource,
+  frames: number,
+  size: TrainWaltOptions["size"],
+): void {
+  const grid = causalTokenizerCodec.grid(config);
+  const sides = size ?? { height: grid.side, width: grid.side };
+  asUsage(() =>
+    checkClipSize(grid, { frames, ...sides }, size ? "--frames and --size" : "--frames")
+  );
 }
 
 /** Clips in colour; where they have one frame each, pictures, unless the place has clips only. */

@@ -290,7 +290,7 @@ Deno.test("clips: captions are in metadata.jsonl, beside the clip, or made of it
     assert.equal(last.set.caption!(2), "two");
     assert.match(
       last.warnings.join("\n"),
-      /metadata\.jsonl: 1 lines are further captions of a clip, such as "dogs\/rex\.webp"; the last/,
+      /metadata\.jsonl: 1 line is a further caption of a clip, such as "dogs\/rex\.webp"; the last/,
     );
     const blank = ["dogs/../cats//tom.webp", "dogs/rex.webp"].map((path, index) =>
       JSON.stringify({ path, text: ["Tom ", " "][index] })

@@ -38,6 +38,7 @@ Deno.test("info clips: shipped clips by name; flags that contradict each other a
   assertFails(await run(...motion, "--fps", "8", "--stride", "2"), 2, /give one of them/);
   assertFails(await run(...motion, "--size", "big"), 2, /not a side, 32, nor a size, 64x48/);
   assertFails(await run(...motion, "--preview-data", "x.jpg"), 2, /ending must be \.png/);
+  assertFails(await run(...motion, "--holdout", "1"), 2, /nearest valid value is 0\.99/);
   assertFails(await run("info", "clips", "nowhere"), 1, /no such file or folder/);
   assertFails(await run("info", "clips", ""), 2, /<path> needs a value that is not empty/);
 });
@@ -64,5 +65,17 @@ Deno.test("info: a clip's frames, rate and parameters come back from its file", 
       assert.ok(finished.err.startsWith(`tessera: ${torn}: `), finished.err);
     }
     assertFails(await run("info", join(folder, "gone.mp4")), 1, /gone\.mp4: no such file/);
+  });
+});
+
+Deno.test("info clips: a sheet has a place before the first clip is decoded", async () => {
+  await withFolder(async (folder) => {
+    const args = ["info", "clips", "shipped:motion", "--frames", "5", "--preview-data"];
+    await Deno.mkdir(join(folder, "sheets.png"));
+    const failed = await run(...args, join(folder, "sheets.png"));
+    assertFails(failed, 1, /sheets\.png: .*folder/);
+    assert.doesNotMatch(failed.err, /clips\/s/);
+    await succeed(...args, join(folder, "new", "sheet.png"));
+    await decodePng(await Deno.readFile(join(folder, "new", "sheet.png")));
   });
 });

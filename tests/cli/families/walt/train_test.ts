@@ -252,6 +252,10 @@ Deno.test("train walt --tokenizer: clips are encoded once, at two sizes to enlar
       [["--size", "36"], /height 36 is not divisible by 8/],
       [["--size", "40"], /height 20 is not divisible by 8/],
       [["--low-resolution", paths[0]], /--low-resolution is for caches/],
+      [
+        ["--tokenizer", "shipped:moving-fashion", "--frames", "4"],
+        /^tessera: --frames and --size: 4 frames are not 1 \+ a multiple of 4; nearest numbers: 1 and 5/m,
+      ],
       [["--tokenizer", captions], /is a file of weights; it takes a run or checkpoint/],
     ];
     for (const [more, message] of refusals) {
