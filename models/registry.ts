@@ -6,6 +6,7 @@
 import { InputError, quote } from "../base/errors.ts";
 import { configByName, type FamilyConfig, parseJsonConfig } from "../nn/config.ts";
 import type { ParameterSpecification } from "../nn/parameters.ts";
+import type { MatchOptions } from "../nn/weights_file.ts";
 import { autoencoderKLFamily } from "./autoencoder_kl/family.ts";
 import { causalTokenizerFamily } from "./causal_tokenizer/family.ts";
 import { ditFamily } from "./dit/family.ts";
@@ -100,6 +101,33 @@ const familyOfClass = (name: unknown): string | undefined =>
 function configIn(document: unknown): unknown {
   const { config, description } = Object(document);
   return config ?? description?.config ?? document;
+}
+
+/**
+ * Says why weights do not fit a model: what its own family knows of them, or which other family they are of.
+ */
+export function explainMisfit<Config extends FamilyConfig>(
+  family: Family<Config>,
+  config: Config,
+): NonNullable<MatchOptions["explain"]> {
+  const ofItsOwn = family.explainMisfit?.(config);
+  return (found) => {
+    const explained = ofItsOwn?.(found);
+    if (explained !== undefined) return explained;
+    const other = familyOfNames(found.keys());
+    if (other === undefined || other.name === family.name) return undefined;
+    return `the weights are of a ${other.title}, the model is a ${family.title}`;
+  };
+}
+
+/** The family that calls its parameters so, in one of the models that have a name and with any number of blocks. */
+function familyOfNames(names: Iterable<string>): Family | undefined {
+  const kinds = (names: Iterable<string>): string =>
+    [...new Set([...names].map((name) => name.replaceAll(/\d+/g, "N")))].sort().join();
+  const wanted = kinds(names);
+  const isOf = ({ configs, parameters }: Family) =>
+    configs.values().some((config) => kinds(parameters(config).map(({ name }) => name)) === wanted);
+  return allFamilies().find(isOf);
 }
 
 /** The parameters of a model. */

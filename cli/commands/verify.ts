@@ -91,7 +91,7 @@ async function runVerification(
   if (path === undefined) throw new UsageError("--case is needed: a safetensors file");
   const { openVerification, verify } = await import("../../evaluation/verify/verification.ts");
   const { selectDevice } = await import("../../kernels/select_device.ts");
-  const { familyByName } = await import("../../models/registry.ts");
+  const { explainMisfit, familyByName } = await import("../../models/registry.ts");
   const { locateWeights } = await import("../../training/checkpoints/checkpoint.ts");
   const { namedConfigOrFile } = await import("../flags/model_config.ts");
   const family = familyByName(name);
@@ -102,7 +102,7 @@ async function runVerification(
     family.parameters(config),
     weights,
     loaded,
-    family.explainMisfit?.(config),
+    explainMisfit(family, config),
   );
   const { device } = await selectDevice(values);
   try {

@@ -7,6 +7,7 @@ import { basename, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 import { MissingPartError } from "../../data/open.ts";
 import type { Family } from "../../models/family.ts";
+import { explainMisfit } from "../../models/registry.ts";
 import { countParameters } from "../../nn/parameters.ts";
 import { checkFields, type FamilyConfig } from "../../nn/config.ts";
 import {
@@ -202,7 +203,7 @@ async function startOf<Config extends FamilyConfig>(
 ): Promise<{ readonly start: Start; readonly notes: readonly string[] }> {
   if (initFrom === undefined) return { start: { from: "seed" }, notes: [] };
   return await startFromWeights(initFrom, family.parameters(config), {
-    explain: family.explainMisfit?.(config),
+    explain: explainMisfit(family, config),
     otherForm: family.otherForm?.(config),
   });
 }

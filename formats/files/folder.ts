@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { dirname } from "@std/path";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "@std/path";
 import { InputError } from "../../base/errors.ts";
 
 /**
@@ -33,6 +33,25 @@ export async function requireFree(path: string): Promise<void> {
   const isTaken = await Deno.lstat(name).then(() => true, () => false);
   if (!isTaken) return;
   throw new InputError(`${await linkProblem(name) ?? `${name}: exists already`}; give a new name`);
+}
+
+/**
+ * Refuses a place in a folder that is read: what is written there would be read as a part of it next time.
+ *
+ * @throws {InputError}
+ */
+export async function requireOutside(path: string, source: string): Promise<void> {
+  const folder = await Deno.realPath(source).catch(() => undefined);
+  if (folder === undefined) return;
+  const inside = relative(folder, await realPlace(resolve(path)));
+  if (isAbsolute(inside) || /^\.\.(?:[/\\]|$)/.test(inside)) return;
+  throw new InputError(`${path}: lies in ${source}, which is read; take a place outside of it`);
+}
+
+/** Where a path leads, of which the last parts may not be there yet. */
+async function realPlace(path: string): Promise<string> {
+  const real = await Deno.realPath(path).catch(() => undefined);
+  return real ?? join(await realPlace(dirname(path)), basename(path));
 }
 
 /**

@@ -64,10 +64,13 @@ export function clipsCommand(io: Io): Command {
       const { clipListOf, exportClips, exportClipsNpz } = await import(
         "../../../data/clips/export_clips.ts"
       );
-      const { makeFolder, requireFree } = await import("../../../formats/files/folder.ts");
+      const { makeFolder, requireFree, requireOutside } = await import(
+        "../../../formats/files/folder.ts"
+      );
       const { writeFolderAtomically } = await import("../../../formats/files/atomic_file.ts");
       const { Progress } = await import("../../terminal/progress.ts");
       for (const path of isArchive ? [out, clipListOf(out)] : [out]) await requireFree(path);
+      await requireOutside(out, place);
       await makeFolder(dirname(out));
       const set = await opened(
         io,

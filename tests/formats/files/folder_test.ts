@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "@std/path";
 import { writeTextAtomically } from "../../../formats/files/atomic_file.ts";
-import { makeFolder, requireFree } from "../../../formats/files/folder.ts";
+import { makeFolder, requireFree, requireOutside } from "../../../formats/files/folder.ts";
 import { assertRefuses, namesIn, onWasm, withFolder, writeTinyData } from "../../cli/runs.ts";
 
 const posix = { ignore: Deno.build.os === "windows" };
@@ -118,5 +118,29 @@ Deno.test(
           await assertRefuses(at(), isWhole ? command : [...command, at(name)], 1, message);
         }
       }
+    }),
+);
+
+Deno.test(
+  "a place for output is outside of what is read, links or not",
+  posix,
+  () =>
+    withLinks(async (at) => {
+      const inside = [
+        at("folder"),
+        at("folder", "a", "b"),
+        at("to folder", "a"),
+        at("folder", "..a"),
+      ];
+      for (const path of inside) {
+        for (const source of [at("folder"), at("to folder")]) {
+          await assert.rejects(requireOutside(path, source), /lies in .*folder, which is read/);
+        }
+      }
+      for (const path of [at("new"), at("folders"), at("folder", "..", "a"), at("to file")]) {
+        await requireOutside(path, at("folder"));
+      }
+      await requireOutside(at("file"), at("nowhere"));
+      await requireOutside(at("a", "b.npz"), "shipped:motion");
     }),
 );
