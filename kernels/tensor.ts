@@ -130,8 +130,10 @@ export abstract class Node {
     return "single";
   }
 
-  /** The inputs that are combined with the result element by element, before it is stored; those that are
-   * only compared, as random numbers are for a mask, are not among them. */
+  /**
+   * The inputs that are combined with the result element by element, before it is stored; those that are
+   * only compared, as random numbers are for a mask, are not among them.
+   */
   elementOperands(): readonly Tensor[] {
     return [];
   }

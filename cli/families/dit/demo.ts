@@ -41,11 +41,11 @@ const samplerOf = ({ objective }: DiTSource) => objective === "flow" ? "euler" :
 /** Pictures and steps of the comparison: few, because a software WebGPU device is slow. */
 const comparison = { pictures: 4, steps: 10 } as const;
 
-/** The demo: small batches, so that many steps fit into little time, and a rate for few steps. */
+/** The demo: small batches, so that many steps fit into little time. */
 export const ditDemo: Demo<TrainDitOptions, DiTConfig, DiTSettings, ImageDataset> = {
   training: ditTraining,
   parse: parseTrainOptions,
-  trainingFlags: ["--batch-size", "32", "--lr", "4e-3", "--log-every", "20"],
+  trainingFlags: ["--batch-size", "32", "--log-every", "20"],
   data: "real pictures",
   async show(io, options, device, folder) {
     say(io, "3. Drawing from the model you have just trained");

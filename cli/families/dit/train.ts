@@ -64,6 +64,12 @@ function checkPictures(settings: DiTSettings, data: ImageDataset): void {
 /** Width of the smallest published model. */
 const smallestPublished = 384;
 
+/** The rate at which models of a width learn fastest; the paper's (section 4) from its smallest one on. */
+function usualRate(hidden: number): number {
+  if (hidden >= smallestPublished) return 1e-4;
+  return hidden > 128 ? 2e-3 : 4e-3;
+}
+
 /**
  * What a model is trained to predict where no flag says it: a flow is what small models learn fastest
  * (docs/training.md), larger ones are the paper's, as are files of weights, which do not say.
@@ -139,7 +145,7 @@ export const ditTraining: TrainingCommand<
     const learnSigma = isFlow && values.config === undefined ? false : undefined;
     return configForDataset(base, data, { ...overrides, learnSigma });
   },
-  learningRate: ({ hidden }) => hidden < smallestPublished ? 2e-3 : 1e-4,
+  learningRate: ({ hidden }) => usualRate(hidden),
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
   settings: ({ values }, { hidden }, common, data) => ({
     ...common,

@@ -1,6 +1,8 @@
 /** `tessera train dit` from the command line: runs, resuming, signals. Errors are in `train_errors_test.ts`. */
 import assert from "node:assert/strict";
 import { basename, join } from "@std/path";
+import { ditTraining } from "../../../../cli/families/dit/train.ts";
+import { ditConfigs } from "../../../../models/dit/model.ts";
 import { readManifest } from "../../../../training/checkpoints/manifest.ts";
 import { readMetrics } from "../../../../training/runs/metrics.ts";
 import { assertClose } from "../../../golden.ts";
@@ -526,4 +528,12 @@ Deno.test("what is left out of a folder and a single class are said", async () =
     const single = await train(...flags, "--image-size", "8", "--dry-run");
     assert.match(single.err, /^warning: .*pets: all pictures are of one class, "cat": /m);
   });
+});
+
+Deno.test("train dit: the usual rate falls with the width, to the paper's at its smallest", () => {
+  const config = ditConfigs.get("DiT-XS/4")!;
+  const rates = [16, 128, 256, 384, 1152].map((hidden) =>
+    ditTraining.learningRate({ ...config, hidden })
+  );
+  assert.deepEqual(rates, [4e-3, 4e-3, 2e-3, 1e-4, 1e-4]);
 });
