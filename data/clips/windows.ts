@@ -108,6 +108,13 @@ function chooseWindows(
     ? (sample: number) => sample * stride
     : shownAt(starts, period, fps);
   const count = starts.length - 1;
+  // Clips that overlap have frames in common: with a hop of 1 an hour has a million places, of 86,400 frames.
+  const made = new Map<number, FramePlace>();
+  const placeOf = (index: number): FramePlace => {
+    const place = made.get(index) ?? { index, start: starts[index] };
+    made.set(index, place);
+    return place;
+  };
   const windows: Window[] = [];
   let still = 0;
   for (let first = 0; indexAt(first + frames - 1) < count; first += hop) {
@@ -119,10 +126,7 @@ function chooseWindows(
       first += (alike - 1) * hop;
       continue;
     }
-    const places = Array.from({ length: frames }, (_, frame) => {
-      const index = indexAt(first + frame);
-      return { index, start: starts[index] };
-    });
+    const places = Array.from({ length: frames }, (_, frame) => placeOf(indexAt(first + frame)));
     windows.push({ places, fps: fps ?? 1 / (period * stride) });
   }
   return { windows, still };

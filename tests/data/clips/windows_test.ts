@@ -108,3 +108,9 @@ Deno.test("windows: a folder of pictures says nothing of time, and neither do ti
 Deno.test("windows: a rate that is almost none is not said to be 0", () => {
   assert.deepEqual([7.6923, 0.01, 6e-5].map(formatFps), ["7.69 fps", "0.01 fps", "0.00006 fps"]);
 });
+
+Deno.test("windows: clips that overlap share their frames, so that memory grows with the source alone", () => {
+  const planned = plan(even(1000, 24), { frames: 17, hop: 1 });
+  assert.deepEqual(indicesOf(planned), every(1, 984).map((first) => every(1, 17, first)));
+  assert.equal(new Set(planned.windows.flatMap(({ places }) => places)).size, 1000);
+});
