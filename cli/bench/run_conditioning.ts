@@ -44,13 +44,22 @@ interface ConditioningRow {
   readonly frechet: number | undefined;
 }
 
+/** Training at one rate for all designs: the lowest of those that suit each. */
+const studiedTraining: typeof ditTraining = {
+  ...ditTraining,
+  learningRate: (config) =>
+    Math.min(
+      ...conditionings.map((conditioning) => ditTraining.learningRate({ ...config, conditioning })),
+    ),
+};
+
 /** Runs the study. */
 export async function runConditioning(
   io: Io,
   values: ConditioningOptions,
   given: ReadonlySet<string>,
 ): Promise<void> {
-  const planned = await planNewRun(io, ditTraining, { values, given });
+  const planned = await planNewRun(io, studiedTraining, { values, given });
   planned.notes.forEach((note) => io.tell(note));
   const { device } = await selectDevice({ ...values, batchInvariant: true });
   using watch = watchSignals(io, "finishing this step and saving");

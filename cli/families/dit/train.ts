@@ -64,10 +64,13 @@ function checkPictures(settings: DiTSettings, data: ImageDataset): void {
 /** Width of the smallest published model. */
 const smallestPublished = 384;
 
-/** The rate at which models of a width learn fastest; the paper's (section 4) from its smallest one on. */
-function usualRate(hidden: number): number {
+/**
+ * The rate at which models learn fastest; the paper's (section 4) from its smallest one on. Blocks that begin as
+ * the identity take a higher one, the others of that width learn less from it.
+ */
+function usualRate({ hidden, conditioning }: DiTConfig): number {
   if (hidden >= smallestPublished) return 1e-4;
-  return hidden > 128 ? 2e-3 : 4e-3;
+  return hidden <= 128 && conditioning === "adaLN-Zero" ? 4e-3 : 2e-3;
 }
 
 /**
@@ -145,7 +148,7 @@ export const ditTraining: TrainingCommand<
     const learnSigma = isFlow && values.config === undefined ? false : undefined;
     return configForDataset(base, data, { ...overrides, learnSigma });
   },
-  learningRate: ({ hidden }) => usualRate(hidden),
+  learningRate: usualRate,
   batch: ({ batchSize: size }) => ({ size, what: `the batch of ${size}` }),
   settings: ({ values }, { hidden }, common, data) => ({
     ...common,

@@ -66,7 +66,7 @@ export const trainDitFlags = {
     ),
   }),
   ...trainFlags({
-    learningRate: "4e-3 up to width 128, 2e-3 below 384, else 1e-4",
+    learningRate: "4e-3 up to width 128 with adaLN-Zero, 2e-3 below 384, else 1e-4",
     rateSchedule: "constant",
     warmup: 0,
     weightDecay: 0,

@@ -32,3 +32,16 @@ Deno.test("bench conditioning trains the four designs alike, goes on where it st
     assertFails(await study("--out", "x.pdf"), 2, /the ending must be \.svg, \.png or \.html$/m);
   });
 });
+
+Deno.test("bench conditioning: one rate for all four, which is that of each by itself but for adaLN-Zero", async () => {
+  await withFolder(async (folder) => {
+    const rate = tinyModel.indexOf("--lr");
+    const model = tinyModel.toSpliced(rate, 2);
+    const flags = [...model, ...onWasm, "--steps", "1", "--results-dir", folder, "--quiet"];
+    await succeed("bench", "conditioning", ...flags);
+    for (const design of ["in-context", "cross-attention", "adaLN", "adaLN-Zero"]) {
+      const { run } = await readManifest(checkpointOf(join(folder, design), 1));
+      assert.equal(run.learningRate, 2e-3, design);
+    }
+  });
+});

@@ -530,10 +530,13 @@ Deno.test("what is left out of a folder and a single class are said", async () =
   });
 });
 
-Deno.test("train dit: the usual rate falls with the width, to the paper's at its smallest", () => {
+Deno.test("train dit: the usual rate falls with the width, to the paper's at its smallest, and is lower without gates", () => {
   const config = ditConfigs.get("DiT-XS/4")!;
   const rates = [16, 128, 256, 384, 1152].map((hidden) =>
     ditTraining.learningRate({ ...config, hidden })
   );
   assert.deepEqual(rates, [4e-3, 4e-3, 2e-3, 1e-4, 1e-4]);
+  for (const conditioning of ["adaLN", "in-context", "cross-attention"] as const) {
+    assert.equal(ditTraining.learningRate({ ...config, conditioning }), 2e-3);
+  }
 });
