@@ -30,6 +30,20 @@ Deno.test("no task may use the network, all permissions, or ask for some", () =>
   assert.match(tasks.tessera.command, /--allow-run=ffmpeg /);
 });
 
+Deno.test("every test that does more in a soak is in the soak", async () => {
+  const roots = tasks.soak.command.split("tools/test.ts ")[1].split(" ");
+  const entries = await Array.fromAsync(Deno.readDir("tests"), ({ name }) => `tests/${name}`);
+  while (entries.length > 0) {
+    const path = entries.pop()!;
+    if (roots.some((root) => path === root || path.startsWith(`${root}/`))) continue;
+    if ((await Deno.stat(path)).isDirectory) {
+      for await (const { name } of Deno.readDir(path)) entries.push(`${path}/${name}`);
+    } else if (path.endsWith("_test.ts")) {
+      assert.doesNotMatch(await Deno.readTextFile(path), /\bfrom ".*\/scale\.ts"/, path);
+    }
+  }
+});
+
 Deno.test("native libraries are loaded from the folder of sharp's; programs are Deno, apt-get and ffmpeg", async () => {
   const folder = nativeFolder();
   const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
