@@ -15,6 +15,7 @@ import {
   type Answer,
   compete,
   Contestant,
+  type Limits,
   median,
   ratios,
   type Request,
@@ -80,14 +81,14 @@ function race(
   weight: number,
   targets: Targets,
   request: Request,
-  repeat = 3,
+  limits: Partial<Limits> = {},
 ): Figure {
   const measure = async ({ threads, python, seconds }: Setting): Promise<Measured> => {
     const names = ["tessera", ...Object.keys(targets)];
     return await withContestants(names, python, async (contestants) => {
       const asked = { device: "wasm", threads, ...request };
       const turns = contestants.map((c): Turn => ({ name: c.name, contestant: c, request: asked }));
-      const results = await compete(turns, { rounds: 1000, repeat, seconds });
+      const results = await compete(turns, { rounds: 1000, repeat: 3, seconds, ...limits });
       const { detail } = await contestants[0].ask({ op: "info" });
       return { unit: "ms", results, device: detail };
     });
@@ -109,21 +110,8 @@ async function withContestants<T>(
 }
 
 /** Half of an autoencoder. Its process holds one half only: two do not fit into WebAssembly's memory. */
-function coding(
-  name: string,
-  request: Request,
-  { rounds, weight }: { rounds: number; weight: number },
-): Figure {
-  const measure = async ({ threads, python }: Setting): Promise<Measured> =>
-    await withContestants(["tessera", "pytorch"], python, async (contestants) => {
-      const asked = { device: "wasm", threads, ...request };
-      const turns = contestants.map((c): Turn => ({ name: c.name, contestant: c, request: asked }));
-      const results = await compete(turns, { rounds, repeat: 1, untimed: false });
-      const { detail } = await contestants[0].ask({ op: "info" });
-      return { unit: "ms", results, device: detail };
-    });
-  return { name, weight, targets: { pytorch: 0.8 }, measure };
-}
+const coding = (name: string, request: Request, rounds: number, weight: number): Figure =>
+  race(name, weight, { pytorch: 0.8 }, request, { rounds, repeat: 1, untimed: false });
 
 /** Tessera on all threads beside itself on one. */
 function scaling(name: string, request: Request): Figure {
@@ -241,16 +229,18 @@ const figures: readonly Figure[] = [
   ),
   race("DiT-S/8 training step, batch 8", 5, against(1.4), model("DiT-S/8", "train", 8)),
   race("DiT-S/4 training step, batch 8", 7, against(1.3), model("DiT-S/4", "train", 8)),
-  race("DiT-B/4 forward, batch 4", 5, against(1.3), model("DiT-B/4", "forward", 4), 1),
-  race("DiT-B/4 training step, batch 4", 8, against(1.1), model("DiT-B/4", "train", 4), 1),
-  race("WALT-S forward, batch 2", 6, against(1.1), model("WALT-S", "forward", 2), 1),
-  race("WALT-S training step, batch 2", 9, against(1), model("WALT-S", "train", 2), 1),
+  race("DiT-B/4 forward, batch 4", 5, against(1.3), model("DiT-B/4", "forward", 4), { repeat: 1 }),
+  race("DiT-B/4 training step, batch 4", 8, against(1.1), model("DiT-B/4", "train", 4), {
+    repeat: 1,
+  }),
+  race("WALT-S forward, batch 2", 6, against(1.1), model("WALT-S", "forward", 2), { repeat: 1 }),
+  race("WALT-S training step, batch 2", 9, against(1), model("WALT-S", "train", 2), { repeat: 1 }),
   race(
     "NaViT-B/16, mixed pictures, packed against padded",
     6,
     against(1.5),
     { op: "pictures", model: "NaViT-B/16", grids: mixedGrids },
-    1,
+    { repeat: 1 },
   ),
   race("product 512^3", 2, against(1, { "jax-js": 4 }), { op: "product", size: 512 }),
   ...[[512, 1536, 384], [2048, 1152, 384], [512, 384, 1536]].map(([m, n, k]) =>
@@ -268,11 +258,12 @@ const figures: readonly Figure[] = [
     pass: "gradient",
   }),
   ...["encode", "decode"].flatMap((op) => [
-    coding(`SD-VAE ${op}, 512 x 512`, { op, model: "SD-VAE", size: 512 }, { rounds: 3, weight: 6 }),
+    coding(`SD-VAE ${op}, 512 x 512`, { op, model: "SD-VAE", size: 512 }, 3, 6),
     coding(
       `CausalTokenizer ${op}, 17 x 256 x 256`,
       { op, model: "CausalTokenizer", size: 256, frames: 17 },
-      { rounds: 1, weight: 0 },
+      1,
+      0,
     ),
   ]),
   scaling("DiT-S/4 forward on two threads", model("DiT-S/4", "forward", 8)),

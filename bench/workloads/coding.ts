@@ -8,12 +8,10 @@ import { ripple } from "../../base/ripple.ts";
 import type { Device } from "../../kernels/device.ts";
 import { elementCount } from "../../kernels/shape.ts";
 import { type ClipSize, latentSize, positions } from "../../models/codec.ts";
+import { colours } from "../../models/causal_tokenizer/model.ts";
 import { type Codec, Coder, type Direction, planCoding } from "../../models/coder.ts";
 import { familyOf } from "../../models/registry.ts";
 import type { FamilyConfig } from "../../nn/config.ts";
-
-/** Colours of a pixel. */
-const colours = 3;
 
 /**
  * Loads a half with weights of its own.
@@ -29,16 +27,16 @@ export async function loadCoding(
   clip: ClipSize,
 ): Promise<() => Promise<void>> {
   const codec = codecOf(config);
+  const grid = codec.face.grid(config);
   const request = { direction, batch: 1, clip };
   const target = { kind: device.kind, threads: 0, taken: device.allocatedBytes };
   const plan = await planCoding(codec, request, target);
   const sizes = new Map(codec.specifications.map(({ name, shape }) => [name, elementCount(shape)]));
   const weights = (name: string) => ripple(sizes.get(name)!, 1, 0.05);
   const coder = Coder.create(device, codec, { ...request, ...plan }, weights);
-  const { channels } = codec.face.grid(config);
   const elements = direction === "encode"
     ? colours * positions(clip)
-    : channels * positions(latentSize(codec.face.grid(config), clip));
+    : grid.channels * positions(latentSize(grid, clip));
   const from = ripple(elements, 2);
   return async () => void await coder.run(from);
 }
